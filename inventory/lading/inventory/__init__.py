@@ -1,0 +1,1 @@
+"""What packages a tree contains and how their versions compare."""

@@ -1,0 +1,219 @@
+"""The one parser for JSON from outside, and the one writer for JSON of ours.
+
+Parsing refuses what two readers could understand differently: duplicate names, a byte order mark, invalid
+UTF-8, lone surrogates, NaN and infinities, numbers beyond 64 bits, deep nesting, trailing bytes.
+Writing is RFC 8785 (JCS), so that equal values have equal digests.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeVar, cast
+
+from lading.store.errors import DocumentError
+
+MAX_SIZE: Final = 4 * 1024 * 1024
+"""Bytes; what registries accept for a manifest."""
+MAX_DEPTH: Final = 64
+
+_MAX_INTEGER: Final = 2**63
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+
+_T = TypeVar("_T")
+
+
+def parse(data: bytes, what: str, *, limit: int = MAX_SIZE) -> object:
+    """The JSON value in `data`; `what` names the document in errors.
+
+    Raises `DocumentError` for anything that is not exactly one bounded, unambiguous JSON value.
+    """
+    if len(data) > limit:
+        raise DocumentError(f"{what}: {len(data)} bytes, more than the {limit} allowed")
+    _check_depth(data, what)
+    try:
+        text = data.decode("utf-8")
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_integer, parse_float=_float
+        )
+    except (ValueError, RecursionError) as error:
+        raise DocumentError(f"{what}: not valid JSON: {error}") from None
+    if "\\u" in text and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+        raise DocumentError(f"{what}: not valid JSON: a lone surrogate")
+    return cast(object, value)
+
+
+def canonical(value: object) -> bytes:
+    """`value` as RFC 8785 canonical JSON. Raises `DocumentError` for what JSON cannot hold."""
+    import rfc8785  # noqa: PLC0415 - only writers need it
+
+    try:
+        return rfc8785.dumps(value)  # pyright: ignore[reportArgumentType]
+    except (rfc8785.CanonicalizationError, UnicodeError) as error:
+        raise DocumentError(f"not representable as canonical JSON: {error}") from None
+
+
+def _check_depth(data: bytes, what: str) -> None:
+    if data.count(b"{") + data.count(b"[") <= MAX_DEPTH:
+        return
+    depth = 0
+    for token in _TOKENS.finditer(data):
+        first = token.group()[0]
+        if first in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise DocumentError(f"{what}: nested more than {MAX_DEPTH} deep")
+        elif first in b"]}":
+            depth -= 1
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ValueError(f"duplicate name {name!r}")
+            seen.add(name)
+    return result
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _integer(text: str) -> int:
+    if len(text) > 20 or not -_MAX_INTEGER <= (value := int(text)) < _MAX_INTEGER:
+        raise ValueError("an integer beyond 64 bits")
+    return value
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError("a number beyond double precision")
+    return value
+
+
+class Fields:
+    """The members of one JSON object, taken by name and type; whatever is taken is off the table.
+
+    Every error names the document and the member. A member that is JSON ``null`` counts as absent, as
+    protocol buffers' JSON has it. `close` refuses members that nobody took; `rest` returns them.
+    """
+
+    __slots__ = ("_left", "what")
+
+    def __init__(self, value: object, what: str) -> None:
+        if not isinstance(value, dict):
+            raise DocumentError(f"{what}: expected an object, found {kind(value)}")
+        self._left = dict(cast("dict[str, object]", value))
+        self.what = what
+
+    def __contains__(self, name: str) -> bool:
+        return self._left.get(name) is not None
+
+    def any(self, name: str) -> object:
+        """Member `name` whatever it is, None where absent."""
+        return self._left.pop(name, None)
+
+    def text(self, name: str) -> str:
+        """A required string."""
+        return _expect(self._take(name), str, self.what, name)
+
+    def optional_text(self, name: str) -> str | None:
+        """A string, or None where absent."""
+        value = self.any(name)
+        return None if value is None else _expect(value, str, self.what, name)
+
+    def integer(self, name: str, *, default: int | None = None) -> int:
+        """An integer (never a boolean, never a float); required unless a default is given."""
+        value = self._take(name) if default is None else self.any(name)
+        if value is None and default is not None:
+            return default
+        if isinstance(value, bool):
+            raise DocumentError(f"{self.what}: {name}: expected an integer, found a boolean")
+        return _expect(value, int, self.what, name)
+
+    def boolean(self, name: str, *, default: bool = False) -> bool:
+        """A boolean, `default` where absent."""
+        value = self.any(name)
+        return default if value is None else _expect(value, bool, self.what, name)
+
+    def fields(self, name: str) -> Fields:
+        """A required object, to be taken apart further."""
+        return Fields(self._take(name), f"{self.what}: {name}")
+
+    def optional_fields(self, name: str) -> Fields | None:
+        """An object to be taken apart further, or None where absent."""
+        return self.fields(name) if name in self else self._drop(name)
+
+    def mapping(self, name: str) -> dict[str, object]:
+        """An object as it is, empty where absent."""
+        value = self.any(name)
+        if value is None:
+            return {}
+        return cast("dict[str, object]", _expect(value, dict, self.what, name))
+
+    def items(self, name: str) -> list[object]:
+        """An array, empty where absent."""
+        value = self.any(name)
+        return [] if value is None else cast("list[object]", _expect(value, list, self.what, name))
+
+    def each(self, name: str, read: Callable[[object, str], _T]) -> tuple[_T, ...]:
+        """The array `name`, each element read by `read(value, what)`."""
+        return tuple(read(item, f"{self.what}: {name}[{at}]") for at, item in enumerate(self.items(name)))
+
+    def strings(self, name: str) -> tuple[str, ...]:
+        """An array of strings, empty where absent."""
+        return tuple(_expect(item, str, self.what, name) for item in self.items(name))
+
+    def string_map(self, name: str) -> Mapping[str, str]:
+        """An object whose values are all strings, empty where absent."""
+        return {
+            key: _expect(item, str, self.what, f"{name}.{key}") for key, item in self.mapping(name).items()
+        }
+
+    def rest(self) -> dict[str, object]:
+        """The members that nobody took."""
+        left, self._left = self._left, {}
+        return left
+
+    def close(self) -> None:
+        """Refuses members that nobody took."""
+        if self._left:
+            raise DocumentError(f"{self.what}: unknown member {next(iter(self._left))!r}")
+
+    def names(self) -> Iterator[str]:
+        """The names of the members that nobody took yet."""
+        return iter(tuple(self._left))
+
+    def _take(self, name: str) -> object:
+        value = self.any(name)
+        if value is None:
+            raise DocumentError(f"{self.what}: {name}: missing")
+        return value
+
+    def _drop(self, name: str) -> None:
+        self._left.pop(name, None)
+
+
+def kind(value: object) -> str:
+    """What a JSON value is, in words for an error."""
+    names: dict[type, str] = {
+        dict: "an object",
+        list: "an array",
+        str: "a string",
+        bool: "a boolean",
+        int: "an integer",
+    }
+    return "null" if value is None else names.get(type(value), "a number")
+
+
+def _expect(value: object, wanted: type[_T], what: str, name: str) -> _T:
+    if not isinstance(value, wanted):
+        example = kind(wanted())
+        raise DocumentError(f"{what}: {name}: expected {example}, found {kind(value)}")
+    return value
