@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.strict import Fields

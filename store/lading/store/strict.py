@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from lading.store.errors import DocumentError
 
@@ -50,7 +50,7 @@ def canonical(value: object) -> bytes:
     import rfc8785  # noqa: PLC0415 - only writers need it
 
     try:
-        return rfc8785.dumps(value)  # pyright: ignore[reportArgumentType]
+        return rfc8785.dumps(cast("Any", value))
     except (rfc8785.CanonicalizationError, UnicodeError) as error:
         raise DocumentError(f"not representable as canonical JSON: {error}") from None
 
@@ -148,7 +148,10 @@ class Fields:
 
     def optional_fields(self, name: str) -> Fields | None:
         """An object to be taken apart further, or None where absent."""
-        return self.fields(name) if name in self else self._drop(name)
+        if name in self:
+            return self.fields(name)
+        self._left.pop(name, None)
+        return None
 
     def mapping(self, name: str) -> dict[str, object]:
         """An object as it is, empty where absent."""
@@ -195,9 +198,6 @@ class Fields:
         if value is None:
             raise DocumentError(f"{self.what}: {name}: missing")
         return value
-
-    def _drop(self, name: str) -> None:
-        self._left.pop(name, None)
 
 
 def kind(value: object) -> str:
