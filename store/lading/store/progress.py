@@ -1,0 +1,45 @@
+"""How long work says where it stands: told to a `Progress`, which the command line draws and the library never does."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+
+class Task(Protocol):
+    """One piece of work under way. Its methods may be called from any thread."""
+
+    def advance(self, amount: int, /) -> None:
+        """`amount` more of the total is done: bytes, or pieces where the label says so."""
+        ...
+
+    def done(self, note: str = "", /) -> None:
+        """It ended; `note` says how in a word or two ("exists", "cached")."""
+        ...
+
+
+class Progress(Protocol):
+    """Where work is announced."""
+
+    def task(self, label: str, total: int | None = None) -> Task:
+        """A new piece of work of `total` (bytes or pieces), None where that is not known beforehand."""
+        ...
+
+
+class _Quiet:
+    """Nobody looks."""
+
+    __slots__ = ()
+
+    def task(self, label: str, total: int | None = None) -> Task:
+        del label, total
+        return self
+
+    def advance(self, amount: int, /) -> None:
+        del amount
+
+    def done(self, note: str = "", /) -> None:
+        del note
+
+
+QUIET: Final[Progress] = _Quiet()
+"""The progress of callers that do not show any."""
