@@ -1,1 +1,8 @@
-"""A container's network: routed links, one nftables table, published ports, and names."""
+"""A container's network: routed links, one nftables table, published ports, and names.
+
+The drivers themselves are imported from their modules (`lading.networking.routed`).
+"""
+
+from lading.networking.driver import Attachment, AttachRequest, Driver, Publish
+
+__all__ = ["AttachRequest", "Attachment", "Driver", "Publish"]
