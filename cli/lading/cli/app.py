@@ -1,0 +1,118 @@
+"""The command tree: a group that imports a command only when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from lading.cli.session import Color, Session
+from lading.cli.table import COMMANDS, Entry
+from lading.store.errors import UsageError
+
+PLAIN: Final[dict[str, Any]] = {
+    "rich_markup_mode": None,
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "no_args_is_help": False,
+}
+"""How every Typer application here is made: no rich, no hooks."""
+
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
+# Everything after the image or container belongs to the command inside, options included.
+_VERBATIM: Final = {**_SETTINGS, "allow_interspersed_args": False}
+
+
+class LazyGroup(TyperGroup):
+    """`COMMANDS`, built one at a time."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order of the table."""
+        return [name for name, entry in COMMANDS.items() if not entry.later]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command `cmd_name`, or None where there is none."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        if entry.later:
+            return _command(cmd_name, _later(cmd_name, entry), {"ignore_unknown_options": True, **_VERBATIM})
+        module = import_module(f"lading.cli.commands.{entry.module or cmd_name}")
+        group: typer.Typer | None = getattr(module, "group", None)
+        if group is not None:
+            return typer.main.get_command(group)
+        settings = _VERBATIM if entry.failure else _SETTINGS
+        return _command(cmd_name, getattr(module, entry.module or cmd_name), settings)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As click does, with a guess at what a mistyped command was meant to be."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            raise UsageError(
+                f"unknown command {args[0]!r}",
+                hint=f"did you mean `lading {near[0]}`?" if near else "`lading --help` lists the commands",
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The table of commands, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Command names from the table alone; options as click has them."""
+        from typer._click.shell_completion import CompletionItem  # noqa: PLC0415
+
+        names = [CompletionItem(name) for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        return names or super().shell_complete(ctx, incomplete)
+
+
+def _command(name: str, function: Callable[..., object], settings: dict[str, Any]) -> Any:
+    app = typer.Typer(**PLAIN)
+    app.command(name, context_settings=settings)(function)
+    return typer.main.get_command(app)
+
+
+def _later(name: str, entry: Entry) -> Callable[..., None]:
+    def refuse(arguments: Annotated[list[str] | None, typer.Argument(metavar="[ARG]...")] = None) -> None:
+        del arguments
+        raise UsageError(f"`lading {name}` is not built yet")
+
+    refuse.__doc__ = f"{entry.help} (not built yet)."
+    return refuse
+
+
+def _main(
+    ctx: typer.Context,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where images, keys, policy and containers are kept [env: LADING_ROOT; default: "
+            "/var/lib/lading for root, else $XDG_DATA_HOME/lading]",
+        ),
+    ] = None,
+    color: Annotated[Color, typer.Option(help="When to colour what is shown at a terminal")] = Color.auto,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit", is_eager=True)] = False,
+) -> None:
+    """Container images built, signed, moved and run only with the papers that prove where they came from."""
+    if version:
+        from lading.cli.commands.version import version_line  # noqa: PLC0415
+
+        typer.echo(version_line())
+        raise typer.Exit
+    ctx.obj = Session.from_environment(root, color)
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+def application() -> Any:
+    """The whole command line, as one click command."""
+    app = typer.Typer(cls=LazyGroup, invoke_without_command=True, context_settings=_SETTINGS, **PLAIN)
+    app.callback()(_main)
+    return typer.main.get_command(app)

@@ -1,0 +1,29 @@
+"""`lading completion`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from lading.cli.session import Session
+
+
+class Shell(StrEnum):
+    """The shells whose completion is known."""
+
+    bash = "bash"
+    zsh = "zsh"
+    fish = "fish"
+
+
+def completion(ctx: typer.Context, shell: Annotated[Shell, typer.Argument(help="The shell to complete in")]) -> None:
+    """Print the completion script of a shell.
+
+    For bash: `source <(lading completion bash)`.
+    """
+    from typer.completion import get_completion_script  # noqa: PLC0415
+
+    script = get_completion_script(prog_name="lading", complete_var="_LADING_COMPLETE", shell=shell.value)
+    Session.of(ctx).output.result(script)

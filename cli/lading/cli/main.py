@@ -1,0 +1,86 @@
+"""`lading`: the one place where errors become a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from lading.store.errors import LadingError, UsageError
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Runs one command line; its exit code. Nothing escapes but a traceback asked for with LADING_DEBUG."""
+    # The store, its keys and sockets are nobody else's business, whatever the caller's umask; what an
+    # archive or a layer holds is given its modes explicitly.
+    os.umask(0o022)
+    try:
+        return _call(arguments)
+    except LadingError as error:
+        return _fail(arguments, error, error.exit_code)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    except OSError as error:
+        from lading.store.errors import MachineError  # noqa: PLC0415
+
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(arguments, MachineError(f"{where}{error.strerror or error}"), 1)
+    except Exception as error:
+        if os.environ.get("LADING_DEBUG"):
+            raise
+        fault = LadingError(
+            f"internal error: {type(error).__name__}: {error}",
+            hint="this is a fault in lading; LADING_DEBUG=1 shows where, please report it",
+        )
+        return _fail(arguments, fault, 1)
+
+
+def _call(arguments: Sequence[str]) -> int:
+    from typer.exceptions import Abort, TyperException  # noqa: PLC0415
+
+    from lading.cli.app import application  # noqa: PLC0415
+
+    command = application()
+    try:
+        result = command.main(list(arguments), prog_name="lading", standalone_mode=False)
+    except Abort:
+        return 130
+    except TyperException as error:
+        raise _usage(error) from None
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: Exception) -> UsageError:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "lading"
+    message = str(getattr(error, "format_message", error.__str__)())
+    return UsageError(message.rstrip("."), hint=f"`{path} --help` shows what it takes")
+
+
+def _fail(arguments: Sequence[str], error: LadingError, code: int) -> int:
+    from lading.cli.output import complain  # noqa: PLC0415
+    from lading.cli.table import COMMANDS  # noqa: PLC0415
+
+    complain(error)
+    entry = COMMANDS.get(_verb(arguments))
+    return entry.failure if entry is not None and entry.failure is not None else code
+
+
+def _verb(arguments: Sequence[str]) -> str:
+    """The command word: the first that is neither a global option nor the value of one."""
+    words = iter(arguments)
+    for word in words:
+        if word in ("--root", "--color"):
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return ""

@@ -1,0 +1,121 @@
+"""What one call of `lading` knows of its surroundings: the only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lading.store.errors import InputError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.output import Output
+    from lading.host.host import Host
+
+
+class Color(StrEnum):
+    """When output is coloured."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
+@dataclass(slots=True)
+class Session:
+    """The root folder, how to speak to the user, and the machine's `Host`, made when first asked for."""
+
+    root: Path
+    run: Path
+    environment: dict[str, str]
+    color: Color
+    _host: Host | None = None
+    _output: Output | None = None
+
+    @classmethod
+    def of(cls, context: typer.Context) -> Session:
+        """The session of the call that `context` belongs to."""
+        found = context.find_object(cls)
+        assert found is not None
+        return found
+
+    @classmethod
+    def from_environment(cls, root: Path | None, color: Color) -> Session:
+        """Reads LADING_ROOT, XDG_DATA_HOME, XDG_RUNTIME_DIR, HOME and NO_COLOR."""
+        environment = dict(os.environ)
+        given = root or _path(environment, "LADING_ROOT") or _default_root(environment)
+        folder = Path(os.path.abspath(given))
+        return cls(folder, _run_folder(environment, folder), environment, color)
+
+    @property
+    def host(self) -> Host:
+        """This machine's Lading."""
+        if self._host is None:
+            from lading.host.host import Host  # noqa: PLC0415
+
+            self._host = Host(self._configuration())
+        return self._host
+
+    @property
+    def output(self) -> Output:
+        """Where words for the user go."""
+        if self._output is None:
+            from lading.cli.output import Output  # noqa: PLC0415
+
+            self._output = Output(self._colored())
+        return self._output
+
+    def password(self, prompt: str, *, confirm: bool = False) -> bytes:
+        """A key's password: LADING_PASSWORD or COSIGN_PASSWORD, else asked at a terminal, else empty."""
+        for name in ("LADING_PASSWORD", "COSIGN_PASSWORD"):
+            if name in self.environment:
+                return self.environment[name].encode()
+        if not sys.stdin.isatty():
+            return b""
+        from getpass import getpass  # noqa: PLC0415
+
+        first = getpass(f"{prompt}: ")
+        if confirm and getpass(f"{prompt} again: ") != first:
+            raise InputError("the two passwords differ")
+        return first.encode()
+
+    def _configuration(self) -> object: ...
+
+    def _colored(self) -> bool:
+        if self.color is Color.auto:
+            return sys.stderr.isatty() and not self.environment.get("NO_COLOR")
+        return self.color is Color.always
+
+
+def _path(environment: dict[str, str], name: str) -> Path | None:
+    value = environment.get(name)
+    return Path(value) if value else None
+
+
+def _home(environment: dict[str, str]) -> Path:
+    home = _path(environment, "HOME")
+    if home is None:
+        raise InputError("HOME is not set", hint="name a folder with --root")
+    return home
+
+
+def _default_root(environment: dict[str, str]) -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/lading")
+    data = _path(environment, "XDG_DATA_HOME") or _home(environment) / ".local/share"
+    return data / "lading"
+
+
+def _run_folder(environment: dict[str, str], root: Path) -> Path:
+    import hashlib  # noqa: PLC0415
+
+    # Socket paths end at 107 bytes, so a short hash stands for the root.
+    short = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    if os.geteuid() == 0:
+        return Path("/run/lading") / short
+    return (_path(environment, "XDG_RUNTIME_DIR") or Path(f"/tmp/lading-{os.geteuid()}")) / "lading" / short  # noqa: S108

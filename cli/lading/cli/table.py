@@ -1,0 +1,57 @@
+"""The commands there are: what `lading --help` and shell completion know without importing any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command.
+
+    `module` below `lading.cli.commands` holds a function of the same name. `failure` is the exit code of any
+    error of ours, usage included, None where the error's own counts. `later` says that it is not built yet.
+    """
+
+    help: str
+    module: str = ""
+    failure: int | None = None
+    later: bool = False
+
+
+COMMANDS: Final[dict[str, Entry]] = {
+    "build": Entry("Build an image from a Dockerfile or a Debian package set, and sign it"),
+    "images": Entry("List images"),
+    "inspect": Entry("Show an image or a container as JSON"),
+    "tag": Entry("Give an image another name"),
+    "rmi": Entry("Remove images"),
+    "save": Entry("Write an image to an OCI layout or a docker archive"),
+    "load": Entry("Read images from an OCI layout or a docker archive"),
+    "unpack": Entry("Unpack an image ahead of its first run, or anew"),
+    "push": Entry("Upload an image and its evidence to a registry"),
+    "pull": Entry("Download an image and its evidence from a registry"),
+    "login": Entry("Log in to a registry"),
+    "logout": Entry("Log out of a registry"),
+    "keygen": Entry("Make a signing key, and a policy that trusts it"),
+    "sign": Entry("Sign an image"),
+    "attest": Entry("Attach a signed statement about an image"),
+    "verify": Entry("Judge images by the policy, as a launch would"),
+    "provenance": Entry("Show where an image came from and who vouched for it"),
+    "registry": Entry("Serve a registry"),
+    "run": Entry("Run a command in a new container of a verified image", failure=125),
+    "exec": Entry("Run a command in a running container", module="exec_", failure=125),
+    "ps": Entry("List containers"),
+    "logs": Entry("Show what a container wrote"),
+    "stop": Entry("Stop containers"),
+    "kill": Entry("Send a signal to containers"),
+    "wait": Entry("Wait until containers stop, and print their exit codes"),
+    "rm": Entry("Remove containers"),
+    "completion": Entry("Print the completion script of a shell"),
+    "version": Entry("Show the version of Lading and of what it drives"),
+    "create": Entry("Create a container without starting it", later=True, failure=125),
+    "start": Entry("Start stopped containers", later=True, failure=125),
+    "restart": Entry("Restart containers", later=True),
+    "network": Entry("Manage networks", later=True),
+    "volume": Entry("Manage volumes", later=True),
+}

@@ -1,0 +1,36 @@
+"""The plan of the house: the lists of components agree, and nothing closes the shared namespace."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+HOUSE = Path(__file__).resolve().parents[1]
+COMPONENTS = sorted(path.parent.parent.name for path in HOUSE.glob("*/lading/*/py.typed") for path in [path.parent])
+SETTINGS = tomllib.loads((HOUSE / "pyproject.toml").read_text())["tool"]
+
+
+def test_every_component_is_typed_and_named_after_its_folder() -> None:
+    for folder in HOUSE.glob("*/lading"):
+        inside = [path.name for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"]
+        assert inside == [folder.parent.name]
+        assert (folder / folder.parent.name / "py.typed").exists()
+
+
+def test_the_namespace_stays_open() -> None:
+    assert not list(HOUSE.glob("*/lading/__init__.py"))
+
+
+def test_the_lists_of_components_agree() -> None:
+    assert sorted(SETTINGS["hatch"]["build"]["targets"]["wheel"]["dev-mode-dirs"]) == COMPONENTS
+    packages = [f"{name}/lading" for name in COMPONENTS]
+    assert sorted(SETTINGS["hatch"]["build"]["targets"]["wheel"]["packages"]) == packages
+    assert sorted(SETTINGS["mypy"]["mypy_path"]) == COMPONENTS
+    assert sorted(SETTINGS["mypy"]["files"]) == packages
+    assert sorted(SETTINGS["pyright"]["include"]) == packages
+    assert sorted(SETTINGS["importlinter"]["root_packages"]) == [f"lading.{name}" for name in COMPONENTS]
+
+
+def test_every_component_says_what_it_is_for() -> None:
+    for name in COMPONENTS:
+        assert (HOUSE / name / "README.md").is_file(), f"{name}/README.md"
