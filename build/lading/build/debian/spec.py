@@ -1,0 +1,127 @@
+"""The TOML file that names a suite, packages and an image config.
+
+::
+
+    version = 1
+
+    [debian]
+    suite = "bookworm"                  # left out: the machine's own
+    components = ["main"]               # left out: main
+    packages = ["python3", "ca-certificates"]
+    layers = "package"                  # one layer a package; "one" puts all packages into one
+    ld_so_cache = false                 # true writes /etc/ld.so.cache
+
+    [image]                             # as in an image config; everything may be left out
+    entrypoint = ["/usr/bin/python3"]
+    cmd = []
+    env = { LANG = "C.UTF-8" }
+    user = "10001:10001"
+    workdir = "/srv"
+    labels = {}
+    expose = ["8080/tcp"]
+    volumes = ["/data"]
+    stop_signal = "SIGTERM"
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lading.store.errors import InputError
+from lading.store.strict import Fields
+
+_SUITE: Final = re.compile(r"[a-z][a-z0-9.-]*")
+_COMPONENT: Final = re.compile(r"[a-z][a-z0-9-]*(/[a-z0-9-]+)*")
+_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_MAX_SIZE: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """What the image's config says beside its layers."""
+
+    entrypoint: tuple[str, ...]
+    cmd: tuple[str, ...]
+    env: Mapping[str, str]
+    user: str
+    workdir: str
+    labels: Mapping[str, str]
+    expose: tuple[str, ...]
+    volumes: tuple[str, ...]
+    stop_signal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DebianSpec:
+    """What to install from which suite, and what the image runs."""
+
+    suite: str | None
+    components: tuple[str, ...]
+    packages: tuple[str, ...]
+    layer_per_package: bool
+    ld_so_cache: bool
+    image: ImageSettings
+
+
+def parse_spec(data: bytes, what: str) -> DebianSpec:
+    """Raises `InputError` with the file, the line where TOML has one, and the member."""
+    if len(data) > _MAX_SIZE:
+        raise InputError(f"{what}: larger than {_MAX_SIZE} bytes")
+    try:
+        fields = Fields(tomllib.loads(data.decode()), what)
+    except ValueError as error:
+        raise InputError(f"{what}: not valid TOML: {error}") from None
+    if fields.integer("version") != 1:
+        raise InputError(f"{what}: version must be 1")
+    debian = fields.fields("debian")
+    image = fields.optional_fields("image") or Fields({}, what)
+    fields.close()
+    return _spec(debian, _image(image), what)
+
+
+def _spec(debian: Fields, image: ImageSettings, what: str) -> DebianSpec:
+    suite = debian.optional_text("suite")
+    layers = debian.optional_text("layers") or "package"
+    if layers not in ("package", "one"):
+        raise InputError(f'{what}: layers must be "package" or "one", not "{layers}"')
+    spec = DebianSpec(
+        suite=suite,
+        components=debian.strings("components") or ("main",),
+        packages=debian.strings("packages"),
+        layer_per_package=layers == "package",
+        ld_so_cache=debian.boolean("ld_so_cache"),
+        image=image,
+    )
+    debian.close()
+    if not spec.packages:
+        raise InputError(f"{what}: packages: name at least one")
+    _check(spec.packages, _PACKAGE, "package", what)
+    _check(spec.components, _COMPONENT, "component", what)
+    _check((suite,) if suite else (), _SUITE, "suite", what)
+    return spec
+
+
+def _check(names: tuple[str, ...], pattern: re.Pattern[str], kind: str, what: str) -> None:
+    for name in names:
+        if not pattern.fullmatch(name):
+            raise InputError(f"{what}: not a {kind} name: {name!r}")
+
+
+def _image(fields: Fields) -> ImageSettings:
+    settings = ImageSettings(
+        entrypoint=fields.strings("entrypoint"),
+        cmd=fields.strings("cmd"),
+        env=fields.string_map("env"),
+        user=fields.optional_text("user") or "",
+        workdir=fields.optional_text("workdir") or "",
+        labels=fields.string_map("labels"),
+        expose=fields.strings("expose"),
+        volumes=fields.strings("volumes"),
+        stop_signal=fields.optional_text("stop_signal"),
+    )
+    fields.close()
+    return settings
