@@ -1,0 +1,31 @@
+"""The one value from which a machine's Lading is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+FLOOR: Final = Path("/etc/lading/policy.yaml")
+"""The administrator's policy: where present, no flag and no variable loosens it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Where things are, and how registries are reached.
+
+    `root` holds everything that lasts, `run` what lasts until the next boot. `docker_config` is the folder of
+    docker's `config.json`; `proxies` maps `http`, `https` and `no` to what the variables of those names say.
+    `certificates` are files of further authorities to believe; `tls_verify` None leaves the default, which is
+    to verify. `policy` names a policy file in place of `policy.yaml` below the root.
+    """
+
+    root: Path
+    run: Path
+    docker_config: Path
+    proxies: Mapping[str, str] = field(default_factory=dict[str, str])
+    certificates: tuple[Path, ...] = ()
+    tls_verify: bool | None = None
+    policy: Path | None = None
+    floor: Path = FLOOR

@@ -1,0 +1,94 @@
+"""The keys below the root: `keys/cosign.key`, `keys/cosign.pub`, and the first policy that trusts them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from lading.store.errors import InputError
+from lading.verify.keys import PrivateKey, PublicKey
+
+Password = Callable[[], bytes]
+"""Asks for the password of a key, when it is needed and not before."""
+
+
+class Keyring:
+    """The user's own key pair. Nothing here is read before it is asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self._folder = root / "keys"
+        self._policy = root / "policy.yaml"
+
+    @property
+    def private_file(self) -> Path:
+        """cosign's encrypted PEM."""
+        return self._folder / "cosign.key"
+
+    @property
+    def public_file(self) -> Path:
+        """PEM."""
+        return self._folder / "cosign.pub"
+
+    def exists(self) -> bool:
+        """Whether there is a private key."""
+        return self.private_file.exists()
+
+    def generate(self, password: bytes) -> PublicKey:
+        """Makes the pair, and `policy.yaml` where there is none. Raises `InputError` rather than overwrite a key."""
+        for file in (self.private_file, self.public_file):
+            if file.exists():
+                raise InputError(f"{file} exists", hint="keys are never overwritten: move it away first")
+        key = PrivateKey.generate()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_new(self.private_file, key.write(password), 0o600)
+        write_new(self.public_file, key.public.pem, 0o644)
+        if not self._policy.exists():
+            from lading.verify.policy import default_policy  # noqa: PLC0415
+
+            write_new(self._policy, default_policy(key.public.pem).encode(), 0o644)
+        return key.public
+
+    def public(self, file: Path | None = None) -> PublicKey:
+        """The public half: of `file`'s name with .pub where a private key was named, else our own."""
+        path = self.public_file if file is None else file
+        return PublicKey.from_pem(read_file(path, "lading keygen makes one"), str(path))
+
+    def signer(self, password: Password, file: Path | None = None) -> PrivateKey:
+        """The private key, opened with `password` (about 0.2 s: the key's own guard against guessing)."""
+        path = self.private_file if file is None else file
+        return PrivateKey.read(read_file(path, "`lading keygen` makes a key"), password(), str(path))
+
+
+def read_file(path: Path, hint: str, limit: int = 1024 * 1024) -> bytes:
+    """A small file the user named. Raises `InputError` in one line."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}", hint=hint) from None
+    if len(data) > limit:
+        raise InputError(f"{path}: larger than {limit} bytes")
+    return data
+
+
+def write_new(path: Path, data: bytes, mode: int) -> None:
+    """A new file, durable and whole or not there at all; an existing one is left and `InputError` raised."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        os.link(part, path)
+    except FileExistsError:
+        raise InputError(f"{path} exists", hint="it is never overwritten: move it away first") from None
+    finally:
+        part.unlink()
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
