@@ -1,0 +1,192 @@
+"""Lines to nodes: directives, comments, continuations, heredocs, flags and arguments.
+
+What a node is and where it begins and ends follows the reference (moby/buildkit
+``frontend/dockerfile/parser``), to the letter of its test files. Meaning comes later, in `instructions`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from lading.build.dockerfile import arguments
+from lading.build.dockerfile.arguments import Heredoc, SyntaxProblemError
+from lading.build.dockerfile.words import is_space
+from lading.build.errors import DockerfileError, Place
+
+MAX_SIZE: Final = 4 * 1024 * 1024
+"""Bytes a Dockerfile may have."""
+_DIRECTIVE: Final = re.compile(r"#[ \t\n\f\r]*([a-zA-Z][a-zA-Z0-9]*)[ \t\n\f\r]*=[ \t\n\f\r]*(.+?)[ \t\n\f\r]*$")
+_DIRECTIVES: Final = frozenset({"syntax", "escape", "check"})
+_CONTINUATION: Final = {
+    "\\": re.compile(r"(?:(?<=[^\\])|^)\\[ \t]*$"),
+    "`": re.compile(r"(?:(?<=[^`])|^)`[ \t]*$"),
+}
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One instruction as written: its word, flags and arguments, and where it stands."""
+
+    word: str
+    flags: tuple[str, ...]
+    args: tuple[str, ...]
+    json: bool
+    original: str
+    place: Place
+    heredocs: tuple[Heredoc, ...] = ()
+    child: Node | None = None
+
+    def locate(self, word: str, lines: tuple[str, ...]) -> Place:
+        """The line and column of `word` inside this node, its beginning where it is not found as written."""
+        for number in range(self.place.line, self.place.end + 1):
+            column = lines[number - 1].find(word)
+            if column >= 0:
+                return Place(self.place.file, number, number, column + 1)
+        return self.place
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A Dockerfile taken apart: its nodes, directives (lower case), escape character and warnings."""
+
+    name: str
+    lines: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    directives: tuple[tuple[str, str], ...]
+    escape: str
+    warnings: tuple[str, ...]
+
+
+def parse(data: bytes, name: str) -> Source:
+    """The instructions of the Dockerfile in `data`, called `name` in errors. Raises `DockerfileError`."""
+    if len(data) > MAX_SIZE:
+        raise DockerfileError(Place(name, 1, 1), f"a Dockerfile of {len(data)} bytes, more than the {MAX_SIZE} allowed")
+    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    return _Reader(text.split("\n"), name).read()
+
+
+class _Reader:
+    def __init__(self, lines: list[str], name: str) -> None:
+        if lines[-1] == "":
+            lines.pop()
+        self.lines, self.name, self.at = lines, name, 0
+        self.directives: dict[str, str] = {}
+        self.heading = True
+        self.escape = "\\"
+        self.warnings: list[str] = []
+
+    def read(self) -> Source:
+        nodes = tuple(self.nodes())
+        if not nodes:
+            raise DockerfileError(Place(self.name, 1, 1), "no instructions")
+        return Source(
+            self.name,
+            tuple(self.lines),
+            nodes,
+            tuple(self.directives.items()),
+            self.escape,
+            tuple(self.warnings),
+        )
+
+    def place(self, line: int, column: int = 1) -> Place:
+        return Place(self.name, line, max(line, self.at), column)
+
+    def nodes(self) -> Iterator[Node]:
+        while self.at < len(self.lines):
+            raw = self.lines[self.at].rstrip("\r")
+            line = _strip(raw)
+            self.at += 1
+            self.directive(line)
+            if not line or line.startswith("#"):
+                continue
+            start = self.at
+            yield self.node(self.logical(line), start, len(raw) - len(line) + 1)
+
+    def directive(self, line: str) -> None:
+        if not self.heading:
+            return
+        match = _DIRECTIVE.match(line)
+        key = match[1].lower() if match else ""
+        if not match or key not in _DIRECTIVES:
+            self.heading = False
+            return
+        if key in self.directives:
+            raise DockerfileError(self.place(self.at), f"only one {key} parser directive can be used")
+        self.directives[key] = match[2]
+        if key == "escape":
+            if match[2] not in _CONTINUATION:
+                raise DockerfileError(self.place(self.at), f"invalid escape character {match[2]!r}: it must be ` or \\")
+            self.escape = match[2]
+
+    def logical(self, line: str) -> str:
+        """The whole instruction, continuation lines joined, comments between them left out."""
+        line, goes_on = self.trimmed(line)
+        parts = [line]
+        start, empty = self.at, False
+        while goes_on and self.at < len(self.lines):
+            following = self.lines[self.at].rstrip("\r")
+            self.at += 1
+            stripped = _strip(following)
+            if stripped.startswith("#"):
+                continue
+            if not stripped:
+                empty = True
+                continue
+            following, goes_on = self.trimmed(following)
+            parts.append(following)
+        if empty:
+            self.warnings.append(f"{self.name}:{start}: empty continuation line: it will become an error")
+        return "".join(parts)
+
+    def trimmed(self, line: str) -> tuple[str, bool]:
+        match = _CONTINUATION[self.escape].search(line)
+        return (line[: match.start()], True) if match else (line, False)
+
+    def node(self, line: str, start: int, column: int) -> Node:
+        if _SURROGATE.search(line):
+            raise DockerfileError(self.place(start), "not UTF-8 text")
+        try:
+            node = self.from_line(line, start, column)
+            heredocs = tuple(map(self.heredoc, self.announced(node, line)))
+        except SyntaxProblemError as problem:
+            raise DockerfileError(self.place(start, column), str(problem), hint=problem.hint) from None
+        return replace(node, heredocs=heredocs, place=self.place(start, column))
+
+    def from_line(self, line: str, start: int, column: int) -> Node:
+        word, flags, rest = arguments.split_command(line, self.escape)
+        place = self.place(start, column)
+        if word.lower() == "onbuild":
+            child = self.from_line(rest, start, column) if rest else None
+            return Node(word, flags, (rest,) if rest else (), False, line, place, child=child)
+        args, json = arguments.read(word.lower(), rest, self.escape)
+        return Node(word, flags, args, json, line, place)
+
+    def announced(self, node: Node, line: str) -> tuple[Heredoc, ...]:
+        if "<<" not in line:
+            return ()
+        inner = node.child if node.child else node
+        if inner.json or inner.word.lower() not in ("run", "copy", "add"):
+            return ()
+        return arguments.heredocs(line)
+
+    def heredoc(self, heredoc: Heredoc) -> Heredoc:
+        body: list[str] = []
+        while self.at < len(self.lines):
+            line = self.lines[self.at]
+            self.at += 1
+            end = line.rstrip("\r")
+            if (end.lstrip("\t") if heredoc.chomp else end) == heredoc.name:
+                return replace(heredoc, content="".join(f"{part}\n" for part in body))
+            body.append(line)
+        raise SyntaxProblemError(f"unterminated heredoc: no line {heredoc.name!r}")
+
+
+def _strip(line: str) -> str:
+    at = 0
+    while at < len(line) and is_space(line[at]):
+        at += 1
+    return line[at:]

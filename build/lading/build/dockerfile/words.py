@@ -1,0 +1,313 @@
+"""Quotes, escapes and variables of a Dockerfile word.
+
+The rules are the reference's (moby/buildkit ``frontend/dockerfile/shell``): a small part of a POSIX shell's,
+with its own ideas of escapes inside quotes. Held to its tables ``envVarTest`` and ``wordsTest``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+_SPACES: Final = frozenset("\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000") | frozenset(
+    map(chr, range(0x2000, 0x200B))
+)
+_SPECIAL: Final = frozenset("@*#?-$!0")
+_REGEX: Final = frozenset("[]{}.+()|^$")
+_END: Final = ""
+
+
+def is_space(character: str) -> bool:
+    """As Go's ``unicode.IsSpace``."""
+    return character in _SPACES
+
+
+class WordError(ValueError):
+    """A word cannot be expanded; the message is for the user, without place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What became of a word: the whole, the words it falls into, and the variables nobody had set."""
+
+    text: str
+    words: tuple[str, ...]
+    unset: frozenset[str]
+
+
+def expand(
+    word: str,
+    variables: Mapping[str, str],
+    *,
+    escape: str = "\\",
+    raw_quotes: bool = False,
+    raw_escapes: bool = False,
+    quotes: bool = True,
+    keep_unset: bool = False,
+) -> Expansion:
+    """Expands `word`.
+
+    `raw_quotes` and `raw_escapes` keep those characters in the result, ``quotes=False`` gives quotes no
+    meaning, `keep_unset` leaves unset variables as they are written. Raises `WordError`.
+    """
+    lexer = _Lexer(word, variables, escape=escape, raw_quotes=raw_quotes, quotes=quotes, keep_unset=keep_unset)
+    try:
+        text, words = lexer.until(_END, raw_escapes)
+    except WordError as error:
+        raise WordError(f'failed to process "{word}": {error}') from None
+    return Expansion(text, tuple(words), frozenset(lexer.unset))
+
+
+@dataclass(slots=True)
+class _Words:
+    word: str = ""
+    words: list[str] = field(default_factory=list[str])
+    inside: bool = False
+
+    def add(self, text: str) -> None:
+        for character in text:
+            if not is_space(character):
+                self.add_raw(character)
+            elif self.inside and self.word:
+                self.words.append(self.word)
+                self.word, self.inside = "", False
+
+    def add_raw(self, text: str) -> None:
+        self.word += text
+        self.inside = True
+
+    def close(self) -> list[str]:
+        if self.word:
+            self.words.append(self.word)
+        return self.words
+
+
+class _Lexer:
+    def __init__(
+        self,
+        word: str,
+        variables: Mapping[str, str],
+        *,
+        escape: str,
+        raw_quotes: bool,
+        quotes: bool,
+        keep_unset: bool,
+    ) -> None:
+        self.word, self.at = word, 0
+        self.variables = variables
+        self.escape = escape
+        self.raw_quotes, self.quotes, self.keep_unset = raw_quotes, quotes, keep_unset
+        self.raw_escapes = False
+        self.unset: set[str] = set()
+
+    def peek(self) -> str:
+        return self.word[self.at] if self.at < len(self.word) else _END
+
+    def next(self) -> str:
+        character = self.peek()
+        self.at += 1
+        return character
+
+    def until(self, stop: str, raw_escapes: bool) -> tuple[str, list[str]]:
+        outer, self.raw_escapes = self.raw_escapes, raw_escapes
+        try:
+            return self._until(stop)
+        finally:
+            self.raw_escapes = outer
+
+    def _until(self, stop: str) -> tuple[str, list[str]]:
+        result: list[str] = []
+        words = _Words()
+        while (character := self.peek()) != _END:
+            if character == stop:
+                self.next()
+                return "".join(result), words.close()
+            if character == "$":
+                result.append(value := self.variable())
+                words.add(value)
+            elif character in "'\"" and self.quotes:
+                result.append(value := self.single() if character == "'" else self.double())
+                words.add_raw(value)
+            elif not self.plain(result, words):
+                break
+        if stop != _END:
+            raise WordError(f"unexpected end of statement while looking for matching {stop}")
+        return "".join(result), words.close()
+
+    def plain(self, result: list[str], words: _Words) -> bool:
+        character = self.next()
+        if character != self.escape:
+            words.add(character)
+            result.append(character)
+            return True
+        if self.raw_escapes:
+            words.add_raw(character)
+            result.append(character)
+        character = self.next()
+        if character == _END:
+            return False
+        words.add_raw(character)
+        result.append(character)
+        return True
+
+    def single(self) -> str:
+        end = self.word.find("'", self.at + 1)
+        if end < 0:
+            raise WordError("unexpected end of statement while looking for matching single-quote")
+        start, self.at = self.at, end + 1
+        return self.word[start : end + 1] if self.raw_quotes else self.word[start + 1 : end]
+
+    def double(self) -> str:
+        result = [self.next()] if self.raw_quotes else [self.next()][:0]
+        while (character := self.peek()) != '"':
+            if character == _END:
+                raise WordError("unexpected end of statement while looking for matching double-quote")
+            result.append(self.variable() if character == "$" else self.quoted())
+        self.next()
+        if self.raw_quotes:
+            result.append('"')
+        return "".join(result)
+
+    def quoted(self) -> str:
+        character = self.next()
+        if character != self.escape:
+            return character
+        kept = character if self.raw_escapes else ""
+        following = self.peek()
+        if following == _END:
+            return kept
+        return kept + (self.next() if following in ('"', "$", self.escape) else character)
+
+    def variable(self) -> str:
+        self.next()
+        if self.peek() != "{":
+            name = self.name()
+            if not name:
+                return "$"
+            value = self.get(name)
+            return f"${name}" if value is None and self.keep_unset else value or ""
+        self.next()
+        if self.peek() == _END:
+            raise WordError("syntax error: missing '}'")
+        if self.peek() in "{}:":
+            raise WordError("syntax error: bad substitution")
+        return self.braced(self.name())
+
+    def braced(self, name: str) -> str:
+        operator = written = self.next()
+        if operator == "}":
+            value = self.get(name)
+            return f"${{{name}}}" if value is None and self.keep_unset else value or ""
+        if operator == "/":
+            return self.replaced(name)
+        if operator == ":":
+            operator = self.next()
+            written += operator
+        elif operator not in ("+", "-", "?", "#", "%"):
+            raise WordError(f"unsupported modifier ({written}) in substitution")
+        word = self.argument("}", operator in ("#", "%"), "'}'")
+        value = self.get(name)
+        if value is None and self.keep_unset:
+            return f"${{{name}{written}{word}}}"
+        return self.modified(name, written, operator, word, value)
+
+    def modified(self, name: str, written: str, operator: str, word: str, value: str | None) -> str:
+        missing = value is None or (written[0] == ":" and value == "")
+        if operator == "-":
+            return word if missing else value or ""
+        if operator == "+":
+            return "" if missing else word
+        if operator == "?":
+            if missing:
+                state = "unset" if value is None else "empty"
+                raise WordError(f"{name}: {word or f'is not allowed to be {state}'}")
+            return value or ""
+        if operator in ("#", "%"):
+            greedy = word.startswith(operator) and word != ""
+            pattern = word[1:] if greedy else word
+            return (_trim_suffix if operator == "%" else _trim_prefix)(pattern, value or "", greedy)
+        raise WordError(f"unsupported modifier ({written}) in substitution")
+
+    def replaced(self, name: str) -> str:
+        everywhere = self.peek() == "/"
+        if everywhere:
+            self.next()
+        pattern = self.argument("/", True, "'/' in ${}")
+        replacement = self.argument("}", True, "'}'")
+        value = self.get(name)
+        if value is None and self.keep_unset:
+            return f"${{{name}/{pattern}/{replacement}}}"
+        regex = _pattern(pattern, greedy=True)
+        return regex.sub(lambda _: replacement, value or "", count=0 if everywhere else 1)
+
+    def argument(self, stop: str, raw_escapes: bool, what: str) -> str:
+        try:
+            return self.until(stop, raw_escapes)[0]
+        except WordError:
+            if self.peek() == _END:
+                raise WordError(f"syntax error: missing {what}") from None
+            raise
+
+    def name(self) -> str:
+        start = self.at
+        first = self.peek()
+        if first.isdecimal():
+            while self.peek().isdecimal():
+                self.at += 1
+        elif first != _END and first in _SPECIAL:
+            self.at += 1
+        else:
+            while (character := self.peek()) and (character.isalnum() or character == "_"):
+                self.at += 1
+        return self.word[start : self.at]
+
+    def get(self, name: str) -> str | None:
+        value = self.variables.get(name)
+        if value is None:
+            self.unset.add(name)
+        return value
+
+
+def _pattern(pattern: str, *, greedy: bool) -> re.Pattern[str]:
+    out: list[str] = []
+    at = 0
+    while at < len(pattern):
+        character = pattern[at]
+        at += 1
+        if character == "*":
+            out.append(".*" if greedy else ".*?")
+        elif character == "?":
+            out.append(".")
+        elif character == "\\":
+            following = pattern[at : at + 1]
+            if following in ("}", "/") and following:
+                continue
+            if following not in ("*", "?", "\\") or not following:
+                raise WordError(f"invalid pattern ({pattern}) in substitution: invalid escape '\\{following}'")
+            out.append("\\" + following)
+            at += 1
+        else:
+            out.append("\\" + character if character in _REGEX else character)
+    return re.compile("".join(out))
+
+
+def _trim_prefix(pattern: str, value: str, greedy: bool) -> str:
+    match = _pattern(pattern, greedy=greedy).match(value)
+    return value[match.end() :] if match else value
+
+
+def _trim_suffix(pattern: str, value: str, greedy: bool) -> str:
+    # The shortest match at the end is the shortest match at the beginning of everything reversed.
+    return _trim_prefix(_reverse(pattern), value[::-1], greedy)[::-1]
+
+
+def _reverse(pattern: str) -> str:
+    units: list[str] = []
+    at = 0
+    while at < len(pattern):
+        length = 2 if pattern[at] == "\\" and at + 1 < len(pattern) else 1
+        units.append(pattern[at : at + length])
+        at += length
+    return "".join(reversed(units))

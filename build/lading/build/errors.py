@@ -1,0 +1,45 @@
+"""The errors of a build, beside those of `lading.store.errors`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lading.store.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where in a Dockerfile something stands: the file's name as given, first and last line, first column (from 1)."""
+
+    file: str
+    line: int
+    end: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class DockerfileError(InputError):
+    """A Dockerfile cannot be understood or built: file, line, word and, where there is one, a hint."""
+
+    def __init__(self, place: Place, message: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{place}: {message}", hint=hint)
+        self.place = place
+
+
+class StepError(DockerfileError):
+    """A step was executed and failed; `log` holds the last lines it wrote."""
+
+    def __init__(self, place: Place, message: str, *, log: tuple[str, ...] = (), hint: str | None = None) -> None:
+        super().__init__(place, message, hint=hint)
+        self.log = log
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean X?)`` where something known is near `word`, else nothing."""
+    import difflib  # noqa: PLC0415 - only errors need it
+
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]}?)" if near else ""

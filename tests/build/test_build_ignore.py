@@ -1,0 +1,52 @@
+"""Patterns against moby/patternmatcher's tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lading.build.dockerfile import glob, ignore
+from lading.build.dockerfile.ignore import Ignore
+from suites.machine import needs, vectors_path
+
+
+def _table(name: str) -> list[Any]:
+    root = vectors_path()
+    return json.loads((root / "dockerfile" / "dockerignore.json").read_text())[name] if root else []
+
+
+@needs("vectors")
+@pytest.mark.parametrize(("pattern", "path", "expected"), _table("single"))
+def test_single(pattern: str, path: str, expected: bool) -> None:
+    assert Ignore([pattern]).matches(path) is expected
+
+
+@needs("vectors")
+@pytest.mark.parametrize(("patterns", "path", "expected"), _table("multi"))
+def test_several(patterns: list[str], path: str, expected: bool) -> None:
+    assert Ignore(patterns).matches(path) is expected
+
+
+@needs("vectors")
+@pytest.mark.parametrize(("pattern", "name", "expected", "error"), _table("match"))
+def test_match(pattern: str, name: str, expected: bool, error: str) -> None:
+    if error != "nil":
+        with pytest.raises(glob.PatternError):
+            Ignore([pattern]).matches(name)
+    else:
+        assert Ignore([pattern]).matches(name) is expected
+
+
+def test_copy_wildcards_stop_at_a_slash() -> None:
+    assert glob.match("a*", "abc")
+    assert not glob.match("a*", "ab/c")
+    assert glob.match("*/x?[a-c]", "d/x1b")
+    assert not glob.match("[^a]", "/")
+    assert glob.match("**a", "xa")
+
+
+def test_reads_a_file() -> None:
+    text = "\ufeff# comment\n  a/../b/ \n\n!/c \n #d\n/\n.\r\n"
+    assert ignore.read(text) == ["b", "!c", "#d", "/", "."]
