@@ -25,7 +25,7 @@ PROGRAMS = {
     "busybox": "busybox",
     "distribution": "registry",
     "gnu-tar": "tar",
-    "unshare": "unshare",
+    **{name: name for name in ("unshare", "apt-get", "gpg", "gpgv", "dpkg-deb")},
 }
 
 

@@ -26,7 +26,7 @@ _INSTALL: Final = re.compile(r"Inst (?P<name>[a-z0-9][a-z0-9+.-]+)(?::\w+)? \((?
 _ACQUIRE: Final = re.compile(r'(?P<name>Acquire::[\w:./-]+) "(?P<value>[^"]*)";')
 # What would loosen a check, or make apt do more than fetch.
 _NEVER: Final = ("AllowInsecure", "AllowWeak", "AllowDowngrade", "AllowReleaseInfoChange", "Languages", "GzipIndexes")
-_MISSING: Final = re.compile(r"E: (?:Unable to locate package|Package '?)(?P<name>[^ ']*)")
+_MISSING: Final = re.compile(r"E: (?:Unable to locate package |Package '?)(?P<name>[^ ']*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Apt:
         """How apt names the files of a source (URItoFileName in apt-pkg)."""
         uri = urllib.parse.urlsplit(source.uri)
         where = f"{uri.hostname or ''}{f':{uri.port}' if uri.port else ''}{uri.path.rstrip('/')}/dists/{source.suite}"
-        return where.replace("_", "%5f").replace(":", "%3a").replace("/", "_")
+        return re.sub(r'[\\|{}\[\]<>"^~_=!@#$%&*]', lambda match: f"%{ord(match[0]):02x}", where).replace("/", "_")
 
     def _prepare(self) -> None:
         for name in ("lists/partial", "archives/partial", "state"):

@@ -1,0 +1,124 @@
+"""A small Debian archive of our own, signed with a key made for it and served over HTTP on loopback."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import subprocess
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from lading.build.debian.sources import Source
+
+
+@dataclass
+class Archive:
+    folder: Path
+    suite: str = "testing"
+    uri: str = ""
+    requests: list[str] = field(default_factory=list)
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "www"
+
+    @property
+    def key(self) -> Path:
+        return self.folder / "archive.gpg"
+
+    @property
+    def inrelease(self) -> Path:
+        return self.root / f"dists/{self.suite}/InRelease"
+
+    def source(self, **changes: object) -> Source:
+        values: dict[str, object] = {
+            "uri": self.uri,
+            "suite": self.suite,
+            "components": ("main",),
+            "signed_by": str(self.key),
+            "trusted": False,
+            "check_dates": True,
+        }
+        return Source(**(values | changes))  # type: ignore[arg-type]
+
+    def add(self, name: str, files: Mapping[str, str], version: str = "1.0", **control: str) -> Path:
+        """Builds a package with dpkg-deb and lists it with the next `publish`."""
+        tree = self.folder / f"{name}_{version}"
+        for path, text in files.items():
+            file = tree / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        fields = {"Package": name, "Version": version, "Architecture": "all", "Maintainer": "Example <a@example.com>"}
+        fields |= {key.replace("_", "-"): value for key, value in control.items()} | {"Description": "an example"}
+        (tree / "DEBIAN").mkdir(parents=True)
+        (tree / "DEBIAN/control").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
+        pool = self.root / "pool"
+        pool.mkdir(parents=True, exist_ok=True)
+        deb = pool / f"{name}_{version}_all.deb"
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, deb], check=True, capture_output=True)
+        return deb
+
+    def publish(self, date: str | None = None, valid_until: str | None = None) -> None:
+        """Writes Packages and a signed InRelease for everything in the pool."""
+        stanzas = []
+        for deb in sorted((self.root / "pool").glob("*.deb")):
+            said = subprocess.run(["dpkg-deb", "-f", deb], check=True, capture_output=True, text=True)
+            data = deb.read_bytes()
+            stanzas.append(
+                f"{said.stdout.strip()}\nFilename: pool/{deb.name}\nSize: {len(data)}\n"
+                f"SHA256: {hashlib.sha256(data).hexdigest()}\n"
+            )
+        folder = self.root / f"dists/{self.suite}/main/binary-amd64"
+        folder.mkdir(parents=True, exist_ok=True)
+        packages = "\n".join(stanzas).encode()
+        contents = {"Packages": packages, "Packages.gz": gzip.compress(packages, mtime=0)}
+        lines = []
+        for name, data in contents.items():
+            (folder / name).write_bytes(data)
+            lines.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-amd64/{name}")
+        head = (
+            f"Origin: Example\nSuite: {self.suite}\nCodename: {self.suite}\nDate: {date or formatdate(usegmt=True)}\n"
+        )
+        head += f"Valid-Until: {valid_until}\n" if valid_until else ""
+        head += "Architectures: amd64\nComponents: main\nSHA256:\n"
+        plain = self.folder / "Release"
+        plain.write_text(head + "\n".join(lines) + "\n")
+        self.gpg("--yes", "--clearsign", "-o", str(self.inrelease), str(plain))
+
+    def gpg(self, *words: str) -> None:
+        environment = {**os.environ, "GNUPGHOME": str(self.folder / "gnupg")}
+        subprocess.run(["gpg", "--batch", "--quiet", *words], check=True, capture_output=True, env=environment)
+
+    def make_key(self) -> None:
+        (self.folder / "gnupg").mkdir(mode=0o700)
+        self.gpg("--passphrase", "", "--quick-generate-key", "archive@example.com", "ed25519", "sign", "never")
+        self.gpg("--export", "-o", str(self.key))
+
+
+@contextmanager
+def archive(folder: Path) -> Generator[Archive, None, None]:
+    """An empty archive; `add` and `publish` fill it."""
+    made = Archive(folder)
+    made.root.mkdir()
+    made.make_key()
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            made.requests.append(self.path)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(made.root)))
+    made.uri = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield made
+    finally:
+        server.shutdown()
+        server.server_close()
+        subprocess.run(["gpgconf", "--homedir", folder / "gnupg", "--kill", "all"], check=False, capture_output=True)
