@@ -26,7 +26,7 @@ _INSTALL: Final = re.compile(r"Inst (?P<name>[a-z0-9][a-z0-9+.-]+)(?::\w+)? \((?
 _ACQUIRE: Final = re.compile(r'(?P<name>Acquire::[\w:./-]+) "(?P<value>[^"]*)";')
 # What would loosen a check, or make apt do more than fetch.
 _NEVER: Final = ("AllowInsecure", "AllowWeak", "AllowDowngrade", "AllowReleaseInfoChange", "Languages", "GzipIndexes")
-_MISSING: Final = re.compile(r"E: (?:Unable to locate package |Package '?)(?P<name>[^ ']*)")
+_MISSING: Final = re.compile(r"E: (?:Unable to locate package |Package '?)(?P<name>[^\s']+)")
 
 
 @dataclass(frozen=True, slots=True)
