@@ -47,7 +47,7 @@ class SimpleSignature:
             sig=decode64(layer.annotations.get(_SIGNATURE, ""), f"{what}: {_SIGNATURE}"),
             image=Digest.parse(image.text("docker-manifest-digest")),
             reference=identity.optional_text("docker-reference") or "",
-            keyless=any(layer.annotations.get(name) for name in _CERTIFICATES),
+            keyless=has_certificate(layer),
         )
         for part in (critical, identity, image):
             part.close()
@@ -56,3 +56,8 @@ class SimpleSignature:
     def signed_by(self, key: PublicKey) -> bool:
         """Whether the signature is by `key`."""
         return key.verify(self.sig, self.payload)
+
+
+def has_certificate(layer: Descriptor) -> bool:
+    """Whether a layer's annotations carry a certificate: then it was signed without a lasting key."""
+    return any(layer.annotations.get(name) for name in _CERTIFICATES)

@@ -1,0 +1,79 @@
+"""Where evidence comes from: whatever can say which documents refer to an image, and read them.
+
+The local store and a registry are two such places. A list that may be incomplete says so: an error is never
+"none found".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from lading.store.blobs import Blobs, read_blob
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.errors import DocumentError
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The manifests that refer to a subject. Where the list is not `complete`, `reason` says why."""
+
+    descriptors: tuple[Descriptor, ...]
+    complete: bool = True
+    reason: str | None = None
+
+
+class Evidence(Protocol):
+    """One place where evidence may lie."""
+
+    @property
+    def name(self) -> str:
+        """The place in a few words: "the local store", a repository's name."""
+        ...
+
+    def referrers(self, subject: Descriptor) -> Found:
+        """What refers to `subject`, whatever its type, cosign's older tags included."""
+        ...
+
+    def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
+        """The verified content. Raises `LadingError` where it is missing, not as named, or beyond `limit` bytes."""
+        ...
+
+
+class Referring(Protocol):
+    """What `StoreEvidence` needs of a store."""
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where content lies."""
+        ...
+
+    def referrers(self, subject: Digest, /) -> tuple[Descriptor, ...]:
+        """The manifests here that refer to `subject`."""
+        ...
+
+
+class StoreEvidence:
+    """The local store as `Evidence`; what it knows is complete."""
+
+    def __init__(self, store: Referring) -> None:
+        self._store = store
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return "the local store"
+
+    def referrers(self, subject: Descriptor) -> Found:
+        """What the index lists."""
+        return Found(self._store.referrers(subject.digest))
+
+    def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
+        """From the blobs, hashed as it is read."""
+        if descriptor.size > limit:
+            raise DocumentError(f"{descriptor.digest}: {descriptor.size} bytes, more than the {limit} allowed here")
+        data = read_blob(self._store.blobs, descriptor.digest, limit=limit)
+        if len(data) != descriptor.size:
+            raise DocumentError(f"{descriptor.digest}: has {len(data)} bytes, its descriptor says {descriptor.size}")
+        return data

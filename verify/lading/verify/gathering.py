@@ -1,0 +1,160 @@
+"""Collects what refers to an image from one place after another, within bounds, and reads it.
+
+Three things come out: claims; things that are there but claim nothing that could count, each with the reason;
+and troubles, which mean that there may be more than was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.documents import Manifest, parse_document
+from lading.store.errors import DocumentError, LadingError
+from lading.verify import bundles, dag, envelopes, legacy
+from lading.verify.claims import Claim, Place
+from lading.verify.dag_artifact import is_dag_artifact
+from lading.verify.envelopes import Envelope
+from lading.verify.evidence import Evidence, Found
+from lading.verify.legacy import SimpleSignature
+
+MAX_REFERRERS: Final = 512
+"""Of one subject in one place."""
+MAX_LAYERS: Final = 128
+"""Signatures in one manifest of cosign's older form."""
+MAX_MANIFEST: Final = 1024 * 1024
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""Read in all for one judgement."""
+
+_DAG: Final = "the layer DAG of the build; it is bound by the provenance and signs nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Something that refers to the image and cannot count. `broken`: it claims to be evidence."""
+
+    place: Place
+    kind: str
+    reason: str
+    broken: bool
+
+
+class _UnreadableError(Exception):
+    """The place did not give what it listed."""
+
+
+class Gathering:
+    """What was found so far about `subjects`: the image, and the index it was reached through."""
+
+    def __init__(self, subjects: tuple[Descriptor, ...]) -> None:
+        self.claims: list[Claim] = []
+        self.others: list[Other] = []
+        self.troubles: list[str] = []
+        self._subjects = subjects
+        self._seen: set[tuple[Digest, Digest]] = set()
+        self._left = MAX_BYTES
+
+    def add(self, source: Evidence) -> None:
+        """Everything that `source` has; whatever goes wrong there becomes a trouble."""
+        for subject in self._subjects:
+            for descriptor in self._list(source, subject):
+                if (subject.digest, descriptor.digest) not in self._seen:
+                    self._take(source, subject, descriptor)
+
+    def _list(self, source: Evidence, subject: Descriptor) -> tuple[Descriptor, ...]:
+        try:
+            found = source.referrers(subject)
+        except Exception as error:  # whatever it is, the list is not known
+            found = Found((), complete=False, reason=_words(error))
+        if not found.complete:
+            self.troubles.append(f"{source.name}: what refers to {subject.digest} is not known: {found.reason}")
+        if len(found.descriptors) > MAX_REFERRERS:
+            self.troubles.append(f"{source.name}: more than {MAX_REFERRERS} documents refer to {subject.digest}")
+        ordered = sorted(found.descriptors, key=lambda item: not _likely(item))
+        return tuple(ordered[:MAX_REFERRERS])
+
+    def _take(self, source: Evidence, subject: Descriptor, descriptor: Descriptor) -> None:
+        place = Place(source.name, subject.digest, descriptor.digest)
+        if descriptor.artifact_type == dag.MEDIA_TYPE:
+            self._seen.add((subject.digest, descriptor.digest))
+            self.others.append(Other(place, "dag", _DAG, broken=False))
+            return
+        try:
+            claims = list(self._claims(source, subject, descriptor, place))
+        except _UnreadableError as error:
+            self.troubles.append(f"{source.name}: {descriptor.digest} could not be read: {error}")
+            return
+        except DocumentError as error:
+            self.others.append(Other(place, "malformed", error.message, broken=True))
+        else:
+            self.claims.extend(claims)
+        self._seen.add((subject.digest, descriptor.digest))
+
+    def _claims(self, source: Evidence, subject: Descriptor, descriptor: Descriptor, place: Place) -> Iterator[Claim]:
+        raw = self._read(source, descriptor, MAX_MANIFEST)
+        manifest = parse_document(raw, descriptor.media_type, "its manifest")
+        if not isinstance(manifest, Manifest):
+            self.others.append(Other(place, "other", "an image index, which is not evidence", broken=False))
+            return
+        if manifest.subject is not None and manifest.subject.digest != subject.digest:
+            raise DocumentError(f"is attached to another image, {manifest.subject.digest}")
+        if is_dag_artifact(manifest):
+            self.others.append(Other(place, "dag", _DAG, broken=False))
+            return
+        layers = _evidence_layers(manifest)
+        if not layers:
+            kind = manifest.artifact_type or manifest.config.media_type
+            reason = f"neither a signature nor an attestation that is read here, but {kind!r}"
+            self.others.append(Other(place, "other", reason, broken=False))
+        for layer in layers:
+            spot = Place(place.source, place.subject, place.manifest, layer.digest)
+            yield _claim(layer, self._read(source, layer, envelopes.MAX_SIZE), spot)
+
+    def _read(self, source: Evidence, descriptor: Descriptor, limit: int) -> bytes:
+        if descriptor.size > min(limit, self._left):
+            raise _UnreadableError(f"{descriptor.size} bytes are more than are read here")
+        try:
+            data = source.read(descriptor, limit=limit)
+        except Exception as error:  # whatever it is, the content is not known
+            raise _UnreadableError(_words(error)) from error
+        if Digest.of(data, descriptor.digest.algorithm) != descriptor.digest:
+            raise _UnreadableError("its content is not what its digest says")
+        self._left -= len(data)
+        return data
+
+
+def _likely(descriptor: Descriptor) -> bool:
+    """Whether its type promises a bundle; only an order, for types in lists may be missing or wrong."""
+    return (descriptor.artifact_type or "").startswith(bundles.PREFIX)
+
+
+def _evidence_layers(manifest: Manifest) -> tuple[Descriptor, ...]:
+    found = [layer for layer in manifest.layers if layer.media_type.startswith(bundles.PREFIX)]
+    if found:
+        if len(manifest.layers) > 1:
+            raise DocumentError("holds a bundle beside other layers; a bundle stands alone")
+        if manifest.subject is None:
+            raise DocumentError("holds a bundle, but refers to no image")
+        return tuple(found)
+    older = (envelopes.MEDIA_TYPE, legacy.SIMPLE_SIGNING)
+    layers = tuple(layer for layer in manifest.layers if layer.media_type in older)
+    if len(layers) > MAX_LAYERS:
+        raise DocumentError(f"holds more than {MAX_LAYERS} signatures")
+    return layers
+
+
+def _claim(layer: Descriptor, data: bytes, place: Place) -> Claim:
+    if layer.media_type == legacy.SIMPLE_SIGNING:
+        signature = SimpleSignature.parse(data, layer)
+        return Claim.of(place, signature, signature.keyless, "signature")
+    if layer.media_type == envelopes.MEDIA_TYPE:
+        return Claim.of(place, Envelope.parse(data), legacy.has_certificate(layer), "statement")
+    bundle = bundles.parse(data)
+    return Claim.of(place, bundle.envelope, bundle.keyless, "statement")
+
+
+def _words(error: Exception) -> str:
+    return error.message if isinstance(error, LadingError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,163 @@
+"""A policy: what an image must show before it is run, by reference; and before a build stands on it.
+
+Everything is refused that no scope covers. `Policy.parse` reads the YAML form (docs/policy.md,
+policy.schema.json); what it returns is complete: keys are loaded, defaults filled in, contradictions refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+from lading.store.digests import Digest
+from lading.store.errors import InputError
+from lading.store.strict import canonical
+from lading.verify.keys import PublicKey
+from lading.verify.scopes import DEFAULT, covering
+
+VERSION: Final = 1
+
+
+class PolicyError(InputError):
+    """A policy that cannot be used; a judgement by it could not be made (exit 5)."""
+
+    exit_code = 5
+
+
+@dataclass(frozen=True, slots=True)
+class NamedKey:
+    """A key and what the policy calls it."""
+
+    name: str
+    key: PublicKey
+
+    def json(self) -> dict[str, object]:
+        """As it enters the policy's digest."""
+        return {"name": self.name, "sha256": self.key.fingerprint}
+
+    def __str__(self) -> str:
+        return f"{self.name!r} (key {self.key.fingerprint[:16]})"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBy:
+    """At least `threshold` of `keys` have signed, each counted once."""
+
+    keys: tuple[NamedKey, ...]
+    threshold: int = 1
+
+    def json(self) -> dict[str, object]:
+        """As it enters the policy's digest."""
+        return {"keys": [key.json() for key in self.keys], "threshold": self.threshold}
+
+
+@dataclass(frozen=True, slots=True)
+class Require:
+    """An attestation of a type, signed by one of `by`; from `builder` where that is given."""
+
+    predicate_type: str
+    by: tuple[NamedKey, ...]
+    builder: str | None = None
+
+    def json(self) -> dict[str, object]:
+        """As it enters the policy's digest."""
+        return {"type": self.predicate_type, "by": [key.json() for key in self.by], "builder": self.builder}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one scope asks for: all of it.
+
+    `signed_for`: evidence must name one of these repositories, or, where it is empty, the one judged; None asks
+    for no name. `allow_unverified` exists in the ``from`` section only.
+    """
+
+    scope: str
+    reject: bool = False
+    signed_by: SignedBy | None = None
+    require: tuple[Require, ...] = ()
+    signed_for: tuple[str, ...] | None = None
+    allow_unverified: bool = False
+
+    @property
+    def keys(self) -> tuple[NamedKey, ...]:
+        """Every key that the rule trusts for something."""
+        signers = self.signed_by.keys if self.signed_by else ()
+        return (*signers, *(key for requirement in self.require for key in requirement.by))
+
+    def json(self) -> dict[str, object]:
+        """As it enters the policy's digest."""
+        return {
+            "reject": self.reject,
+            "signedBy": self.signed_by.json() if self.signed_by else None,
+            "require": [requirement.json() for requirement in self.require],
+            "signedFor": None if self.signed_for is None else list(self.signed_for),
+            "allowUnverified": self.allow_unverified,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A whole policy. `what` is its file, for messages. `scopes` is None where the section is left out.
+
+    `bases` is the ``from`` section likewise; `cache` holds the keys whose links make imported cache entries
+    count, None where the section is left out.
+    """
+
+    what: str
+    scopes: Mapping[str, Rule] | None = field(default=None, hash=False)
+    bases: Mapping[str, Rule] | None = field(default=None, hash=False)
+    forbid_unverified: bool = False
+    cache: tuple[NamedKey, ...] | None = None
+
+    @classmethod
+    def parse(cls, text: str, what: str, read: Callable[[str], bytes] | None = None) -> Policy:
+        """From YAML. `read` gives the content of a key file named in it, relative to the policy's own place.
+
+        Raises `PolicyError` with file and line.
+        """
+        from lading.verify.policy_reader import read_policy  # noqa: PLC0415 - brings YAML
+
+        return read_policy(text, what, read)
+
+    @classmethod
+    def trusting(cls, *keys: NamedKey, types: tuple[str, ...] = (), what: str = "the given key") -> Self:
+        """One that asks every image for a signature by one of `keys`, or for attestations of `types` instead."""
+        signed_by = None if types else SignedBy(keys)
+        rule = Rule(DEFAULT, signed_by=signed_by, require=tuple(Require(uri, keys) for uri in types))
+        return cls(what, scopes={DEFAULT: rule})
+
+    def scope(self, name: str | None) -> Rule | None:
+        """The rule for a reference, None where nothing covers it."""
+        return _find(self.scopes or {}, name)
+
+    def base(self, name: str | None) -> Rule | None:
+        """The rule of the ``from`` section for a base image, None where nothing covers it."""
+        if self.bases is None:
+            return Rule(DEFAULT, allow_unverified=True)
+        return _find(self.bases, name)
+
+    @property
+    def digest(self) -> Digest:
+        """Of what the policy says, its keys included: neither layout nor comments nor file names matter."""
+        return Digest.of(
+            canonical(
+                {
+                    "version": VERSION,
+                    "scopes": _json(self.scopes),
+                    "from": _json(self.bases),
+                    "forbidUnverified": self.forbid_unverified,
+                    "cache": None if self.cache is None else [key.json() for key in self.cache],
+                }
+            )
+        )
+
+
+def _find(rules: Mapping[str, Rule], name: str | None) -> Rule | None:
+    scope = covering(rules, name)
+    return None if scope is None else rules[scope]
+
+
+def _json(rules: Mapping[str, Rule] | None) -> dict[str, object] | None:
+    return None if rules is None else {scope: rule.json() for scope, rule in rules.items()}

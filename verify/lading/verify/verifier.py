@@ -1,0 +1,227 @@
+"""The verifier: the one place where a verdict is made.
+
+An image is judged under the scope of every name and of every origin, by the policy and by the floor where there
+is one; all must accept. What cannot be judged is refused, whatever went wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from lading.verify.decision import Basis, Decision
+from lading.verify.evidence import Evidence
+from lading.verify.gathering import Gathering
+from lading.verify.judging import BoundRule, Judge, Judgement
+from lading.verify.policy import Policy, Rule
+from lading.verify.refusals import GateError, NoAttestationError, RefusedError, UncheckableError
+from lading.verify.standings import Base, Standing
+from lading.verify.targets import BUILT_HERE, Target
+from lading.verify.verdict import Verdict, mint
+
+__all__ = ["BUILT_HERE", "GateError", "NoAttestationError", "RefusedError", "Target", "UncheckableError", "Verifier"]
+
+
+class Verifier:
+    """Judges images by a policy, and by a floor that no flag loosens."""
+
+    def __init__(self, policy: Policy, floor: Policy | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._policy = policy
+        self._floor = floor
+        self._clock = clock
+
+    def verify(self, target: Target, evidence: Sequence[Evidence]) -> Verdict:
+        """Judges `target` by what `evidence` holds, asked in order until it suffices.
+
+        Raises `RefusedError`, `NoAttestationError` or `UncheckableError`; nothing else, whatever happens.
+        """
+        try:
+            return mint(self._judge(target, self._scopes(target), evidence))
+        except GateError:
+            raise
+        except Exception as error:  # any fault is a refusal
+            raise self._fault(target, error) from error
+
+    def examine(self, target: Target, evidence: Sequence[Evidence]) -> Decision:
+        """The decision on all that every place holds, accepted or not, for showing; it opens no door."""
+        try:
+            return self._judge(target, self._scopes(target), evidence, thorough=True)
+        except GateError as error:
+            return error.decision
+
+    def override(self, target: Target, reason: str) -> Verdict:
+        """A verdict without any proof, on record as such. Raises `RefusedError` where a policy forbids it."""
+        for policy in (self._policy, *self._floors):
+            if policy.forbid_unverified:
+                raise self._refuse(target, f"{policy.what} forbids to run what is not verified")
+        for bound in self._bind(target, self._floors, lambda policy, name: policy.scope(name), lenient=True):
+            if bound.rule.reject:
+                raise self._refuse(target, f"scope {bound.rule.scope!r} of {bound.policy} rejects it")
+        self._check_index(target)
+        return mint(self._decision(target, None, accepted=True, reason=reason, basis="override"))
+
+    def base(self, target: Target, evidence: Sequence[Evidence]) -> Base:
+        """How far a base image is vouched for by the ``from`` sections; it opens no door.
+
+        Raises as `verify` does where a section asks for more than is shown.
+        """
+        rules = self._bind(target, (self._policy, *self._base_floors), lambda policy, name: policy.base(name))
+        try:
+            asking = [bound for bound in rules if bound.rule.signed_by or bound.rule.require]
+            if not asking:
+                self._check_index(target)
+                return self._base(target, "unverified", "the policy asks for nothing of this base")
+            decision = self._judge(target, asking, evidence)
+        except GateError as error:
+            if not all(bound.rule.allow_unverified for bound in rules) or not target.in_index:
+                raise
+            return self._base(target, "unverified", error.message)
+        except Exception as error:
+            raise self._fault(target, error) from error
+        weak = decision.base_standing == "unverified"
+        words = "accepted by key" + (", but stands on a base that nobody vouched for" if weak else "")
+        return self._base(target, "unverified" if weak else "verified", words)
+
+    @property
+    def _floors(self) -> tuple[Policy, ...]:
+        return () if self._floor is None else (self._floor,)
+
+    @property
+    def _base_floors(self) -> tuple[Policy, ...]:
+        """A floor without a ``from`` section has no opinion on bases."""
+        return tuple(floor for floor in self._floors if floor.bases is not None)
+
+    def _scopes(self, target: Target) -> list[BoundRule]:
+        """A floor without scopes has no opinion on images; a policy without scopes accepts none."""
+        floors = [floor for floor in self._floors if floor.scopes is not None]
+        return self._bind(target, (self._policy, *floors), lambda policy, name: policy.scope(name))
+
+    def _bind(
+        self,
+        target: Target,
+        policies: Sequence[Policy],
+        find: Callable[[Policy, str | None], Rule | None],
+        *,
+        lenient: bool = False,
+    ) -> list[BoundRule]:
+        """The rules for every reference in every policy. Raises where one is missing or rejects."""
+        found: list[BoundRule] = []
+        for policy in policies:
+            for reference in target.references:
+                rule = find(policy, reference)
+                if lenient:
+                    found += [BoundRule(rule, policy.what, reference)] if rule else []
+                    continue
+                if rule is None:
+                    raise self._refuse(target, f"no scope of {policy.what} covers {reference or 'an unnamed image'}")
+                if rule.reject:
+                    raise self._refuse(target, f"scope {rule.scope!r} of {policy.what} rejects {reference or 'it'}")
+                found.append(BoundRule(rule, policy.what, reference))
+        return _distinct(found)
+
+    def _judge(
+        self, target: Target, rules: Sequence[BoundRule], evidence: Sequence[Evidence], *, thorough: bool = False
+    ) -> Decision:
+        self._check_index(target)
+        gathering = Gathering(target.subjects)
+        judgement = Judge(target.digests, gathering).judge(rules)
+        for source in evidence:
+            gathering.add(source)
+            judgement = Judge(target.digests, gathering).judge(rules)
+            if judgement.accepted and not thorough:
+                break
+        if judgement.accepted:
+            return self._decision(target, judgement, accepted=True, troubles=gathering.troubles)
+        raise self._failure(target, judgement, gathering)
+
+    def _failure(self, target: Target, judgement: Judgement, gathering: Gathering) -> GateError:
+        missing = next((finding for finding in judgement.findings if not finding.met), None)
+        wanted = f"scope {missing.scope!r} of {missing.policy} asks for {missing.requirement}" if missing else ""
+        kind: type[GateError]
+        if gathering.troubles:
+            kind, words = UncheckableError, f"could not be checked: {gathering.troubles[0]}"
+        elif not gathering.claims and not any(item.broken for item in gathering.others):
+            kind, words = NoAttestationError, f"nothing is attached to it that could be judged; {wanted}"
+        else:
+            kind, words = (
+                RefusedError,
+                f"refused: {wanted}; {_looked(judgement, missing.requirement if missing else '')}",
+            )
+        decision = self._decision(target, judgement, accepted=False, reason=words, troubles=gathering.troubles)
+        return kind(f"{decision.title}: {words}", decision)
+
+    def _check_index(self, target: Target) -> None:
+        if not target.in_index:
+            raise self._refuse(target, "is not among the manifests of the index it was reached through")
+
+    def _refuse(self, target: Target, words: str) -> RefusedError:
+        decision = self._decision(target, None, accepted=False, reason=words)
+        return RefusedError(f"{decision.title}: refused: {words}", decision)
+
+    def _fault(self, target: Target, error: Exception) -> UncheckableError:
+        words = f"could not be checked: {type(error).__name__}: {error}"
+        decision = self._decision(target, None, accepted=False, reason=words)
+        return UncheckableError(f"{decision.title}: {words}", decision)
+
+    def _decision(
+        self,
+        target: Target,
+        judgement: Judgement | None,
+        *,
+        accepted: bool,
+        reason: str = "",
+        troubles: Sequence[str] = (),
+        basis: Basis = "policy",
+    ) -> Decision:
+        return Decision(
+            accepted=accepted,
+            basis=basis,
+            manifest=target.manifest.descriptor.digest,
+            index=None if target.index is None else target.index.descriptor.digest,
+            platform=None if target.platform is None else str(target.platform),
+            names=target.names,
+            origins=target.origins,
+            policy=self._policy.digest,
+            floor=None if self._floor is None else self._floor.digest,
+            time=self._clock(),
+            findings=judgement.findings if judgement else (),
+            candidates=judgement.candidates if judgement else (),
+            troubles=tuple(troubles),
+            bases=judgement.bases if judgement else (),
+            base_standing=judgement.base_standing if judgement else "unknown",
+            reason=reason,
+        )
+
+    def _base(self, target: Target, standing: Standing, reason: str) -> Base:
+        return Base(
+            reference=target.names[0] if target.names else str(target.digests[0]),
+            manifest=target.manifest.descriptor.digest,
+            standing=standing,
+            index=None if target.index is None else target.index.descriptor.digest,
+            platform=None if target.platform is None else str(target.platform),
+            policy=self._policy.digest,
+            reason=reason,
+        )
+
+
+def _distinct(rules: Sequence[BoundRule]) -> list[BoundRule]:
+    """Each rule once, but for those that ask for the name judged, which differ by it."""
+    kept: dict[tuple[int, str | None], BoundRule] = {}
+    for bound in rules:
+        by_name = bound.reference if bound.rule.signed_for == () else None
+        kept.setdefault((id(bound.rule), by_name), bound)
+    return list(kept.values())
+
+
+def _looked(judgement: Judgement, requirement: str) -> str:
+    """Why the first candidates did not count, in half a line each."""
+    reasons = [
+        f"{candidate.label} {candidate.place.manifest.short} {outcome.reason}"
+        for candidate in judgement.candidates
+        for outcome in candidate.outcomes
+        if outcome.requirement in (requirement, "any")
+        and not outcome.counted
+        and candidate.kind not in ("dag", "other")
+    ]
+    more = f"; and {len(reasons) - 2} more" if len(reasons) > 2 else ""
+    return "; ".join(reasons[:2]) + more
