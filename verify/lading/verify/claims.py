@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,6 +80,14 @@ class Claim:
             return (self.proof.reference,) if self.proof.reference else ()
         subjects = self.statement.subjects if self.statement else ()
         return tuple(item.name for item in subjects if item.name and any(item.matches(digest) for digest in digests))
+
+    def annotations(self, *digests: Digest) -> Mapping[str, object]:
+        """What it notes on its subjects that have one of `digests`."""
+        if isinstance(self.proof, SimpleSignature):
+            return self.proof.annotations
+        subjects = self.statement.subjects if self.statement else ()
+        found = [item.annotations for item in subjects if any(item.matches(digest) for digest in digests)]
+        return {name: value for notes in found for name, value in notes.items()}
 
     def signed_by(self, key: PublicKey) -> bool:
         """Whether a signature on it is by `key`."""

@@ -71,11 +71,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One requirement of one scope, and who met it."""
+    """One requirement of one scope, and who met it. `kind`: signature, or the type of the attestation."""
 
     policy: str
     scope: str
     requirement: str
+    kind: str
     met: bool
     signers: tuple[NamedKey, ...] = ()
     builder: str | None = None
@@ -93,9 +94,13 @@ class Finding:
 
     def __str__(self) -> str:
         by = " and ".join(map(str, self.signers))
+        where = f"scope {self.scope!r} of {self.policy}"
         if not self.met:
-            return f"not shown: {self.requirement}" + (f"; only by {by}" if by else "")
-        return f"{self.requirement}: shown by {by}" + (f", built by {self.builder}" if self.builder else "")
+            return f"missing: {self.requirement}, which {where} asks for" + (f"; found only {by}" if by else "")
+        if self.kind == "signature":
+            return f"signed by {by}, as {where} asks"
+        built = f", built by {self.builder!r}" if self.builder else ""
+        return f"{self.kind} attested by {by}{built}, as {where} asks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,7 @@ class Decision:
             yield f"NOT VERIFIED: let through on demand ({self.reason}); nothing is proven"
             return
         for finding in self.findings:
-            yield f"{finding} (scope {finding.scope!r} of {finding.policy})"
+            yield str(finding)
         if self.accepted:
             yield from self._explain_bases()
         else:

@@ -16,9 +16,9 @@ from lading.store.documents import Manifest, parse_document
 from lading.store.errors import DocumentError, LadingError
 from lading.verify import bundles, dag, envelopes, legacy
 from lading.verify.claims import Claim, Place
-from lading.verify.dag_artifact import is_dag_artifact
 from lading.verify.envelopes import Envelope
 from lading.verify.evidence import Evidence, Found
+from lading.verify.kinds import evidence_kind
 from lading.verify.legacy import SimpleSignature
 
 MAX_REFERRERS: Final = 512
@@ -101,15 +101,15 @@ class Gathering:
             return
         if manifest.subject is not None and manifest.subject.digest != subject.digest:
             raise DocumentError(f"is attached to another image, {manifest.subject.digest}")
-        if is_dag_artifact(manifest):
-            self.others.append(Other(place, "dag", _DAG, broken=False))
+        kind = evidence_kind(manifest)
+        if kind is None or kind == "dag":
+            self.others.append(_other(place, manifest, kind))
             return
-        layers = _evidence_layers(manifest)
-        if not layers:
-            kind = manifest.artifact_type or manifest.config.media_type
-            reason = f"neither a signature nor an attestation that is read here, but {kind!r}"
-            self.others.append(Other(place, "other", reason, broken=False))
-        for layer in layers:
+        if kind == "bundle" and manifest.subject is None:
+            raise DocumentError("holds a bundle, but refers to no image")
+        if len(manifest.layers) > MAX_LAYERS:
+            raise DocumentError(f"holds more than {MAX_LAYERS} signatures")
+        for layer in manifest.layers:
             spot = Place(place.source, place.subject, place.manifest, layer.digest)
             yield _claim(layer, self._read(source, layer, envelopes.MAX_SIZE), spot)
 
@@ -131,19 +131,13 @@ def _likely(descriptor: Descriptor) -> bool:
     return (descriptor.artifact_type or "").startswith(bundles.PREFIX)
 
 
-def _evidence_layers(manifest: Manifest) -> tuple[Descriptor, ...]:
-    found = [layer for layer in manifest.layers if layer.media_type.startswith(bundles.PREFIX)]
-    if found:
-        if len(manifest.layers) > 1:
-            raise DocumentError("holds a bundle beside other layers; a bundle stands alone")
-        if manifest.subject is None:
-            raise DocumentError("holds a bundle, but refers to no image")
-        return tuple(found)
-    older = (envelopes.MEDIA_TYPE, legacy.SIMPLE_SIGNING)
-    layers = tuple(layer for layer in manifest.layers if layer.media_type in older)
-    if len(layers) > MAX_LAYERS:
-        raise DocumentError(f"holds more than {MAX_LAYERS} signatures")
-    return layers
+def _other(place: Place, manifest: Manifest, kind: str | None) -> Other:
+    if kind == "dag":
+        return Other(place, "dag", _DAG, broken=False)
+    if any(layer.media_type.startswith(bundles.PREFIX) for layer in manifest.layers):
+        return Other(place, "malformed", "holds a bundle beside other layers; a bundle stands alone", broken=True)
+    words = manifest.artifact_type or manifest.config.media_type
+    return Other(place, "other", f"neither a signature nor an attestation that is read here: {words!r}", broken=False)
 
 
 def _claim(layer: Descriptor, data: bytes, place: Place) -> Claim:

@@ -5,17 +5,18 @@ Every claim is held against every requirement, so that each has its reason for t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.strict import Fields
+from lading.verify import wording
 from lading.verify.claims import Claim
 from lading.verify.decision import Candidate, Finding, Outcome
 from lading.verify.envelopes import IN_TOTO, Envelope
-from lading.verify.gathering import Gathering
+from lading.verify.gathering import Gathering, Other
 from lading.verify.keys import PublicKey
 from lading.verify.policy import NamedKey, Require, Rule, SignedBy
 from lading.verify.provenance import Provenance
@@ -23,8 +24,8 @@ from lading.verify.scopes import repository
 from lading.verify.standings import Base, Standing, weakest
 from lading.verify.statements import PROVENANCE, PROVENANCE_V02, short_type
 
-KEYLESS: Final = "was signed without a key (keyless): not built yet, so it cannot be checked"
-ED25519PH: Final = "; of Ed25519 only the pure form is accepted, not Ed25519ph, which cosign makes"
+ANY: Final = "any"
+"""The requirement of an outcome that holds for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Judge:
 
     def __init__(self, digests: tuple[Digest, ...], gathering: Gathering) -> None:
         self._digests = digests
-        self._gathering = gathering
+        self._others = tuple(gathering.others)
         self._rows = [_Row(claim) for claim in gathering.claims]
         self._checked: dict[tuple[int, bytes], bool] = {}
 
@@ -73,7 +74,9 @@ class Judge:
         """Holds everything against every requirement of every rule."""
         findings = [finding for rule in rules for finding in self._findings(rule)]
         self._find_signers(rules)
-        standing, bases = self._bases(rules)
+        trusted = [item for row in self._rows if (item := _trusted_provenance(row)) is not None]
+        bases = tuple(base for item in trusted for base in item.bases)
+        standing = weakest(item.base_standing for item in trusted) if trusted else "unknown"
         return Judgement(tuple(findings), self._candidates(), bases, standing)
 
     def _findings(self, bound: BoundRule) -> list[Finding]:
@@ -81,44 +84,40 @@ class Judge:
         return found + [self._require(bound, requirement) for requirement in bound.rule.require]
 
     def _signed_by(self, bound: BoundRule, wanted: SignedBy) -> Finding:
-        words = f"{_count(wanted.threshold)} by {_names(wanted.keys)}"
+        words = wording.signatures(wanted)
         counted: dict[bytes, NamedKey] = {}
         for row in self._rows:
-            reason = self._unfit(row.claim, bound)
-            if reason is None and row.claim.kind != "signature":
-                reason = f"is an attestation ({row.claim.label}); signed_by counts only signatures"
+            reason = self._unfit(row.claim, bound) or self._no_signature(row.claim, wanted)
             signers = () if reason else self._signers(row, wanted.keys)
-            new = {key.key.der: key for key in signers if key.key.der not in counted}
-            counted.update(new)
-            row.outcomes.append(_outcome(words, reason, signers, tuple(new.values()), wanted.keys))
+            new = [key for key in signers if key.key.der not in counted]
+            counted.update({key.key.der: key for key in new})
+            row.outcomes.append(_outcome(words, reason, signers, new, wanted.keys))
         met = len(counted) >= wanted.threshold
-        return Finding(bound.policy, bound.rule.scope, words, met, tuple(counted.values()))
+        return Finding(bound.policy, bound.rule.scope, words, "signature", met, tuple(counted.values()))
 
     def _require(self, bound: BoundRule, wanted: Require) -> Finding:
-        words = f"{short_type(wanted.predicate_type)} by {_names(wanted.by)}"
-        words += f" from the builder {wanted.builder}" if wanted.builder else ""
+        words = wording.attestation(wanted)
         counted: dict[bytes, NamedKey] = {}
         for row in self._rows:
             reason = self._unfit(row.claim, bound)
             if reason is None and row.claim.predicate_type != wanted.predicate_type:
                 reason = f"is of another type, {row.claim.label}"
             signers = () if reason else self._signers(row, wanted.by)
-            if signers and wanted.builder and (builder := _builder(row.claim)) != wanted.builder:
-                reason = f"names the builder {builder!r}, asked for is {wanted.builder!r}"
+            if signers and (reason := _wrong_builder(row.claim, wanted)):
                 signers = ()
             counted.update({key.key.der: key for key in signers})
             row.outcomes.append(_outcome(words, reason, signers, signers, wanted.by))
-        signed = tuple(counted.values())
-        return Finding(bound.policy, bound.rule.scope, words, bool(signed), signed, wanted.builder)
+        signed, kind = tuple(counted.values()), short_type(wanted.predicate_type)
+        return Finding(bound.policy, bound.rule.scope, words, kind, bool(signed), signed, wanted.builder)
 
     def _unfit(self, claim: Claim, bound: BoundRule) -> str | None:
         """Why a claim cannot count whoever signed it; None where it can."""
         if isinstance(claim.proof, Envelope) and claim.proof.payload_type != IN_TOTO:
             return f"holds {claim.proof.payload_type!r}, not an in-toto statement"
         if not any(claim.about(digest) for digest in self._digests):
-            return f"is about another digest, {_list(map(str, claim.subjects)) or 'or about none'}"
+            return f"is about another digest, {wording.listed(map(str, claim.subjects)) or 'or about none'}"
         if claim.keyless:
-            return KEYLESS
+            return wording.KEYLESS
         return self._misnamed(claim, bound)
 
     def _misnamed(self, claim: Claim, bound: BoundRule) -> str | None:
@@ -128,11 +127,20 @@ class Judge:
         names = claim.names(*self._digests)
         if {repository(name) for name in names} & {repository(name) for name in wanted}:
             return None
-        return f"was signed for {_list(names) or 'no repository'}, asked for is {_list(wanted) or 'a name'}"
+        found = wording.listed(names) or "no repository"
+        return f"was signed for {found}, asked for is {wording.listed(wanted) or 'the name of an image that has none'}"
+
+    def _no_signature(self, claim: Claim, wanted: SignedBy) -> str | None:
+        if claim.kind != "signature":
+            return f"is an attestation ({claim.label}); signed_by counts only signatures"
+        notes = claim.annotations(*self._digests)
+        missing = [f"{name}={value}" for name, value in wanted.annotations.items() if notes.get(name) != value]
+        return f"lacks the annotation {wording.listed(missing)}" if missing else None
 
     def _signers(self, row: _Row, keys: Sequence[NamedKey]) -> tuple[NamedKey, ...]:
         found = tuple(key for key in keys if self._check(row.claim, key.key))
-        row.signers.update({key.key.der: key for key in found})
+        for key in found:
+            row.signers.setdefault(key.key.der, key)
         return found
 
     def _find_signers(self, rules: Sequence[BoundRule]) -> None:
@@ -148,40 +156,18 @@ class Judge:
             self._checked[at] = claim.signed_by(key)
         return self._checked[at]
 
-    def _bases(self, rules: Sequence[BoundRule]) -> tuple[Standing, tuple[Base, ...]]:
-        found = [item for row in self._rows if (item := _trusted_provenance(row)) is not None]
-        if not found:
-            return "unknown", ()
-        standings = [_standing(item) for item in found]
-        return weakest(standings), tuple(base for item in found for base in _bases(item))
-
     def _candidates(self) -> tuple[Candidate, ...]:
-        claims = [
-            Candidate(
-                row.claim.place,
-                row.claim.kind,
-                row.claim.label,
-                tuple(row.outcomes),
-                row.claim.statement,
-                tuple(row.signers.values()),
-            )
-            for row in self._rows
-        ]
-        others = [
-            Candidate(item.place, item.kind, item.kind, (Outcome("any", False, item.reason),))
-            for item in self._gathering.others
-        ]
-        return (*claims, *others)
+        return (*map(_candidate, self._rows), *map(_rejected, self._others))
 
 
-def _trusted_provenance(row: _Row) -> Provenance | None:
-    statement = row.claim.statement
-    if not row.signers or statement is None or statement.predicate_type != PROVENANCE:
-        return None
-    try:
-        return Provenance.parse(statement)
-    except DocumentError:
-        return None
+def _candidate(row: _Row) -> Candidate:
+    claim = row.claim
+    trusted = tuple(row.signers.values())
+    return Candidate(claim.place, claim.kind, claim.label, tuple(row.outcomes), claim.statement, trusted)
+
+
+def _rejected(other: Other) -> Candidate:
+    return Candidate(other.place, other.kind, other.kind, (Outcome(ANY, False, other.reason),))
 
 
 def _outcome(
@@ -194,11 +180,17 @@ def _outcome(
     if reason is not None:
         return Outcome(requirement, False, reason)
     if new:
-        return Outcome(requirement, True, f"signed by {_list(map(str, new))}")
+        return Outcome(requirement, True, f"signed by {wording.listed(map(str, new))}")
     if signers:
-        return Outcome(requirement, False, f"signed by {_list(map(str, signers))}, who counted already")
-    prehashed = ED25519PH if any(key.key.kind == "Ed25519" for key in keys) else ""
-    return Outcome(requirement, False, f"signed by none of {_names(keys)}{prehashed}")
+        return Outcome(requirement, False, f"signed by {wording.listed(map(str, signers))}, counted already")
+    return Outcome(requirement, False, wording.signed_by_none(keys))
+
+
+def _wrong_builder(claim: Claim, wanted: Require) -> str | None:
+    """Compared only once the signer is one of those asked for: before, anybody could have written it."""
+    if wanted.builder is None or (found := _builder(claim)) == wanted.builder:
+        return None
+    return f"names the builder {found!r}, asked for is {wanted.builder!r}"
 
 
 def _builder(claim: Claim) -> str | None:
@@ -213,27 +205,14 @@ def _builder(claim: Claim) -> str | None:
         return None
 
 
-def _standing(provenance: Provenance) -> Standing:
+def _trusted_provenance(row: _Row) -> Provenance | None:
+    """The provenance in a claim that a trusted key signed, with a sound record of bases."""
+    statement = row.claim.statement
+    if not row.signers or statement is None or statement.predicate_type != PROVENANCE:
+        return None
     try:
-        return provenance.base_standing
+        provenance = Provenance.parse(statement)
+        _ = provenance.bases
     except DocumentError:
-        return "unknown"
-
-
-def _bases(provenance: Provenance) -> tuple[Base, ...]:
-    try:
-        return provenance.bases
-    except DocumentError:
-        return ()
-
-
-def _count(threshold: int) -> str:
-    return "a signature" if threshold == 1 else f"{threshold} signatures"
-
-
-def _names(keys: Sequence[NamedKey]) -> str:
-    return " or ".join(repr(key.name) for key in keys)
-
-
-def _list(words: Iterable[str]) -> str:
-    return ", ".join(words)
+        return None
+    return provenance

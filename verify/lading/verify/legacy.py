@@ -7,7 +7,8 @@ envelope. Both are read, neither is written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from lading.store.descriptors import Descriptor
@@ -26,13 +27,14 @@ _TYPE: Final = "cosign container image signature"
 
 @dataclass(frozen=True, slots=True)
 class SimpleSignature:
-    """A signature over `payload`, which says that `image` was signed under the name `reference`."""
+    """A signature over `payload`: that `image` was signed under the name `reference`, with `annotations`."""
 
     payload: bytes
     sig: bytes
     image: Digest
     reference: str
     keyless: bool
+    annotations: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
 
     @classmethod
     def parse(cls, payload: bytes, layer: Descriptor, what: str = "signature") -> SimpleSignature:
@@ -48,8 +50,9 @@ class SimpleSignature:
             image=Digest.parse(image.text("docker-manifest-digest")),
             reference=identity.optional_text("docker-reference") or "",
             keyless=has_certificate(layer),
+            annotations=fields.mapping("optional"),
         )
-        for part in (critical, identity, image):
+        for part in (fields, critical, identity, image):
             part.close()
         return signature
 

@@ -42,14 +42,16 @@ class NamedKey:
 
 @dataclass(frozen=True, slots=True)
 class SignedBy:
-    """At least `threshold` of `keys` have signed, each counted once."""
+    """At least `threshold` of `keys` have signed, each counted once, with at least these annotations."""
 
     keys: tuple[NamedKey, ...]
     threshold: int = 1
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
     def json(self) -> dict[str, object]:
         """As it enters the policy's digest."""
-        return {"keys": [key.json() for key in self.keys], "threshold": self.threshold}
+        keys = [key.json() for key in self.keys]
+        return {"keys": keys, "threshold": self.threshold, "annotations": dict(self.annotations)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +124,15 @@ class Policy:
         return read_policy(text, what, read)
 
     @classmethod
-    def trusting(cls, *keys: NamedKey, types: tuple[str, ...] = (), what: str = "the given key") -> Self:
+    def trusting(
+        cls,
+        *keys: NamedKey,
+        types: tuple[str, ...] = (),
+        annotations: Mapping[str, str] | None = None,
+        what: str = "the given key",
+    ) -> Self:
         """One that asks every image for a signature by one of `keys`, or for attestations of `types` instead."""
-        signed_by = None if types else SignedBy(keys)
+        signed_by = None if types else SignedBy(keys, annotations=annotations or {})
         rule = Rule(DEFAULT, signed_by=signed_by, require=tuple(Require(uri, keys) for uri in types))
         return cls(what, scopes={DEFAULT: rule})
 

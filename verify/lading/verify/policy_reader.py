@@ -100,13 +100,13 @@ class _Reader:
         return Rule(name, reject, signed_by, require, signed_for, allow_unverified)
 
     def _signed_by(self, value: Value) -> SignedBy:
-        section = value.section("keys", "threshold")
+        section = value.section("keys", "threshold", "annotations")
         keys = section.need("keys", self._key_list)
         threshold = section.get("threshold", Value.integer)
         threshold = 1 if threshold is None else threshold
         if not 1 <= threshold <= len(keys):
             raise value.error(f"a threshold of {threshold} cannot be met by {len(keys)} keys, or means nothing")
-        return SignedBy(keys, threshold)
+        return SignedBy(keys, threshold, section.get("annotations", _annotations) or {})
 
     def _require(self, value: Value, signers: tuple[NamedKey, ...]) -> Require:
         section = value.section("type", "builder", "by")
@@ -197,6 +197,10 @@ def _predicate_type(value: Value) -> str:
         return predicate_type(value.text())
     except LadingError as error:
         raise value.error(error.message, error.hint) from None
+
+
+def _annotations(value: Value) -> dict[str, str]:
+    return {name: item.text() for name, item in value.section()}
 
 
 def _forbid(value: Value) -> bool:

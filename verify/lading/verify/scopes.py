@@ -18,6 +18,7 @@ def components(reference: str) -> tuple[str, ...]:
     """The parts of a normalised reference, or of a scope, by which scopes are compared."""
     host, _, path = reference.partition("/")
     host = host.lower().removesuffix(":443")
+    host = "docker.io" if host == "index.docker.io" else host
     if not path:
         return (host,)
     name, at, digest = path.partition("@")
@@ -41,7 +42,7 @@ def covering(scopes: Iterable[str], reference: str | None) -> str | None:
 
 def repository(reference: str) -> str:
     """A reference without its tag and digest."""
-    return "/".join(part for part in components(reference) if part[0] not in ":@")
+    return "/".join(part for part in components(reference) if not part.startswith((":", "@")))
 
 
 def _covers(scope: tuple[str, ...], parts: tuple[str, ...]) -> bool:

@@ -26,7 +26,11 @@ _PLATFORM: Final = "urn:lading:platform"
 
 def weakest(standings: Iterable[Standing]) -> Standing:
     """The weakest of several; ``none`` for no base at all."""
-    return min(standings, key=_FROM_WEAKEST.index, default="none")
+    found = set(standings)
+    for standing in _FROM_WEAKEST:
+        if standing in found:
+            return standing
+    return "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+from lading.verify.binding import RejectedError, bind, lookup
 from lading.verify.decision import Basis, Decision
 from lading.verify.evidence import Evidence
 from lading.verify.gathering import Gathering
-from lading.verify.judging import BoundRule, Judge, Judgement
-from lading.verify.policy import Policy, Rule
+from lading.verify.judging import ANY, BoundRule, Judge, Judgement
+from lading.verify.policy import Policy
 from lading.verify.refusals import GateError, NoAttestationError, RefusedError, UncheckableError
 from lading.verify.standings import Base, Standing
 from lading.verify.targets import BUILT_HERE, Target
@@ -22,12 +24,15 @@ from lading.verify.verdict import Verdict, mint
 __all__ = ["BUILT_HERE", "GateError", "NoAttestationError", "RefusedError", "Target", "UncheckableError", "Verifier"]
 
 
+_T = TypeVar("_T")
+
+
 class Verifier:
     """Judges images by a policy, and by a floor that no flag loosens."""
 
     def __init__(self, policy: Policy, floor: Policy | None = None, clock: Callable[[], float] = time.time) -> None:
         self._policy = policy
-        self._floor = floor
+        self._floors = () if floor is None else (floor,)
         self._clock = clock
 
     def verify(self, target: Target, evidence: Sequence[Evidence]) -> Verdict:
@@ -35,28 +40,26 @@ class Verifier:
 
         Raises `RefusedError`, `NoAttestationError` or `UncheckableError`; nothing else, whatever happens.
         """
-        try:
-            return mint(self._judge(target, self._scopes(target), evidence))
-        except GateError:
-            raise
-        except Exception as error:  # any fault is a refusal
-            raise self._fault(target, error) from error
+        return mint(self._guard(target, lambda: self._judge(target, self._scopes(target), evidence)))
 
     def examine(self, target: Target, evidence: Sequence[Evidence]) -> Decision:
         """The decision on all that every place holds, accepted or not, for showing; it opens no door."""
         try:
-            return self._judge(target, self._scopes(target), evidence, thorough=True)
+            return self._guard(target, lambda: self._judge(target, self._scopes(target), evidence, thorough=True))
         except GateError as error:
-            return error.decision
+            return error.decision if error.candidates else self._present(target, evidence, error.decision.reason)
 
     def override(self, target: Target, reason: str) -> Verdict:
-        """A verdict without any proof, on record as such. Raises `RefusedError` where a policy forbids it."""
+        """A verdict without any proof, on record as such. Raises `RefusedError` where a policy forbids it.
+
+        A scope that the floor rejects stays rejected: no flag loosens a floor.
+        """
         for policy in (self._policy, *self._floors):
             if policy.forbid_unverified:
                 raise self._refuse(target, f"{policy.what} forbids to run what is not verified")
-        for bound in self._bind(target, self._floors, lambda policy, name: policy.scope(name), lenient=True):
-            if bound.rule.reject:
-                raise self._refuse(target, f"scope {bound.rule.scope!r} of {bound.policy} rejects it")
+        for policy, reference, rule in lookup(target, self._floors, Policy.scope):
+            if rule is not None and rule.reject:
+                raise self._refuse(target, f"scope {rule.scope!r} of {policy.what} rejects {reference or 'it'}")
         self._check_index(target)
         return mint(self._decision(target, None, accepted=True, reason=reason, basis="override"))
 
@@ -65,59 +68,45 @@ class Verifier:
 
         Raises as `verify` does where a section asks for more than is shown.
         """
-        rules = self._bind(target, (self._policy, *self._base_floors), lambda policy, name: policy.base(name))
+        return self._guard(target, lambda: self._judge_base(target, self._base_rules(target), evidence))
+
+    def _guard(self, target: Target, judge: Callable[[], _T]) -> _T:
         try:
-            asking = [bound for bound in rules if bound.rule.signed_by or bound.rule.require]
-            if not asking:
-                self._check_index(target)
-                return self._base(target, "unverified", "the policy asks for nothing of this base")
-            decision = self._judge(target, asking, evidence)
-        except GateError as error:
-            if not all(bound.rule.allow_unverified for bound in rules) or not target.in_index:
-                raise
-            return self._base(target, "unverified", error.message)
-        except Exception as error:
-            raise self._fault(target, error) from error
-        weak = decision.base_standing == "unverified"
-        words = "accepted by key" + (", but stands on a base that nobody vouched for" if weak else "")
-        return self._base(target, "unverified" if weak else "verified", words)
-
-    @property
-    def _floors(self) -> tuple[Policy, ...]:
-        return () if self._floor is None else (self._floor,)
-
-    @property
-    def _base_floors(self) -> tuple[Policy, ...]:
-        """A floor without a ``from`` section has no opinion on bases."""
-        return tuple(floor for floor in self._floors if floor.bases is not None)
+            return judge()
+        except RejectedError as error:
+            raise self._refuse(target, str(error)) from None
+        except GateError:
+            raise
+        except Exception as error:  # any fault is a refusal
+            words = f"could not be checked: {type(error).__name__}: {error}"
+            decision = self._decision(target, None, reason=words)
+            raise UncheckableError(f"{decision.title}: {words}", decision) from error
 
     def _scopes(self, target: Target) -> list[BoundRule]:
         """A floor without scopes has no opinion on images; a policy without scopes accepts none."""
         floors = [floor for floor in self._floors if floor.scopes is not None]
-        return self._bind(target, (self._policy, *floors), lambda policy, name: policy.scope(name))
+        return bind(target, (self._policy, *floors), Policy.scope)
 
-    def _bind(
-        self,
-        target: Target,
-        policies: Sequence[Policy],
-        find: Callable[[Policy, str | None], Rule | None],
-        *,
-        lenient: bool = False,
-    ) -> list[BoundRule]:
-        """The rules for every reference in every policy. Raises where one is missing or rejects."""
-        found: list[BoundRule] = []
-        for policy in policies:
-            for reference in target.references:
-                rule = find(policy, reference)
-                if lenient:
-                    found += [BoundRule(rule, policy.what, reference)] if rule else []
-                    continue
-                if rule is None:
-                    raise self._refuse(target, f"no scope of {policy.what} covers {reference or 'an unnamed image'}")
-                if rule.reject:
-                    raise self._refuse(target, f"scope {rule.scope!r} of {policy.what} rejects {reference or 'it'}")
-                found.append(BoundRule(rule, policy.what, reference))
-        return _distinct(found)
+    def _base_rules(self, target: Target) -> list[BoundRule]:
+        """A floor without a ``from`` section has no opinion on bases."""
+        floors = [floor for floor in self._floors if floor.bases is not None]
+        return bind(target, (self._policy, *floors), Policy.base)
+
+    def _judge_base(self, target: Target, rules: Sequence[BoundRule], evidence: Sequence[Evidence]) -> Base:
+        self._check_index(target)
+        asking = [bound for bound in rules if bound.rule.signed_by or bound.rule.require]
+        strict = [bound for bound in asking if not bound.rule.allow_unverified]
+        if strict:
+            self._judge(target, strict, evidence)
+        if not asking:
+            return self._base(target, "unverified", "the policy asks for nothing of this base")
+        try:
+            decision = self._judge(target, asking, evidence)
+        except GateError as error:
+            return self._base(target, "unverified", error.message)
+        if decision.base_standing == "unverified":
+            return self._base(target, "unverified", "accepted by key, but stands on a base that nobody vouched for")
+        return self._base(target, "verified", "accepted by key")
 
     def _judge(
         self, target: Target, rules: Sequence[BoundRule], evidence: Sequence[Evidence], *, thorough: bool = False
@@ -134,41 +123,41 @@ class Verifier:
             return self._decision(target, judgement, accepted=True, troubles=gathering.troubles)
         raise self._failure(target, judgement, gathering)
 
+    def _present(self, target: Target, evidence: Sequence[Evidence], reason: str) -> Decision:
+        """What is attached, where no rule says what to make of it."""
+        gathering = Gathering(target.subjects)
+        for source in evidence:
+            gathering.add(source)
+        judgement = Judge(target.digests, gathering).judge(())
+        return self._decision(target, judgement, reason=reason, troubles=gathering.troubles)
+
     def _failure(self, target: Target, judgement: Judgement, gathering: Gathering) -> GateError:
-        missing = next((finding for finding in judgement.findings if not finding.met), None)
-        wanted = f"scope {missing.scope!r} of {missing.policy} asks for {missing.requirement}" if missing else ""
+        missing = next(finding for finding in judgement.findings if not finding.met)
+        wanted = f"scope {missing.scope!r} of {missing.policy} asks for {missing.requirement}"
         kind: type[GateError]
         if gathering.troubles:
             kind, words = UncheckableError, f"could not be checked: {gathering.troubles[0]}"
         elif not gathering.claims and not any(item.broken for item in gathering.others):
             kind, words = NoAttestationError, f"nothing is attached to it that could be judged; {wanted}"
         else:
-            kind, words = (
-                RefusedError,
-                f"refused: {wanted}; {_looked(judgement, missing.requirement if missing else '')}",
-            )
-        decision = self._decision(target, judgement, accepted=False, reason=words, troubles=gathering.troubles)
+            kind, words = RefusedError, f"refused: {wanted}; {_looked(judgement, missing.requirement)}"
+        decision = self._decision(target, judgement, reason=words, troubles=gathering.troubles)
         return kind(f"{decision.title}: {words}", decision)
 
     def _check_index(self, target: Target) -> None:
         if not target.in_index:
-            raise self._refuse(target, "is not among the manifests of the index it was reached through")
+            raise self._refuse(target, "it is not among the manifests of the index it was reached through")
 
     def _refuse(self, target: Target, words: str) -> RefusedError:
-        decision = self._decision(target, None, accepted=False, reason=words)
+        decision = self._decision(target, None, reason=words)
         return RefusedError(f"{decision.title}: refused: {words}", decision)
-
-    def _fault(self, target: Target, error: Exception) -> UncheckableError:
-        words = f"could not be checked: {type(error).__name__}: {error}"
-        decision = self._decision(target, None, accepted=False, reason=words)
-        return UncheckableError(f"{decision.title}: {words}", decision)
 
     def _decision(
         self,
         target: Target,
         judgement: Judgement | None,
         *,
-        accepted: bool,
+        accepted: bool = False,
         reason: str = "",
         troubles: Sequence[str] = (),
         basis: Basis = "policy",
@@ -182,7 +171,7 @@ class Verifier:
             names=target.names,
             origins=target.origins,
             policy=self._policy.digest,
-            floor=None if self._floor is None else self._floor.digest,
+            floor=next((floor.digest for floor in self._floors), None),
             time=self._clock(),
             findings=judgement.findings if judgement else (),
             candidates=judgement.candidates if judgement else (),
@@ -204,24 +193,13 @@ class Verifier:
         )
 
 
-def _distinct(rules: Sequence[BoundRule]) -> list[BoundRule]:
-    """Each rule once, but for those that ask for the name judged, which differ by it."""
-    kept: dict[tuple[int, str | None], BoundRule] = {}
-    for bound in rules:
-        by_name = bound.reference if bound.rule.signed_for == () else None
-        kept.setdefault((id(bound.rule), by_name), bound)
-    return list(kept.values())
-
-
 def _looked(judgement: Judgement, requirement: str) -> str:
     """Why the first candidates did not count, in half a line each."""
     reasons = [
         f"{candidate.label} {candidate.place.manifest.short} {outcome.reason}"
         for candidate in judgement.candidates
         for outcome in candidate.outcomes
-        if outcome.requirement in (requirement, "any")
-        and not outcome.counted
-        and candidate.kind not in ("dag", "other")
+        if outcome.requirement in (requirement, ANY) and not outcome.counted and candidate.kind not in ("dag", "other")
     ]
     more = f"; and {len(reasons) - 2} more" if len(reasons) > 2 else ""
     return "; ".join(reasons[:2]) + more

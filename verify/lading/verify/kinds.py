@@ -1,0 +1,30 @@
+"""What a manifest is as evidence, by its form alone."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lading.store.documents import Manifest
+from lading.verify import bundles, envelopes, legacy
+from lading.verify.dag_artifact import is_dag_artifact
+
+EvidenceKind = Literal["bundle", "dag", "signature", "attestation"]
+"""A sigstore bundle; the layer DAG; cosign's older ``.sig`` and ``.att`` manifests."""
+
+
+def evidence_kind(manifest: Manifest) -> EvidenceKind | None:
+    """The kind, None for everything else, images above all.
+
+    Only cosign's older forms may have the config of an image, and then none of its layers are one's.
+    """
+    media_types = {layer.media_type for layer in manifest.layers}
+    if media_types == {legacy.SIMPLE_SIGNING}:
+        return "signature"
+    if media_types == {envelopes.MEDIA_TYPE}:
+        return "attestation"
+    if manifest.is_image:
+        return None
+    if is_dag_artifact(manifest):
+        return "dag"
+    single = len(manifest.layers) == 1 and manifest.layers[0].media_type.startswith(bundles.PREFIX)
+    return "bundle" if single else None
