@@ -1,0 +1,295 @@
+"""What each instruction does to a stage (moby/buildkit ``dockerfile2llb``, ``dispatch``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Final
+
+from lading.build import gotext
+from lading.build.dockerfile.arguments import Heredoc, heredoc
+from lading.build.dockerfile.instructions import (
+    Arg,
+    Cmd,
+    Copy,
+    Entrypoint,
+    Env,
+    Expose,
+    Healthcheck,
+    Instruction,
+    Label,
+    Maintainer,
+    Run,
+    Shell,
+    StopSignal,
+    User,
+    Volume,
+    Workdir,
+)
+from lading.build.dockerfile.values import (
+    Owner,
+    ValueProblemError,
+    check_signal,
+    parse_mode,
+    parse_owner,
+    parse_ports,
+)
+from lading.build.dockerfile.words import WordError, expand
+from lading.build.errors import DockerfileError
+from lading.build.graph import Chain, CopyOp, Document, FolderOp, RunOp
+from lading.build.stage import Arguments, State
+
+PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+EPOCH: Final = "SOURCE_DATE_EPOCH"
+_REMOTE: Final = ("http://", "https://", "git://", "ssh://", "git@")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an instruction may look at beyond its stage."""
+
+    arguments: Arguments
+    epoch: int
+    origin: Callable[[Copy], Chain]
+
+    @property
+    def proxies(self) -> tuple[tuple[str, str], ...]:
+        """Proxy variables of the call: RUN sees them, no key and no record does."""
+        names = {name for upper in PROXIES for name in (upper, upper.lower())}
+        return tuple(sorted((name, value) for name, value in self.arguments.given.items() if name in names))
+
+
+@singledispatch
+def apply(instruction: Instruction, state: State, around: Surroundings) -> None:
+    """Evaluates `instruction`. Raises `DockerfileError`."""
+    raise TypeError(instruction)
+
+
+@apply.register
+def _(instruction: Arg, state: State, around: Surroundings) -> None:
+    texts: list[str] = []
+    for written, default in instruction.args:
+        name = written
+        value = around.arguments.given.get(name)
+        if value is None and default is not None:
+            value = state.expand(instruction.place, default)
+        elif value is None:
+            value = around.arguments.scope.get(name)
+        if value is not None:
+            state.variables[name] = value
+        state.arguments[name] = value or ""
+        texts.append(name if value is None else f"{name}={value}")
+    names = " ".join(name for name, _ in instruction.args)
+    state.say(instruction.place, f"ARG {' '.join(texts)}", f"ARG {names}")
+
+
+@apply.register
+def _(instruction: Env, state: State, around: Surroundings) -> None:
+    pairs = [
+        (state.expand(instruction.place, pair.name), state.expand(instruction.place, pair.value))
+        for pair in instruction.pairs
+    ]
+    for name, value in pairs:
+        state.variables[name] = state.config.env[name] = value
+    names = " ".join(name for name, _ in pairs)
+    state.say(instruction.place, "ENV " + " ".join(f"{name}={value}" for name, value in pairs), f"ENV {names}")
+
+
+@apply.register
+def _(instruction: Label, state: State, around: Surroundings) -> None:
+    pairs = [
+        (state.expand(instruction.place, pair.name), state.expand(instruction.place, pair.value))
+        for pair in instruction.pairs
+    ]
+    state.config.labels.update(pairs)
+    names = " ".join(name for name, _ in pairs)
+    state.say(instruction.place, "LABEL " + " ".join(f"{name}={value}" for name, value in pairs), f"LABEL {names}")
+
+
+@apply.register
+def _(instruction: Workdir, state: State, around: Surroundings) -> None:
+    path = state.resolve(state.expand(instruction.place, instruction.path)).rstrip("/") or "/"
+    state.config.workdir = path
+    if path == "/":
+        state.say(instruction.place, "WORKDIR /")
+        return
+    operation = FolderOp(path, state.config.user)
+    state.step(instruction.place, operation, f"WORKDIR {path}", ("WORKDIR", instruction.path))
+
+
+@apply.register
+def _(instruction: Copy, state: State, around: Surroundings) -> None:
+    place = instruction.place
+    sources = tuple(state.expand(place, source) for source in instruction.sources)
+    for source in sources:
+        if source.startswith(_REMOTE):
+            what = "ADD of a URL or a git repository is not supported yet" if instruction.add else "COPY takes no URL"
+            raise DockerfileError(place, f"{what}: {source}")
+    destination = state.expand(place, instruction.destination)
+    chown, chmod = state.expand(place, instruction.chown), state.expand(place, instruction.chmod)
+    owner, mode = _owned(instruction, chown, chmod)
+    operation = CopyOp(
+        sources,
+        tuple(_document(instruction, document, state) for document in instruction.documents),
+        state.resolve(destination),
+        around.origin(instruction) if instruction.origin is not None else None,
+        owner,
+        mode,
+        instruction.add,
+    )
+    flags = [f"--chown={chown}"] * bool(chown) + [f"--chmod={chmod}"] * bool(chmod)
+    inline = [f"<<{document.name}" for document in instruction.documents]
+    text = " ".join([instruction.word, *flags, *sources, *inline, destination])
+    state.step(place, operation, text, _written(instruction, inline))
+
+
+def _owned(instruction: Copy, chown: str, chmod: str) -> tuple[Owner | None, int | None]:
+    try:
+        return (parse_owner(chown) if chown else None), (parse_mode(chmod) if chmod else None)
+    except ValueProblemError as problem:
+        raise DockerfileError(instruction.place, f"{instruction.word}: {problem}") from None
+
+
+def _written(instruction: Copy, inline: list[str]) -> tuple[str, ...]:
+    flags = [
+        f"--{name}={value}"
+        for name, value in (("from", instruction.origin), ("chown", instruction.chown), ("chmod", instruction.chmod))
+        if value
+    ]
+    return (instruction.word, *flags, *instruction.sources, *inline, instruction.destination)
+
+
+def _document(instruction: Copy, document: Heredoc, state: State) -> Document:
+    text = document.text
+    if document.expand:
+        try:
+            text = expand(text, state.variables, quotes=False).text
+        except WordError as error:
+            raise DockerfileError(instruction.place, str(error)) from None
+    return Document(document.name, text.encode("utf-8", "surrogateescape"))
+
+
+@apply.register
+def _(instruction: Run, state: State, around: Surroundings) -> None:
+    args = instruction.command.args
+    if instruction.documents:
+        args = (_script(instruction),)
+    argv = state.config.shelled(args) if instruction.command.shell else args
+    environment = {**state.variables}
+    environment.setdefault(EPOCH, str(around.epoch))
+    operation = RunOp(
+        argv,
+        tuple(sorted(environment.items())),
+        around.proxies,
+        state.config.workdir,
+        state.config.user,
+        instruction.network,
+    )
+    declared = [f"{name}={state.variables.get(name, value)}" for name, value in state.arguments.items()]
+    shown = [f"|{len(declared)}", *declared] if declared else []
+    state.step(instruction.place, operation, " ".join(["RUN", *shown, *argv]), argv)
+
+
+def _script(instruction: Run) -> str:
+    if len(instruction.command.args) != 1 or not instruction.command.shell:
+        raise DockerfileError(instruction.place, "RUN: a heredoc needs a command for a shell")
+    first = instruction.documents[0]
+    if heredoc(instruction.command.args[0]):
+        if first.text.startswith("#!"):
+            raise DockerfileError(
+                instruction.place, "RUN with a heredoc that names its interpreter (#!) is not supported yet"
+            )
+        return first.text
+    bodies = "".join(f"\n{document.content}{document.name}" for document in instruction.documents)
+    return instruction.command.args[0] + bodies
+
+
+@apply.register
+def _(instruction: User, state: State, around: Surroundings) -> None:
+    state.config.user = state.expand(instruction.place, instruction.user)
+    state.say(instruction.place, f"USER {state.config.user}", f"USER {instruction.user}")
+
+
+@apply.register
+def _(instruction: Expose, state: State, around: Surroundings) -> None:
+    ports: list[str] = []
+    for word in sorted(instruction.ports):
+        for text in state.words(instruction.place, word):
+            ports += _ports(instruction, text)
+    state.config.ports.update(ports)
+    state.say(instruction.place, f"EXPOSE {gotext.listed(ports)}", f"EXPOSE {' '.join(instruction.ports)}")
+
+
+def _ports(instruction: Expose, text: str) -> list[str]:
+    try:
+        return parse_ports(text)
+    except ValueProblemError as problem:
+        raise DockerfileError(instruction.place, str(problem)) from None
+
+
+@apply.register
+def _(instruction: Volume, state: State, around: Surroundings) -> None:
+    paths = [state.expand(instruction.place, path) for path in instruction.paths]
+    if "" in paths:
+        raise DockerfileError(instruction.place, "VOLUME can not be an empty string")
+    state.config.volumes.update(paths)
+    state.say(instruction.place, f"VOLUME {gotext.listed(paths)}", f"VOLUME {' '.join(instruction.paths)}")
+
+
+@apply.register
+def _(instruction: Cmd, state: State, around: Surroundings) -> None:
+    command = instruction.command
+    args = state.config.shelled(command.args) if command.shell else command.args
+    state.config.cmd, state.config.cmd_is_own = args or None, True
+    state.say(instruction.place, f"CMD {gotext.listed(args, quote=True)}")
+
+
+@apply.register
+def _(instruction: Entrypoint, state: State, around: Surroundings) -> None:
+    command = instruction.command
+    args = state.config.shelled(command.args) if command.shell else command.args
+    state.config.entrypoint = args or None
+    if not state.config.cmd_is_own:
+        state.config.cmd = None
+    state.say(instruction.place, f"ENTRYPOINT {gotext.listed(args, quote=True)}")
+
+
+@apply.register
+def _(instruction: StopSignal, state: State, around: Surroundings) -> None:
+    signal = state.expand(instruction.place, instruction.signal)
+    try:
+        check_signal(signal)
+    except ValueProblemError as problem:
+        raise DockerfileError(instruction.place, str(problem)) from None
+    state.config.stop_signal = signal
+    state.say(instruction.place, f"STOPSIGNAL {signal}", f"STOPSIGNAL {instruction.signal}")
+
+
+@apply.register
+def _(instruction: Shell, state: State, around: Surroundings) -> None:
+    state.config.shell = instruction.args
+    state.say(instruction.place, f"SHELL {gotext.listed(instruction.args)}")
+
+
+@apply.register
+def _(instruction: Maintainer, state: State, around: Surroundings) -> None:
+    state.config.author = instruction.name
+    state.say(instruction.place, f"MAINTAINER {instruction.name}")
+
+
+@apply.register
+def _(instruction: Healthcheck, state: State, around: Surroundings) -> None:
+    numbers = {
+        "Interval": instruction.interval,
+        "Timeout": instruction.timeout,
+        "StartPeriod": instruction.start_period,
+        "StartInterval": instruction.start_interval,
+        "Retries": instruction.retries,
+    }
+    state.config.healthcheck = {
+        "Test": list(instruction.test),
+        **{name: number for name, number in numbers.items() if number},
+    }
+    told = [f"{name}:{gotext.duration(number) if name != 'Retries' else number}" for name, number in numbers.items()]
+    state.say(instruction.place, f"HEALTHCHECK {{Test:{gotext.listed(instruction.test)} {' '.join(told)}}}")

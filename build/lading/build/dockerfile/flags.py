@@ -1,0 +1,59 @@
+"""The ``--flags`` of an instruction: known by name, unknown with a hint, not yet built with their name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from lading.build.dockerfile.parser import Node
+from lading.build.errors import DockerfileError, suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What flags an instruction has: with a value, switches, and those that are refused until they are built."""
+
+    values: Collection[str] = ()
+    switches: Collection[str] = ()
+    later: Collection[str] = ()
+
+
+def read(node: Node, allowed: Allowed) -> Mapping[str, str]:
+    """The flags of `node` by name; a switch that is on has the value ``true``, one that is off is absent."""
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    for name, value in _split(node, allowed):
+        if name in seen:
+            raise DockerfileError(node.place, f"{node.word.upper()}: duplicate flag: --{name}")
+        seen.add(name)
+        if name in allowed.switches:
+            if _switch(node, name, value):
+                found[name] = "true"
+        elif value is None:
+            raise DockerfileError(node.place, f"{node.word.upper()}: missing a value on flag: --{name}")
+        else:
+            found[name] = value
+    return found
+
+
+def _split(node: Node, allowed: Allowed) -> Iterator[tuple[str, str | None]]:
+    word = node.word.upper()
+    known = {*allowed.values, *allowed.switches, *allowed.later}
+    for flag in node.flags:
+        name, equals, value = flag.removeprefix("--").partition("=")
+        if name in allowed.later:
+            raise DockerfileError(node.place, f"{word} --{name} is not supported yet")
+        if name not in known:
+            near = suggestion(f"--{name}", [f"--{one}" for one in known])
+            raise DockerfileError(node.place, f"{word}: unknown flag: --{name}{near}")
+        yield name, value if equals else None
+
+
+def _switch(node: Node, name: str, value: str | None) -> bool:
+    if value == "":
+        raise DockerfileError(node.place, f"{node.word.upper()}: missing a value on flag: --{name}")
+    if value is None or value.lower() == "true":
+        return True
+    if value.lower() == "false":
+        return False
+    raise DockerfileError(node.place, f"{node.word.upper()} --{name}: expected true or false, not {value!r}")

@@ -1,0 +1,242 @@
+"""Nodes to instructions (moby/buildkit ``frontend/dockerfile/instructions/parse.go``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from lading.build.dockerfile import parser
+from lading.build.dockerfile.arguments import heredoc
+from lading.build.dockerfile.flags import Allowed
+from lading.build.dockerfile.flags import read as read_flags
+from lading.build.dockerfile.instructions import (
+    Arg,
+    Cmd,
+    Command,
+    Copy,
+    Dockerfile,
+    Entrypoint,
+    Env,
+    Expose,
+    From,
+    Healthcheck,
+    Instruction,
+    Label,
+    Maintainer,
+    Pair,
+    Run,
+    Shell,
+    Stage,
+    StopSignal,
+    User,
+    Volume,
+    Workdir,
+)
+from lading.build.dockerfile.parser import Node
+from lading.build.dockerfile.values import ValueProblemError, parse_duration
+from lading.build.errors import DockerfileError, suggestion
+
+_STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9-_.]*\Z")
+_MAX_STAGES: Final = 1000
+_HEALTH_FLAGS: Final = ("interval", "timeout", "start-period", "start-interval", "retries")
+_NONE: Final = Allowed()
+
+
+def read(data: bytes, name: str) -> Dockerfile:
+    """The Dockerfile in `data`, called `name` in errors. Raises `DockerfileError`."""
+    source = parser.parse(data, name)
+    args: list[Arg] = []
+    heads: list[tuple[From, list[Instruction]]] = []
+    for node in source.nodes:
+        if node.word.lower() == "from":
+            heads.append((_from(node), []))
+            continue
+        instruction = _instruction(node)
+        if heads:
+            heads[-1][1].append(instruction)
+        elif isinstance(instruction, Arg):
+            args.append(instruction)
+        else:
+            raise DockerfileError(node.place, f"{node.word.upper()} before the first FROM")
+    if not heads:
+        raise DockerfileError(source.nodes[-1].place, "no FROM: there is nothing to build")
+    if len(heads) > _MAX_STAGES:
+        raise DockerfileError(heads[_MAX_STAGES][0].place, f"more than {_MAX_STAGES} stages")
+    stages = tuple(Stage(index, head, tuple(body)) for index, (head, body) in enumerate(heads))
+    return Dockerfile(name, tuple(args), stages, source.escape, source.warnings)
+
+
+def _instruction(node: Node) -> Instruction:
+    word = node.word.lower()
+    if word == "onbuild":
+        raise DockerfileError(node.place, "ONBUILD is not supported yet")
+    found = _READERS.get(word)
+    if found is None:
+        near = suggestion(node.word.upper(), [name.upper() for name in (*_READERS, "from")])
+        raise DockerfileError(node.place, f"unknown instruction: {node.word}{near}")
+    return found(node)
+
+
+def _from(node: Node) -> From:
+    flags = read_flags(node, Allowed(values=("platform",)))
+    name = None
+    if len(node.args) == 3 and node.args[1].lower() == "as":
+        name = node.args[2].lower()
+        if not _STAGE_NAME.match(name):
+            raise DockerfileError(
+                node.place,
+                f"invalid name for a stage: {node.args[2]!r}",
+                hint="it begins with a letter; letters, digits, - _ and . follow",
+            )
+    elif len(node.args) != 1:
+        raise DockerfileError(node.place, "FROM requires one argument, or three: image AS name")
+    return From(node.place, node.args[0], name, flags.get("platform"))
+
+
+def _one(node: Node) -> str:
+    read_flags(node, _NONE)
+    if len(node.args) != 1:
+        raise DockerfileError(node.place, f"{node.word.upper()} requires exactly one argument")
+    return node.args[0]
+
+
+def _some(node: Node, allowed: Allowed = _NONE) -> tuple[str, ...]:
+    read_flags(node, allowed)
+    if not node.args:
+        raise DockerfileError(node.place, f"{node.word.upper()} requires at least one argument")
+    return node.args
+
+
+def _pairs(node: Node) -> tuple[Pair, ...]:
+    args = _some(node)
+    pairs = tuple(Pair(args[at], args[at + 1]) for at in range(0, len(args), 3))
+    if any(not pair.name for pair in pairs):
+        raise DockerfileError(node.place, f"{node.word.upper()} names can not be blank")
+    return pairs
+
+
+def _arg(node: Node) -> Arg:
+    found: list[tuple[str, str | None]] = []
+    for text in _some(node):
+        name, equals, value = text.partition("=")
+        if not name:
+            raise DockerfileError(node.place, "ARG names can not be blank")
+        found.append((name, value if equals else None))
+    return Arg(node.place, tuple(found))
+
+
+def _copy(node: Node) -> Copy:
+    add = node.word.lower() == "add"
+    word = node.word.upper()
+    values = ("chown", "chmod") if add else ("chown", "chmod", "from")
+    later = ("keep-git-dir", "checksum", "unpack", "exclude") if add else ("parents", "exclude")
+    flags = read_flags(node, Allowed(values, ("link",), later))
+    if len(node.args) < 2:
+        raise DockerfileError(node.place, f"{word} requires at least two arguments: a source and a destination")
+    *given, destination = node.args
+    if heredoc(destination):
+        raise DockerfileError(node.place, f"{word} cannot accept a heredoc as a destination")
+    names = {name for one in given if not node.json and (found := heredoc(one)) for name in (found.name,)}
+    return Copy(
+        node.place,
+        add,
+        tuple(one for one in given if node.json or not heredoc(one)),
+        tuple(document for document in node.heredocs if document.name in names),
+        destination,
+        flags.get("from"),
+        flags.get("chown", ""),
+        flags.get("chmod", ""),
+        "link" in flags,
+    )
+
+
+def _command(node: Node) -> Command:
+    return Command(node.args, not node.json)
+
+
+def _run(node: Node) -> Run:
+    flags = read_flags(node, Allowed(("network", "security"), (), ("mount", "device")))
+    network, security = flags.get("network", "default"), flags.get("security", "sandbox")
+    if network == "host":
+        raise DockerfileError(node.place, "RUN --network=host is not supported yet")
+    if network not in ("default", "none"):
+        raise DockerfileError(node.place, f"RUN --network: expected default, none or host, not {network!r}")
+    if security != "sandbox":
+        raise DockerfileError(node.place, f"RUN --security={security} is not supported yet")
+    if not node.args:
+        raise DockerfileError(node.place, "RUN requires a command")
+    return Run(node.place, _command(node), node.heredocs, network)
+
+
+def _shell(node: Node) -> Shell:
+    args = _some(node)
+    if not node.json:
+        raise DockerfileError(node.place, f"SHELL requires its arguments as a JSON array, not {args[0]!r}")
+    return Shell(node.place, args)
+
+
+def _volume(node: Node) -> Volume:
+    paths = tuple(path.strip() for path in _some(node))
+    if "" in paths:
+        raise DockerfileError(node.place, "VOLUME can not be an empty string")
+    return Volume(node.place, paths)
+
+
+def _healthcheck(node: Node) -> Healthcheck:
+    flags = read_flags(node, Allowed(_HEALTH_FLAGS))
+    if not node.args:
+        raise DockerfileError(node.place, "HEALTHCHECK requires at least one argument")
+    kind, *command = node.args
+    if kind.upper() == "NONE":
+        if command:
+            raise DockerfileError(node.place, "HEALTHCHECK NONE takes no arguments")
+        return Healthcheck(node.place, ("NONE",))
+    if kind.upper() != "CMD":
+        raise DockerfileError(node.place, f"unknown type {kind!r} in HEALTHCHECK: it must be CMD or NONE")
+    if not command:
+        raise DockerfileError(node.place, "missing command after HEALTHCHECK CMD")
+    return Healthcheck(
+        node.place,
+        ("CMD" if node.json else "CMD-SHELL", *command),
+        **{name.replace("-", "_"): _health_value(node, name, value) for name, value in flags.items()},
+    )
+
+
+def _health_value(node: Node, name: str, value: str) -> int:
+    try:
+        if name != "retries":
+            return parse_duration(value)
+        retries = int(value)
+    except ValueProblemError as problem:
+        raise DockerfileError(node.place, f"HEALTHCHECK --{name}: {problem}") from None
+    except ValueError:
+        raise DockerfileError(node.place, f"HEALTHCHECK --retries: not a number: {value!r}") from None
+    if not 0 <= retries < 2**31:
+        raise DockerfileError(node.place, f"HEALTHCHECK --retries: out of range: {value}")
+    return retries
+
+
+def _no_flags(node: Node) -> Node:
+    read_flags(node, _NONE)
+    return node
+
+
+_READERS: Final[dict[str, Callable[[Node], Instruction]]] = {
+    "add": _copy,
+    "arg": _arg,
+    "cmd": lambda node: Cmd(node.place, _command(_no_flags(node))),
+    "copy": _copy,
+    "entrypoint": lambda node: Entrypoint(node.place, _command(_no_flags(node))),
+    "env": lambda node: Env(node.place, _pairs(node)),
+    "expose": lambda node: Expose(node.place, _some(node)),
+    "healthcheck": _healthcheck,
+    "label": lambda node: Label(node.place, _pairs(node)),
+    "maintainer": lambda node: Maintainer(node.place, _one(node)),
+    "run": _run,
+    "shell": _shell,
+    "stopsignal": lambda node: StopSignal(node.place, _one(node)),
+    "user": lambda node: User(node.place, _one(node)),
+    "volume": _volume,
+    "workdir": lambda node: Workdir(node.place, _one(node)),
+}

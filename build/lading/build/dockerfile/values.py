@@ -1,0 +1,111 @@
+"""Values that instructions hold: durations, signals, ports, modes, owners. Errors are without place."""
+
+from __future__ import annotations
+
+import re
+import signal as signals
+from dataclasses import dataclass
+from typing import Final
+
+_UNITS: Final = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "μs": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "m": 60_000_000_000,
+    "h": 3_600_000_000_000,
+}
+_PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_MAX: Final = 2**63 - 1
+
+
+class ValueProblemError(ValueError):
+    """A value cannot be used; the message is for the user."""
+
+
+def parse_duration(text: str) -> int:
+    """Nanoseconds of a Go duration (``1m30s``), 0 or at least one millisecond."""
+    parts = list(_PART.finditer(text))
+    if text != "0" and (not parts or "".join(part[0] for part in parts) != text.removeprefix("+")):
+        raise ValueProblemError(f"not a duration: {text!r} (it is written like 30s or 1m30s)")
+    total = sum(_part(part[1], _UNITS[part[2]]) for part in parts)
+    if 0 < total < 1_000_000 or total > _MAX:
+        raise ValueProblemError(f"{text} is out of range: at least 1ms")
+    return total
+
+
+def _part(number: str, unit: int) -> int:
+    whole, _, fraction = number.partition(".")
+    return int(whole or 0) * unit + (int(fraction) * unit // 10 ** len(fraction) if fraction else 0)
+
+
+def check_signal(text: str) -> None:
+    """Refuses what is no signal by number or name."""
+    if text.lstrip("+-").isascii() and re.fullmatch(r"[+-]?\d+", text):
+        if int(text) != 0:
+            return
+        raise ValueProblemError(f"invalid signal: {text}")
+    name = text.upper().removeprefix("SIG")
+    if re.fullmatch(r"RTM(IN(\+([1-9]|1[0-5]))?|AX(-([1-9]|1[0-4]))?)", name):
+        return
+    if f"SIG{name}" not in signals.Signals.__members__ and name not in ("CLD", "POLL", "IOT", "STKFLT"):
+        raise ValueProblemError(f"invalid signal: {text}")
+
+
+def parse_ports(text: str) -> list[str]:
+    """``80``, ``80-82/udp`` or the tolerated ``[ip:][host:]80/tcp`` to ``port/protocol`` entries."""
+    container, slash, protocol = text.rpartition(":")[2].partition("/")
+    if slash and not protocol:
+        protocol = "tcp"
+    protocol = (protocol or "tcp").lower()
+    if protocol not in ("tcp", "udp", "sctp"):
+        raise ValueProblemError(f"invalid port: {text!r}: invalid proto: {protocol}")
+    first, dash, last = container.partition("-")
+    start, end = _port(first, text), _port(last if dash else first, text)
+    if end < start:
+        raise ValueProblemError(f"invalid port: {text!r}: the range ends before it begins")
+    return [f"{number}/{protocol}" for number in range(start, end + 1)]
+
+
+def _port(digits: str, text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", digits) or int(digits) > 65535:
+        raise ValueProblemError(f"invalid port: {text!r}")
+    return int(digits)
+
+
+def parse_mode(text: str) -> int:
+    """An octal mode up to 07777."""
+    if re.fullmatch(r"[0-7]+", text) and int(text, 8) <= 0o7777:
+        return int(text, 8)
+    if re.fullmatch(r"[ugoa]*[-+=].*", text):
+        raise ValueProblemError(f"symbolic modes are not supported yet: {text!r}")
+    raise ValueProblemError(f"not a mode: {text!r} (an octal number from 0 to 07777)")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """``--chown``: a user and perhaps a group, each a number or a name in the image."""
+
+    user: str
+    group: str | None
+
+    @property
+    def numeric(self) -> tuple[int, int] | None:
+        """User and group ID where no name has to be looked up; a group left out is the user's number."""
+        group = self.group if self.group is not None else self.user
+        if self.user.isdecimal() and group.isdecimal():
+            return int(self.user), int(group)
+        return None
+
+
+def parse_owner(text: str) -> Owner:
+    """``user[:group]``."""
+    user, colon, group = text.partition(":")
+    if not user or (colon and not group) or ":" in group:
+        raise ValueProblemError(f"not an owner: {text!r} (it is written user or user:group)")
+    for number in (user, group):
+        if number.isdecimal() and int(number) >= 2**32 - 1:
+            raise ValueProblemError(f"not an owner: {text!r}: {number} is out of range")
+    return Owner(user, group if colon else None)

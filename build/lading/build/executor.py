@@ -1,0 +1,45 @@
+"""What a build asks of the sandbox in which RUN executes. `lading.runtime.sandbox` satisfies it; `host` joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+Network = Literal["none", "host", "default"]
+Output: TypeAlias = Callable[[bytes, Literal["stdout", "stderr"]], None]
+"""Told what a step writes, as it writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command to be executed in a root file system.
+
+    `user` is as USER has it (``name[:group]`` or numbers, empty: root) and is looked up in the root file system;
+    `env` is everything the command sees beside what every sandbox sets (HOME).
+    """
+
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...] = ()
+    cwd: str = "/"
+    user: str = ""
+    hostname: str = "build"
+    network: Network = "default"
+    stdin: bytes | None = None
+
+
+class Executor(Protocol):
+    """A sandbox. Nothing it mounts or writes for itself stays in the root file system."""
+
+    @property
+    def isolation(self) -> str:
+        """How strong it is, in a word that provenance records: ``oci`` (all namespaces, seccomp), ``chroot``."""
+        ...
+
+    def execute(self, rootfs: Path, step: Step, output: Output) -> int:
+        """Runs `step` in the mounted folder `rootfs` and returns its exit code.
+
+        Raises `MachineError` where the sandbox itself fails; nothing of it is left running then.
+        """
+        ...

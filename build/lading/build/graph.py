@@ -1,0 +1,134 @@
+"""The graph of a build: steps that make trees, on chains of earlier steps, below them images or nothing.
+
+A step knows everything that it does, with every variable expanded; what it is done *to* are the trees of its
+chain and sources, known only when those are solved. Steps are numbered in topological order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lading.build.config import Config
+from lading.build.dockerfile.values import Owner
+from lading.build.errors import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A root file system: the name of the image it begins with (None: nothing), and the steps on it, bottom up."""
+
+    image: str | None = None
+    steps: tuple[int, ...] = ()
+
+    def then(self, step: int) -> Chain:
+        """With one more step."""
+        return Chain(self.image, (*self.steps, step))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file whose content stands in the Dockerfile."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOp:
+    """Copies `sources` of the context (`origin` None) or of another root file system, and `documents`.
+
+    `destination` is absolute; a slash at its end, or ``/.``, says that it is a folder.
+    """
+
+    sources: tuple[str, ...]
+    documents: tuple[Document, ...]
+    destination: str
+    origin: Chain | None
+    owner: Owner | None
+    mode: int | None
+    unpack: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunOp:
+    """Executes `argv` with `environment` (name and value), which is all it sees. Proxies are not part of a key."""
+
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    proxies: tuple[tuple[str, str], ...]
+    workdir: str
+    user: str
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderOp:
+    """Makes the folder `path` and what is missing above it, for `user` where it is not empty."""
+
+    path: str
+    user: str
+
+
+Operation: TypeAlias = CopyOp | RunOp | FolderOp
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An operation in its place. `text` is for people; `command` is what a link says, no variable expanded."""
+
+    number: int
+    stage: str
+    place: Place
+    operation: Operation
+    below: Chain
+    text: str
+    command: tuple[str, ...]
+
+    @property
+    def chains(self) -> Iterator[Chain]:
+        """The root file systems it needs."""
+        yield self.below
+        if isinstance(self.operation, CopyOp) and self.operation.origin:
+            yield self.operation.origin
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a stage as the DAG document shows it: its text, and the step it became where it made one."""
+
+    stage: str
+    place: Place
+    text: str
+    step: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Everything that has to be solved for `chain`, whose image `config` describes.
+
+    `shown` are the build arguments whose values the history of the image shows; `lines` are all instructions of
+    the stages that take part.
+    """
+
+    steps: tuple[Step, ...]
+    chain: Chain
+    config: Config
+    lines: tuple[Line, ...]
+    shown: Mapping[str, str]
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The images it begins with or copies from, in the order of their first use."""
+        chains = [chain for step in self.steps for chain in step.chains]
+        return tuple(dict.fromkeys(chain.image for chain in (*chains, self.chain) if chain.image is not None))
+
+    @property
+    def needed(self) -> tuple[Step, ...]:
+        """The steps that the image needs, in order."""
+        wanted: set[int] = set(self.chain.steps)
+        for step in reversed(self.steps):
+            if step.number in wanted:
+                wanted.update(number for chain in step.chains for number in chain.steps)
+        return tuple(step for step in self.steps if step.number in wanted)

@@ -1,0 +1,241 @@
+"""Instructions to a graph: stages found, images resolved, variables expanded, steps chained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lading.build.applying import EPOCH, PROXIES, Surroundings, apply
+from lading.build.config import Config
+from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Stage
+from lading.build.dockerfile.words import WordError, expand
+from lading.build.errors import DockerfileError, Place, suggestion
+from lading.build.graph import Chain, Graph
+from lading.build.stage import Arguments, State, Steps
+from lading.store.descriptors import Platform
+from lading.store.documents import ImageConfig
+from lading.store.errors import InputError
+
+SCRATCH: Final = "scratch"
+DEFAULT_EPOCH: Final = 315532800
+"""1980-01-01, the earliest time that zip archives can hold."""
+_PREDEFINED: Final = frozenset(
+    {EPOCH, *PROXIES, *(name.lower() for name in PROXIES)}
+    | {f"{side}{part}" for side in ("TARGET", "BUILD") for part in ("PLATFORM", "OS", "ARCH", "VARIANT")}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the call says about evaluation: build arguments, target stage, epoch (None: by argument or default)."""
+
+    arguments: Mapping[str, str]
+    platform: Platform
+    target: str | None = None
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A graph, the epoch it is for, and what should be said aloud."""
+
+    graph: Graph
+    epoch: int
+    warnings: tuple[str, ...]
+
+
+def resolve(dockerfile: Dockerfile, choices: Choices, image: Callable[[str, Place], ImageConfig]) -> Resolved:
+    """The graph of `dockerfile`. `image` gives the config of an image by the name FROM or ``--from`` uses.
+
+    Raises `DockerfileError`, and `InputError` where the call asks for what is not there.
+    """
+    return _Resolver(dockerfile, choices, image).resolve()
+
+
+class _Resolver:
+    def __init__(self, dockerfile: Dockerfile, choices: Choices, image: Callable[[str, Place], ImageConfig]) -> None:
+        self.file, self.choices, self.image = dockerfile, choices, image
+        self.scope = self._scope()
+        self.epoch = self._epoch()
+        self.bases = [self._base(stage) for stage in dockerfile.stages]
+        self.steps = Steps()
+        self.states: dict[int, State] = {}
+        self.warnings = list(dockerfile.warnings)
+
+    def resolve(self) -> Resolved:
+        target = self._target()
+        for index in sorted(self._needed(target)):
+            self.states[index] = self._evaluate(self.file.stages[index])
+        state = self.states[target]
+        self._unused_arguments()
+        graph = Graph(
+            tuple(self.steps.steps),
+            state.chain,
+            state.config,
+            tuple(self.steps.lines),
+            {name: state.variables.get(name, value) for name, value in state.arguments.items()},
+        )
+        return Resolved(graph, self.epoch, tuple(self.warnings))
+
+    def _scope(self) -> dict[str, str]:
+        """The global scope: platforms, then the ARGs before the first FROM."""
+        scope = dict(_platform_arguments(self.choices.platform))
+        for arg in self.file.args:
+            for name, default in arg.args:
+                value = self.choices.arguments.get(name)
+                if value is None and default is not None:
+                    value = self._word(arg.place, default, scope)
+                if value is not None:
+                    scope[name] = value
+        return scope
+
+    def _epoch(self) -> int:
+        if self.choices.epoch is not None:
+            return self.choices.epoch
+        text = self.choices.arguments.get(EPOCH, self.scope.get(EPOCH, ""))
+        if not text:
+            return DEFAULT_EPOCH
+        if not re.fullmatch(r"[0-9]{1,11}", text):
+            raise InputError(f"{EPOCH}: expected seconds since 1970, found {text!r}")
+        return int(text)
+
+    def _word(self, place: Place, word: str, scope: Mapping[str, str]) -> str:
+        try:
+            return expand(word, scope, escape=self.file.escape).text
+        except WordError as error:
+            raise DockerfileError(place, str(error)) from None
+
+    def _base(self, stage: Stage) -> str | int | None:
+        """What a stage begins with: an earlier stage's number, an image's name, None for nothing."""
+        place = stage.head.place
+        name = self._word(place, stage.head.image, self.scope)
+        if not name:
+            raise DockerfileError(
+                place,
+                f"base name ({stage.head.image}) should not be blank",
+                hint="an ARG used in FROM stands before the first FROM and has a default, or a --build-arg",
+            )
+        if stage.head.platform is not None:
+            self._check_platform(place, self._word(place, stage.head.platform, self.scope))
+        earlier = self._stage_named(name, stage.index)
+        if earlier is not None:
+            return earlier
+        return None if name == SCRATCH else name
+
+    def _check_platform(self, place: Place, text: str) -> None:
+        native = str(self.choices.platform)
+        if text not in (native, native.rpartition("/")[0] if native.count("/") == 2 else native):
+            raise DockerfileError(
+                place, f"FROM --platform={text} is not supported yet: only this machine's own, {native}"
+            )
+
+    def _stage_named(self, name: str, before: int) -> int | None:
+        found = [stage.index for stage in self.file.stages[:before] if stage.head.name == name.lower()]
+        return found[-1] if found else None
+
+    def _target(self) -> int:
+        wanted = self.choices.target
+        stages = self.file.stages
+        if wanted is None:
+            return len(stages) - 1
+        index = self._stage_named(wanted, len(stages))
+        if index is None and wanted.isdecimal() and int(wanted) < len(stages):
+            index = int(wanted)
+        if index is None:
+            names = [stage.head.name for stage in stages if stage.head.name]
+            raise InputError(
+                f"{self.file.name}: no stage {wanted!r}{suggestion(wanted, names)}",
+                hint=f"its named stages are: {', '.join(names)}" if names else "none of its stages has a name",
+            )
+        return index
+
+    def _needed(self, target: int) -> set[int]:
+        wanted, left = {target}, [target]
+        while left:
+            stage = self.file.stages[left.pop()]
+            for dependency in self._dependencies(stage):
+                if dependency not in wanted:
+                    wanted.add(dependency)
+                    left.append(dependency)
+        return wanted
+
+    def _dependencies(self, stage: Stage) -> list[int]:
+        base = self.bases[stage.index]
+        found = [base] if isinstance(base, int) else []
+        for instruction in stage.body:
+            if isinstance(instruction, Copy) and instruction.origin is not None:
+                origin = self._origin(instruction, stage.index)
+                if isinstance(origin, int):
+                    found.append(origin)
+        return found
+
+    def _origin(self, copy: Copy, before: int) -> int | str:
+        origin = copy.origin or ""
+        if "$" in origin:
+            raise DockerfileError(
+                copy.place,
+                "variables are not expanded in --from",
+                hint="name a stage FROM the variable, and copy from that stage",
+            )
+        if origin.isdecimal():
+            if int(origin) >= before:
+                raise DockerfileError(copy.place, f"COPY --from={origin}: no stage before this one has that number")
+            return int(origin)
+        earlier = self._stage_named(origin, before)
+        return origin if earlier is None else earlier
+
+    def _evaluate(self, stage: Stage) -> State:
+        state = self._begin(stage)
+        around = Surroundings(
+            Arguments(self.choices.arguments, self.scope),
+            self.epoch,
+            lambda copy: self._origin_chain(copy, stage.index),
+        )
+        for instruction in stage.body:
+            apply(instruction, state, around)
+        return state
+
+    def _begin(self, stage: Stage) -> State:
+        base = self.bases[stage.index]
+        if isinstance(base, int):
+            below = self.states[base]
+            config = below.config.copy()
+            variables = {**below.variables, **config.env}
+            return State(stage, config, below.chain, variables, dict(below.arguments), self.steps, self.file.escape)
+        config = Config.scratch(self.choices.platform)
+        if base is not None:
+            found = self.image(base, stage.head.place)
+            if found.on_build:
+                raise DockerfileError(
+                    stage.head.place, f"{base}: has ONBUILD instructions, which are not supported yet"
+                )
+            config = Config.of(found)
+        return State(stage, config, Chain(base), dict(config.env), {}, self.steps, self.file.escape)
+
+    def _origin_chain(self, copy: Copy, before: int) -> Chain:
+        origin = self._origin(copy, before)
+        if isinstance(origin, int):
+            return self.states[origin].chain
+        if origin == SCRATCH:
+            raise DockerfileError(copy.place, "COPY --from=scratch: there is nothing in it")
+        self.image(origin, copy.place)
+        return Chain(origin)
+
+    def _unused_arguments(self) -> None:
+        declared = {name for arg in self.file.args for name, _ in arg.args}
+        bodies = (instruction for stage in self.file.stages for instruction in stage.body)
+        declared |= {name for found in bodies if isinstance(found, Arg) for name, _ in found.args}
+        unused = sorted(set(self.choices.arguments) - declared - _PREDEFINED)
+        self.warnings += [f"--build-arg {name} was not used: no ARG {name}" for name in unused]
+
+
+def _platform_arguments(platform: Platform) -> Mapping[str, str]:
+    parts = {
+        "PLATFORM": str(platform),
+        "OS": platform.os,
+        "ARCH": platform.architecture,
+        "VARIANT": platform.variant or "",
+    }
+    return {f"{side}{name}": value for side in ("BUILD", "TARGET") for name, value in parts.items()}

@@ -1,0 +1,85 @@
+"""One stage while it is evaluated: its variables, its config, its chain of steps."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lading.build.config import Config, Entry
+from lading.build.dockerfile.instructions import Stage
+from lading.build.dockerfile.words import Expansion, WordError, expand
+from lading.build.errors import DockerfileError, Place
+from lading.build.graph import Chain, Line, Operation, Step
+
+
+@dataclass(slots=True)
+class Steps:
+    """All steps of a build so far, and the lines they and the other instructions stand on."""
+
+    steps: list[Step] = field(default_factory=list[Step])
+    lines: list[Line] = field(default_factory=list[Line])
+
+
+@dataclass(slots=True)
+class State:
+    """What the instructions of a stage change.
+
+    `variables` is what a word of the next instruction sees; `arguments` are the build arguments declared so far,
+    in order; `texts` gives the words of an instruction as written.
+    """
+
+    stage: Stage
+    config: Config
+    chain: Chain
+    variables: dict[str, str]
+    arguments: dict[str, str]
+    steps: Steps
+    escape: str
+
+    def expand(self, place: Place, word: str) -> str:
+        """`word` with its variables. Raises `DockerfileError`."""
+        return self._expansion(place, word).text
+
+    def words(self, place: Place, word: str) -> tuple[str, ...]:
+        """The words that `word` falls into once expanded."""
+        return self._expansion(place, word).words
+
+    def _expansion(self, place: Place, word: str) -> Expansion:
+        try:
+            return expand(word, self.variables, escape=self.escape)
+        except WordError as error:
+            raise DockerfileError(place, str(error)) from None
+
+    def resolve(self, path: str) -> str:
+        """`path` made absolute from the working directory; a slash or ``/.`` at its end stays a slash."""
+        absolute = normalised(posixpath.join(self.config.workdir, path or "."))
+        folder = path in ("", ".") or path.endswith(("/", "/."))
+        return absolute + "/" if folder and absolute != "/" else absolute
+
+    def say(self, place: Place, text: str, shown: str | None = None) -> None:
+        """A line of history without a step; `shown` is what the DAG document has instead, where values stay out."""
+        self.config.history.append(Entry(text))
+        self.steps.lines.append(Line(self.stage.title, place, text if shown is None else shown, None))
+
+    def step(self, place: Place, operation: Operation, text: str, command: tuple[str, ...]) -> None:
+        """A step on the chain, with its line of history."""
+        number = len(self.steps.steps)
+        title = self.stage.title
+        self.steps.steps.append(Step(number, title, place, operation, self.chain, text, command))
+        self.steps.lines.append(Line(title, place, " ".join(command), number))
+        self.chain = self.chain.then(number)
+        self.config.history.append(Entry(text, number))
+
+
+def normalised(path: str) -> str:
+    """An absolute path without ``.``, ``..`` and empty parts."""
+    return "/" + posixpath.normpath("/" + path).lstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Where the values of ARG come from: the call, then the global scope, then the default."""
+
+    given: Mapping[str, str]
+    scope: Mapping[str, str]
