@@ -14,7 +14,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import EMPTY, MANIFEST
 from lading.store.strict import canonical
-from lading.verify import bundles
+from lading.verify.media_types import BUNDLE
 
 EMPTY_CONFIG: Final = b"{}"
 CREATED: Final = "org.opencontainers.image.created"
@@ -39,7 +39,7 @@ class Artifact:
 def artifact(subject: Descriptor, bundle: bytes, predicate_type: str, created: str) -> Artifact:
     """The artifact that attaches `bundle` to `subject`; `created` is RFC 3339, without a fraction."""
     annotations = {CREATED: created, CONTENT: "dsse-envelope", PREDICATE_TYPE: predicate_type}
-    return compose(subject, bundles.MEDIA_TYPE, [(bundles.MEDIA_TYPE, bundle)], annotations)
+    return compose(subject, BUNDLE, [(BUNDLE, bundle)], annotations)
 
 
 def compose(

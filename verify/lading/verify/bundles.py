@@ -15,11 +15,9 @@ from lading.store.errors import DocumentError
 from lading.store.strict import Fields, canonical
 from lading.verify.envelopes import MAX_SIZE, Envelope
 from lading.verify.keys import PublicKey
+from lading.verify.media_types import BUNDLE
 
-MEDIA_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
-PREFIX: Final = "application/vnd.dev.sigstore.bundle"
-"""What the media type of every version begins with."""
-_MEDIA_TYPES: Final = (MEDIA_TYPE, "application/vnd.dev.sigstore.bundle+json;version=0.3")
+_MEDIA_TYPES: Final = (BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ def write(envelope: Envelope, public: PublicKey) -> bytes:
     """A bundle whose envelope was signed by `public`."""
     return canonical(
         {
-            "mediaType": MEDIA_TYPE,
+            "mediaType": BUNDLE,
             "verificationMaterial": {"publicKey": {"hint": public.hint}},
             "dsseEnvelope": envelope.json(),
         }

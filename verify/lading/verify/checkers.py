@@ -1,4 +1,9 @@
-"""What `PublicKey` asks `cryptography` to do: load a key strictly, check a signature by it."""
+"""What `PublicKey` asks `cryptography` to do for ECDSA keys: load one strictly, check a signature by it.
+
+Most keys are ECDSA, and the path of every launch leads through here. Their SubjectPublicKeyInfo is a constant
+and a point (RFC 5480 §2), so it is compared rather than parsed: nothing but the canonical encoding fits, and
+`cryptography`'s serialization, which costs 10 ms to import, stays out. Other keys: `lading.verify.other_keys`.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, padding
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
 
 from lading.store.errors import DocumentError
 
-_RSA_BITS: Final = (2048, 8192)
-_RSA_EXPONENTS: Final = (65537, 2**32)
-"""Below: broken padding schemes' favourite; above: work for the verifier and nobody uses it."""
+_P256: Final = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
+_P384: Final = bytes.fromhex("3076301006072a8648ce3d020106052b81040022036200")
+_UNCOMPRESSED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,12 @@ class Checker:
     """One loaded key."""
 
     kind: str
-    _verify: Callable[[bytes, bytes], None]
+    verify: Callable[[bytes, bytes], None]
 
     def check(self, signature: bytes, message: bytes) -> bool:
         """Whether the signature holds."""
         try:
-            self._verify(signature, message)
+            self.verify(signature, message)
         except InvalidSignature:
             return False
         return True
@@ -38,41 +40,21 @@ class Checker:
 
 def load(der: bytes) -> Checker:
     """Raises `DocumentError` unless `der` is the canonical SubjectPublicKeyInfo of an acceptable key."""
+    if der.startswith(_P256) and len(der) == len(_P256) + 65:
+        return _ecdsa("ECDSA P-256", ec.SECP256R1(), der[len(_P256) :], SHA256())
+    if der.startswith(_P384) and len(der) == len(_P384) + 97:
+        return _ecdsa("ECDSA P-384", ec.SECP384R1(), der[len(_P384) :], SHA384())
+    from lading.verify.other_keys import load_other  # noqa: PLC0415 - rarer, and dearer to import
+
+    return load_other(der)
+
+
+def _ecdsa(kind: str, curve: ec.EllipticCurve, point: bytes, digest: HashAlgorithm) -> Checker:
     try:
-        key = load_der_public_key(der)
-        canonical = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise DocumentError("not a public key that can be read") from None
-    if canonical != der:
-        raise DocumentError("not in the one encoding that DER allows (a compressed point, or bytes too many)")
-    match key:
-        case ec.EllipticCurvePublicKey():
-            return _ecdsa(key)
-        case RSAPublicKey():
-            return _rsa(key)
-        case Ed25519PublicKey():
-            return Checker("Ed25519", key.verify)
-        case _:
-            raise DocumentError("neither ECDSA, RSA nor Ed25519")
-
-
-def _ecdsa(key: ec.EllipticCurvePublicKey) -> Checker:
-    match key.curve:
-        case ec.SECP256R1():
-            kind, scheme = "ECDSA P-256", ec.ECDSA(SHA256())
-        case ec.SECP384R1():
-            kind, scheme = "ECDSA P-384", ec.ECDSA(SHA384())
-        case curve:
-            raise DocumentError(f"an ECDSA key on {curve.name}; only P-256 and P-384 are accepted")
+        if point[0] != _UNCOMPRESSED:
+            raise ValueError
+        key = ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
+    except ValueError:
+        raise DocumentError(f"an {kind} key whose point is not on the curve, or not written plainly") from None
+    scheme = ec.ECDSA(digest)
     return Checker(kind, lambda signature, message: key.verify(signature, message, scheme))
-
-
-def _rsa(key: RSAPublicKey) -> Checker:
-    least, most = _RSA_BITS
-    if not least <= key.key_size <= most:
-        raise DocumentError(f"an RSA key of {key.key_size} bits; from {least} to {most} are accepted")
-    exponent = key.public_numbers().e
-    if not _RSA_EXPONENTS[0] <= exponent <= _RSA_EXPONENTS[1]:
-        raise DocumentError(f"an RSA key with the public exponent {exponent}; 65537 is usual")
-    scheme = padding.PKCS1v15()
-    return Checker(f"RSA {key.key_size}", lambda signature, message: key.verify(signature, message, scheme, SHA256()))

@@ -14,9 +14,9 @@ from typing import Final
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.strict import Fields, canonical, parse
+from lading.verify.media_types import DAG
 from lading.verify.statements import ResourceDescriptor
 
-MEDIA_TYPE: Final = "application/vnd.lading.dag.v1+json"
 MAX_NODES: Final = 10_000
 _MAX_EDGES: Final = 100_000
 
@@ -124,8 +124,8 @@ class Dag:
     def parse(cls, raw: bytes, what: str = "layer DAG") -> Dag:
         """Raises `DocumentError` for anything that `raw` of a sound DAG would not give."""
         fields = Fields(parse(raw, what), what)
-        if (kind := fields.text("mediaType")) != MEDIA_TYPE:
-            raise DocumentError(f"{what}: is a {kind!r}, not a {MEDIA_TYPE!r}")
+        if (kind := fields.text("mediaType")) != DAG:
+            raise DocumentError(f"{what}: is a {kind!r}, not a {DAG!r}")
         dag = cls(fields.each("nodes", Node.parse), fields.each("edges", Edge.parse))
         fields.close()
         dag.check(what)
@@ -136,7 +136,7 @@ class Dag:
         self.check("layer DAG")
         return canonical(
             {
-                "mediaType": MEDIA_TYPE,
+                "mediaType": DAG,
                 "nodes": [node.json() for node in self.nodes],
                 "edges": [edge.json() for edge in self.edges],
             }

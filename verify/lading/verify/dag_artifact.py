@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from lading.store.descriptors import Descriptor
 from lading.store.documents import Manifest
 from lading.store.errors import DocumentError
-from lading.verify import dag as documents
 from lading.verify import envelopes
 from lading.verify.attach import Artifact, compose
 from lading.verify.dag import Dag
 from lading.verify.envelopes import Envelope
+from lading.verify.kinds import is_dag_artifact
 from lading.verify.links import Link
+from lading.verify.media_types import DAG, DSSE
 from lading.verify.statements import Statement
 
 MAX_LINKS = 4095
@@ -42,16 +43,8 @@ def artifact(
     """
     raws = [link if isinstance(link, bytes) else link.raw() for link in links]
     join(dag, [Envelope.parse(raw, f"link {at}") for at, raw in enumerate(raws)])
-    layers = [(documents.MEDIA_TYPE, dag.raw()), *((envelopes.MEDIA_TYPE, raw) for raw in raws)]
-    return compose(subject, documents.MEDIA_TYPE, layers, annotations or {})
-
-
-def is_dag_artifact(manifest: Manifest) -> bool:
-    """Whether `manifest` has the form of one: its first layer the document, then envelopes only."""
-    media_types = [layer.media_type for layer in manifest.layers]
-    return media_types[:1] == [documents.MEDIA_TYPE] and all(
-        media_type == envelopes.MEDIA_TYPE for media_type in media_types[1:]
-    )
+    layers = [(DAG, dag.raw()), *((DSSE, raw) for raw in raws)]
+    return compose(subject, DAG, layers, annotations or {})
 
 
 def read_artifact(manifest: Manifest, read: Callable[[Descriptor, int], bytes]) -> DagArtifact:

@@ -16,7 +16,6 @@ from lading.verify.keys import PublicKey, Signer
 
 IN_TOTO: Final = "application/vnd.in-toto+json"
 """The payload type of an in-toto statement."""
-MEDIA_TYPE: Final = "application/vnd.dsse.envelope.v1+json"
 MAX_SIZE: Final = 16 * 1024 * 1024
 """Bytes of an envelope, or of a bundle around one."""
 MAX_SIGNATURES: Final = 32

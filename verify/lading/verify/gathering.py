@@ -14,12 +14,13 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import Manifest, parse_document
 from lading.store.errors import DocumentError, LadingError
-from lading.verify import bundles, dag, envelopes, legacy
+from lading.verify import bundles, envelopes, legacy
 from lading.verify.claims import Claim, Place
 from lading.verify.envelopes import Envelope
 from lading.verify.evidence import Evidence, Found
 from lading.verify.kinds import evidence_kind
 from lading.verify.legacy import SimpleSignature
+from lading.verify.media_types import BUNDLE_PREFIX, DAG, DSSE, SIMPLE_SIGNING
 
 MAX_REFERRERS: Final = 512
 """Of one subject in one place."""
@@ -78,7 +79,7 @@ class Gathering:
 
     def _take(self, source: Evidence, subject: Descriptor, descriptor: Descriptor) -> None:
         place = Place(source.name, subject.digest, descriptor.digest)
-        if descriptor.artifact_type == dag.MEDIA_TYPE:
+        if descriptor.artifact_type == DAG:
             self._seen.add((subject.digest, descriptor.digest))
             self.others.append(Other(place, "dag", _DAG, broken=False))
             return
@@ -128,23 +129,23 @@ class Gathering:
 
 def _likely(descriptor: Descriptor) -> bool:
     """Whether its type promises a bundle; only an order, for types in lists may be missing or wrong."""
-    return (descriptor.artifact_type or "").startswith(bundles.PREFIX)
+    return (descriptor.artifact_type or "").startswith(BUNDLE_PREFIX)
 
 
 def _other(place: Place, manifest: Manifest, kind: str | None) -> Other:
     if kind == "dag":
         return Other(place, "dag", _DAG, broken=False)
-    if any(layer.media_type.startswith(bundles.PREFIX) for layer in manifest.layers):
+    if any(layer.media_type.startswith(BUNDLE_PREFIX) for layer in manifest.layers):
         return Other(place, "malformed", "holds a bundle beside other layers; a bundle stands alone", broken=True)
     words = manifest.artifact_type or manifest.config.media_type
     return Other(place, "other", f"neither a signature nor an attestation that is read here: {words!r}", broken=False)
 
 
 def _claim(layer: Descriptor, data: bytes, place: Place) -> Claim:
-    if layer.media_type == legacy.SIMPLE_SIGNING:
+    if layer.media_type == SIMPLE_SIGNING:
         signature = SimpleSignature.parse(data, layer)
         return Claim.of(place, signature, signature.keyless, "signature")
-    if layer.media_type == envelopes.MEDIA_TYPE:
+    if layer.media_type == DSSE:
         return Claim.of(place, Envelope.parse(data), legacy.has_certificate(layer), "statement")
     bundle = bundles.parse(data)
     return Claim.of(place, bundle.envelope, bundle.keyless, "statement")

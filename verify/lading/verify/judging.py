@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
@@ -19,10 +19,12 @@ from lading.verify.envelopes import IN_TOTO, Envelope
 from lading.verify.gathering import Gathering, Other
 from lading.verify.keys import PublicKey
 from lading.verify.policy import NamedKey, Require, Rule, SignedBy
-from lading.verify.provenance import Provenance
 from lading.verify.scopes import repository
 from lading.verify.standings import Base, Standing, weakest
 from lading.verify.statements import PROVENANCE, PROVENANCE_V02, short_type
+
+if TYPE_CHECKING:
+    from lading.verify.provenance import Provenance
 
 ANY: Final = "any"
 """The requirement of an outcome that holds for all of them."""
@@ -197,6 +199,8 @@ def _builder(claim: Claim) -> str | None:
     """builder.id of a provenance; None where it names none."""
     if claim.statement is None:
         return None
+    from lading.verify.provenance import Provenance  # noqa: PLC0415 - only where there is one
+
     try:
         if claim.predicate_type == PROVENANCE_V02:
             return Fields(dict(claim.statement.predicate), "provenance").fields("builder").text("id")
@@ -210,6 +214,8 @@ def _trusted_provenance(row: _Row) -> Provenance | None:
     statement = row.claim.statement
     if not row.signers or statement is None or statement.predicate_type != PROVENANCE:
         return None
+    from lading.verify.provenance import Provenance  # noqa: PLC0415
+
     try:
         provenance = Provenance.parse(statement)
         _ = provenance.bases

@@ -14,7 +14,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
 from lading.store.errors import DocumentError
-from lading.verify import keyfiles
 from lading.verify.encoding import encode64, read_pem, write_pem
 
 if TYPE_CHECKING:
@@ -114,6 +113,8 @@ class PrivateKey:
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
         from cryptography.hazmat.primitives.serialization import load_der_private_key  # noqa: PLC0415
 
+        from lading.verify import keyfiles  # noqa: PLC0415 - only where a key is opened
+
         pkcs8 = keyfiles.unlock(pem, password, what)
         try:
             key = load_der_private_key(pkcs8, None)
@@ -135,6 +136,8 @@ class PrivateKey:
     def write(self, password: bytes) -> bytes:
         """cosign's encrypted PEM; to be kept in a file of mode 0600."""
         from cryptography.hazmat.primitives import serialization as s  # noqa: PLC0415
+
+        from lading.verify import keyfiles  # noqa: PLC0415
 
         pkcs8 = self._key.private_bytes(s.Encoding.DER, s.PrivateFormat.PKCS8, s.NoEncryption())
         return keyfiles.lock(pkcs8, password)

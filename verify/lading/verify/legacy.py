@@ -18,7 +18,6 @@ from lading.store.strict import Fields, parse
 from lading.verify.encoding import decode64
 from lading.verify.keys import PublicKey
 
-SIMPLE_SIGNING: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 MAX_PAYLOAD: Final = 64 * 1024
 _SIGNATURE: Final = "dev.cosignproject.cosign/signature"
 _CERTIFICATES: Final = ("dev.sigstore.cosign/certificate", "dev.cosignproject.cosign/certificate")

@@ -14,7 +14,7 @@ from typing import Final
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.strict import Fields
-from lading.verify import dag
+from lading.verify.media_types import DAG
 from lading.verify.standings import Base, Standing, bases_of, weakest
 from lading.verify.statements import PROVENANCE, ResourceDescriptor, Statement, Subject
 
@@ -37,7 +37,7 @@ def arguments(values: Mapping[str, str | None]) -> dict[str, object]:
 
 def dag_byproduct(artifact: Digest) -> ResourceDescriptor:
     """The byproduct that names the DAG artifact by the digest of its manifest."""
-    return ResourceDescriptor(DAG_NAME, {artifact.algorithm: artifact.hex}, media_type=dag.MEDIA_TYPE)
+    return ResourceDescriptor(DAG_NAME, {artifact.algorithm: artifact.hex}, media_type=DAG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Provenance:
     @property
     def dag_artifact(self) -> Digest | None:
         """The digest of the manifest of the DAG artifact."""
-        return next((item.sha256 for item in self.byproducts if item.media_type == dag.MEDIA_TYPE), None)
+        return next((item.sha256 for item in self.byproducts if item.media_type == DAG), None)
 
 
 def _argument(value: object, name: str) -> str | None:
