@@ -28,9 +28,7 @@ class Digest:
         if length is None:
             raise DocumentError(f"{text!r}: not a digest: the algorithm must be sha256 or sha512")
         if len(digits) != length or not _HEX.issuperset(digits):
-            raise DocumentError(
-                f"{text!r}: not a digest: {algorithm} has {length} lower-case hexadecimal digits"
-            )
+            raise DocumentError(f"{text!r}: not a digest: {algorithm} has {length} lower-case hexadecimal digits")
         return cls(algorithm, digits)
 
     @classmethod

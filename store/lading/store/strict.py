@@ -175,9 +175,7 @@ class Fields:
 
     def string_map(self, name: str) -> Mapping[str, str]:
         """An object whose values are all strings, empty where absent."""
-        return {
-            key: _expect(item, str, self.what, f"{name}.{key}") for key, item in self.mapping(name).items()
-        }
+        return {key: _expect(item, str, self.what, f"{name}.{key}") for key, item in self.mapping(name).items()}
 
     def rest(self) -> dict[str, object]:
         """The members that nobody took."""

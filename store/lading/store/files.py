@@ -1,0 +1,181 @@
+"""Blobs in the `blobs/` folder of an OCI image layout (image-spec 1.1.1, image-layout.md).
+
+A blob is written to `tmp/`, flushed to the disk, and renamed. The file in `tmp/` is locked while its writer
+lives, so that what a killed writer left is told from what is being written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lading.store.blobs import MissingBlobError
+from lading.store.digests import LENGTHS, Digest
+from lading.store.errors import DocumentError, MachineError
+from lading.store.hashing import HashingReader
+
+PathOf = Callable[[Digest], Path]
+"""Where a blob belongs."""
+
+
+class FileBlobs:
+    """Blobs as files, under the contract of `lading.store.blobs`."""
+
+    def __init__(self, root: Path) -> None:
+        self._blobs = root / "blobs"
+        self._tmp = root / "tmp"
+
+    def path(self, digest: Digest) -> Path:
+        """Where the blob is, or would be."""
+        return self._blobs / digest.algorithm / digest.hex
+
+    def size(self, digest: Digest) -> int | None:
+        """In bytes, None where the blob is not here."""
+        try:
+            return os.stat(self.path(digest)).st_size
+        except FileNotFoundError:
+            return None
+
+    def open(self, digest: Digest) -> HashingReader:
+        """A verifying reader. Raises `MissingBlobError`."""
+        path = self.path(digest)
+        try:
+            return HashingReader(open(path, "rb", buffering=0), digest, str(path))
+        except FileNotFoundError:
+            raise MissingBlobError(f"{digest}: not in {self._blobs}") from None
+
+    def writer(self, algorithm: str = "sha256") -> _FileWriter:
+        """A new blob, whose digest will be by `algorithm`."""
+        return _FileWriter(self._tmp, self.path, algorithm)
+
+    def delete(self, digest: Digest) -> bool:
+        """Removes a blob; whether it was there."""
+        try:
+            os.unlink(self.path(digest))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[Digest]:
+        for algorithm, length in LENGTHS.items():
+            folder = self._blobs / algorithm
+            if folder.is_dir():
+                for name in os.listdir(folder):
+                    if len(name) == length:
+                        yield Digest(algorithm, name)
+
+    def sweep(self) -> None:
+        """Removes what killed writers left behind."""
+        if not self._tmp.is_dir():
+            return
+        for name in os.listdir(self._tmp):
+            path = self._tmp / name
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except OSError:
+                continue
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink(missing_ok=True)
+            except (BlockingIOError, IsADirectoryError):
+                continue
+            finally:
+                os.close(descriptor)
+
+
+@contextmanager
+def machine_errors(path: Path) -> Generator[None, None, None]:
+    """A full disk, a missing permission and the like as `MachineError`, in one line that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(f"{path}: {error.strerror}") from error
+
+
+def sync_folder(path: Path) -> None:
+    """Makes renames and new names in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Replaces a file: afterwards it is the old or the new one, whole and durable."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    with machine_errors(path):
+        try:
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+class _FileWriter:
+    def __init__(self, tmp: Path, place: PathOf, algorithm: str) -> None:
+        self._place = place
+        self._algorithm = algorithm
+        self._hash = hashlib.new(algorithm)
+        with machine_errors(tmp):
+            self._path, self._file = _locked(tmp)
+        self._committed = False
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        view = memoryview(data)
+        self._hash.update(view)
+        with machine_errors(self._path):
+            while view:
+                view = view[os.write(self._file, view) :]
+        return len(data)
+
+    def commit(self, expected: Digest | None = None) -> Digest:
+        digest = Digest(self._algorithm, self._hash.hexdigest())
+        if expected is not None and digest != expected:
+            raise DocumentError(f"{expected}: the content has the digest {digest}")
+        target = self._place(digest)
+        with machine_errors(target):
+            os.fchmod(self._file, 0o444)
+            os.fsync(self._file)
+            if not target.parent.is_dir():
+                target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                sync_folder(target.parent.parent)
+            os.replace(self._path, target)
+            sync_folder(target.parent)
+        self._committed = True
+        return digest
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        if not self._committed:
+            self._path.unlink(missing_ok=True)
+        os.close(self._file)
+
+
+def _locked(tmp: Path) -> tuple[Path, int]:
+    """A new file that no sweep takes for an orphan."""
+    tmp.mkdir(mode=0o700, exist_ok=True)
+    while True:
+        path = tmp / secrets.token_hex(16)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file).st_nlink:  # a sweep may have come between the two calls
+            return path, file
+        os.close(file)
