@@ -33,7 +33,7 @@ CREATE TABLE referrer (
     PRIMARY KEY (subject, digest)
 ) STRICT;
 CREATE TABLE lease (
-    id TEXT NOT NULL, digest TEXT NOT NULL, expires REAL NOT NULL,
+    id TEXT NOT NULL, digest TEXT NOT NULL,
     PRIMARY KEY (id, digest)
 ) STRICT;
 CREATE TABLE snapshot (

@@ -1,0 +1,300 @@
+"""One root folder: blobs, what they are called, who refers to them, and what may go.
+
+The folder is an OCI image layout that other tools read. `index.db` is the authority for everything that is not
+content. Work that writes blobs before anything refers to them runs inside `Store.writing`; `collect` waits for
+nobody and removes nothing while such work is going on in any process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from lading.store.blobs import read_blob, write_blob
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.documents import ImageConfig, Index, Manifest, parse_config, parse_document
+from lading.store.errors import DocumentError, InputError
+from lading.store.files import FileBlobs, machine_errors, write_atomically
+from lading.store.index import Index as Database
+
+if TYPE_CHECKING:
+    from lading.store.seals import BlobSeals
+    from lading.store.snapshots import OverlaySnapshots
+
+_LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
+_LEGACY_SUFFIXES: Final = (".sig", ".att")
+_ROW: Final = "r.name, r.digest, r.media_type, r.size, r.created"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A full, normalised name and the image it means.
+
+    `origins` are the full names that the image was pulled by; an image built here has none but its own. They
+    follow the image when it is tagged anew, and it is judged under all of them.
+    """
+
+    name: str
+    descriptor: Descriptor
+    origins: tuple[str, ...]
+    created: float
+
+
+class Store:
+    """The local store. Safe to use from threads, and from several processes at once."""
+
+    def __init__(self, root: Path, database: Database) -> None:
+        self.root = root
+        self.blobs = FileBlobs(root)
+        self.index = database
+        self._stale = False
+
+    @classmethod
+    def open(cls, root: Path) -> Store:
+        """Opens the store at `root`, making it where there is none. Raises `MachineError`."""
+        with machine_errors(root):
+            if not (root / "oci-layout").exists():
+                root.mkdir(mode=0o700, parents=True, exist_ok=True)
+                (root / "blobs").mkdir(mode=0o755, exist_ok=True)
+                write_atomically(root / "oci-layout", _LAYOUT)
+        store = cls(root, Database(root / "index.db"))
+        if not (root / "index.json").exists():
+            store.render()
+        return store
+
+    @cached_property
+    def snapshots(self) -> OverlaySnapshots:
+        """Unpacked layers."""
+        from lading.store.snapshots import OverlaySnapshots  # noqa: PLC0415
+
+        return OverlaySnapshots(self.root, self.index)
+
+    @cached_property
+    def seals(self) -> BlobSeals:
+        """What the blobs' files looked like when they were last known to be right."""
+        from lading.store.seals import BlobSeals  # noqa: PLC0415
+
+        return BlobSeals(self.blobs, self.index)
+
+    # Documents
+
+    def put_manifest(self, raw: bytes, media_type: str, *, tag: str | None = None) -> Descriptor:
+        """Stores a manifest or an index. One with a subject is recorded as referring to it.
+
+        `tag` is the name under which cosign's older form keeps evidence, ``sha256-HEX.sig`` or ``.att``; the
+        manifest then refers to the digest in the name. Raises `DocumentError`.
+        """
+        document = parse_document(raw, media_type, "manifest")
+        subject = document.subject.digest if document.subject else None
+        if tag is not None:
+            subject = legacy_subject(tag)
+        write_blob(self.blobs, raw)
+        if subject is not None:
+            self._refer(subject, document, tag)
+        return document.descriptor
+
+    def _refer(self, subject: Digest, document: Manifest | Index, tag: str | None) -> None:
+        own = document.descriptor
+        kind = document.artifact_type
+        if kind is None and isinstance(document, Manifest):
+            kind = document.config.media_type
+        row = (str(subject), str(own.digest), own.media_type, own.size, kind, tag)
+        self.index.run("INSERT OR REPLACE INTO referrer VALUES (?, ?, ?, ?, ?, ?)", row)
+        self._stale = True
+
+    def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
+        """The manifests here that refer to `subject`, cosign's older form included; without annotations."""
+        rows = self.index.all(
+            "SELECT media_type, digest, size, artifact_type FROM referrer WHERE subject = ? ORDER BY digest",
+            (str(subject),),
+        )
+        return tuple(Descriptor(row[0], Digest.parse(row[1]), row[2], artifact_type=row[3]) for row in rows)
+
+    def legacy_tags(self, subject: Digest) -> Mapping[str, Digest]:
+        """cosign's older evidence of `subject`: tag to digest."""
+        sql = "SELECT tag, digest FROM referrer WHERE subject = ? AND tag IS NOT NULL ORDER BY tag"
+        return {tag: Digest.parse(digest) for tag, digest in self.index.all(sql, (str(subject),))}
+
+    def document(self, wanted: Descriptor) -> Manifest | Index:
+        """The manifest or index of a descriptor, read and verified. Raises `DocumentError`."""
+        raw = read_blob(self.blobs, wanted.digest)
+        return parse_document(raw, wanted.media_type or None, str(wanted.digest))
+
+    def config(self, manifest: Manifest) -> ImageConfig:
+        """The image config of a manifest, read and verified. Raises `DocumentError`."""
+        digest = manifest.config.digest
+        return parse_config(read_blob(self.blobs, digest), str(digest))
+
+    # Names
+
+    def tag(self, name: str, descriptor: Descriptor, origins: Iterable[str] = ()) -> None:
+        """Makes `name` mean `descriptor`.
+
+        Origins are added to those the name already has for this very image; an image of another digest brings
+        only its own.
+        """
+        with self.index.transaction():
+            before = self.reference(name)
+            if before is not None and before.descriptor.digest != descriptor.digest:
+                self.index.run("DELETE FROM origin WHERE name = ?", (name,))
+            row = (name, str(descriptor.digest), descriptor.media_type, descriptor.size, time.time())
+            self.index.run(
+                "INSERT INTO reference VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
+                " SET digest = excluded.digest, media_type = excluded.media_type, size = excluded.size,"
+                " created = excluded.created",
+                row,
+            )
+            for origin in origins:
+                self.index.run("INSERT OR IGNORE INTO origin VALUES (?, ?)", (name, origin))
+        self._stale = True
+
+    def untag(self, name: str) -> Reference | None:
+        """Forgets `name`; what it meant, None where there was no such name."""
+        with self.index.transaction():
+            found = self.reference(name)
+            self.index.run("DELETE FROM reference WHERE name = ?", (name,))
+        self._stale = True
+        return found
+
+    def reference(self, name: str) -> Reference | None:
+        """What the full name `name` means."""
+        found = self._references("WHERE r.name = ?", (name,))
+        return found[0] if found else None
+
+    def references(self) -> list[Reference]:
+        """Every name, the newest first."""
+        return self._references("", ())
+
+    def names_of(self, digest: Digest) -> list[Reference]:
+        """Every name of an image."""
+        return self._references("WHERE r.digest = ?", (str(digest),))
+
+    def _references(self, where: str, parameters: tuple[object, ...]) -> list[Reference]:
+        sql = f"SELECT {_ROW} FROM reference r {where} ORDER BY r.created DESC, r.name"  # noqa: S608
+        rows = self.index.all(sql, parameters)
+        return [self._reference(*row) for row in rows]
+
+    def _reference(self, name: str, digest: str, media_type: str, size: int, created: float) -> Reference:
+        origins = self.index.all("SELECT origin FROM origin WHERE name = ? ORDER BY origin", (name,))
+        descriptor = Descriptor(media_type, Digest.parse(digest), size)
+        return Reference(name, descriptor, tuple(row[0] for row in origins), created)
+
+    def find(self, text: str) -> list[Descriptor]:
+        """The images that a digest, or the first digits of one, can mean.
+
+        That is a named manifest or index, a child of a named index, or the config of exactly one manifest.
+        """
+        start = text.removeprefix("sha256:")
+        if len(start) < 3 or not set(start) <= set("0123456789abcdef"):
+            return []
+        named = {reference.descriptor.digest: reference.descriptor for reference in self.references()}
+        known = dict(named)
+        configs: dict[Digest, set[Digest]] = {}
+        for descriptor in named.values():
+            for manifest in self._manifests(descriptor):
+                known.setdefault(manifest.descriptor.digest, manifest.descriptor)
+                configs.setdefault(manifest.config.digest, set()).add(manifest.descriptor.digest)
+        found = [descriptor for digest, descriptor in known.items() if digest.hex.startswith(start)]
+        if found:
+            return found
+        named_by = {next(iter(of)) for config, of in configs.items() if config.hex.startswith(start) and len(of) == 1}
+        return [known[digest] for digest in named_by]
+
+    def _manifests(self, descriptor: Descriptor) -> list[Manifest]:
+        """The manifest, or those of an index's children that are here."""
+        try:
+            document = self.document(descriptor)
+        except DocumentError:
+            return []
+        if isinstance(document, Manifest):
+            return [document]
+        here = [child for child in document.manifests if self.blobs.size(child.digest) is not None]
+        return [manifest for child in here for manifest in self._manifests(child)]
+
+    # Life and death
+
+    @contextmanager
+    def writing(self) -> Generator[None, None, None]:
+        """Nothing is collected while work is inside, in this process or another; ends with the process."""
+        with self._gate(fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def _gate(self, kind: int) -> Generator[None, None, None]:
+        path = self.root / "writing.lock"
+        with machine_errors(path):
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, kind)
+            yield
+        finally:
+            os.close(file)
+
+    def hold(self, holder: str, digests: Iterable[Digest]) -> None:
+        """Keeps images alive whatever their names, until `holder` (a container's id) drops them."""
+        with self.index.transaction():
+            for digest in digests:
+                self.index.run("INSERT OR IGNORE INTO lease VALUES (?, ?)", (holder, str(digest)))
+
+    def drop(self, holder: str) -> None:
+        """Ends every `hold` of `holder`."""
+        self.index.run("DELETE FROM lease WHERE id = ?", (holder,))
+
+    def holders(self, digest: Digest) -> list[str]:
+        """Who holds an image."""
+        return [row[0] for row in self.index.all("SELECT id FROM lease WHERE digest = ? ORDER BY id", (str(digest),))]
+
+    @contextmanager
+    def collecting(self) -> Generator[bool, None, None]:
+        """Whether nobody is writing; while inside, nobody begins to."""
+        try:
+            with self._gate(fcntl.LOCK_EX | fcntl.LOCK_NB):
+                yield True
+        except BlockingIOError:
+            yield False
+
+    def render(self) -> None:
+        """Writes `index.json` for other tools, from what the database says now."""
+        from lading.store.layout import render_index  # noqa: PLC0415
+
+        render_index(self)
+        self._stale = False
+
+    def close(self) -> None:
+        """Brings `index.json` up to date and closes the database."""
+        if self._stale:
+            self.render()
+        self.index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self.close()
+
+
+def legacy_subject(tag: str) -> Digest:
+    """The digest in a tag of cosign's older form. Raises `DocumentError` for another tag."""
+    algorithm, _, rest = tag.partition("-")
+    for suffix in _LEGACY_SUFFIXES:
+        if rest.endswith(suffix):
+            return Digest.parse(f"{algorithm}:{rest.removesuffix(suffix)}")
+    raise DocumentError(f"{tag!r}: not a tag of cosign's")
+
+
+def one_image(found: list[Descriptor], text: str) -> Descriptor | None:
+    """The only image of `Store.find`, None where there is none. Raises `InputError` where there are several."""
+    if len(found) > 1:
+        raise InputError(f"{text!r} could be any of {len(found)} images", hint="give more digits of the digest")
+    return found[0] if found else None

@@ -1,0 +1,209 @@
+"""Images and their papers for tests: real keys, real envelopes, in a shelf that `StoreEvidence` reads."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from lading.store.blobs import BlobReader, BlobWriter, MissingBlobError
+from lading.store.descriptors import Descriptor, Platform
+from lading.store.digests import Digest
+from lading.store.documents import CONFIG, INDEX, LAYER, MANIFEST, Index, Manifest, parse_document
+from lading.store.errors import DocumentError
+from lading.verify.attach import Artifact
+from lading.verify.evidence import Found, StoreEvidence
+from lading.verify.keys import PrivateKey
+from lading.verify.policy import NamedKey, Policy
+from lading.verify.provenance import Provenance
+from lading.verify.signing import attest, sign, subject_of
+from lading.verify.statements import Statement
+from lading.verify.targets import Target
+
+CREATED = "2026-01-02T03:04:05Z"
+NAME = "docker.io/library/app:latest"
+LINUX = Platform("linux", "amd64")
+
+
+@functools.cache
+def key(name: str) -> PrivateKey:
+    """The same key for the same name, in one run."""
+    return PrivateKey.generate()
+
+
+def named(name: str) -> NamedKey:
+    return NamedKey(name, key(name).public)
+
+
+def pem(name: str) -> str:
+    return key(name).public.pem.decode()
+
+
+def image(word: str = "app") -> Manifest:
+    """An image that is different for each word; its layer is never read."""
+    raw = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": Descriptor.of(f'"{word}"'.encode(), CONFIG).json(),
+            "layers": [Descriptor.of(word.encode(), LAYER).json()],
+        }
+    ).encode()
+    document = parse_document(raw, MANIFEST, word)
+    assert isinstance(document, Manifest)
+    return document
+
+
+def index(*manifests: Manifest) -> Index:
+    raw = json.dumps(
+        {"schemaVersion": 2, "mediaType": INDEX, "manifests": [item.descriptor.json() for item in manifests]}
+    ).encode()
+    document = parse_document(raw, INDEX, "index")
+    assert isinstance(document, Index)
+    return document
+
+
+def signature(subject: Descriptor, signer: str = "own", **options: object) -> Artifact:
+    return sign(subject, key(signer), CREATED, **options)  # type: ignore[arg-type]
+
+
+def provenance(
+    subject: Descriptor,
+    signer: str = "own",
+    *,
+    builder: str = "urn:lading:builder:local",
+    build_type: str = "urn:lading:build:dockerfile:1",
+    bases: tuple[object, ...] = (),
+    name: str | None = None,
+) -> Artifact:
+    predicate = Provenance(build_type, builder, dependencies=tuple(base.resource() for base in bases))  # type: ignore[attr-defined]
+    return attest(subject, predicate.statement((subject_of(subject, name),)), key(signer), CREATED)
+
+
+def attestation(subject: Descriptor, uri: str, predicate: dict[str, object], signer: str = "own") -> Artifact:
+    return attest(subject, Statement((subject_of(subject),), uri, predicate), key(signer), CREATED)
+
+
+class Shelf:
+    """Blobs and referrers in memory: what `StoreEvidence` asks of a store."""
+
+    def __init__(self, *artifacts: Artifact) -> None:
+        self.data: dict[Digest, bytes] = {}
+        self.listed: dict[Digest, list[Descriptor]] = {}
+        for artifact in artifacts:
+            self.attach(artifact)
+
+    def attach(self, artifact: Artifact, subject: Digest | None = None) -> Shelf:
+        """Stores it and lists it under its own subject, or another."""
+        self.put(artifact.manifest, *artifact.blobs)
+        own = parse_document(artifact.manifest, MANIFEST, "artifact").subject
+        where = subject or (own.digest if own else None)
+        assert where is not None
+        self.listed.setdefault(where, []).append(artifact.descriptor)
+        return self
+
+    def put(self, *contents: bytes) -> None:
+        self.data.update({Digest.of(data): data for data in contents})
+
+    @property
+    def blobs(self) -> Shelf:
+        return self
+
+    def referrers(self, subject: Digest, /) -> tuple[Descriptor, ...]:
+        return tuple(self.listed.get(subject, ()))
+
+    def size(self, digest: Digest) -> int | None:
+        return len(self.data[digest]) if digest in self.data else None
+
+    def open(self, digest: Digest) -> BlobReader:
+        if digest not in self.data:
+            raise MissingBlobError(f"{digest}: is not here")
+        return _Reader(self.data[digest], digest)
+
+    def writer(self, algorithm: str = "sha256") -> BlobWriter:
+        raise NotImplementedError
+
+    def delete(self, digest: Digest) -> bool:
+        return self.data.pop(digest, None) is not None
+
+    def __iter__(self) -> Iterator[Digest]:
+        return iter(self.data)
+
+    @property
+    def evidence(self) -> StoreEvidence:
+        return StoreEvidence(self)
+
+
+class _Reader:
+    def __init__(self, data: bytes, digest: Digest) -> None:
+        self._data, self._digest, self._at = data, digest, 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        end = len(self._data) if size < 0 else self._at + size
+        part, self._at = self._data[self._at : end], min(end, len(self._data))
+        if self._at == len(self._data) and Digest.of(self._data, self._digest.algorithm) != self._digest:
+            raise DocumentError(f"{self._digest}: its content is something else")
+        return part
+
+    def __enter__(self) -> _Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Broken:
+    """A place that answers nothing, like a registry that is down."""
+
+    name = "a registry that is down"
+
+    def referrers(self, subject: Descriptor) -> Found:
+        raise ConnectionError("no route to host")
+
+    def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
+        raise ConnectionError("no route to host")
+
+
+def target(manifest: Manifest, *names: str, through: Index | None = None, origins: tuple[str, ...] = ()) -> Target:
+    return Target(manifest, through, LINUX, names or (NAME,), origins)
+
+
+def policy(text: str, *keys: str) -> Policy:
+    """A policy from YAML, in which `keys` are defined by name."""
+    head = "version: 1\nkeys:\n" + "".join(
+        f"  {name}: |\n" + "".join(f"    {line}\n" for line in pem(name).splitlines()) for name in keys
+    )
+    return Policy.parse(head + text, "policy.yaml")
+
+
+def trusting(*names: str, threshold: int = 1) -> Policy:
+    """One scope for everything: so many signatures by these."""
+    text = f"scopes:\n  default:\n    signed_by:\n      keys: [{', '.join(names)}]\n      threshold: {threshold}\n"
+    return policy(text, *names)
+
+
+class Cosign:
+    """A case of the vectors that cosign made, as evidence."""
+
+    def __init__(self, root: Path, case: dict[str, object]) -> None:
+        self._blobs = root / "blobs"
+        self._tags: dict[str, str] = case["tags"]  # type: ignore[assignment]
+        self.name = "vectors"
+
+    def blob(self, digest: str) -> bytes:
+        return (self._blobs / digest.rpartition(":")[2]).read_bytes()
+
+    def referrers(self, subject: Descriptor) -> Found:
+        tag = f"sha256-{subject.digest.hex}"
+        found: list[Descriptor] = []
+        for name, digest in self._tags.items():
+            if name == tag:
+                document = parse_document(self.blob(digest), None, name)
+                assert isinstance(document, Index)
+                found += document.manifests
+            elif name.startswith(f"{tag}."):
+                found.append(Descriptor.of(self.blob(digest), MANIFEST))
+        return Found(tuple(found))
+
+    def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
+        return self.blob(str(descriptor.digest))
