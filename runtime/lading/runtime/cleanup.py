@@ -1,0 +1,42 @@
+"""``python -m lading.runtime.cleanup ROOT RUN_DIR ID``: what a monitor runs when its container ended."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lading.runtime.lifecycle import Lifecycle, RuntimeConfig
+
+if TYPE_CHECKING:
+    from lading.networking.driver import Driver
+    from lading.store.store import Store
+
+
+def driver(config: RuntimeConfig) -> Driver:
+    """The default network's driver with its state where every process of this root finds it."""
+    from lading.networking.routed import RoutedDriver  # noqa: PLC0415 - only containers with a network need it
+
+    return RoutedDriver(config.run_dir / "network")
+
+
+def clean(root: Path, run_dir: Path, container: str) -> None:
+    """Finishes one container, if nobody did yet."""
+    config = RuntimeConfig(root, run_dir)
+
+    def store() -> Store:
+        from lading.store.store import Store  # noqa: PLC0415 - a container that stays needs none
+
+        return Store.open(root)
+
+    life = Lifecycle(config, store, None)
+    record = life.records.read(container)
+    if record is None or not record.active:
+        return
+    if record.network == "default":
+        life.driver = driver(config)
+    life.settle(record)
+
+
+if __name__ == "__main__":
+    clean(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -1,0 +1,70 @@
+"""An OCI runtime driven through its command line: crun, or runc where it is named (ADR 0006).
+
+What they print when they fail is all there is to tell a missing program (127, as docker and shells have it) from one
+that cannot be executed (126) and from a fault of ours (125).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lading.runtime.processes import PATH, capture
+from lading.store.errors import MachineError
+
+ENV: Final = {"PATH": PATH, "LC_ALL": "C.UTF-8"}
+
+_MISSING: Final = re.compile(r"\bexec(utable)?\b[^\n]*(no such file or directory|not found)", re.IGNORECASE)
+_UNUSABLE: Final = re.compile(
+    r"\bexec(utable)?\b[^\n]*(permission denied|operation not permitted|format error|is a directory)", re.IGNORECASE
+)
+
+
+class StartError(MachineError):
+    """The container's program could not be started. `code` is 126, 127, or 125 where the fault is ours."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def start_error(text: str, program: str) -> StartError:
+    """What a runtime's words mean for the user."""
+    text = text.strip() or "the OCI runtime failed without a word"
+    if _MISSING.search(text):
+        return StartError(f"{program}: not found in the container", 127)
+    if _UNUSABLE.search(text):
+        return StartError(f"{program}: cannot be executed in the container: {_reason(text)}", 126)
+    return StartError(f"the container could not be started: {' '.join(text.split())}", 125)
+
+
+def _reason(text: str) -> str:
+    return text.rpartition(":")[2].strip() or text
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The program at `path` (its kind told by its name), keeping its own state in `state`."""
+
+    path: str
+    state: Path
+
+    def argv(self, *words: str) -> list[str]:
+        """A command line of it; cgroupfs is the manager with both runtimes unless systemd is asked for."""
+        return [self.path, "--root", str(self.state), *words]
+
+    def start(self, container: str, program: str) -> None:
+        """Runs the program of a created container. Raises `StartError`."""
+        code, text = capture(self.argv("start", container), ENV)
+        if code:
+            raise start_error(text, program)
+
+    def delete(self, container: str) -> None:
+        """Kills what is left of a container and forgets it; one that is unknown is fine."""
+        capture(self.argv("delete", "--force", container), ENV)
+
+    def knows(self, container: str) -> bool:
+        """Whether it keeps state for a container."""
+        return (self.state / container).exists()

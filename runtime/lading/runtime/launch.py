@@ -1,0 +1,298 @@
+"""From a verdict to a started container: what runs is read by the digest that was judged, and by nothing else."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lading.runtime import capabilities, describe, etc, kernel, naming, networks, users
+from lading.runtime.intent import Intent
+from lading.runtime.lifecycle import Lifecycle
+from lading.runtime.monitor import Conmon, Monitored
+from lading.runtime.options import RunOptions
+from lading.runtime.processes import find
+from lading.runtime.spec import Mount, Plan, bind, environment, mount
+from lading.runtime.state import Container
+from lading.runtime.volumes import Placed, wanted
+from lading.store.blobs import read_blob
+from lading.store.digests import Digest
+from lading.store.documents import ImageConfig, Manifest, parse_config, parse_manifest
+from lading.store.errors import InputError
+
+if TYPE_CHECKING:
+    from lading.store.store import Store
+    from lading.verify.verdict import Verdict
+
+_ETC: Final = ("hosts", "hostname", "resolv.conf")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The documents of what was judged, and the snapshot that its layers were unpacked to."""
+
+    manifest: Manifest
+    config: ImageConfig
+    snapshot: str | None
+
+
+def judged_image(verdict: Verdict, store: Store) -> Image:
+    """Reads the judged manifest and config by digest, checks the seals of blobs and trees, unpacks what is missing.
+
+    Raises `DocumentError` for bytes that are not what was judged, and the store's seal errors.
+    """
+    from lading.store.snapshots import unpack  # noqa: PLC0415 - the launch's own
+
+    digest = verdict.manifest
+    manifest = parse_manifest(read_blob(store.blobs, digest), None, str(digest))
+    config = parse_config(read_blob(store.blobs, manifest.config.digest), str(manifest.config.digest))
+    for layer in manifest.layers:
+        store.seals.check(layer.digest)
+    top = unpack(store.snapshots, store.blobs, manifest, config)
+    if top is not None:
+        store.snapshots.check(top)
+    return Image(manifest, config, top)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One launch. Whatever it made is on record before it is made, and taken back when a later step fails."""
+
+    life: Lifecycle
+    image: Image
+    options: RunOptions
+    verdict: Mapping[str, object]
+    held: tuple[Digest, ...]
+    size: tuple[int, int] | None
+
+    @contextmanager
+    def create(self) -> Generator[Created, None, None]:
+        """Everything up to the program's first instruction. The container's lock is held inside the context.
+
+        Raises `StartError`, `InputError`, `MachineError`, and then leaves nothing behind.
+        """
+        self.options.validate()
+        container = naming.new_id()
+        records = self.life.records
+        records.folder(container).mkdir(mode=0o711)
+        with records.lock(container):
+            record = self._record(container)
+            try:
+                created = self._make(record)
+            except BaseException:
+                self.life.finish(records.read(container) or record)
+                raise
+            yield created
+
+    def _record(self, container: str) -> Container:
+        name = self._claim(container)
+        record = Container(
+            id=container,
+            name=name,
+            image=self.options.image,
+            manifest=str(self.image.manifest.descriptor.digest),
+            verdict=self.verdict,
+            created=naming.now(),
+            remove=self.options.remove,
+            network=self.options.network,
+            stop_timeout=self.options.stop_timeout,
+        )
+        self.life.records.write(record, durable=not record.remove)
+        return record
+
+    def _claim(self, container: str) -> str:
+        records, wished = self.life.records, self.options.name
+        for _ in range(100):
+            name = wished or naming.random_name()
+            if records.claim(container, name):
+                return name
+            if wished:
+                break
+        records.drop_stale_names()
+        if wished and records.claim(container, wished):
+            return wished
+        os.rmdir(records.folder(container))
+        raise InputError(f"--name {wished}: a container has this name already", hint=f"lading rm {wished}")
+
+    def _make(self, record: Container) -> Created:
+        intent = Intent.of(self.image.config, self.options, hostname=self._hostname(record))
+        placed = [
+            self.life.volumes.place(volume)
+            for volume in wanted(self.options.volumes, self.image.config.volumes, self.options.tmpfs)
+        ]
+        record = replace(
+            record,
+            stop_signal=intent.stop_signal,
+            volumes=tuple(item.name for item in placed if item.anonymous),
+            mounts=tuple(item.document() for item in placed),
+        )
+        self.life.records.write(record)
+        rootfs = self._mount(record, placed, intent)
+        record, netns = self._join(record, intent)
+        plan = self._plan(record, intent, placed, rootfs, netns)
+        record = replace(
+            record,
+            config=describe.config(self.options, intent, plan, self.image.config),
+            host_config=describe.host_config(self.options),
+        )
+        owner = self._bundle(record, plan)
+        monitored = self._monitor(record, plan)
+        record = replace(record, status="created", process=monitored.process, monitor=monitored.monitor)
+        self.life.records.write(record)
+        return Created(self.life, record, intent.args[0], owner)
+
+    def _hostname(self, record: Container) -> str:
+        return os.uname().nodename if self.options.network == "host" else record.short
+
+    def _mount(self, record: Container, placed: list[Placed], intent: Intent) -> Path:
+        rootfs = self.life.records.rootfs(record.id)
+        rootfs.mkdir()
+        store = self.life.store
+        with store.index.transaction():
+            store.hold(record.id, self.held)
+            store.snapshots.prepare(record.id, self.image.snapshot)
+        store.snapshots.mount(record.id, rootfs)
+        for item in placed:
+            self.life.volumes.make(item, rootfs)
+        if not self.options.readonly:
+            make_folder(rootfs, intent.workdir)
+        return rootfs
+
+    def _join(self, record: Container, intent: Intent) -> tuple[Container, str]:
+        folder, network = self.life.records.folder(record.id), self.options.network
+        etc.write(folder / "hostname", f"{intent.hostname}\n")
+        etc.write(folder / "resolv.conf", etc.resolv_conf(shared=network == "host"))
+        if network != "default":
+            text = etc.host_file("hosts") if network == "host" else ""
+            etc.write(folder / "hosts", text or etc.hosts(f"127.0.1.1\t{intent.hostname}\n"))
+            return record, "new" if network == "none" else "host"
+        attachment = networks.join(self.life.driver, record, self.options, intent.hostname)
+        etc.write(folder / "hosts", etc.hosts())
+        if self.life.driver:
+            networks.refresh(self.life.driver, self.life.records, self.life.config.run_dir)
+        return replace(record, attachment=json.loads(attachment.json())), str(attachment.netns)
+
+    def _plan(self, record: Container, intent: Intent, placed: list[Placed], rootfs: Path, netns: str) -> Plan:
+        root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            user = users.resolve(root, intent.user)
+        finally:
+            os.close(root)
+        options, image = self.options, self.image.config
+        self.life.cgroups.prepare()
+        return Plan(
+            rootfs=rootfs,
+            args=intent.args,
+            env=environment(options.env, image.env, hostname=intent.hostname, home=user.home, tty=options.tty),
+            cwd=intent.workdir,
+            user=user,
+            hostname=intent.hostname,
+            netns=netns,
+            cgroup=self.life.cgroups.path_of(record.id),
+            resources=self.life.cgroups.resources(options.limits),
+            capabilities=capabilities.resolve(options.cap_add, options.cap_drop),
+            readonly=options.readonly,
+            terminal=options.tty,
+            size=self.size,
+            mounts=self._mounts(record, placed),
+        )
+
+    def _mounts(self, record: Container, placed: list[Placed]) -> list[Mount]:
+        mounts = [item.mount() for item in placed]
+        for target, words in self.options.tmpfs.items():
+            mounts.append(mount(target, "tmpfs", "tmpfs", ["nosuid", "nodev", "noexec", *words.split(",")]))
+        taken = {item["destination"] for item in mounts}
+        folder = self.life.records.folder(record.id)
+        mounts += [bind(str(folder / name), f"/etc/{name}") for name in _ETC if f"/etc/{name}" not in taken]
+        return mounts
+
+    def _bundle(self, record: Container, plan: Plan) -> int | None:
+        """Writes the bundle; the lock that says who will clean up is taken before there is anything to clean."""
+        bundle = self.life.records.run(record.id)
+        bundle.mkdir(mode=0o700)
+        (bundle / "config.json").write_text(json.dumps(plan.spec()))
+        if self.options.detach:
+            return None
+        owner = os.open(bundle / "owner", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        return owner
+
+    def _monitor(self, record: Container, plan: Plan) -> Monitored:
+        bundle = self.life.records.run(record.id)
+        conmon = Conmon(
+            path=find("conmon"),
+            runtime=self.life.oci,
+            container=record.id,
+            name=record.name,
+            bundle=bundle,
+            log=self.life.records.folder(record.id) / "log",
+            exit_command=exit_command(self.life, record.id),
+        )
+        options = self.options
+        return conmon.start(
+            stdin=options.interactive,
+            tty=options.tty,
+            keep_stdin=options.tty or options.detach,
+            durable=not options.remove,
+            program=plan.args[0],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A container whose program waits for `start`. `owner` is open for as long as the caller is who cleans up."""
+
+    life: Lifecycle
+    record: Container
+    program: str
+    owner: int | None
+
+    def start(self) -> Container:
+        """Lets the program run. Raises `StartError`, and then leaves nothing behind."""
+        try:
+            self.life.oci.start(self.record.id, self.program)
+        except BaseException:
+            self.life.finish(self.record)
+            raise
+        record = replace(self.record, status="running", started=naming.now())
+        self.life.records.write(record, durable=not record.remove)
+        return record
+
+
+def exit_command(life: Lifecycle, container: str) -> tuple[str, ...]:
+    """What the monitor runs at the end: our clean-up, unless a `run` in the foreground does it itself.
+
+    That one holds a lock on the file ``owner`` for as long as it lives, so this waits for it, and then starts
+    Python only if something is left to do.
+    """
+    config, bundle = life.config, life.records.run(container)
+    clean = (config.python, "-I", "-m", "lading.runtime.cleanup", str(config.root), str(config.run_dir), container)
+    if not os.access("/usr/bin/flock", os.X_OK):
+        return clean
+    script = 'if [ -e "$0" ]; then exec "$@"; fi'
+    return ("/usr/bin/flock", str(bundle / "owner"), "/bin/sh", "-c", script, str(bundle / "config.json"), *clean)
+
+
+def make_folder(rootfs: Path, path: str) -> None:
+    """Makes a working directory that the image lacks, inside its root."""
+    root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        done = ""
+        for part in filter(None, path.split("/")):
+            parent = kernel.open_in_root(root, "/" + done, os.O_PATH | os.O_DIRECTORY)
+            try:
+                os.mkdir(part, 0o755, dir_fd=parent)
+            except FileExistsError:
+                pass
+            finally:
+                os.close(parent)
+            done += "/" + part
+    except OSError as error:
+        raise InputError(f"{path}: the working directory cannot be made in the container: {error.strerror}") from error
+    finally:
+        os.close(root)

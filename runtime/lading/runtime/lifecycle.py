@@ -1,0 +1,209 @@
+"""How containers end, whatever ended them: finished, removed, and recovered after a kill -9 of anything of ours.
+
+Everything here may be done twice, by two processes, and starts from what is on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lading.runtime import kernel, monitor, naming, networks
+from lading.runtime.cgroups import Cgroups
+from lading.runtime.crun import Runtime as OciRuntime
+from lading.runtime.processes import find
+from lading.runtime.records import Records
+from lading.runtime.state import Container
+from lading.runtime.volumes import Volumes
+
+if TYPE_CHECKING:
+    from lading.networking.driver import Driver
+    from lading.store.store import Store
+
+UNKNOWN_CODE: Final = 255
+"""The exit code on record where the monitor was killed and nobody saw the container end."""
+_KEPT: Final = 600.0
+"""Seconds for which the exit code of a removed container can still be asked for by those who wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeConfig:
+    """Where containers live: `root` outlives a reboot, `run_dir` (short, sockets lie below it) does not."""
+
+    root: Path
+    run_dir: Path
+    oci_runtime: str = "crun"
+    python: str = sys.executable
+
+
+class Lifecycle:
+    """The containers of one root and what they hold in the kernel."""
+
+    def __init__(self, config: RuntimeConfig, store: Callable[[], Store], driver: Driver | None) -> None:
+        self.config = config
+        self.records = Records(config.root, config.run_dir)
+        self.volumes = Volumes(config.root)
+        self.cgroups = Cgroups.detect()
+        self.driver = driver
+        self.oci = OciRuntime(find(config.oci_runtime), config.run_dir / "oci")
+        self._store = store
+        self._exited = config.run_dir / "exited"
+
+    @property
+    def store(self) -> Store:
+        """Opened when first needed."""
+        return self._store()
+
+    def finish(self, record: Container) -> Container | None:
+        """Takes down what an ended container holds and writes its end down; None where it was removed with that.
+
+        The caller holds the container's lock. A container whose maker died is removed.
+        """
+        bundle = self.records.run(record.id)
+        code = monitor.exit_code(bundle)
+        oom = (bundle / "oom").exists() or self.cgroups.killed_for_memory(record.id)
+        self._release(record)
+        if record.status == "creating" or (record.status == "created" and code is None):
+            self.discard(record)
+            return None
+        known = replace(
+            record,
+            status="exited",
+            exit_code=UNKNOWN_CODE if code is None else code,
+            oom=oom,
+            finished=_finished(bundle),
+            error="its monitor was killed, so nobody saw it end" if code is None else "",
+            attachment=None,
+        )
+        if record.remove:
+            if (bundle / "waiting").exists():
+                self._remember(record.id, known.exit_code)
+            self.discard(known)
+            return None
+        self.records.write(known, durable=True)
+        shutil.rmtree(bundle, ignore_errors=True)
+        return known
+
+    def _release(self, record: Container) -> None:
+        """Gives back kernel objects in reverse order of their making."""
+        unsure = record.status in ("creating", "created") and self.oci.knows(record.id)
+        if unsure or (record.process and record.process.alive):
+            self.oci.delete(record.id)
+        shutil.rmtree(self.oci.state / record.id, ignore_errors=True)
+        self.cgroups.remove(record.id)
+        if any(folder.exists() for folder in self.cgroups.folders_of(record.id)):
+            self.oci.delete(record.id)
+        if record.network == "default" and self.driver:
+            self.driver.detach(record.id)
+            networks.refresh(self.driver, self.records, self.config.run_dir)
+        unmount_all(self.records.rootfs(record.id))
+
+    def discard(self, record: Container, *, volumes: bool = True) -> None:
+        """Removes a container that holds nothing in the kernel any more."""
+        self._free(record.id)
+        if volumes:
+            for name in record.volumes:
+                self.volumes.remove(name)
+        self.records.delete(record)
+
+    def _free(self, container: str) -> None:
+        store = self.store
+        with store.index.transaction():
+            store.drop(container)
+            if store.snapshots.stat(container):
+                store.snapshots.remove(container)
+
+    def is_over(self, record: Container) -> bool:
+        """Whether an active record is out of date: its process ended, or whoever made it died on the way."""
+        if record.status == "running":
+            return not (record.process and record.process.alive)
+        if record.status == "created":
+            return not (record.process and record.process.alive) or self._abandoned(record)
+        return record.status == "creating" and self._abandoned(record)
+
+    def _abandoned(self, record: Container) -> bool:
+        """Its maker holds the lock for as long as it is at work."""
+        with self.records.lock(record.id, wait=False) as held:
+            return held
+
+    def settle(self, record: Container) -> Container | None:
+        """The record brought up to date with the kernel; None where the container is gone."""
+        if not record.active or not self.is_over(record):
+            return record
+        with self.records.lock(record.id) as held:
+            current = self.records.read(record.id) if held else None
+            if current is None or not current.active or not self.is_over_held(current):
+                return current
+            return self.finish(current)
+
+    def is_over_held(self, record: Container) -> bool:
+        """As `is_over`, for the holder of the lock: a maker cannot be at work."""
+        return record.status in ("creating", "created") or not (record.process and record.process.alive)
+
+    def recover(self) -> None:
+        """Settles every container and sweeps what belongs to none, after whatever was killed."""
+        for container in self.records.ids():
+            record = self.records.read(container)
+            if record:
+                self.settle(record)
+            else:
+                self._sweep(container)
+        known = set(self.records.ids())
+        for container in set(self.records.runs()) - known:
+            self._sweep(container)
+        self.records.drop_stale_names()
+        if self.driver:
+            self.driver.recover(known)
+        self._forget()
+
+    def _sweep(self, container: str) -> None:
+        """Removes what a maker left that died before it wrote a record, or a remover that died late."""
+        with self.records.lock(container, wait=False) as held:
+            if not held and self.records.folder(container).exists():
+                return
+            if self.oci.knows(container):
+                self.oci.delete(container)
+            self.cgroups.remove(container)
+            unmount_all(self.records.rootfs(container))
+            self._free(container)
+            self.records.delete(container)
+
+    def _remember(self, container: str, code: int) -> None:
+        self._exited.mkdir(mode=0o700, exist_ok=True)
+        (self._exited / container).write_text(str(code))
+
+    def remembered(self, container: str) -> int | None:
+        """The exit code of a container removed a short while ago."""
+        try:
+            return int((self._exited / container).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def _forget(self) -> None:
+        if not self._exited.is_dir():
+            return
+        for entry in os.scandir(self._exited):
+            with suppress(OSError):
+                if time.time() - entry.stat().st_mtime > _KEPT:
+                    os.unlink(entry.path)
+
+
+def unmount_all(target: Path) -> None:
+    """Detaches every mount at `target`."""
+    with suppress(OSError):
+        while True:
+            kernel.unmount(str(target))
+
+
+def _finished(bundle: Path) -> str:
+    try:
+        return naming.timestamp((bundle / "exit").stat().st_mtime_ns)
+    except OSError:
+        return naming.now()

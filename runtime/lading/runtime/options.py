@@ -1,0 +1,164 @@
+"""What a caller asks of a container: the options of run and exec, and the notation of -v and --tmpfs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+from lading.networking.driver import Publish
+from lading.runtime.cgroups import Limits
+from lading.store.errors import UsageError
+
+_VOLUME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
+_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
+_PROPAGATION: Final = frozenset({"shared", "slave", "private", "rshared", "rslave", "rprivate"})
+_LABELS: Final = frozenset({"z", "Z"})
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One -v: a folder or file of the host (`kind` bind) or a named or, without a source, anonymous volume."""
+
+    kind: Literal["bind", "volume"]
+    source: str
+    target: str
+    readonly: bool = False
+    copy: bool = True
+    propagation: str = "rprivate"
+
+    @classmethod
+    def parse(cls, text: str) -> Volume:
+        """``[SOURCE:]TARGET[:ro,...]`` as docker reads it. Raises `UsageError`."""
+        parts = text.split(":")
+        if len(parts) > 3 or not all(parts):
+            raise UsageError(f"-v {text}: expected [SOURCE:]TARGET[:OPTIONS]")
+        source, target = ("", parts[0]) if len(parts) == 1 else (parts[0], parts[1])
+        target = absolute(target, f"-v {text}")
+        if target == "/":
+            raise UsageError(f"-v {text}: the target cannot be the container's root")
+        kind: Literal["bind", "volume"] = "bind" if source.startswith(("/", ".")) else "volume"
+        if kind == "bind":
+            source = os.path.abspath(source)
+        elif source and not _VOLUME.fullmatch(source):
+            raise UsageError(
+                f"-v {text}: {source!r} is neither a path nor the name of a volume",
+                hint="a path begins with / or ./; a name has letters, digits, dots, dashes and underscores",
+            )
+        words = parts[2].split(",") if len(parts) == 3 else []
+        return cls(kind, source, target).with_options(words, text)
+
+    def with_options(self, words: list[str], text: str) -> Volume:
+        """Itself under the options after the second colon of `text`."""
+        volume = self
+        for word in words:
+            if word in ("ro", "rw"):
+                volume = replace(volume, readonly=word == "ro")
+            elif word == "nocopy":
+                volume = replace(volume, copy=False)
+            elif word in _PROPAGATION:
+                volume = replace(volume, propagation=word)
+            elif word not in _LABELS:
+                raise UsageError(
+                    f"-v {text}: unknown option {word!r}", hint="known are ro, rw, z, Z, nocopy and rslave's kin"
+                )
+        return volume
+
+
+def absolute(path: str, what: str) -> str:
+    """`path` without dots and double slashes. Raises `UsageError` unless it is absolute."""
+    if not path.startswith("/"):
+        raise UsageError(f"{what}: {path!r} is not an absolute path in the container")
+    return os.path.normpath("/" + path.lstrip("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Everything about one container that its image does not say. None means: as the image has it.
+
+    `image` is the reference as the user wrote it, for people to read. `env` holds ``NAME=VALUE`` (the command line
+    resolves bare names). `network` is default, none or host.
+    """
+
+    image: str
+    command: tuple[str, ...] = ()
+    name: str | None = None
+    entrypoint: tuple[str, ...] | None = None
+    env: tuple[str, ...] = ()
+    user: str | None = None
+    workdir: str | None = None
+    hostname: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    detach: bool = False
+    remove: bool = False
+    interactive: bool = False
+    tty: bool = False
+    readonly: bool = False
+    volumes: tuple[Volume, ...] = ()
+    tmpfs: Mapping[str, str] = field(default_factory=dict[str, str])
+    network: str = "default"
+    publish: tuple[Publish, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    stop_signal: str | None = None
+    stop_timeout: int = 10
+
+    def validate(self) -> None:
+        """Raises `UsageError` for what cannot be meant, before anything is done."""
+        if self.name is not None and not _NAME.fullmatch(self.name):
+            raise UsageError(
+                f"--name {self.name}: not a container name",
+                hint="a letter or digit, then letters, digits, dots, dashes and underscores",
+            )
+        if self.network not in ("default", "none", "host"):
+            raise UsageError(f"--network {self.network}: only default, none and host exist yet")
+        if self.publish and self.network != "default":
+            raise UsageError(f"--publish: a container with --network {self.network} has no ports to publish")
+        if self.limits.cpus is not None and self.limits.cpus < 0.01:
+            raise UsageError("--cpus: at least 0.01")
+        if self.limits.memory is not None and self.limits.memory < 6 << 20:
+            raise UsageError("--memory: at least 6 MiB")
+        for text in self.env:
+            if text.startswith("=") or "=" not in text:
+                raise UsageError(f"--env {text}: expected NAME=VALUE")
+        self._validate_targets()
+
+    def _validate_targets(self) -> None:
+        seen: set[str] = set()
+        for target in (*(volume.target for volume in self.volumes), *self.tmpfs):
+            if absolute(target, "--tmpfs") in seen:
+                raise UsageError(f"{target}: two mounts have the same target")
+            seen.add(target)
+        if self.workdir is not None:
+            absolute(self.workdir, "--workdir")
+
+
+@dataclass(frozen=True, slots=True)
+class ExecOptions:
+    """A further process in a running container."""
+
+    command: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    user: str | None = None
+    workdir: str | None = None
+    detach: bool = False
+    interactive: bool = False
+    tty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """File descriptors of the caller. The terminal, if it is one, was set to raw mode by the caller.
+
+    `signals` yields one byte per signal to pass on, SIGWINCH included (what `signal.set_wakeup_fd` writes);
+    `size` gives rows and columns of the terminal.
+    """
+
+    stdin: int | None = 0
+    stdout: int = 1
+    stderr: int = 2
+    signals: int | None = None
+    size: Callable[[], tuple[int, int]] | None = None

@@ -1,0 +1,92 @@
+"""Starting programs without `subprocess`, and telling one process from a later one with the same number."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lading.store.errors import MachineError
+
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process by its number and its start time in clock ticks since boot (proc(5), stat, field 22)."""
+
+    pid: int
+    started: int
+
+    @classmethod
+    def of(cls, pid: int) -> Process | None:
+        """The process that has `pid` now, None where there is none or it is a zombie."""
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] in (b"Z", b"X") else cls(pid, int(fields[19]))
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return Process.of(self.pid) == self
+
+    def open(self) -> int | None:
+        """A pidfd of it, None where it is gone."""
+        try:
+            fd = os.pidfd_open(self.pid)
+        except OSError:
+            return None
+        if not self.alive:
+            os.close(fd)
+            return None
+        return fd
+
+
+def find(program: str) -> str:
+    """The path of a program in the usual folders. Raises `MachineError` where it is missing."""
+    for folder in PATH.split(":"):
+        path = f"{folder}/{program}"
+        if os.access(path, os.X_OK):
+            return path
+    raise MachineError(f"{program} is not installed", hint=f"apt-get install {program}")
+
+
+def spawn(argv: Sequence[str], env: Mapping[str, str], *, keep: Mapping[int, int], session: bool = False) -> int:
+    """Starts `argv`, its first word a path, with only `keep` (its number: ours) open. Returns the pid."""
+    actions: list[tuple[int, int, int]] = []
+    high = max([*keep.keys(), *keep.values(), 2]) + 1
+    for at, ours in enumerate(keep.values()):
+        actions.append((os.POSIX_SPAWN_DUP2, ours, high + at))
+    for at, theirs in enumerate(keep):
+        actions.append((os.POSIX_SPAWN_DUP2, high + at, theirs))
+    closing = [(os.POSIX_SPAWN_CLOSE, high + at) for at in range(len(keep))]
+    try:
+        return os.posix_spawn(argv[0], list(argv), dict(env), file_actions=[*actions, *closing], setsid=session)
+    except OSError as error:
+        raise MachineError(f"{argv[0]} cannot be started: {error.strerror}") from error
+
+
+def wait(pid: int) -> int:
+    """The exit code of a child, 128 and more where a signal ended it."""
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return code if code >= 0 else 128 - code
+
+
+def capture(argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
+    """Runs a program to its end with no input; its exit code and, at most 64 KiB of, what it wrote."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        pid = spawn(argv, env, keep={0: null, 1: writing, 2: writing})
+    finally:
+        os.close(writing)
+        os.close(null)
+    with open(reading, "rb") as file:
+        text = file.read(65536)
+        while file.read(65536):
+            pass
+    return wait(pid), text.decode("utf-8", "replace").strip()

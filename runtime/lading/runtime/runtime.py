@@ -1,0 +1,157 @@
+"""What callers use: containers are run on a verdict, and then looked after by name or id."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from lading.runtime import describe, execs, logs, session
+from lading.runtime.intent import signal_number
+from lading.runtime.launch import Launch, judged_image
+from lading.runtime.lifecycle import Lifecycle, RuntimeConfig
+from lading.runtime.options import ExecOptions, RunOptions, Streams
+from lading.runtime.session import Ran
+from lading.runtime.state import Container
+from lading.store.errors import InputError, MachineError
+
+if TYPE_CHECKING:
+    from lading.networking.driver import Driver
+    from lading.store.store import Store
+    from lading.verify.verdict import Verdict
+
+_KILL_PATIENCE = 10.0
+
+
+class Runtime:
+    """The containers of one store. Without a `driver` only the networks none and host exist."""
+
+    def __init__(self, config: RuntimeConfig, store: Store, driver: Driver | None) -> None:
+        self._store = store
+        self._life = Lifecycle(config, lambda: store, driver)
+
+    def run(self, verdict: Verdict, options: RunOptions, streams: Streams | None = None) -> Ran:
+        """Runs the image that `verdict` let in; there is no other way to name one.
+
+        With `options.detach` it returns once the program was started, else when it ended or the caller detached.
+        Raises `StartError` (its `code` is 126, 127 or 125) and what the store, driver and machine raise; whatever it
+        raises, nothing of the container is left.
+        """
+        options.validate()
+        with self._store.writing():
+            image = judged_image(verdict, self._store)
+            size = streams.size() if streams and streams.size else None
+            held = (verdict.manifest, *([verdict.index] if verdict.index else []))
+            launch = Launch(self._life, image, options, describe.verdict(verdict), held, size)
+            with launch.create() as created:
+                if options.detach:
+                    record = created.start()
+                    return Ran(record.id, record.name, None)
+                started = session.begin(created)
+        try:
+            return session.foreground(started, streams or Streams(None), stdin=options.interactive)
+        finally:
+            if created.owner is not None:
+                os.close(created.owner)
+
+    def list(self, *, every: bool = False) -> list[Container]:
+        """The running containers, or all, newest first."""
+        found: list[Container] = []
+        for record in self._life.records.all():
+            current = self._life.settle(record)
+            if current and (every or current.status == "running"):
+                found.append(current)
+        return found
+
+    def find(self, text: str) -> Container:
+        """A container by name, id or the beginning of an id. Raises `NoSuchContainerError`."""
+        record = self._life.records.find(text)
+        return self._life.settle(record) or self._life.records.find(text)
+
+    def inspect(self, text: str) -> dict[str, object]:
+        """A container in the shape of docker's inspect, with the verdict's summary under ``Lading``."""
+        record = self.find(text)
+        return describe.inspect(record, str(self._life.records.folder(record.id) / "log"))
+
+    def execute(self, text: str, options: ExecOptions, streams: Streams | None = None) -> int:
+        """A further process in a running container; its exit code. Raises `StartError`, `InputError`."""
+        return execs.execute(self._life, self.find(text), options, streams or Streams())
+
+    def logs(
+        self, text: str, *, follow: bool = False, tail: int | None = None, since: str | None = None
+    ) -> Iterator[logs.Line]:
+        """What a container wrote, and with `follow` what it writes until it ends."""
+        record = self.find(text)
+        start = None if since is None else logs.since(since, time.time())
+        file = self._life.records.folder(record.id) / "log"
+        return logs.read(file, tail=tail, since=start, follow=self._runs(record) if follow else None)
+
+    def _runs(self, record: Container) -> Callable[[], bool]:
+        return lambda: bool(record.status == "running" and record.process and record.process.alive)
+
+    def wait(self, text: str) -> int:
+        """Blocks until a container ended; its exit code."""
+        record = self.find(text)
+        return session.wait_for(self._life, record) if record.active else record.exit_code
+
+    def kill(self, text: str, name: str = "SIGKILL") -> None:
+        """Sends a signal to a container's first process. Raises `InputError` unless it runs."""
+        number = signal_number(name)
+        record = self.find(text)
+        if not self._signal(record, number):
+            raise InputError(f"container {record.name} is not running")
+
+    def _signal(self, record: Container, number: int) -> bool:
+        fd = record.process.open() if record.status == "running" and record.process else None
+        if fd is None:
+            return False
+        try:
+            signal.pidfd_send_signal(fd, number)
+        finally:
+            os.close(fd)
+        return True
+
+    def stop(self, text: str, timeout: float | None = None) -> None:
+        """Asks a container to end with its own stop signal, and after `timeout` seconds (-1: never) kills it."""
+        record = self.find(text)
+        patience = record.stop_timeout if timeout is None else timeout
+        for number, seconds in ((signal_number(record.stop_signal), patience), (signal.SIGKILL, _KILL_PATIENCE)):
+            if not self._signal(record, number):
+                break
+            if self._ended(record, seconds):
+                break
+        else:
+            raise MachineError(f"container {record.name} does not end, not even when killed")
+        session.wait_for(self._life, record)
+
+    def _ended(self, record: Container, seconds: float) -> bool:
+        fd = record.process.open() if record.process else None
+        if fd is None:
+            return True
+        try:
+            poll = select.poll()
+            poll.register(fd, select.POLLIN)
+            return bool(poll.poll(None if seconds < 0 else seconds * 1000))
+        finally:
+            os.close(fd)
+
+    def remove(self, text: str, *, force: bool = False, volumes: bool = False) -> None:
+        """Removes a container that ended; with `force` a running one is killed, with `volumes` its anonymous go too."""
+        record = self.find(text)
+        if record.active and not force:
+            raise InputError(
+                f"container {record.name} is {record.status}", hint=f"stop it first, or lading rm -f {record.name}"
+            )
+        with self._life.records.lock(record.id) as held:
+            current = self._life.records.read(record.id) if held else None
+            if current and current.active:
+                current = self._life.finish(current)
+            if current:
+                self._life.discard(current, volumes=volumes)
+
+    def recover(self) -> None:
+        """Takes down whatever killed processes left behind."""
+        self._life.recover()

@@ -1,0 +1,72 @@
+"""The default seccomp profile, resolved into `linux.seccomp` of the OCI runtime spec (config-linux.md, "Seccomp").
+
+A runtime takes plain rules only; conditions on capabilities and machines are decided here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Final
+
+from lading.runtime.syscalls import ALWAYS, ARCHITECTURES, BY_CAPABILITY, BY_MACHINE, PERSONALITIES
+
+_EPERM: Final = 1
+_ENOSYS: Final = 38
+_AF_ALG: Final = 38
+_AF_VSOCK: Final = 40
+_NEW_NAMESPACES: Final = 0x7E020000
+"""All CLONE_NEW* flags but CLONE_NEWTIME, which clone(2) does not take."""
+
+Rule = dict[str, object]
+
+
+def profile(capabilities: Iterable[str], machine: str | None = None) -> dict[str, object]:
+    """The rules for a container that holds `capabilities`, on `machine` (left out: this one).
+
+    Whatever is not allowed fails with EPERM; clone3, whose flags a filter cannot read, with ENOSYS, so that
+    libraries fall back to clone.
+    """
+    held = frozenset(capabilities)
+    machine = machine or os.uname().machine
+    names = set(ALWAYS)
+    names.update(BY_MACHINE.get(machine, "").split())
+    for capability in held:
+        names.update(BY_CAPABILITY.get(capability, "").split())
+    rules = [_allow(sorted(names)), *_sockets(), *_personalities()]
+    if "CAP_SYS_ADMIN" not in held:
+        rules += _clones(machine)
+    return {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": _EPERM,
+        "architectures": list(ARCHITECTURES.get(machine, ())),
+        "syscalls": rules,
+    }
+
+
+def _allow(names: list[str], **argument: object) -> Rule:
+    rule: Rule = {"names": names, "action": "SCMP_ACT_ALLOW"}
+    if argument:
+        rule["args"] = [argument]
+    return rule
+
+
+def _sockets() -> list[Rule]:
+    """Every family but AF_ALG and AF_VSOCK; rules of one call are alternatives."""
+    return [
+        _allow(["socket"], index=0, value=_AF_ALG, op="SCMP_CMP_LT"),
+        _allow(["socket"], index=0, value=_AF_ALG + 1, op="SCMP_CMP_EQ"),
+        _allow(["socket"], index=0, value=_AF_VSOCK, op="SCMP_CMP_GT"),
+    ]
+
+
+def _personalities() -> list[Rule]:
+    return [_allow(["personality"], index=0, value=value, op="SCMP_CMP_EQ") for value in PERSONALITIES]
+
+
+def _clones(machine: str) -> list[Rule]:
+    flags = 1 if machine.startswith("s390") else 0
+    return [
+        _allow(["clone"], index=flags, value=_NEW_NAMESPACES, valueTwo=0, op="SCMP_CMP_MASKED_EQ"),
+        {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS},
+    ]

@@ -1,0 +1,149 @@
+"""The OCI runtime configuration of one container (runtime-spec 1.0.2), with the hardening that every one gets."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from lading.runtime.seccomp import profile
+from lading.runtime.users import User
+
+VERSION: Final = "1.0.2"
+DEFAULT_PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_FILES: Final = 1_048_576
+
+Mount = dict[str, object]
+
+_PROC: Final = "acpi asound interrupts kcore keys latency_stats sched_debug scsi timer_list timer_stats"
+_MASKED: Final = (
+    *(f"/proc/{name}" for name in _PROC.split()),
+    "/sys/firmware",
+    "/sys/dev/block",
+    "/sys/fs/selinux",
+    "/sys/devices/virtual/powercap",
+)
+_READONLY: Final = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+_MOUNTS: Final[tuple[tuple[str, str, str], ...]] = (
+    ("/proc", "proc", "nosuid noexec nodev"),
+    ("/dev", "tmpfs", "nosuid strictatime mode=755 size=65536k"),
+    ("/dev/pts", "devpts", "nosuid noexec newinstance ptmxmode=0666 mode=0620 gid=5"),
+    ("/dev/shm", "tmpfs", "nosuid noexec nodev mode=1777 size=65536k"),  # noqa: S108 - the container's
+    ("/dev/mqueue", "mqueue", "nosuid noexec nodev"),
+    ("/sys", "sysfs", "nosuid noexec nodev ro"),
+    ("/sys/fs/cgroup", "cgroup", "nosuid noexec nodev relatime ro"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What differs from one container to the next. `netns` is a path, "new" or "host"."""
+
+    rootfs: Path
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    cwd: str
+    user: User
+    hostname: str
+    netns: str
+    cgroup: str
+    resources: Mapping[str, object]
+    capabilities: Sequence[str]
+    readonly: bool = False
+    terminal: bool = False
+    size: tuple[int, int] | None = None
+    mounts: Sequence[Mount] = field(default_factory=tuple[Mount, ...])
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def spec(self) -> dict[str, object]:
+        """config.json."""
+        return {
+            "ociVersion": VERSION,
+            "process": self.process(),
+            "root": {"path": str(self.rootfs), "readonly": self.readonly},
+            "hostname": self.hostname,
+            "mounts": self._mounts(),
+            "annotations": dict(self.annotations),
+            "linux": {
+                "namespaces": self._namespaces(),
+                "cgroupsPath": self.cgroup,
+                "resources": self.resources,
+                "seccomp": profile(self.capabilities),
+                "maskedPaths": [*_MASKED, *_throttles()],
+                "readonlyPaths": list(_READONLY),
+                "rootfsPropagation": "private",
+            },
+        }
+
+    def process(self) -> dict[str, object]:
+        """`process` of config.json; an exec is described by this alone."""
+        process: dict[str, object] = {
+            "terminal": self.terminal,
+            "user": self.user.spec(),
+            "args": list(self.args),
+            "env": list(self.env),
+            "cwd": self.cwd,
+            "capabilities": {name: list(self.capabilities) for name in ("bounding", "effective", "permitted")},
+            "noNewPrivileges": True,
+            "rlimits": [open_files()],
+        }
+        if self.terminal and self.size:
+            process["consoleSize"] = {"height": self.size[0], "width": self.size[1]}
+        return process
+
+    def _namespaces(self) -> list[dict[str, str]]:
+        names = [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "cgroup")]
+        if self.netns == "new":
+            names.append({"type": "network"})
+        elif self.netns != "host":
+            names.append({"type": "network", "path": self.netns})
+        return names
+
+    def _mounts(self) -> list[Mount]:
+        taken = {mount["destination"] for mount in self.mounts}
+        defaults = [
+            mount(target, kind, kind, options.split()) for target, kind, options in _MOUNTS if target not in taken
+        ]
+        return [*defaults, *sorted(self.mounts, key=lambda item: str(item["destination"]).count("/"))]
+
+
+def mount(target: str, kind: str, source: str, options: Sequence[str]) -> Mount:
+    """One entry of `mounts`."""
+    return {"destination": target, "type": kind, "source": source, "options": list(options)}
+
+
+def bind(source: str, target: str, *, readonly: bool = False, propagation: str = "rprivate") -> Mount:
+    """A bind mount of a host path, with everything below it."""
+    return mount(target, "bind", source, ["rbind", "ro" if readonly else "rw", propagation])
+
+
+def open_files() -> dict[str, object]:
+    """RLIMIT_NOFILE as docker gives it, within what this process may give (it may lack CAP_SYS_RESOURCE)."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    value = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    return {"type": "RLIMIT_NOFILE", "soft": value, "hard": value}
+
+
+def environment(given: Sequence[str], image: Sequence[str], *, hostname: str, home: str, tty: bool) -> tuple[str, ...]:
+    """The variables of a process: docker's own, then the image's, then the given ones; the last of a name wins."""
+    own = [DEFAULT_PATH, f"HOSTNAME={hostname}", *(["TERM=xterm"] if tty else [])]
+    values: dict[str, str] = {}
+    for item in (*own, *image, *given):
+        name, _, value = item.partition("=")
+        values[name] = value
+    values.setdefault("HOME", home)
+    return tuple(f"{name}={value}" for name, value in values.items())
+
+
+def _throttles() -> list[str]:
+    folder = "/sys/devices/system/cpu"
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    paths = [f"{folder}/{name}/thermal_throttle" for name in names if name[:3] == "cpu" and name[3:].isdigit()]
+    return [path for path in paths if os.path.exists(path)]
