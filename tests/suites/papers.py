@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-from lading.store.blobs import BlobReader, BlobWriter, MissingBlobError
+from lading.store.blobs import write_blob
 from lading.store.descriptors import Descriptor, Platform
 from lading.store.digests import Digest
 from lading.store.documents import CONFIG, INDEX, LAYER, MANIFEST, Index, Manifest, parse_document
-from lading.store.errors import DocumentError
+from lading.store.memory import MemoryBlobs
 from lading.verify.attach import Artifact
 from lading.verify.evidence import Found, StoreEvidence
 from lading.verify.keys import PrivateKey
@@ -86,70 +85,33 @@ def attestation(subject: Descriptor, uri: str, predicate: dict[str, object], sig
 
 
 class Shelf:
-    """Blobs and referrers in memory: what `StoreEvidence` asks of a store."""
+    """Blobs in memory and who refers to what: what `StoreEvidence` asks of a store."""
 
     def __init__(self, *artifacts: Artifact) -> None:
-        self.data: dict[Digest, bytes] = {}
+        self.blobs = MemoryBlobs()
         self.listed: dict[Digest, list[Descriptor]] = {}
         for artifact in artifacts:
             self.attach(artifact)
 
     def attach(self, artifact: Artifact, subject: Digest | None = None) -> Shelf:
         """Stores it and lists it under its own subject, or another."""
-        self.put(artifact.manifest, *artifact.blobs)
         own = parse_document(artifact.manifest, MANIFEST, "artifact").subject
         where = subject or (own.digest if own else None)
         assert where is not None
-        self.listed.setdefault(where, []).append(artifact.descriptor)
-        return self
+        return self.list(where, artifact.descriptor, artifact.manifest, *artifact.blobs)
 
-    def put(self, *contents: bytes) -> None:
-        self.data.update({Digest.of(data): data for data in contents})
-
-    @property
-    def blobs(self) -> Shelf:
+    def list(self, subject: Digest, descriptor: Descriptor, *contents: bytes) -> Shelf:
+        for data in contents:
+            write_blob(self.blobs, data)
+        self.listed.setdefault(subject, []).append(descriptor)
         return self
 
     def referrers(self, subject: Digest, /) -> tuple[Descriptor, ...]:
         return tuple(self.listed.get(subject, ()))
 
-    def size(self, digest: Digest) -> int | None:
-        return len(self.data[digest]) if digest in self.data else None
-
-    def open(self, digest: Digest) -> BlobReader:
-        if digest not in self.data:
-            raise MissingBlobError(f"{digest}: is not here")
-        return _Reader(self.data[digest], digest)
-
-    def writer(self, algorithm: str = "sha256") -> BlobWriter:
-        raise NotImplementedError
-
-    def delete(self, digest: Digest) -> bool:
-        return self.data.pop(digest, None) is not None
-
-    def __iter__(self) -> Iterator[Digest]:
-        return iter(self.data)
-
     @property
     def evidence(self) -> StoreEvidence:
         return StoreEvidence(self)
-
-
-class _Reader:
-    def __init__(self, data: bytes, digest: Digest) -> None:
-        self._data, self._digest, self._at = data, digest, 0
-
-    def read(self, size: int = -1, /) -> bytes:
-        end = len(self._data) if size < 0 else self._at + size
-        part, self._at = self._data[self._at : end], min(end, len(self._data))
-        if self._at == len(self._data) and Digest.of(self._data, self._digest.algorithm) != self._digest:
-            raise DocumentError(f"{self._digest}: its content is something else")
-        return part
-
-    def __enter__(self) -> _Reader:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 class Broken:
