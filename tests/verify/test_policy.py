@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lading.store.errors import LadingError
+from lading.verify.policy import Policy, PolicyError
+from lading.verify.policy_template import default_policy
+from lading.verify.scopes import components, covering, repository
+from lading.verify.statements import PROVENANCE
+from suites.papers import key, named, pem, policy
+
+SCHEMA = json.loads((files("lading.verify") / "policy.schema.json").read_text())
+DEFAULT = "scopes: {default: {signed_by: {keys: [own]}}}\n"
+DOCS = Path(__file__).resolve().parents[2] / "docs/policy.md"
+
+
+def indented(name: str, by: int) -> str:
+    return "".join(" " * by + line + "\n" for line in pem(name).splitlines())
+
+
+def fits_schema(text: str) -> bool:
+    try:
+        jsonschema.validate(yaml.safe_load(text), SCHEMA)
+    except (jsonschema.ValidationError, yaml.YAMLError):
+        return False
+    return True
+
+
+def test_the_default_policy_trusts_one_key_for_everything() -> None:
+    text = default_policy(pem("own"))
+    made = Policy.parse(text, "policy.yaml")
+    assert fits_schema(text)
+    rule = made.scope("docker.io/library/app:latest")
+    assert rule and rule.signed_by and [item.key for item in rule.signed_by.keys] == [key("own").public]
+    base = made.base("docker.io/library/debian:13")
+    assert base and base.allow_unverified and base.signed_by
+    assert not made.forbid_unverified
+
+
+def test_everything_that_can_be_said() -> None:
+    text = f"""
+unsafe_unverified: forbid
+scopes:
+  example.com/team/app:
+    signed_by:
+      keys:
+        - own
+        - |
+{indented("inline", 10)}
+        - {{file: keys/ci.pub}}
+      threshold: 2
+      annotations: {{env: prod}}
+    require:
+      - type: slsaprovenance1
+        builder: urn:lading:builder:local
+        by: [ci]
+      - type: https://example.com/review
+    signed_for: [example.com/team/app, mirror.example.com/app]
+  example.com/old: {{reject: true}}
+  localhost:5000:
+    require: [{{type: slsaprovenance1, by: [ci]}}]
+    signed_for: itself
+from:
+  docker.io/library:
+    allow_unverified: true
+  default: {{reject: true}}
+cache:
+  signed_by: {{keys: [own]}}
+"""
+    asked: list[str] = []
+
+    def read(path: str) -> bytes:
+        asked.append(path)
+        return pem("file").encode()
+
+    head = f"version: 1\nkeys:\n  own: |\n{indented('own', 4)}  ci: {{file: ci.pub}}\n"
+    made = Policy.parse(head.replace("{file: ci.pub}", f"|\n{indented('ci', 4)}") + text, "p", read)
+    assert fits_schema(head + text)
+    assert asked == ["keys/ci.pub"]
+    rule = made.scope("example.com/team/app:1")
+    assert rule and rule.signed_by
+    assert [item.name for item in rule.signed_by.keys] == ["own", key("inline").public.fingerprint[:16], "keys/ci.pub"]
+    assert rule.signed_by.threshold == 2
+    assert rule.signed_by.annotations == {"env": "prod"}
+    first, second = rule.require
+    assert (first.predicate_type, first.builder, first.by) == (PROVENANCE, "urn:lading:builder:local", (named("ci"),))
+    assert second.by == rule.signed_by.keys
+    assert rule.signed_for == ("example.com/team/app", "mirror.example.com/app")
+    old = made.scope("example.com/old/thing:1")
+    assert old and old.reject
+    local = made.scope("localhost:5000/x:1")
+    assert local and local.signed_for == () and local.signed_by is None
+    assert made.scope("example.org/x:1") is None
+    assert made.scope(None) is None
+    base = made.base("docker.io/library/debian:13")
+    assert base and base.allow_unverified
+    rejected = made.base("example.com/x:1")
+    assert rejected and rejected.reject
+    assert made.forbid_unverified
+    assert made.cache == (named("own"),)
+
+
+REFUSED = [
+    ("", "is empty"),
+    ("{}", "'version' is missing"),
+    ("version: 2\n" + DEFAULT, "version 2 is not known"),
+    ("version: '1'\n" + DEFAULT, "expected a number"),
+    ("version: 0x1\n" + DEFAULT, "not a plain decimal number"),
+    ("version: 1\n" + DEFAULT + "scopes: {}\n", "'scopes' is there twice"),
+    ("version: 1\nscopez: {}\n", "unknown member 'scopez'"),
+    ("version: 1\nscopes: {}\n", "names no scope"),
+    ("version: 1\nscopes: []\n", "expected a section, found a list"),
+    ("version: 1\nscopes:\n", "expected a section, found nothing"),
+    ("version: 1\nscopes: {default: }\n", "expected a section, found nothing"),
+    ("version: 1\nscopes: {default: {}}\n", "asks for nothing"),
+    ("version: 1\nscopes: {default: {reject: false}}\n", "asks for nothing"),
+    ("version: 1\nscopes: {default: {reject: yes}}\n", "write true or false"),
+    ("version: 1\nscopes: {default: {reject: 'true'}}\n", "expected true or false"),
+    ("version: 1\nscopes: {default: {allow_unverified: true}}\n", "unknown member 'allow_unverified'"),
+    ("version: 1\nscopes: {app: {reject: true}}\n", "'app' is not a registry"),
+    ("version: 1\nscopes: {library/app: {reject: true}}\n", "'library' is not a registry"),
+    ("version: 1\nscopes: {'example.com/*': {reject: true}}\n", "no wildcards"),
+    ("version: 1\nscopes: {'*': {reject: true}}\n", "no wildcards"),
+    ("version: 1\nscopes: {'example.com//x': {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {'example.com/': {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {'https://example.com': {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {example.com: {reject: true}, EXAMPLE.com: {reject: true}}\n", "twice, written differently"),
+    ("version: 1\nscopes: {example.com: {reject: true}, 'example.com:443': {reject: true}}\n", "written differently"),
+    ("version: 1\nscopes: {1: {reject: true}}\n", "expected a text"),
+    ("version: 1\nscopes: {default: {signed_by: {keys: []}}}\n", "names no key"),
+    ("version: 1\nscopes: {default: {signed_by: {}}}\n", "'keys' is missing"),
+    ("version: 1\nscopes: {default: {signed_by: {keys: [own]}}}\n", "no key is named 'own'"),
+    ("version: 1\nscopes: {default: {signed_by: {keys: [{file: x}]}}}\n", "key files cannot be read here"),
+    ("version: 1\nscopes: {default: {signed_by: {keys: ['-----BEGIN x']}}}\n", "not one PEM block"),
+    ("version: 1\nkeys: {own: nonsense}\n" + DEFAULT, "not one PEM block"),
+    ("version: 1\nkeys: {'o w n': nonsense}\n" + DEFAULT, "letters, digits"),
+    ("version: 1\nkeys: {own: {path: x}}\n" + DEFAULT, "unknown member 'path'"),
+    ("version: 1\nunsafe_unverified: allow\n", "the only value is 'forbid'"),
+    ("version: 1\nfrom: {default: {}}\n", "asks for nothing"),
+    ("version: 1\nfrom: {default: {reject: true, allow_unverified: true}}\n", "reject stands alone"),
+    ("version: 1\ncache: {}\n", "'signed_by' is missing"),
+    ("version: 1\n---\nversion: 1\n", "not valid YAML"),
+    ("version: !!python/object/apply:os.system [x]\n", "expected a number"),
+    ("version: !!int '1'\nscopes: !x {}\n", "expected a section"),
+    ("version: 1\n<<: {scopes: {}}\n", "expected a text"),
+    ("version: 1\nx: [\n", "not valid YAML"),
+    ("version: 1\n\tx: 1\n", "not valid YAML"),
+    ("version: 1\nx: \x00\n", "not valid YAML"),
+    ("x: " + "[" * 40, "nested more than 32"),
+    ("- 1\n", "expected a section, found a list"),
+    ("# only words\n", "is empty"),
+    ("version: 1\nscopes: &a {default: *a}\n", "nested|more than|asks|unknown|is there|expected|values"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), REFUSED)
+def test_a_policy_that_could_be_misread_is_refused_with_its_line(text: str, words: str) -> None:
+    with pytest.raises(PolicyError, match=words) as caught:
+        Policy.parse(text, "policy.yaml")
+    assert caught.value.message.startswith("policy.yaml")
+    assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("signed_by: {keys: [own], threshold: 0}", "a threshold of 0"),
+        ("signed_by: {keys: [own], threshold: -1}", "a threshold of -1"),
+        ("signed_by: {keys: [own], threshold: 2}", "cannot be met by 1 keys"),
+        ("signed_by: {keys: [own, own]}", "are one key"),
+        ("signed_by: {keys: [own, again], threshold: 2}", "'own' and 'again' are one key"),
+        ("signed_by: {keys: [own], threshhold: 1}", "unknown member 'threshhold'"),
+        ("require: [{type: slsaprovenance1}]", "nobody could sign it"),
+        ("require: [{type: provenance, by: [own]}]", "not a predicate type"),
+        ("require: [{by: [own]}]", "'type' is missing"),
+        ("require: [{type: vuln, by: [own], builder: x}]", "for provenance only"),
+        ("{reject: true, signed_by: {keys: [own]}}", "reject stands alone"),
+        ("{signed_by: {keys: [own]}, signed_for: self}", "write `itself`"),
+        ("{signed_by: {keys: [own]}, signed_for: []}", "names no repository"),
+        ("{signed_by: {keys: [own]}, signed_for: [app]}", "is not a registry"),
+        ("{signed_by: {keys: [own], annotations: {a: 1}}}", "expected a text"),
+    ],
+)
+def test_contradictions_are_refused(text: str, words: str) -> None:
+    again = f"version: 1\nkeys:\n  own: |\n{indented('own', 4)}  again: |\n{indented('own', 4)}"
+    with pytest.raises(PolicyError, match=words) as caught:
+        Policy.parse(f"{again}scopes:\n  default:\n    {text}\n", "policy.yaml")
+    assert f"policy.yaml:{again.count(chr(10)) + 3}:" in caught.value.message
+
+
+def test_a_misspelt_member_gets_a_suggestion() -> None:
+    with pytest.raises(PolicyError) as caught:
+        Policy.parse("version: 1\nscope: {}\n", "p")
+    assert caught.value.hint == "did you mean 'scopes'?"
+
+
+def test_attack_48_size_is_bounded_where_aliases_multiply() -> None:
+    asked = ", ".join(["{type: vuln, by: [own]}"] * 200)
+    scopes = "".join(f"  e{at}.example.com: *rule\n" for at in range(60))
+    with pytest.raises(PolicyError, match="more than 20000 values"):
+        policy(f"scopes:\n  default: &rule {{require: [{asked}]}}\n{scopes}", "own")
+    with pytest.raises(PolicyError, match="more than 20000 values"):
+        Policy.parse("version: 1\nkeys: {" + ", ".join(f"k{n}: v" for n in range(30_000)) + "}\n", "p")
+    with pytest.raises(PolicyError, match="characters"):
+        Policy.parse("#" * 2_000_000, "p")
+
+
+def test_a_self_referring_alias_ends() -> None:
+    with pytest.raises(PolicyError):
+        Policy.parse("version: 1\nscopes:\n  default:\n    require: &a [*a]\n", "p")
+
+
+def test_an_alias_is_followed() -> None:
+    made = policy("scopes:\n  example.com: &rule {signed_by: {keys: [own]}}\n  default: *rule\n", "own")
+    assert made.scope("example.org/x:1") is not None
+
+
+def test_a_key_file_that_cannot_be_read_names_the_line() -> None:
+    def read(path: str) -> bytes:
+        raise FileNotFoundError(path)
+
+    with pytest.raises(PolicyError, match=r"policy\.yaml:3: keys\.own: ci\.pub: cannot be read"):
+        Policy.parse("version: 1\nkeys:\n  own: {file: ci.pub}\n", "policy.yaml", read)
+
+
+def test_the_digest_is_of_what_it_says() -> None:
+    first = policy(DEFAULT, "own")
+    assert (
+        policy("# words\nscopes:\n  default:\n    signed_by:\n      keys:\n        - own\n", "own").digest
+        == first.digest
+    )
+    assert policy(DEFAULT.replace("]", "], threshold: 1"), "own").digest == first.digest
+    assert policy(DEFAULT.replace("default", "example.com"), "own").digest != first.digest
+    assert policy(DEFAULT + "unsafe_unverified: forbid\n", "own").digest != first.digest
+    other = f"version: 1\nkeys:\n  own: |\n{indented('other', 4)}{DEFAULT}"
+    assert Policy.parse(other, "p").digest != first.digest
+
+
+@pytest.mark.parametrize(
+    ("reference", "wanted"),
+    [
+        ("docker.io/library/app:latest", "docker.io/library/app"),
+        ("docker.io/library/app:1", "docker.io/library/app:1"),
+        ("docker.io/library/app:1@sha256:" + "0" * 64, "docker.io/library/app:1"),
+        ("docker.io/library/apple:1", "docker.io"),
+        ("docker.io/library/app/web:1", "docker.io/library/app"),
+        ("index.docker.io/library/app:2", "docker.io/library/app"),
+        ("example.com/app:1", "default"),
+        ("localhost:5000/app:1", "localhost:5000"),
+        ("localhost:5001/app:1", "default"),
+        ("localhost/app:1", "default"),
+        ("EXAMPLE.ORG/a:1", "example.org"),
+        ("example.org:443/a:1", "example.org"),
+        ("example.org:444/a:1", "default"),
+        ("example.org.evil.example/a:1", "default"),
+        (None, "default"),
+    ],
+)
+def test_the_most_specific_scope_covers(reference: str | None, wanted: str) -> None:
+    scopes = [
+        "default",
+        "docker.io",
+        "docker.io/library/app",
+        "docker.io/library/app:1",
+        "localhost:5000",
+        "example.org",
+    ]
+    assert covering(scopes, reference) == wanted
+    assert covering(reversed(scopes), reference) == wanted
+
+
+def test_without_a_default_an_uncovered_reference_has_no_scope() -> None:
+    assert covering(["example.com"], "example.org/a:1") is None
+    assert covering(["example.com"], None) is None
+    assert covering([], "example.org/a:1") is None
+
+
+def test_repositories() -> None:
+    assert repository("localhost:5000/team/app:1@sha256:00") == "localhost:5000/team/app"
+    assert repository("docker.io/library/app") == "docker.io/library/app"
+
+
+@given(st.text(max_size=30))
+def test_any_text_has_components(text: str) -> None:
+    assert components(text)
+    repository(text)
+
+
+def test_examples_of_the_documentation_are_policies() -> None:
+    blocks = DOCS.read_text().split("```yaml\n")[1:]
+    assert len(blocks) >= 4
+    for block in blocks:
+        text = block.split("```")[0].replace(
+            "MFkw...", pem("own").splitlines()[1] + "\n    " + pem("own").splitlines()[2]
+        )
+        assert fits_schema(text), text
+        Policy.parse(text, "docs/policy.md", lambda path: pem(path).encode())
+
+
+def test_the_schema_refuses_what_the_reader_refuses_by_form() -> None:
+    for text, words in REFUSED:
+        if "{1:" in text:
+            continue  # JSON knows no names that are not text
+        if any(
+            word in words
+            for word in ("unknown member", "expected", "is missing", "names no", "only value", "version 2")
+        ):
+            assert not fits_schema(text), text
+
+
+leaf = st.one_of(
+    st.booleans(), st.integers(-2, 3), st.text(max_size=4), st.none(), st.sampled_from(["own", "itself", "forbid"])
+)
+member = st.sampled_from(
+    [
+        "version",
+        "keys",
+        "scopes",
+        "from",
+        "default",
+        "signed_by",
+        "require",
+        "threshold",
+        "type",
+        "by",
+        "reject",
+        "x",
+        "file",
+    ]
+)
+value = st.recursive(
+    leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(member, inner, max_size=4), max_leaves=20
+)
+
+
+@given(value)
+@settings(max_examples=150)
+def test_any_document_is_a_policy_or_an_error(document: Any) -> None:
+    text = yaml.safe_dump(document)
+    try:
+        Policy.parse(text, "p")
+    except LadingError:
+        return
+    assert fits_schema(text)
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=200)
+def test_any_text_is_a_policy_or_an_error(text: str) -> None:
+    with pytest.raises(LadingError):
+        Policy.parse(text, "p")
