@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lading.store.blobs import write_blob
 from lading.store.descriptors import Descriptor, Platform
@@ -84,6 +86,13 @@ def attestation(subject: Descriptor, uri: str, predicate: dict[str, object], sig
     return attest(subject, Statement((subject_of(subject),), uri, predicate), key(signer), CREATED)
 
 
+def rehang(artifact: Artifact, subject: Descriptor, /, **changes: Any) -> Artifact:
+    """The artifact with another subject in its manifest: what an attacker with push rights can do."""
+    value = json.loads(artifact.manifest) | {"subject": subject.json()} | changes
+    value = {name: item for name, item in value.items() if item is not None}
+    return replace(artifact, manifest=json.dumps(value).encode())
+
+
 class Shelf:
     """Blobs in memory and who refers to what: what `StoreEvidence` asks of a store."""
 
@@ -132,8 +141,10 @@ def target(manifest: Manifest, *names: str, through: Index | None = None, origin
 
 def policy(text: str, *keys: str) -> Policy:
     """A policy from YAML, in which `keys` are defined by name."""
-    head = "version: 1\nkeys:\n" + "".join(
-        f"  {name}: |\n" + "".join(f"    {line}\n" for line in pem(name).splitlines()) for name in keys
+    head = (
+        "version: 1\n"
+        + ("keys:\n" if keys else "")
+        + "".join(f"  {name}: |\n" + "".join(f"    {line}\n" for line in pem(name).splitlines()) for name in keys)
     )
     return Policy.parse(head + text, "policy.yaml")
 
