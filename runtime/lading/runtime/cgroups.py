@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from lading.runtime import kernel
+from lading.store import kernel
 from lading.store.errors import MachineError
 
 Mode = Literal["unified", "legacy", "hybrid"]
@@ -60,7 +60,7 @@ class Cgroups:
         folder = self.root / controller
         try:
             folder.mkdir(exist_ok=True)
-            kernel.mount("cgroup", str(folder), "cgroup", 0, controller)
+            kernel.mount(b"cgroup", os.fsencode(folder), b"cgroup", 0, controller.encode())
         except OSError as error:
             raise MachineError(
                 f"cgroup v2 holds the controller {controller} beside cgroup v1, which crun refuses, and it "

@@ -7,7 +7,6 @@ that cannot be executed (126) and from a fault of ours (125).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +15,8 @@ from lading.store.errors import MachineError
 
 ENV: Final = {"PATH": PATH, "LC_ALL": "C.UTF-8"}
 
-_MISSING: Final = re.compile(r"\bexec(utable)?\b[^\n]*(no such file or directory|not found)", re.IGNORECASE)
-_UNUSABLE: Final = re.compile(
-    r"\bexec(utable)?\b[^\n]*(permission denied|operation not permitted|format error|is a directory)", re.IGNORECASE
-)
+_MISSING: Final = r"(?i)\bexec(utable)?\b[^\n]*(no such file or directory|not found)"
+_UNUSABLE: Final = r"(?i)\bexec(utable)?\b[^\n]*(permission denied|operation not permitted|format error|is a directory)"
 
 
 class StartError(MachineError):
@@ -33,9 +30,9 @@ class StartError(MachineError):
 def start_error(text: str, program: str) -> StartError:
     """What a runtime's words mean for the user."""
     text = text.strip() or "the OCI runtime failed without a word"
-    if _MISSING.search(text):
+    if re.search(_MISSING, text):
         return StartError(f"{program}: not found in the container", 127)
-    if _UNUSABLE.search(text):
+    if re.search(_UNUSABLE, text):
         return StartError(f"{program}: cannot be executed in the container: {_reason(text)}", 126)
     return StartError(f"the container could not be started: {' '.join(text.split())}", 125)
 
@@ -44,12 +41,12 @@ def _reason(text: str) -> str:
     return text.rpartition(":")[2].strip() or text
 
 
-@dataclass(frozen=True, slots=True)
 class Runtime:
     """The program at `path` (its kind told by its name), keeping its own state in `state`."""
 
-    path: str
-    state: Path
+    def __init__(self, path: str, state: Path) -> None:
+        self.path = path
+        self.state = state
 
     def argv(self, *words: str) -> list[str]:
         """A command line of it; cgroupfs is the manager with both runtimes unless systemd is asked for."""

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
 from lading.runtime import capabilities, processes, users
 from lading.runtime.crun import ENV, start_error
 from lading.runtime.lifecycle import Lifecycle
-from lading.runtime.options import ExecOptions, Streams, absolute
+from lading.runtime.options import Streams, absolute
 from lading.runtime.spec import Plan, environment
 from lading.runtime.state import Container
 from lading.store.errors import InputError, UsageError
 
 _FAILED: Final = (1, 125, 126, 127, 255)
 """What the runtimes exit with when they could not start the process; a process may exit so as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecOptions:
+    """A further process in a running container."""
+
+    command: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    user: str | None = None
+    workdir: str | None = None
+    detach: bool = False
+    interactive: bool = False
+    tty: bool = False
 
 
 def execute(life: Lifecycle, record: Container, options: ExecOptions, streams: Streams) -> int:
@@ -29,7 +42,7 @@ def execute(life: Lifecycle, record: Container, options: ExecOptions, streams: S
         raise InputError(f"container {record.name} is not running")
     if not options.command:
         raise UsageError("exec: no command specified")
-    folder = life.records.run(record.id) / f"exec-{secrets.token_hex(4)}"
+    folder = life.records.run(record.id) / f"exec-{os.urandom(4).hex()}"
     folder.mkdir(mode=0o700)
     try:
         (folder / "process.json").write_text(json.dumps(_process(record, options, streams)))

@@ -1,4 +1,4 @@
-"""From a verdict to a started container: what runs is read by the digest that was judged, and by nothing else."""
+"""From a judged image to a started container, every step on record before it is taken."""
 
 from __future__ import annotations
 
@@ -7,68 +7,49 @@ import json
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from lading.runtime import capabilities, describe, etc, kernel, naming, networks, users
+from lading.runtime import capabilities, describe, etc, naming, networks, users
 from lading.runtime.intent import Intent
+from lading.runtime.judged import Image
 from lading.runtime.lifecycle import Lifecycle
 from lading.runtime.monitor import Conmon, Monitored
 from lading.runtime.options import RunOptions
 from lading.runtime.processes import find
+from lading.runtime.rootfs import make_folder
 from lading.runtime.spec import Mount, Plan, bind, environment, mount
 from lading.runtime.state import Container
 from lading.runtime.volumes import Placed, wanted
-from lading.store.blobs import read_blob
 from lading.store.digests import Digest
-from lading.store.documents import ImageConfig, Manifest, parse_config, parse_manifest
 from lading.store.errors import InputError
 
 if TYPE_CHECKING:
-    from lading.store.store import Store
-    from lading.verify.verdict import Verdict
+    pass
 
 _ETC: Final = ("hosts", "hostname", "resolv.conf")
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """The documents of what was judged, and the snapshot that its layers were unpacked to."""
-
-    manifest: Manifest
-    config: ImageConfig
-    snapshot: str | None
-
-
-def judged_image(verdict: Verdict, store: Store) -> Image:
-    """Reads the judged manifest and config by digest, checks the seals of blobs and trees, unpacks what is missing.
-
-    Raises `DocumentError` for bytes that are not what was judged, and the store's seal errors.
-    """
-    from lading.store.snapshots import unpack  # noqa: PLC0415 - the launch's own
-
-    digest = verdict.manifest
-    manifest = parse_manifest(read_blob(store.blobs, digest), None, str(digest))
-    config = parse_config(read_blob(store.blobs, manifest.config.digest), str(manifest.config.digest))
-    for layer in manifest.layers:
-        store.seals.check(layer.digest)
-    top = unpack(store.snapshots, store.blobs, manifest, config)
-    if top is not None:
-        store.snapshots.check(top)
-    return Image(manifest, config, top)
-
-
-@dataclass(frozen=True, slots=True)
 class Launch:
     """One launch. Whatever it made is on record before it is made, and taken back when a later step fails."""
 
-    life: Lifecycle
-    image: Image
-    options: RunOptions
-    verdict: Mapping[str, object]
-    held: tuple[Digest, ...]
-    size: tuple[int, int] | None
+    def __init__(
+        self,
+        life: Lifecycle,
+        image: Image,
+        options: RunOptions,
+        *,
+        verdict: Mapping[str, object],
+        held: tuple[Digest, ...],
+        size: tuple[int, int] | None,
+    ) -> None:
+        self.life = life
+        self.image = image
+        self.options = options
+        self.verdict = verdict
+        self.held = held
+        self.size = size
 
     @contextmanager
     def create(self) -> Generator[Created, None, None]:
@@ -171,7 +152,7 @@ class Launch:
             text = etc.host_file("hosts") if network == "host" else ""
             etc.write(folder / "hosts", text or etc.hosts(f"127.0.1.1\t{intent.hostname}\n"))
             return record, "new" if network == "none" else "host"
-        attachment = networks.join(self.life.driver, record, self.options, intent.hostname)
+        attachment = networks.join(self.life.driver, record, self.options, intent.hostname, self.life.config.run_dir)
         etc.write(folder / "hosts", etc.hosts())
         if self.life.driver:
             networks.refresh(self.life.driver, self.life.records, self.life.config.run_dir)
@@ -243,8 +224,7 @@ class Launch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(NamedTuple):
     """A container whose program waits for `start`. `owner` is open for as long as the caller is who cleans up."""
 
     life: Lifecycle
@@ -276,23 +256,3 @@ def exit_command(life: Lifecycle, container: str) -> tuple[str, ...]:
         return clean
     script = 'if [ -e "$0" ]; then exec "$@"; fi'
     return ("/usr/bin/flock", str(bundle / "owner"), "/bin/sh", "-c", script, str(bundle / "config.json"), *clean)
-
-
-def make_folder(rootfs: Path, path: str) -> None:
-    """Makes a working directory that the image lacks, inside its root."""
-    root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        done = ""
-        for part in filter(None, path.split("/")):
-            parent = kernel.open_in_root(root, "/" + done, os.O_PATH | os.O_DIRECTORY)
-            try:
-                os.mkdir(part, 0o755, dir_fd=parent)
-            except FileExistsError:
-                pass
-            finally:
-                os.close(parent)
-            done += "/" + part
-    except OSError as error:
-        raise InputError(f"{path}: the working directory cannot be made in the container: {error.strerror}") from error
-    finally:
-        os.close(root)

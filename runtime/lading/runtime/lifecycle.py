@@ -6,7 +6,6 @@ Everything here may be done twice, by two processes, and starts from what is on 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -15,11 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lading.runtime import kernel, monitor, naming, networks
+from lading.runtime import monitor, naming, networks
 from lading.runtime.cgroups import Cgroups
 from lading.runtime.crun import Runtime as OciRuntime
 from lading.runtime.processes import find
-from lading.runtime.records import Records
+from lading.runtime.records import Records, remove_folder
+from lading.runtime.rootfs import unmount_all
 from lading.runtime.state import Container
 from lading.runtime.volumes import Volumes
 
@@ -88,7 +88,7 @@ class Lifecycle:
             self.discard(known)
             return None
         self.records.write(known, durable=True)
-        shutil.rmtree(bundle, ignore_errors=True)
+        remove_folder(bundle)
         return known
 
     def _release(self, record: Container) -> None:
@@ -96,7 +96,7 @@ class Lifecycle:
         unsure = record.status in ("creating", "created") and self.oci.knows(record.id)
         if unsure or (record.process and record.process.alive):
             self.oci.delete(record.id)
-        shutil.rmtree(self.oci.state / record.id, ignore_errors=True)
+        remove_folder(self.oci.state / record.id)
         self.cgroups.remove(record.id)
         if any(folder.exists() for folder in self.cgroups.folders_of(record.id)):
             self.oci.delete(record.id)
@@ -149,6 +149,8 @@ class Lifecycle:
 
     def recover(self) -> None:
         """Settles every container and sweeps what belongs to none, after whatever was killed."""
+        from lading.runtime import sandbox  # noqa: PLC0415 - it stands on this module
+
         for container in self.records.ids():
             record = self.records.read(container)
             if record:
@@ -159,9 +161,13 @@ class Lifecycle:
         for container in set(self.records.runs()) - known:
             self._sweep(container)
         self.records.drop_stale_names()
+        sandbox.sweep(self.config, self.oci, self.cgroups, self.driver)
         if self.driver:
-            self.driver.recover(known)
+            networks.sweep(self.driver, self.config.run_dir, self._live)
         self._forget()
+
+    def _live(self) -> set[str]:
+        return {*self.records.ids(), *sandbox_names(self.config.run_dir)}
 
     def _sweep(self, container: str) -> None:
         """Removes what a maker left that died before it wrote a record, or a remover that died late."""
@@ -195,11 +201,10 @@ class Lifecycle:
                     os.unlink(entry.path)
 
 
-def unmount_all(target: Path) -> None:
-    """Detaches every mount at `target`."""
-    with suppress(OSError):
-        while True:
-            kernel.unmount(str(target))
+def sandbox_names(run_dir: Path) -> list[str]:
+    """The sandboxes of builds that there are now."""
+    folder = run_dir / "sandboxes"
+    return os.listdir(folder) if folder.is_dir() else []
 
 
 def _finished(bundle: Path) -> str:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from lading.runtime import processes
 from lading.runtime.crun import ENV, Runtime, start_error
@@ -20,26 +19,29 @@ from lading.store.strict import Fields, parse
 
 _SYNC: Final = 3
 
+Exit = tuple[str, ...]
 
-@dataclass(frozen=True, slots=True)
-class Monitored:
+
+class Monitored(NamedTuple):
     """What `start` made: the created container's first process, and its monitor."""
 
     process: processes.Process
     monitor: processes.Process
 
 
-@dataclass(frozen=True, slots=True)
 class Conmon:
     """How to start a monitor for one container. `bundle` is a short-lived folder that holds config.json."""
 
-    path: str
-    runtime: Runtime
-    container: str
-    name: str
-    bundle: Path
-    log: Path
-    exit_command: tuple[str, ...]
+    def __init__(
+        self, path: str, runtime: Runtime, *, container: str, name: str, bundle: Path, log: Path, exit_command: Exit
+    ) -> None:
+        self.path = path
+        self.runtime = runtime
+        self.container = container
+        self.name = name
+        self.bundle = bundle
+        self.log = log
+        self.exit_command = exit_command
 
     def start(self, *, stdin: bool, tty: bool, keep_stdin: bool, durable: bool, program: str) -> Monitored:
         """Creates the container under a new monitor. Raises `StartError`, `MachineError`."""

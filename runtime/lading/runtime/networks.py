@@ -8,40 +8,69 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from lading.networking.driver import Attachment, AttachRequest, Driver
 from lading.runtime import etc
 from lading.runtime.options import RunOptions
 from lading.runtime.records import Records
 from lading.runtime.state import Container
 from lading.store.errors import MachineError
 
+if TYPE_CHECKING:
+    from lading.networking.driver import Attachment, Driver
+
 _MAX_NAMES: Final = 100_000
 
 
-def join(driver: Driver | None, record: Container, options: RunOptions, hostname: str) -> Attachment:
-    """Attaches a container to the default network. Raises what the driver raises."""
+@contextmanager
+def gate(run_dir: Path, name: str = "network.lock") -> Generator[None, None, None]:
+    """One process at a time: joining, sweeping, or rewriting hosts files."""
+    lock = os.open(run_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def join(driver: Driver | None, record: Container, options: RunOptions, hostname: str, run_dir: Path) -> Attachment:
+    """Attaches a recorded container to the default network. Raises what the driver raises."""
     if driver is None:
         raise MachineError("there is no network driver here", hint="--network none or --network host")
+    from lading.networking.driver import AttachRequest  # noqa: PLC0415 - only where there is a network
+
     names = tuple(dict.fromkeys((record.name, record.short, hostname)))
-    return driver.attach(AttachRequest(record.id, names, options.publish))
+    with gate(run_dir):
+        return driver.attach(AttachRequest(record.id, names, options.publish))
+
+
+def join_sandbox(driver: Driver, name: str, bundle: Path, run_dir: Path) -> str:
+    """Attaches a build's sandbox, which nobody looks for by name; the path of its network namespace."""
+    from lading.networking.driver import AttachRequest  # noqa: PLC0415 - only where there is a network
+
+    (bundle / "network").touch()
+    with gate(run_dir):
+        return str(driver.attach(AttachRequest(name)).netns)
+
+
+def sweep(driver: Driver, run_dir: Path, live: Callable[[], Collection[str]]) -> None:
+    """Removes the networks of whatever does not live; nobody joins between the count and the removal."""
+    with gate(run_dir):
+        driver.recover(live())
 
 
 def refresh(driver: Driver, records: Records, run_dir: Path) -> None:
     """Rewrites the hosts file of every attached container."""
-    lock = os.open(run_dir / "hosts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with gate(run_dir, "hosts.lock"):
         attachments = driver.attachments()[:_MAX_NAMES]
         text = etc.hosts("".join(_lines(attachment) for attachment in attachments))
         for attachment in attachments:
             file = records.folder(attachment.container) / "hosts"
             if file.parent.exists():
                 etc.write(file, text)
-    finally:
-        os.close(lock)
 
 
 def _lines(attachment: Attachment) -> str:
@@ -70,6 +99,7 @@ def document(record: Container) -> dict[str, object]:
 
 
 def _attachment(document: object) -> Attachment:
-    from lading.store.strict import canonical  # noqa: PLC0415 - only for inspect and ps
+    from lading.networking.driver import Attachment  # noqa: PLC0415 - only for inspect
+    from lading.store.strict import canonical  # noqa: PLC0415
 
     return Attachment.parse(canonical(document))

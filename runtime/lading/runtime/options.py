@@ -1,4 +1,4 @@
-"""What a caller asks of a container: the options of run and exec, and the notation of -v and --tmpfs."""
+"""What a caller asks of a container: the options of run, and the notation of -v and --tmpfs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from lading.networking.driver import Publish
 from lading.runtime.cgroups import Limits
 from lading.store.errors import UsageError
 
-_VOLUME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
-_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
+if TYPE_CHECKING:
+    from lading.networking.driver import Publish
+
+_VOLUME: Final = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}"
+_NAME: Final = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
 _PROPAGATION: Final = frozenset({"shared", "slave", "private", "rshared", "rslave", "rprivate"})
 _LABELS: Final = frozenset({"z", "Z"})
 
@@ -42,7 +44,7 @@ class Volume:
         kind: Literal["bind", "volume"] = "bind" if source.startswith(("/", ".")) else "volume"
         if kind == "bind":
             source = os.path.abspath(source)
-        elif source and not _VOLUME.fullmatch(source):
+        elif source and not re.fullmatch(_VOLUME, source):
             raise UsageError(
                 f"-v {text}: {source!r} is neither a path nor the name of a volume",
                 hint="a path begins with / or ./; a name has letters, digits, dots, dashes and underscores",
@@ -108,7 +110,7 @@ class RunOptions:
 
     def validate(self) -> None:
         """Raises `UsageError` for what cannot be meant, before anything is done."""
-        if self.name is not None and not _NAME.fullmatch(self.name):
+        if self.name is not None and not re.fullmatch(_NAME, self.name):
             raise UsageError(
                 f"--name {self.name}: not a container name",
                 hint="a letter or digit, then letters, digits, dots, dashes and underscores",
@@ -134,19 +136,6 @@ class RunOptions:
             seen.add(target)
         if self.workdir is not None:
             absolute(self.workdir, "--workdir")
-
-
-@dataclass(frozen=True, slots=True)
-class ExecOptions:
-    """A further process in a running container."""
-
-    command: tuple[str, ...]
-    env: tuple[str, ...] = ()
-    user: str | None = None
-    workdir: str | None = None
-    detach: bool = False
-    interactive: bool = False
-    tty: bool = False
 
 
 @dataclass(frozen=True, slots=True)

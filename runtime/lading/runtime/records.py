@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -111,7 +110,7 @@ class Records:
         """Removes both halves of a container and its name; the record goes last."""
         container = record if isinstance(record, str) else record.id
         for _ in range(10):
-            shutil.rmtree(self.run(container), ignore_errors=True)
+            remove_folder(self.run(container))
             if not self.run(container).exists():
                 break
             time.sleep(0.01)
@@ -144,6 +143,17 @@ class Records:
             yield _flock(fd, wait=wait) and os.fstat(fd).st_nlink > 0
         finally:
             os.close(fd)
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes a folder of ours with what is in it, as far as it goes."""
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                remove_folder(Path(entry.path))
+            else:
+                os.unlink(entry.path)
+        os.rmdir(folder)
 
 
 def _flock(fd: int, *, wait: bool) -> bool:

@@ -9,17 +9,20 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from lading.runtime import describe, execs, logs, session
+from lading.runtime import describe, session
 from lading.runtime.intent import signal_number
-from lading.runtime.launch import Launch, judged_image
+from lading.runtime.judged import judged_image
+from lading.runtime.launch import Launch
 from lading.runtime.lifecycle import Lifecycle, RuntimeConfig
-from lading.runtime.options import ExecOptions, RunOptions, Streams
+from lading.runtime.options import RunOptions, Streams
 from lading.runtime.session import Ran
 from lading.runtime.state import Container
 from lading.store.errors import InputError, MachineError
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver
+    from lading.runtime.execs import ExecOptions
+    from lading.runtime.logs import Line
     from lading.store.store import Store
     from lading.verify.verdict import Verdict
 
@@ -45,7 +48,8 @@ class Runtime:
             image = judged_image(verdict, self._store)
             size = streams.size() if streams and streams.size else None
             held = (verdict.manifest, *([verdict.index] if verdict.index else []))
-            launch = Launch(self._life, image, options, describe.verdict(verdict), held, size)
+            summary = describe.verdict(verdict)
+            launch = Launch(self._life, image, options, verdict=summary, held=held, size=size)
             with launch.create() as created:
                 if options.detach:
                     record = created.start()
@@ -78,12 +82,16 @@ class Runtime:
 
     def execute(self, text: str, options: ExecOptions, streams: Streams | None = None) -> int:
         """A further process in a running container; its exit code. Raises `StartError`, `InputError`."""
+        from lading.runtime import execs  # noqa: PLC0415 - not on the way of `run`
+
         return execs.execute(self._life, self.find(text), options, streams or Streams())
 
     def logs(
         self, text: str, *, follow: bool = False, tail: int | None = None, since: str | None = None
-    ) -> Iterator[logs.Line]:
+    ) -> Iterator[Line]:
         """What a container wrote, and with `follow` what it writes until it ends."""
+        from lading.runtime import logs  # noqa: PLC0415 - not on the way of `run`
+
         record = self.find(text)
         start = None if since is None else logs.since(since, time.time())
         file = self._life.records.folder(record.id) / "log"

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lading.runtime import monitor, relay
 from lading.runtime.launch import Created
@@ -20,8 +20,7 @@ _PATIENCE = 10.0
 """Seconds between the end of a container's output and its exit file; conmon writes it at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(NamedTuple):
     """What became of a `run`: the container, and its exit code, None where it was left running."""
 
     id: str
@@ -29,8 +28,7 @@ class Ran:
     exit_code: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """A running container and a socket that was attached before its program began, so that no output is lost."""
 
     life: Lifecycle

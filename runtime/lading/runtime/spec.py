@@ -39,7 +39,7 @@ _MOUNTS: Final[tuple[tuple[str, str, str], ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Plan:
     """What differs from one container to the next. `netns` is a path, "new" or "host"."""
 

@@ -1,6 +1,6 @@
 """Who a process in a container is: names are looked up in the image's own passwd and group files.
 
-The files are opened as the container would see them (`kernel.open_in_root`): a link in the image never makes the
+The files are opened as the container would see them (`rootfs.open_in_root`): a link in the image never makes the
 host's files be read. Rules as docker's: a user that is a number need not exist; a name must.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from lading.runtime import kernel
+from lading.runtime.rootfs import open_in_root
 from lading.store.errors import InputError
 
 _LIMIT: Final = 4 << 20
@@ -89,7 +89,7 @@ def _entries(root: int, path: str, fields: int) -> Iterator[list[str]]:
 def read_in_root(root: int, path: str) -> bytes:
     """A small regular file of a container, b"" where there is none."""
     try:
-        fd = kernel.open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        fd = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError:
         return b""
     with open(fd, "rb") as file:

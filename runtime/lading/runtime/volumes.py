@@ -6,15 +6,14 @@ A new volume takes over what the image has at its place, owner and mode included
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.runtime import kernel, processes
+from lading.runtime import processes
 from lading.runtime.crun import ENV
 from lading.runtime.options import Volume, absolute
+from lading.runtime.rootfs import open_in_root
 from lading.runtime.spec import Mount, bind
 from lading.store.errors import InputError, MachineError
 
@@ -63,7 +62,7 @@ class Volumes:
         """Where a volume lies; nothing is made yet. Anonymous ones get their name here."""
         if volume.kind == "bind":
             return Placed(volume, "", Path(volume.source))
-        name = volume.source or secrets.token_hex(32)
+        name = volume.source or os.urandom(32).hex()
         return Placed(volume, name, self._root / name / "_data", anonymous=not volume.source)
 
     def make(self, placed: Placed, rootfs: Path) -> None:
@@ -78,6 +77,8 @@ class Volumes:
 
     def remove(self, name: str) -> None:
         """Removes a volume with its content; one that is gone is fine."""
+        import shutil  # noqa: PLC0415 - slow to import, and most containers have no volume to remove
+
         shutil.rmtree(self._root / name, ignore_errors=True)
 
 
@@ -93,7 +94,7 @@ def _copy_up(rootfs: Path, target: str, destination: Path) -> None:
     """Copies a folder of the image; looked up inside the image's root, and by cp, which keeps all that a file has."""
     root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        source = kernel.open_in_root(root, target, os.O_RDONLY | os.O_DIRECTORY)
+        source = open_in_root(root, target, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return
     finally:

@@ -1,0 +1,38 @@
+"""What a verdict lets in: manifest, config and layers, read by the digest that was judged and by nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from lading.store.blobs import read_blob
+from lading.store.documents import ImageConfig, Manifest, parse_config, parse_manifest
+
+if TYPE_CHECKING:
+    from lading.store.store import Store
+    from lading.verify.verdict import Verdict
+
+
+class Image(NamedTuple):
+    """The documents of what was judged, and the snapshot that its layers were unpacked to."""
+
+    manifest: Manifest
+    config: ImageConfig
+    snapshot: str | None
+
+
+def judged_image(verdict: Verdict, store: Store) -> Image:
+    """Reads the judged manifest and config by digest, checks the seals of blobs and trees, unpacks what is missing.
+
+    Raises `DocumentError` for bytes that are not what was judged, and the store's seal errors.
+    """
+    from lading.store.snapshots import unpack  # noqa: PLC0415 - the launch's own
+
+    digest = verdict.manifest
+    manifest = parse_manifest(read_blob(store.blobs, digest), None, str(digest))
+    config = parse_config(read_blob(store.blobs, manifest.config.digest), str(manifest.config.digest))
+    for layer in manifest.layers:
+        store.seals.check(layer.digest)
+    top = unpack(store.snapshots, store.blobs, manifest, config)
+    if top is not None:
+        store.snapshots.check(top)
+    return Image(manifest, config, top)

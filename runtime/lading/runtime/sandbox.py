@@ -1,0 +1,250 @@
+"""The sandbox in which a build's RUN executes: a container without a monitor, a name or a record.
+
+It is the second door to the kernel. It takes a mounted root file system and no verdict, so it is handed to nothing but
+a build (`host` does that, and a test says so). What it mounts leaves no trace in the root file system.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from lading.runtime import capabilities, etc, networks, processes, users
+from lading.runtime.cgroups import Cgroups, Limits
+from lading.runtime.crun import ENV, StartError, start_error
+from lading.runtime.crun import Runtime as OciRuntime
+from lading.runtime.lifecycle import RuntimeConfig
+from lading.runtime.records import remove_folder
+from lading.runtime.rootfs import Stubs
+from lading.runtime.spec import DEFAULT_PATH, Mount, Plan, bind
+
+if TYPE_CHECKING:
+    from lading.networking.driver import Driver
+
+_FOLDERS: Final = ("/proc", "/dev", "/sys")
+_CHUNK: Final = 1 << 16
+_SIGKILL: Final = 9
+
+Output = Callable[[bytes, Literal["stdout", "stderr"]], None]
+
+
+class Step(Protocol):
+    """What `lading.build.executor.Step` is."""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """What is executed."""
+        ...
+
+    @property
+    def env(self) -> tuple[tuple[str, str], ...]:
+        """Everything it sees, beside HOME and, where not given, PATH."""
+        ...
+
+    @property
+    def cwd(self) -> str:
+        """Its working directory, which exists."""
+        ...
+
+    @property
+    def user(self) -> str:
+        """``USER[:GROUP]``, looked up in the root file system."""
+        ...
+
+    @property
+    def hostname(self) -> str:
+        """The same for every build, so that none depends on it."""
+        ...
+
+    @property
+    def network(self) -> Literal["none", "host", "default"]:
+        """Default is the driver's, or without one the host's."""
+        ...
+
+    @property
+    def stdin(self) -> bytes | None:
+        """What it reads; nothing where None."""
+        ...
+
+
+class Sandbox:
+    """Executes steps. Safe to use from several threads."""
+
+    isolation: Final = "oci"
+    """All namespaces but the user's, capabilities, seccomp, masked paths."""
+
+    def __init__(self, config: RuntimeConfig, driver: Driver | None) -> None:
+        self._folder = config.run_dir / "sandboxes"
+        self._driver = driver
+        self._cgroups = Cgroups.detect()
+        self._oci = OciRuntime(processes.find(config.oci_runtime), config.run_dir / "oci")
+
+    def execute(self, rootfs: Path, step: Step, output: Output) -> int:
+        """Runs a step to its end in the mounted folder `rootfs`; its exit code, 126 and 127 as a shell would.
+
+        An exception out of `output`, KeyboardInterrupt included, kills the step. Raises `MachineError` where the
+        sandbox itself fails. Either way nothing of it is left.
+        """
+        with self._place() as (name, bundle):
+            stubs = Stubs(rootfs)
+            try:
+                mounts = self._mounts(stubs, bundle, step)
+                plan = self._plan(name, rootfs, step, mounts, self._netns(name, bundle, step))
+                (bundle / "config.json").write_text(json.dumps(plan.spec()))
+                return self._run(name, bundle, step, output)
+            finally:
+                stubs.remove()
+
+    @contextmanager
+    def _place(self) -> Generator[tuple[str, Path], None, None]:
+        """A folder whose lock is held while the sandbox lives, so that `sweep` can tell the living from the dead."""
+        name = f"build-{os.urandom(8).hex()}"
+        bundle = self._folder / name
+        with networks.gate(self._folder.parent, "sandboxes.lock"):
+            bundle.mkdir(mode=0o700, parents=True)
+            lock = os.open(bundle / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield name, bundle
+        finally:
+            remove(name, bundle, self._oci, self._cgroups, self._driver)
+            os.close(lock)
+
+    def _mounts(self, stubs: Stubs, bundle: Path, step: Step) -> list[Mount]:
+        for folder in _FOLDERS:
+            stubs.place(folder, folder=True)
+        shared = step.network == "host" or (step.network == "default" and self._driver is None)
+        etc.write(bundle / "hosts", etc.hosts(f"127.0.1.1\t{step.hostname}\n"))
+        etc.write(bundle / "resolv.conf", etc.resolv_conf(shared=shared))
+        names = ("hosts", "resolv.conf")
+        return [bind(str(bundle / name), stubs.place(f"/etc/{name}", folder=False)) for name in names]
+
+    def _netns(self, name: str, bundle: Path, step: Step) -> str:
+        if step.network == "none":
+            return "new"
+        if step.network == "host" or self._driver is None:
+            return "host"
+        return networks.join_sandbox(self._driver, name, bundle, self._folder.parent)
+
+    def _plan(self, name: str, rootfs: Path, step: Step, mounts: list[Mount], netns: str) -> Plan:
+        root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            user = users.resolve(root, step.user)
+        finally:
+            os.close(root)
+        self._cgroups.prepare()
+        env = {"PATH": DEFAULT_PATH.partition("=")[2], "HOME": user.home, **dict(step.env)}
+        return Plan(
+            rootfs=rootfs,
+            args=step.argv,
+            env=tuple(f"{key}={value}" for key, value in env.items()),
+            cwd=step.cwd,
+            user=user,
+            hostname=step.hostname,
+            netns=netns,
+            cgroup=self._cgroups.path_of(name),
+            resources=self._cgroups.resources(Limits()),
+            capabilities=capabilities.resolve(),
+            mounts=mounts,
+        )
+
+    def _run(self, name: str, bundle: Path, step: Step, output: Output) -> int:
+        errors = bundle / "errors"
+        argv = self._oci.argv("--log", str(errors), "run", "--bundle", str(bundle), name)
+        pid, readers = _start(argv, step.stdin)
+        try:
+            _carry(readers, output)
+            code = processes.wait(pid)
+        except BaseException:
+            self._oci.delete(name)
+            os.kill(pid, _SIGKILL)
+            processes.wait(pid)
+            raise
+        finally:
+            for fd in readers:
+                os.close(fd)
+        text = errors.read_text(errors="replace").strip() if code and errors.exists() else ""
+        return _failed(start_error(text, step.argv[0])) if text else code
+
+
+def _start(argv: list[str], stdin: bytes | None) -> tuple[int, dict[int, Literal["stdout", "stderr"]]]:
+    given = os.memfd_create("stdin", os.MFD_CLOEXEC) if stdin else os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+    if stdin:
+        os.write(given, stdin)
+        os.lseek(given, 0, os.SEEK_SET)
+    (out_reader, out), (err_reader, err) = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+    try:
+        pid = processes.spawn(argv, ENV, keep={0: given, 1: out, 2: err}, session=True)
+    finally:
+        for fd in (given, out, err):
+            os.close(fd)
+    return pid, {out_reader: "stdout", err_reader: "stderr"}
+
+
+def _carry(readers: dict[int, Literal["stdout", "stderr"]], output: Output) -> None:
+    """Hands on whole lines as they come, and a line's beginning only where it is long or the last."""
+    poll, rest = select.poll(), dict.fromkeys(readers, b"")
+    for fd in readers:
+        poll.register(fd, select.POLLIN)
+    left = set(readers)
+    while left:
+        for fd, _ in poll.poll():
+            data = os.read(fd, _CHUNK)
+            whole, newline, part = (rest[fd] + data).rpartition(b"\n")
+            if not data or len(part) > _CHUNK:
+                whole, newline, part = whole + newline + part, b"", b""
+            rest[fd] = part
+            if whole + newline:
+                output(whole + newline, readers[fd])
+            if not data:
+                poll.unregister(fd)
+                left.discard(fd)
+
+
+def _failed(error: StartError) -> int:
+    """The code of a program that cannot be run; the OCI runtime has said so among the step's own errors."""
+    if error.code not in (126, 127):
+        raise error
+    return error.code
+
+
+def remove(name: str, bundle: Path, oci: OciRuntime, cgroups: Cgroups, driver: Driver | None) -> None:
+    """Takes down a sandbox, whatever it was doing."""
+    if oci.knows(name):
+        oci.delete(name)
+    cgroups.remove(name)
+    if driver and (bundle / "network").exists():
+        driver.detach(name)
+    remove_folder(bundle)
+
+
+def sweep(config: RuntimeConfig, oci: OciRuntime, cgroups: Cgroups, driver: Driver | None) -> None:
+    """Takes down the sandboxes whose build was killed."""
+    folder = config.run_dir / "sandboxes"
+    if not folder.is_dir():
+        return
+    with networks.gate(config.run_dir, "sandboxes.lock"):
+        dead = [entry.name for entry in os.scandir(folder) if not _lives(Path(entry.path))]
+    for name in dead:
+        remove(name, folder / name, oci, cgroups, driver)
+
+
+def _lives(bundle: Path) -> bool:
+    """Whether somebody holds its lock."""
+    try:
+        lock = os.open(bundle / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
