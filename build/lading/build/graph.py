@@ -96,12 +96,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a stage as the DAG document shows it: its text, and the step it became where it made one."""
+    """A line of a stage as the DAG document shows it: its text, and the step or the image it stands for, if any."""
 
     stage: str
     place: Place
     text: str
-    step: int | None
+    step: int | None = None
+    image: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

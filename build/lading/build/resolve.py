@@ -12,7 +12,7 @@ from lading.build.config import Config
 from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Stage
 from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError, Place, suggestion
-from lading.build.graph import Chain, Graph
+from lading.build.graph import Chain, Graph, Line
 from lading.build.stage import Arguments, State, Steps
 from lading.store.descriptors import Platform
 from lading.store.documents import ImageConfig
@@ -199,6 +199,8 @@ class _Resolver:
 
     def _begin(self, stage: Stage) -> State:
         base = self.bases[stage.index]
+        image = base if isinstance(base, str) else None
+        self.steps.lines.append(Line(stage.title, stage.head.place, f"FROM {stage.head.image}", image=image))
         if isinstance(base, int):
             below = self.states[base]
             config = below.config.copy()

@@ -60,7 +60,7 @@ class State:
     def say(self, place: Place, text: str, shown: str | None = None) -> None:
         """A line of history without a step; `shown` is what the DAG document has instead, where values stay out."""
         self.config.history.append(Entry(text))
-        self.steps.lines.append(Line(self.stage.title, place, text if shown is None else shown, None))
+        self.steps.lines.append(Line(self.stage.title, place, text if shown is None else shown))
 
     def step(self, place: Place, operation: Operation, text: str, command: tuple[str, ...]) -> None:
         """A step on the chain, with its line of history."""

@@ -1,0 +1,136 @@
+"""A build from end to end: parse, resolve, solve, render, attest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from lading.build.attesting import Attester, Facts
+from lading.build.cache import Cache
+from lading.build.context import Context, find_ignore
+from lading.build.dockerfile.instructions import Dockerfile
+from lading.build.dockerfile.parser import MAX_SIZE
+from lading.build.dockerfile.reader import read
+from lading.build.errors import DockerfileError, Place
+from lading.build.hashes import Hashes
+from lading.build.image import assemble
+from lading.build.request import BuildRequest, Built, Tools
+from lading.build.resolve import Choices, Resolved, resolve
+from lading.build.roots import Roots
+from lading.build.solver import Solver
+from lading.build.state import Solved
+from lading.build.views import Folder
+from lading.store.archives.compression import encoder_name
+from lading.store.descriptors import Platform
+from lading.store.digests import Digest
+from lading.store.documents import ImageConfig
+from lading.store.errors import InputError
+
+FILE: Final = "Dockerfile"
+
+
+def build(request: BuildRequest, tools: Tools) -> Built:
+    """Builds the image that `request` asks for, and tags it with its names.
+
+    Raises `DockerfileError` with file and line, `InputError` for the call, and what `tools` raise. Nothing half
+    done is visible afterwards; steps that were finished stay in the cache.
+    """
+    begun = tools.clock()
+    name, text = _dockerfile(request)
+    dockerfile = read(text, name)
+    solved = Solved()
+    with tools.store.writing():
+        resolved = _resolve(request, tools, solved, dockerfile)
+        for warning in resolved.warnings:
+            tools.listener.warned(warning)
+        graph = resolved.graph
+        cache = Cache(tools.store.index, tools.store.root / "cache")
+        _solve(request, tools, cache, solved, resolved)
+        image = assemble(graph, solved, resolved.epoch, tools.store)
+        facts = Facts(name, Digest.of(text), resolved.epoch, encoder_name(request.compression))
+        attestations, reused = Attester(request, tools, cache, graph, solved, facts).attest(image, begun)
+        for reference in request.names:
+            tools.store.tag(reference, image)
+    return Built(
+        image,
+        attestations,
+        tuple(solved.reports),
+        tuple(solved.images[base].record() for base in graph.images),
+        reused and all(report.cached for report in solved.reports),
+        resolved.warnings,
+    )
+
+
+def _resolve(request: BuildRequest, tools: Tools, solved: Solved, dockerfile: Dockerfile) -> Resolved:
+    """The graph, its base images let in on the way, the labels of the call on its config."""
+    _check_platform(request, tools.platform)
+
+    def image(name: str, place: Place) -> ImageConfig:
+        if name not in solved.images:
+            try:
+                solved.images[name] = tools.images.resolve(name, tools.platform)
+            except InputError as error:
+                raise DockerfileError(place, error.message, hint=error.hint) from error
+        return solved.images[name].config
+
+    choices = Choices(request.arguments, tools.platform, request.target, request.epoch)
+    resolved = resolve(dockerfile, choices, image)
+    resolved.graph.config.labels.update(request.labels)
+    return resolved
+
+
+def _check_platform(request: BuildRequest, native: Platform) -> None:
+    if request.platform is not None and request.platform not in (str(native), f"{native.os}/{native.architecture}"):
+        raise InputError(f"--platform {request.platform} is not supported yet: only this machine's own, {native}")
+
+
+def _solve(request: BuildRequest, tools: Tools, cache: Cache, solved: Solved, resolved: Resolved) -> None:
+    with Roots(tools.store) as roots, _context(request, tools) as context:
+        Solver(request, tools, cache, roots, solved, resolved.epoch, context).solve(resolved.graph)
+
+
+@contextmanager
+def _context(request: BuildRequest, tools: Tools) -> Generator[Callable[[], Context], None, None]:
+    """Opens the context when the first step asks for it; says at the end what was left out of it."""
+    with ExitStack() as stack:
+        opened: list[Context] = []
+
+        def get() -> Context:
+            if not opened:
+                folder = Folder(request.context)
+                hashes = Hashes(tools.store.index, request.context, tools.store.root)
+                file = request.file if request.dockerfile is None else None
+                _, ignore = find_ignore(request.context, file or request.context / FILE)
+                private = (tools.store.root, *request.private)
+                context = Context(folder, ignore, hashes, private, normal_modes=request.normal_modes)
+                opened.append(stack.enter_context(context))
+            return opened[0]
+
+        yield get
+        for path, reason in sorted(opened[0].left_out.items()) if opened else ():
+            tools.listener.warned(f"{path}: left out of the context: {reason}")
+
+
+def _dockerfile(request: BuildRequest) -> tuple[str, bytes]:
+    """Its name as errors and provenance have it, and its content."""
+    if request.dockerfile is not None:
+        return str(request.file or FILE), request.dockerfile
+    path = request.file or request.context / FILE
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(MAX_SIZE + 1)
+    except OSError as error:
+        hint = "name another with -f" if request.file is None else None
+        raise InputError(f"{path}: cannot be read: {error.strerror}", hint=hint) from error
+    return _relative(path, request.context), data
+
+
+def _relative(path: Path, context: Path) -> str:
+    """`path` as seen from the context where it is inside, its last part elsewhere: never a path of this machine."""
+    try:
+        return str(Path(os.path.realpath(path)).relative_to(os.path.realpath(context)))
+    except ValueError:
+        return path.name

@@ -1,0 +1,131 @@
+"""The local cache of a build: actions to products, and images to their attestations, in the index's table ``cache``.
+
+A row is found by a key that is the BLAKE3 of everything the product depends on. A row counts without a
+signature: who owns the store owns its rows. Locks keep two builds from doing one action twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.errors import DocumentError, MachineError
+from lading.store.index import Index
+from lading.store.strict import Fields, canonical, parse
+
+_LIMIT: Final = 64 * 1024 * 1024
+
+Kind = Literal["action", "image"]
+
+
+def key_of(value: Mapping[str, object]) -> str:
+    """The key of an action: BLAKE3 of its canonical JSON, in hexadecimal."""
+    from blake3 import blake3  # noqa: PLC0415
+
+    return blake3(canonical(value)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What an action made, rendered: the root of its tree, the blob, and the uncompressed archive's digest."""
+
+    tree: Digest
+    descriptor: Descriptor
+    diff_id: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The product of an action: its layer (None: it changed nothing), and the link statement about it.
+
+    `envelope` is the signed link, None until a build that completes signs it.
+    """
+
+    layer: Layer | None
+    statement: bytes = b""
+    envelope: bytes | None = None
+
+    def raw(self) -> bytes:
+        """As a row holds it."""
+        layer = self.layer
+        value: dict[str, object] = {"statement": self.statement.decode()}
+        if layer:
+            value["layer"] = {
+                "tree": str(layer.tree),
+                "descriptor": layer.descriptor.json(),
+                "diffId": str(layer.diff_id),
+            }
+        if self.envelope:
+            value["envelope"] = self.envelope.decode()
+        return canonical(value)
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Product:
+        """Raises `DocumentError`."""
+        fields = Fields(parse(raw, "cache row", limit=_LIMIT), "cache row")
+        held = fields.optional_fields("layer")
+        layer = None
+        if held:
+            layer = Layer(
+                Digest.parse(held.text("tree")),
+                Descriptor.parse(held.any("descriptor"), "cache row: descriptor"),
+                Digest.parse(held.text("diffId")),
+            )
+        envelope = fields.optional_text("envelope")
+        return cls(layer, fields.text("statement").encode(), envelope.encode() if envelope else None)
+
+
+class Cache:
+    """Rows of one store's index, and locks in its folder."""
+
+    def __init__(self, index: Index, folder: Path) -> None:
+        self._index = index
+        self._folder = folder
+
+    def product(self, key: str) -> Product | None:
+        """What the action `key` made; None where it is not known, or its row is unreadable."""
+        raw = self.get("action", key)
+        try:
+            return None if raw is None else Product.parse(raw)
+        except DocumentError:
+            return None
+
+    def get(self, kind: Kind, key: str) -> bytes | None:
+        """A row, its use noted."""
+        row = self._index.one("SELECT value FROM cache WHERE kind = ? AND key = ?", (kind, key))
+        return None if row is None else bytes(row[0])
+
+    def put(self, kind: Kind, key: str, value: bytes) -> None:
+        """Keeps a row, replacing what was there."""
+        self._index.run(
+            "INSERT OR REPLACE INTO cache (kind, key, value, used) VALUES (?, ?, ?, ?)", (kind, key, value, time.time())
+        )
+
+    @contextmanager
+    def lock(self, key: str) -> Generator[None, None, None]:
+        """One builder at a time does the action `key`, on this machine.
+
+        One byte of one file is locked, at an offset that the key gives: nothing is left over, and two keys that
+        share an offset merely wait for each other.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._folder / "actions.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise MachineError(f"{self._folder}: {error.strerror}") from error
+        try:
+            fcntl.fcntl(
+                descriptor, fcntl.F_OFD_SETLKW, struct.pack("hhqqi0q", fcntl.F_WRLCK, 0, int(key[:15], 16), 1, 0)
+            )
+            yield
+        finally:
+            os.close(descriptor)

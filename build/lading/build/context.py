@@ -1,0 +1,162 @@
+"""The context of a build: a folder as its `.dockerignore` leaves it, without what must never be in an image."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Self
+
+from lading.build.dockerfile import glob
+from lading.build.dockerfile import ignore as ignoring
+from lading.build.dockerfile.glob import PatternError
+from lading.build.dockerfile.ignore import Ignore
+from lading.build.hashes import Hashes
+from lading.build.picking import special
+from lading.build.views import Folder, Item
+from lading.store.errors import InputError
+
+_MAX_IGNORE: Final = 1 << 20
+_PRIVATE_TYPES: Final = "a private signing key"
+
+
+def find_ignore(root: Path, dockerfile: Path | None) -> tuple[str, Ignore]:
+    """The ignore file that counts, by its name, and its patterns.
+
+    ``<Dockerfile>.dockerignore`` beside the Dockerfile comes before ``.dockerignore`` at the root.
+    """
+    candidates = [dockerfile.with_name(dockerfile.name + ".dockerignore")] if dockerfile else []
+    for path in (*candidates, root / ".dockerignore"):
+        try:
+            with open(path, "rb") as stream:
+                data = stream.read(_MAX_IGNORE + 1)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        if len(data) > _MAX_IGNORE:
+            raise InputError(f"{path}: more than the {_MAX_IGNORE} bytes allowed")
+        try:
+            return path.name, Ignore(ignoring.read(data.decode("utf-8", "surrogateescape")))
+        except PatternError as error:
+            raise InputError(f"{path}: {error}") from None
+    return "", Ignore(())
+
+
+class Context:
+    """A view of a context folder. Everything in it belongs to root; extended attributes are not seen."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        ignore: Ignore,
+        hashes: Hashes,
+        private: Iterable[Path] = (),
+        *,
+        normal_modes: bool = False,
+    ) -> None:
+        """`private` are folders and sockets (the state folder above all) that are left out, aloud."""
+        self._folder = folder
+        self._ignore = ignore
+        self._hashes = hashes
+        self._normal = normal_modes
+        self._private = frozenset(found for path in private if (found := _identity(path)))
+        self._states: dict[str, tuple[bool, tuple[bool, ...]]] = {"": (False, ())}
+        self.left_out: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hashes.save()
+        self._folder.close()
+
+    def item(self, path: str) -> Item | None:
+        """As `View.item`: nothing is there that is ignored or private."""
+        parts = path.split("/") if path else []
+        if self._private and any(self._is_private("/".join(parts[:length])) for length in range(1, len(parts))):
+            return None
+        item = self._folder.item(path)
+        if item is None or (path and not self._seen(item)):
+            return None
+        return self._shown(item)
+
+    def children(self, path: str) -> list[Item]:
+        """As `View.children`."""
+        return [self._shown(item) for item in self._folder.children(path) if self._seen(item)]
+
+    def _shown(self, item: Item) -> Item:
+        mode = item.mode
+        if self._normal and not item.is_link:
+            executable = item.is_folder or mode & 0o111
+            mode = stat.S_IFMT(mode) | (0o755 if executable else 0o644)
+        return replace(item, uid=0, gid=0, mode=mode)
+
+    def open(self, item: Item) -> int:
+        """As `View.open`."""
+        return self._folder.open(item)
+
+    def location(self, item: Item) -> str:
+        """As `View.location`."""
+        return self._folder.location(item)
+
+    def content(self, item: Item, named: bool) -> str | None:
+        """The digest of a file's content; None for what is left out: sockets, and keys that no source names.
+
+        Raises `InputError` for a device, an unreadable file, and a key that a source names.
+        """
+        kind = special(item)
+        if kind == "a socket":
+            self.left_out[item.path] = kind
+            return None
+        if kind:
+            raise InputError(f"{item.path}: is {kind}, which a context cannot hold", hint="name it in .dockerignore")
+        known = self._hashes.of(self, item)
+        if not known.is_key:
+            return known.digest
+        if named:
+            raise InputError(
+                f"{item.path}: is {_PRIVATE_TYPES}, and does not belong into an image",
+                hint="copy the public key, or keep the key outside of the context",
+            )
+        self.left_out[item.path] = _PRIVATE_TYPES
+        return None
+
+    def _seen(self, item: Item) -> bool:
+        if item.inode in self._private:
+            self.left_out[item.path] = "state of lading"
+            return False
+        out, _ = self._state(item.path)
+        return not out or (item.is_folder and self._ignore.takes_back and self._occupied(item.path))
+
+    def _is_private(self, path: str) -> bool:
+        folder = self._folder.item(path)
+        return folder is not None and folder.inode in self._private
+
+    def _state(self, path: str) -> tuple[bool, tuple[bool, ...]]:
+        found = self._states.get(path)
+        if found is None:
+            above = self._state(path.rpartition("/")[0])[1]
+            found = self._states[path] = self._ignore.step(path, above)
+        return found
+
+    def _occupied(self, path: str) -> bool:
+        """Whether anything in the ignored folder `path` is taken back."""
+        plain = [pattern.text for pattern in self._ignore.patterns if pattern.takes_back]
+        if not any(glob.has_wildcards(text) for text in plain) and not any(
+            f"{text}/".startswith(f"{path}/") for text in plain
+        ):
+            return False
+        return any(self._seen(child) for child in self._folder.children(path))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    if not (stat.S_ISDIR(found.st_mode) or stat.S_ISSOCK(found.st_mode)):
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,205 @@
+"""COPY and ADD: what was picked, put into a mounted root file system.
+
+The rules are the reference's (tonistiigi/fsutil ``copy``): a folder's contents are copied, not the folder; a
+file goes into a folder that exists or ends in a slash; links in the destination are followed inside the root;
+what exists is replaced, but a folder never by a file nor a file by a folder; folders that exist keep their
+metadata at the top and take the source's below it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from lading.build.picking import Picked, special
+from lading.build.stage import normalised
+from lading.build.views import Folder, Item, View, follow
+from lading.store.errors import InputError
+
+_CHUNK: Final = 1 << 20
+_FOLDER_MODE: Final = 0o755
+_KEPT_ATTRIBUTES: Final = ("security.capability",)
+
+
+class CopyProblemError(InputError):
+    """What was picked cannot be put where it should go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a copy is made: owner and mode instead of the source's own, and whether content is checked on the way.
+
+    `attributes` says whether extended attributes come along, `links` whether hard links do.
+    """
+
+    owner: tuple[int, int] | None = None
+    mode: int | None = None
+    attributes: bool = False
+    links: bool = False
+
+
+@dataclass(slots=True)
+class Copier:
+    """Copies into the root file system mounted at `root`."""
+
+    root: Path
+    manner: Manner
+    _inodes: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
+
+    def copy(self, view: View, source: Picked, destination: str) -> None:
+        """Puts `source` to `destination`, absolute in the root, as the module says. Raises `CopyProblemError`."""
+        self._inodes = {}
+        folder = destination if destination.endswith("/") else destination.rpartition("/")[0]
+        self.make_folders(folder)
+        target = self.inside(normalised(destination))
+        there = _status(target)
+        if not source.item.is_folder and there and stat.S_ISDIR(there.st_mode) and source.name:
+            target = os.path.join(target, source.name)
+        elif source.item.is_folder and there is None:
+            self._make(target)
+        self._make(os.path.dirname(target) if target != str(self.root) else target)
+        try:
+            self._copy(view, source, target, top=True)
+        except OSError as error:
+            raise CopyProblemError(f"{self.shown(target)}: {error.strerror}") from error
+
+    def write(self, name: str, content: bytes, destination: str) -> None:
+        """Puts a file of `content`, mode 0644 and owned by root unless the manner says otherwise."""
+        folder = destination if destination.endswith("/") else destination.rpartition("/")[0]
+        self.make_folders(folder)
+        target = self.inside(normalised(destination))
+        there = _status(target)
+        if there and stat.S_ISDIR(there.st_mode):
+            target = os.path.join(target, name)
+        self._make(os.path.dirname(target))
+        self._clear(target)
+        with open(target, "xb") as stream:
+            stream.write(content)
+        owner, mode = self.manner.owner or (0, 0), self.manner.mode
+        os.chown(target, *owner)
+        os.chmod(target, 0o644 if mode is None else mode)
+
+    def inside(self, path: str) -> str:
+        """Where `path`, absolute in the root, is on this machine, links followed inside the root."""
+        with Folder(self.root) as view:
+            return os.path.join(self.root, follow(view, path)).rstrip("/")
+
+    def make_folders(self, path: str) -> None:
+        """Makes the folder `path`, absolute in the root, and what is missing above it."""
+        self._make(self.inside(path))
+
+    def shown(self, path: str) -> str:
+        """`path` of this machine as the root file system names it."""
+        return "/" + os.path.relpath(path, self.root).removeprefix(".")
+
+    def _make(self, path: str) -> None:
+        missing: list[str] = []
+        while (there := _status(path)) is None:
+            missing.append(path)
+            path = os.path.dirname(path)
+        if not stat.S_ISDIR(there.st_mode):
+            raise CopyProblemError(f"{self.shown(path)}: is not a folder")
+        mode = _FOLDER_MODE if self.manner.mode is None else self.manner.mode
+        for folder in reversed(missing):
+            os.mkdir(folder)
+            os.chown(folder, *(self.manner.owner or (0, 0)))
+            os.chmod(folder, mode)
+
+    def _copy(self, view: View, source: Picked, target: str, *, top: bool) -> None:
+        if source.item.is_folder:
+            self._folder(view, source, target, top=top)
+            return
+        self._clear(target)
+        if source.item.is_file:
+            if self._linked(source.item, target):
+                return
+            self._file(view, source, target)
+        elif source.item.is_link:
+            os.symlink(source.item.target, target)
+        else:
+            self._special(source.item, target)
+        self._describe(view, source.item, target)
+
+    def _folder(self, view: View, source: Picked, target: str, *, top: bool) -> None:
+        there = _status(target, last=False)
+        if there is None:
+            os.mkdir(target)
+        elif not stat.S_ISDIR(there.st_mode):
+            raise CopyProblemError(f"{self.shown(target)}: cannot copy a folder to what is none")
+        if there is None or not top:
+            self._describe(view, source.item, target)
+        for child in source.children:
+            self._copy(view, child, os.path.join(target, child.name), top=False)
+
+    def _clear(self, target: str) -> None:
+        there = _status(target, last=False)
+        if there is None:
+            return
+        if stat.S_ISDIR(there.st_mode):
+            raise CopyProblemError(f"{self.shown(target)}: cannot replace a folder with a file")
+        os.unlink(target)
+
+    def _linked(self, item: Item, target: str) -> bool:
+        if not self.manner.links or item.links < 2:
+            return False
+        first = self._inodes.setdefault(item.inode, target)
+        if first == target or not os.path.lexists(first):
+            return False
+        os.link(first, target, follow_symlinks=False)
+        return True
+
+    def _file(self, view: View, source: Picked, target: str) -> None:
+        descriptor = view.open(source.item)
+        digest = hashlib.sha256()
+        try:
+            with open(target, "xb", buffering=0) as out:
+                if not source.digest:
+                    _send(descriptor, out.fileno())
+                    return
+                while chunk := os.read(descriptor, _CHUNK):
+                    digest.update(chunk)
+                    rest = memoryview(chunk)
+                    while rest:
+                        rest = rest[out.write(rest) or 0 :]
+        finally:
+            os.close(descriptor)
+        if digest.hexdigest() != source.digest:
+            raise InputError(f"{source.item.path}: changed while it was being copied")
+
+    def _special(self, item: Item, target: str) -> None:
+        try:
+            os.mknod(target, item.mode, item.device)
+        except PermissionError as error:
+            raise CopyProblemError(f"/{item.path}: {special(item)} cannot be copied: {error.strerror}") from error
+
+    def _describe(self, view: View, item: Item, target: str) -> None:
+        owner = self.manner.owner or (item.uid, item.gid)
+        os.chown(target, *owner, follow_symlinks=False)
+        if not item.is_link:
+            os.chmod(target, item.permissions if self.manner.mode is None else self.manner.mode)
+        if self.manner.attributes:
+            _attributes(view.location(item), target)
+
+
+def _status(path: str, *, last: bool = True) -> os.stat_result | None:
+    try:
+        return os.stat(path, follow_symlinks=last)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError as error:
+        raise CopyProblemError(f"{os.path.basename(path)}: a part of its path is not a folder") from error
+
+
+def _send(source: int, target: int) -> None:
+    while os.sendfile(target, source, None, 1 << 30):
+        pass
+
+
+def _attributes(source: str, target: str) -> None:
+    for name in os.listxattr(source, follow_symlinks=False):
+        if name in _KEPT_ATTRIBUTES or (name.startswith("user.") and not name.startswith("user.overlay.")):
+            os.setxattr(target, name, os.getxattr(source, name, follow_symlinks=False), follow_symlinks=False)

@@ -1,0 +1,156 @@
+"""Operations carried out on mounted root file systems."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from lading.build import executor, picking
+from lading.build.archives import is_archive, unpack
+from lading.build.copying import Copier, CopyProblemError, Manner
+from lading.build.dockerfile.values import Owner, parse_owner
+from lading.build.errors import DockerfileError, StepError
+from lading.build.graph import CopyOp, FolderOp, RunOp, Step
+from lading.build.owners import resolve
+from lading.build.picking import Picked
+from lading.build.request import Tools
+from lading.build.roots import Attempt, Roots
+from lading.build.state import Solved
+from lading.build.views import Folder, Item, View
+from lading.store.errors import InputError
+
+HOSTNAME: Final = "build"
+_LAST_LINES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The sources of a COPY, picked; without sources there is no view."""
+
+    view: View | None
+    sources: tuple[Picked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Doer:
+    """Carries out operations."""
+
+    tools: Tools
+    roots: Roots
+    solved: Solved
+
+    def carry_out(self, step: Step, attempt: Attempt, given: Given | None) -> None:
+        """Does what `step` says to `attempt`. Raises `DockerfileError` naming the step's line."""
+        try:
+            match step.operation:
+                case RunOp() as operation:
+                    self._run(step, operation, attempt)
+                case CopyOp() as operation:
+                    self._copy(step, operation, attempt, given)
+                case FolderOp() as operation:
+                    self._folder(operation, attempt)
+        except DockerfileError:
+            raise
+        except InputError as error:
+            raise DockerfileError(
+                step.place, f"{step.text.split(' ', 1)[0]}: {error.message}", hint=error.hint
+            ) from error
+
+    def _run(self, step: Step, operation: RunOp, attempt: Attempt) -> None:
+        log = _Tail()
+        listener = self.tools.listener
+
+        def output(data: bytes, stream: Literal["stdout", "stderr"]) -> None:
+            log.add(data)
+            listener.wrote(step, data, stream)
+
+        command = executor.Step(
+            operation.argv,
+            operation.environment + operation.proxies,
+            operation.workdir,
+            operation.user,
+            HOSTNAME,
+            "none" if operation.network == "none" else "default",
+        )
+        code = self.tools.executor.execute(attempt.root, command, output)
+        if code != 0:
+            text = " ".join(operation.argv[2:] if operation.argv[:2] == ("/bin/sh", "-c") else operation.argv)
+            raise StepError(
+                step.place, f"RUN {text.splitlines()[0] if text else ''}: exit code {code}", log=log.lines()
+            )
+
+    def _copy(self, step: Step, operation: CopyOp, attempt: Attempt, given: Given | None) -> None:
+        with ExitStack() as stack:
+            if operation.origin is not None:
+                root = stack.enter_context(self.roots.reading(self.solved.stack(operation.origin)))
+                view: View = stack.enter_context(Folder(root, "/"))
+                given = Given(view, pick_all(view, operation, step, _anything, self.tools))
+            copier = Copier(attempt.root, self._manner(operation, attempt))
+            try:
+                if given and given.view:
+                    for source in given.sources:
+                        self._put(copier, given.view, source, operation)
+                for document in operation.documents:
+                    copier.write(document.name, document.content, operation.destination)
+            except OSError as error:
+                raise CopyProblemError(f"{operation.destination}: {error.strerror}") from error
+
+    def _put(self, copier: Copier, view: View, source: Picked, operation: CopyOp) -> None:
+        if operation.unpack and source.item.is_file and is_archive(view, source.item):
+            copier.make_folders(operation.destination)
+            unpack(view, source, copier.inside(operation.destination), copier.manner.owner)
+            return
+        copier.copy(view, source, operation.destination)
+
+    def _manner(self, operation: CopyOp, attempt: Attempt) -> Manner:
+        foreign = operation.origin is not None
+        return Manner(_owner(operation.owner, attempt), operation.mode, foreign, foreign)
+
+    def _folder(self, operation: FolderOp, attempt: Attempt) -> None:
+        owner = _owner(parse_owner(operation.user), attempt) if operation.user else None
+        Copier(attempt.root, Manner(owner)).make_folders(operation.path)
+
+
+def _owner(owner: Owner | None, attempt: Attempt) -> tuple[int, int] | None:
+    if owner is None:
+        return None
+    with Folder(attempt.root, "/") as view:
+        return resolve(view, owner)
+
+
+def _anything(item: Item, named: bool) -> str | None:
+    del item, named
+    return ""
+
+
+def pick_all(view: View, operation: CopyOp, step: Step, content: picking.Content, tools: Tools) -> tuple[Picked, ...]:
+    """All sources of a COPY. Raises `DockerfileError` where one is missing; says where a wildcard matched nothing."""
+    found: list[Picked] = []
+    try:
+        for pattern in operation.sources:
+            names = picking.names(view, pattern)
+            if not names:
+                tools.listener.warned(f"{step.place}: {pattern} matches nothing")
+            found += [picking.pick(view, name, content) for name in names]
+    except InputError as error:
+        raise DockerfileError(step.place, f"{step.text.split(' ', 1)[0]}: {error.message}", hint=error.hint) from error
+    return tuple(found)
+
+
+class _Tail:
+    """The last lines of an output."""
+
+    def __init__(self) -> None:
+        self._lines: deque[bytes] = deque(maxlen=_LAST_LINES)
+        self._open = b""
+
+    def add(self, data: bytes) -> None:
+        *whole, self._open = (self._open + data).split(b"\n")
+        self._lines.extend(whole)
+        self._open = self._open[-4096:]
+
+    def lines(self) -> tuple[str, ...]:
+        rest = [self._open] if self._open else []
+        return tuple(line.decode("utf-8", "replace").rstrip("\r") for line in [*self._lines, *rest][-_LAST_LINES:])

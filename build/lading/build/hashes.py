@@ -1,0 +1,122 @@
+"""The digests of a context's files, remembered between builds by what the kernel says of a file.
+
+A file whose inode, change time and size are as remembered is not read again. What changed within a moment of
+being read is not remembered: it could change once more without its times showing it. Sizes and modification
+times alone are never trusted, since tools set them at will.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+from lading.build.views import Item, View
+from lading.store.errors import InputError
+from lading.store.index import Index
+from lading.verify.keyfiles import LABELS
+
+_KIND: Final = "stat"
+_SETTLED: Final = 100_000_000
+"""Nanoseconds after its change from which on a file's times are trusted; the kernel's clock tick is at most 10 ms."""
+_CHUNK: Final = 1 << 20
+_KEY_SIZE: Final = 64 * 1024
+_KEYS: Final = tuple(f"-----BEGIN {label}-----".encode() for label in LABELS)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was found in a file: its SHA-256, and whether it holds a signing key."""
+
+    digest: str
+    is_key: bool
+
+
+class Hashes:
+    """Digests of the files of one context."""
+
+    def __init__(self, index: Index, root: Path, clock: Path) -> None:
+        """`clock` is a folder where a file may be made to read the clock that file times are from."""
+        self._index = index
+        self._key = os.path.realpath(root)
+        self._clock = clock
+        self._known = self._load()
+        self._new: dict[str, tuple[list[int], Known]] = {}
+        self._now = 0
+
+    def of(self, view: View, item: Item) -> Known:
+        """What is in `item`. Raises `InputError` where it cannot be read or changes meanwhile."""
+        stamp = [*item.inode, item.changed, item.size]
+        found = self._known.get(item.path)
+        if found is not None and found[0] == stamp:
+            return found[1]
+        known = _read(view, item)
+        self._known[item.path] = (stamp, known)
+        if self._settled(item):
+            self._new[item.path] = (stamp, known)
+        return known
+
+    def save(self) -> None:
+        """Remembers what was read."""
+        if not self._new:
+            return
+        rows = self._load() | self._new
+        text = json.dumps({path: [*stamp, known.digest, known.is_key] for path, (stamp, known) in rows.items()})
+        self._index.run(
+            "INSERT OR REPLACE INTO cache (kind, key, value, used) VALUES (?, ?, ?, ?)",
+            (_KIND, self._key, text.encode(), time.time()),
+        )
+        self._new = {}
+
+    def _load(self) -> dict[str, tuple[list[int], Known]]:
+        row = self._index.one("SELECT value FROM cache WHERE kind = ? AND key = ?", (_KIND, self._key))
+        if row is None:
+            return {}
+        try:
+            held = cast("dict[str, list[object]]", json.loads(row[0]))
+            return {
+                path: (cast("list[int]", values[:4]), Known(str(values[4]), bool(values[5])))
+                for path, values in held.items()
+            }
+        except (ValueError, TypeError, IndexError, AttributeError):
+            return {}
+
+    def _settled(self, item: Item) -> bool:
+        if item.changed + _SETTLED > self._now:
+            self._now = _now(self._clock)
+        return item.changed + _SETTLED < self._now
+
+
+def _now(folder: Path) -> int:
+    """The time of a change that happens now, by the clock of the kernel's files."""
+    try:
+        descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600)
+    except OSError:
+        return 0
+    try:
+        return os.fstat(descriptor).st_ctime_ns
+    finally:
+        os.close(descriptor)
+
+
+def _read(view: View, item: Item) -> Known:
+    descriptor = view.open(item)
+    try:
+        digest = hashlib.sha256()
+        size = 0
+        is_key = False
+        while chunk := os.read(descriptor, _CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            if item.size <= _KEY_SIZE:
+                is_key = is_key or any(key in chunk for key in _KEYS)
+        found = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    if (found.st_dev, found.st_ino) != item.inode or found.st_ctime_ns != item.changed or size != item.size:
+        raise InputError(f"{item.path}: changed while it was being read")
+    return Known(digest.hexdigest(), is_key)

@@ -1,0 +1,48 @@
+"""The image of a solved graph: its config and its manifest, in the store."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from lading.build.config import render
+from lading.build.graph import Graph
+from lading.build.state import Solved
+from lading.store.blobs import write_blob
+from lading.store.descriptors import Descriptor
+from lading.store.documents import CONFIG, MANIFEST
+from lading.store.store import Store
+from lading.store.strict import canonical
+
+_OCI_LAYERS: Final = {
+    "application/vnd.docker.image.rootfs.diff.tar": "application/vnd.oci.image.layer.v1.tar",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": "application/vnd.oci.image.layer.v1.tar+zstd",
+}
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC, without a fraction."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def assemble(graph: Graph, solved: Solved, epoch: int, store: Store) -> Descriptor:
+    """Writes config and manifest; the manifest's descriptor."""
+    stack = solved.stack(graph.chain)
+    layered = frozenset(step for step in graph.chain.steps if solved.products[step].layer)
+    config = render(graph.config, tuple(diff_id for _, diff_id in stack), layered, timestamp(epoch))
+    write_blob(store.blobs, config)
+    manifest = canonical(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": Descriptor.of(config, CONFIG).json(),
+            "layers": [_layer(descriptor).json() for descriptor, _ in stack],
+        }
+    )
+    return store.put_manifest(manifest, MANIFEST)
+
+
+def _layer(descriptor: Descriptor) -> Descriptor:
+    media_type = _OCI_LAYERS.get(descriptor.media_type, descriptor.media_type)
+    return Descriptor(media_type, descriptor.digest, descriptor.size, descriptor.annotations)

@@ -1,0 +1,41 @@
+"""The link statement of a step: what it was given, what it did, what it made (`lading.verify.links`)."""
+
+from __future__ import annotations
+
+import hashlib
+
+from lading.build.graph import CopyOp, RunOp, Step
+from lading.build.state import FROM, Solved
+from lading.store.digests import Digest
+from lading.verify.links import CONTEXT, Link
+from lading.verify.statements import ResourceDescriptor
+
+
+def materials(step: Step, solved: Solved, context: Digest | None) -> tuple[ResourceDescriptor, ...]:
+    """What `step` was given; `context` is the root of the files of the context that it takes."""
+    found = solved.resources(step.below)
+    operation = step.operation
+    if isinstance(operation, CopyOp) and operation.origin:
+        found = (*found, *solved.resources(operation.origin, FROM))
+    if context is not None:
+        found = (*found, ResourceDescriptor.of(context, CONTEXT))
+    return found
+
+
+def statement(step: Step, product: Digest, given: tuple[ResourceDescriptor, ...], isolation: str) -> bytes:
+    """The statement that `step` made the tree `product`, ready to be signed.
+
+    Its command is as written: no value of a variable is in it, and of the environment only names.
+    """
+    operation = step.operation
+    environment: tuple[str, ...] = ()
+    byproducts: dict[str, object] = {}
+    name = step.text.split(" ", 1)[0]
+    if isinstance(operation, RunOp):
+        environment = tuple(sorted({name for name, _ in operation.environment}))
+        byproducts = {"network": operation.network, "isolation": isolation}
+    elif isinstance(operation, CopyOp) and operation.documents:
+        byproducts = {
+            "documents": {item.name: hashlib.sha256(item.content).hexdigest() for item in operation.documents}
+        }
+    return Link(name, product, given, step.command, environment, byproducts).statement().raw()

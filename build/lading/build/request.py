@@ -1,0 +1,186 @@
+"""What a build is asked for, what it needs from others, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+from lading.build.executor import Executor
+from lading.build.graph import Step
+from lading.store.descriptors import Descriptor, Platform
+from lading.store.digests import Digest
+from lading.store.documents import ImageConfig, Manifest
+from lading.store.store import Store
+from lading.verify.keys import Signer
+from lading.verify.provenance import LOCAL_BUILDER
+from lading.verify.standings import Base, Standing
+
+Compression = Literal["zstd", "gzip"]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """A Dockerfile and its context, and what should become of them.
+
+    `dockerfile` is the text where it does not come from `file`; `file` left out is ``Dockerfile`` in the context.
+    `names` are full, normalised references; `labels` stand above the Dockerfile's. `private` are folders and
+    sockets that never belong to a context, the state folder above all. `normal_modes` maps the modes of context
+    files to 0644 and 0755.
+    """
+
+    context: Path
+    file: Path | None = None
+    dockerfile: bytes | None = None
+    names: tuple[str, ...] = ()
+    arguments: Mapping[str, str] = field(default_factory=dict[str, str])
+    target: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    platform: str | None = None
+    no_cache: bool = False
+    compression: Compression = "zstd"
+    epoch: int | None = None
+    normal_modes: bool = False
+    show_arguments: bool = False
+    builder_id: str = LOCAL_BUILDER
+    private: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BaseImage:
+    """An image that a build begins with or copies from: its layers are in the store, and it was let in.
+
+    `reference` is full and normalised; `standing` and `reason` say how far it is vouched for (`standings`).
+    """
+
+    reference: str
+    descriptor: Descriptor
+    manifest: Manifest
+    config: ImageConfig
+    standing: Standing
+    reason: str = ""
+    index: Digest | None = None
+    policy: Digest | None = None
+
+    def record(self) -> Base:
+        """As a provenance keeps it."""
+        return Base(
+            self.reference,
+            self.manifest.descriptor.digest,
+            self.standing,
+            self.index,
+            str(self.config.platform),
+            self.policy,
+            self.reason,
+        )
+
+
+class Images(Protocol):
+    """Where base images come from: the local store, else a registry; the policy's ``from`` section is applied."""
+
+    def resolve(self, name: str, platform: Platform) -> BaseImage:
+        """The image `name`, as FROM has it, for `platform`. Raises where it is not to be had or not let in."""
+        ...
+
+
+class KeySource(Protocol):
+    """A signing key that is opened only when something has to be signed."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the public key: SHA-256 of its DER, in hexadecimal."""
+        ...
+
+    def open(self) -> Signer:
+        """The key, its password asked for where it must be."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What became of a step: from the cache or executed, in seconds, and the layer's size in bytes."""
+
+    step: Step
+    cached: bool
+    seconds: float
+    size: int | None = None
+
+
+class Listener(Protocol):
+    """Told how a build goes on. Its methods may be called from any thread."""
+
+    def planned(self, steps: tuple[Step, ...]) -> None:
+        """These steps will be solved."""
+        ...
+
+    def started(self, step: Step) -> None:
+        """A step is executed: it was not in the cache."""
+        ...
+
+    def wrote(self, step: Step, data: bytes, stream: Literal["stdout", "stderr"]) -> None:
+        """A step wrote `data`, never clipped."""
+        ...
+
+    def finished(self, report: StepReport) -> None:
+        """A step is solved."""
+        ...
+
+    def warned(self, text: str) -> None:
+        """Something the user should know."""
+        ...
+
+
+class _Silent:
+    __slots__ = ()
+
+    def planned(self, steps: tuple[Step, ...]) -> None:
+        del steps
+
+    def started(self, step: Step) -> None:
+        del step
+
+    def wrote(self, step: Step, data: bytes, stream: Literal["stdout", "stderr"]) -> None:
+        del step, data, stream
+
+    def finished(self, report: StepReport) -> None:
+        del report
+
+    def warned(self, text: str) -> None:
+        del text
+
+
+SILENT: Final[Listener] = _Silent()
+"""Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a build uses: the store, and what `host` joins to it. Without `key` nothing is signed.
+
+    `clock` gives seconds since 1970 and is used for the times a provenance records, never for an image.
+    """
+
+    store: Store
+    executor: Executor
+    images: Images
+    platform: Platform
+    clock: Callable[[], float]
+    key: KeySource | None = None
+    listener: Listener = SILENT
+    version: str = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An image in the store, what attests it, and how every step went.
+
+    `reused` says that nothing was executed or signed: image and attestations are those of an earlier build.
+    """
+
+    descriptor: Descriptor
+    attestations: tuple[Descriptor, ...]
+    steps: tuple[StepReport, ...]
+    bases: tuple[Base, ...]
+    reused: bool
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,179 @@
+"""Root file systems of chains, as snapshots: made from layers where they are missing, mounted to be read or changed.
+
+Everything a step under way has on the machine (a folder, a mount, an active snapshot) is named by a work folder
+whose lock lives as long as its process, so that the next build removes what a killed one left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.documents import CONFIG, MANIFEST, chain_ids, parse_config, parse_manifest
+from lading.store.errors import LadingError
+from lading.store.files import machine_errors
+from lading.store.mounts import unmount
+from lading.store.snapshots import TEMPORARY
+from lading.store.store import Store
+from lading.store.strict import canonical
+from lading.store.unpacking import unpack
+
+Stack = Sequence[tuple[Descriptor, Digest]]
+"""Layers and their diff IDs, bottom up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A snapshot being changed: its key, where it is mounted, and the folder of its own changes."""
+
+    key: str
+    root: Path
+    upper: Path
+
+
+class Roots:
+    """The root file systems of one build; a context manager."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._works = store.root / "cache" / "work"
+        self._work = self._works / secrets.token_hex(8)
+        self._lock = -1
+
+    def __enter__(self) -> Self:
+        with machine_errors(self._works):
+            self._works.mkdir(parents=True, exist_ok=True)
+            _sweep(self._works, self._store)
+            self._work.mkdir(mode=0o700)
+            self._lock = os.open(self._work / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _remove(self._work, self._store)
+        os.close(self._lock)
+
+    def top(self, stack: Stack) -> str | None:
+        """The snapshot of the whole stack, made from its layers where it is missing; None for an empty stack."""
+        if not stack:
+            return None
+        snapshots, name = self._store.snapshots, chain_of(stack)
+        found = snapshots.stat(name)
+        if found is None or not found.committed:
+            _unpack(self._store, stack)
+        return name
+
+    @contextmanager
+    def reading(self, stack: Stack) -> Generator[Path, None, None]:
+        """The root file system of `stack`, mounted read-only."""
+        with self._place() as (name, target):
+            top = self.top(stack)
+            if top is not None:
+                self._store.snapshots.mount(top, target, readonly=True)
+            try:
+                yield target
+            finally:
+                if top is not None:
+                    unmount(target)
+            del name
+
+    @contextmanager
+    def writing(self, stack: Stack) -> Generator[Attempt, None, None]:
+        """A new snapshot on `stack`, mounted; unmounted at the end, and removed where the work failed."""
+        top = self.top(stack)
+        with self._place() as (name, target):
+            snapshots = self._store.snapshots
+            key = _key(self._work, name)
+            snapshots.prepare(key, top)
+            try:
+                snapshots.mount(key, target)
+                try:
+                    yield Attempt(key, target, snapshots.upper(key))
+                finally:
+                    unmount(target)
+            except BaseException:
+                with suppress(LadingError):
+                    snapshots.remove(key)
+                raise
+
+    @contextmanager
+    def _place(self) -> Generator[tuple[str, Path], None, None]:
+        name = secrets.token_hex(4)
+        target = self._work / name
+        with machine_errors(target):
+            target.mkdir()
+        try:
+            yield name, target
+        finally:
+            with suppress(OSError):
+                target.rmdir()
+
+
+def chain_of(stack: Stack) -> str:
+    """The name of the snapshot of a stack that is not empty: its chain ID."""
+    return str(chain_ids(tuple(diff_id for _, diff_id in stack))[-1])
+
+
+def _key(work: Path, name: str) -> str:
+    return f"{TEMPORARY}build-{work.name}-{name}"
+
+
+def _unpack(store: Store, stack: Stack) -> None:
+    """Unpacks what is missing of `stack`, by way of the documents that an image of it would have."""
+    config = canonical(
+        {
+            "architecture": "any",
+            "os": "any",
+            "rootfs": {"type": "layers", "diff_ids": [str(diff_id) for _, diff_id in stack]},
+        }
+    )
+    manifest = canonical(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": Descriptor.of(config, CONFIG).json(),
+            "layers": [descriptor.json() for descriptor, _ in stack],
+        }
+    )
+    unpack(store.snapshots, store.blobs, parse_manifest(manifest, MANIFEST, "layers"), parse_config(config, "layers"))
+
+
+def _sweep(works: Path, store: Store) -> None:
+    for name in os.listdir(works):
+        work = works / name
+        try:
+            lock = os.open(work / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            with suppress(OSError):
+                work.rmdir()
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(work, store)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(lock)
+
+
+def _remove(work: Path, store: Store) -> None:
+    for target in [path for path in work.iterdir() if path.name != "lock"]:
+        with suppress(LadingError, OSError):
+            unmount(target)
+        with suppress(LadingError):
+            store.snapshots.remove(_key(work, target.name))
+    # A mount that would not go keeps its folder, and is tried again by the next build.
+    if not any(os.path.ismount(path) for path in work.iterdir()):
+        shutil.rmtree(work, ignore_errors=True)

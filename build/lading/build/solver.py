@@ -1,0 +1,167 @@
+"""Solves a graph: every step that an image needs is found in the cache or executed.
+
+A step's key is made of what it does and of the trees that it does it to, so a step whose new execution gives
+the old tree changes nothing after it. Steps are solved in topological order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from lading.build import links
+from lading.build.cache import Cache, Layer, Product, key_of
+from lading.build.context import Context
+from lading.build.executing import HOSTNAME, Doer, Given, pick_all
+from lading.build.graph import CopyOp, FolderOp, Graph, RunOp, Step
+from lading.build.picking import Picked
+from lading.build.request import BuildRequest, StepReport, Tools
+from lading.build.roots import Roots, chain_of
+from lading.build.state import Solved, entries
+from lading.store.digests import Digest
+from lading.store.errors import LadingError
+from lading.store.layers import settle, write_layer
+from lading.store.trees import Entry, Tree, capture
+
+VERSION: Final = 1
+"""Of the meaning of operations; part of every key."""
+
+
+@dataclass(slots=True)
+class Solver:
+    """Solves the steps of one graph into `solved`."""
+
+    request: BuildRequest
+    tools: Tools
+    cache: Cache
+    roots: Roots
+    solved: Solved
+    epoch: int
+    context: Callable[[], Context]
+
+    def solve(self, graph: Graph) -> None:
+        """Raises `DockerfileError` at the first step that fails; what was solved until then stays in the cache."""
+        needed = graph.needed
+        self.tools.listener.planned(needed)
+        for step in needed:
+            self._solve(step)
+
+    def _solve(self, step: Step) -> None:
+        begun = time.monotonic()
+        given = self._given(step)
+        context = self._note(given)
+        materials = links.materials(step, self.solved, context)
+        key = self._key(step, given)
+        with self.cache.lock(key):
+            product = None if self.request.no_cache else self._cached(key)
+            cached = product is not None
+            if product is None:
+                self.tools.listener.started(step)
+                layer = self._execute(step, given)
+                isolation = self.tools.executor.isolation
+                statement = links.statement(step, layer.tree, materials, isolation) if layer else b""
+                product = Product(layer, statement)
+                self.cache.put("action", key, product.raw())
+        self.solved.products[step.number] = product
+        self.solved.materials[step.number] = materials
+        self.solved.keys[step.number] = key
+        size = product.layer.descriptor.size if product.layer else None
+        report = StepReport(step, cached, time.monotonic() - begun, size)
+        self.solved.reports.append(report)
+        self.tools.listener.finished(report)
+
+    def _cached(self, key: str) -> Product | None:
+        product = self.cache.product(key)
+        if product and product.layer and self.tools.store.blobs.size(product.layer.descriptor.digest) is None:
+            return None
+        return product
+
+    def _given(self, step: Step) -> Given | None:
+        operation = step.operation
+        if not isinstance(operation, CopyOp) or operation.origin is not None:
+            return None
+        if not operation.sources:
+            return Given(None, ())
+        context = self.context()
+        return Given(context, pick_all(context, operation, step, context.content, self.tools))
+
+    def _note(self, given: Given | None) -> Digest | None:
+        if given is None or not given.sources:
+            return None
+        found: dict[bytes, Entry] = {}
+        for source in given.sources:
+            found.update((entry.path, entry) for entry in entries(source, source.item.path))
+        self.solved.note(found.values())
+        return Tree(b"", [found[path] for path in sorted(found)]).root()
+
+    def _key(self, step: Step, given: Given | None) -> str:
+        return key_of(
+            {
+                "version": VERSION,
+                "platform": str(self.tools.platform),
+                "below": self.solved.identity(step.below),
+                "operation": self._operation(step, given),
+                "epoch": self.epoch,
+                "compression": self.request.compression,
+            }
+        )
+
+    def _operation(self, step: Step, given: Given | None) -> dict[str, object]:
+        match step.operation:
+            case FolderOp(path=path, user=user):
+                return {"kind": "folder", "path": path, "user": user}
+            case RunOp() as operation:
+                return {
+                    "kind": "run",
+                    "argv": list(operation.argv),
+                    "environment": [list(pair) for pair in operation.environment],
+                    "workdir": operation.workdir,
+                    "user": operation.user,
+                    "network": operation.network,
+                    "hostname": HOSTNAME,
+                    "isolation": self.tools.executor.isolation,
+                }
+            case CopyOp() as operation:
+                return self._copy(operation, given)
+
+    def _copy(self, operation: CopyOp, given: Given | None) -> dict[str, object]:
+        owner = operation.owner
+        value: dict[str, object] = {
+            "kind": "copy",
+            "destination": operation.destination,
+            "owner": [owner.user, owner.group] if owner else None,
+            "mode": operation.mode,
+            "unpack": operation.unpack,
+            "documents": [[item.name, str(Digest.of(item.content))] for item in operation.documents],
+        }
+        if operation.origin is not None:
+            return {**value, "origin": self.solved.identity(operation.origin), "sources": list(operation.sources)}
+        return {**value, "context": [_source(source) for source in given.sources] if given else []}
+
+    def _execute(self, step: Step, given: Given | None) -> Layer | None:
+        stack = self.solved.stack(step.below)
+        snapshots = self.tools.store.snapshots
+        with self.roots.writing(stack) as attempt:
+            Doer(self.tools, self.roots, self.solved).carry_out(step, attempt, given)
+        try:
+            tree = capture(attempt.upper)
+            if not tree.entries:
+                snapshots.remove(attempt.key)
+                return None
+            layer = write_layer(tree, self.tools.store.blobs, epoch=self.epoch, compression=self.request.compression)
+            settle(attempt.upper, self.epoch)
+            snapshots.commit(attempt.key, chain_of([*stack, (layer.descriptor, layer.diff_id)]))
+        except BaseException:
+            with suppress(LadingError):
+                snapshots.remove(attempt.key)
+            raise
+        return Layer(layer.tree, layer.descriptor, layer.diff_id)
+
+
+def _source(source: Picked) -> dict[str, object]:
+    if source.item.is_folder:
+        return {"folder": str(Tree(b"", entries(source, "")).root())}
+    return {"name": source.name, "file": str(Tree(b"", entries(source, "file")).root())}

@@ -1,0 +1,91 @@
+"""What is known while a graph is solved: images resolved, products of steps, what of the context was used."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from lading.build.cache import Layer, Product
+from lading.build.graph import Chain
+from lading.build.picking import Picked
+from lading.build.request import BaseImage, StepReport
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.trees import Entry, Kind, Tree
+from lading.verify.links import TREE
+from lading.verify.statements import ResourceDescriptor
+
+FROM: str = "mount:from"
+"""The name of a material that a COPY takes from another stage."""
+
+
+@dataclass(slots=True)
+class Solved:
+    """Everything known so far. `used` are the files of the context that steps took, by path."""
+
+    images: dict[str, BaseImage] = field(default_factory=dict[str, BaseImage])
+    products: dict[int, Product] = field(default_factory=dict[int, Product])
+    materials: dict[int, tuple[ResourceDescriptor, ...]] = field(
+        default_factory=dict[int, tuple[ResourceDescriptor, ...]]
+    )
+    keys: dict[int, str] = field(default_factory=dict[int, str])
+    reports: list[StepReport] = field(default_factory=list[StepReport])
+    used: dict[bytes, Entry] = field(default_factory=dict[bytes, Entry])
+
+    def layers(self, chain: Chain) -> list[Layer]:
+        """The layers that the steps of `chain` made, bottom up."""
+        found = (self.products[step].layer for step in chain.steps)
+        return [layer for layer in found if layer]
+
+    def stack(self, chain: Chain) -> list[tuple[Descriptor, Digest]]:
+        """All layers of `chain` with their diff IDs, those of its image first."""
+        image = self.images[chain.image] if chain.image is not None else None
+        below = list(zip(image.manifest.layers, image.config.diff_ids, strict=True)) if image else []
+        return below + [(layer.descriptor, layer.diff_id) for layer in self.layers(chain)]
+
+    def identity(self, chain: Chain) -> dict[str, object]:
+        """What `chain` is in the key of an action: its image's manifest and its trees."""
+        image = self.images[chain.image] if chain.image is not None else None
+        return {
+            "image": str(image.manifest.descriptor.digest) if image else None,
+            "trees": [str(layer.tree) for layer in self.layers(chain)],
+        }
+
+    def resources(self, chain: Chain, name: str = TREE) -> tuple[ResourceDescriptor, ...]:
+        """`chain` as materials of a link: its image, then its trees bottom up under `name`."""
+        image = self.images[chain.image] if chain.image is not None else None
+        below = [ResourceDescriptor.of(image.manifest.descriptor.digest, f"image:{image.reference}")] if image else []
+        return (*below, *(ResourceDescriptor.of(layer.tree, name) for layer in self.layers(chain)))
+
+    def note(self, entries: Iterable[Entry]) -> None:
+        """Remembers files of the context as used."""
+        self.used.update((entry.path, entry) for entry in entries)
+
+    @property
+    def context(self) -> Digest | None:
+        """The root of the tree of all files of the context that were used, None where none was."""
+        return Tree(b"", [self.used[path] for path in sorted(self.used)]).root() if self.used else None
+
+
+def entries(source: Picked, prefix: str) -> list[Entry]:
+    """A source of the context as entries of a tree; `prefix` is its path there, "" for a folder's contents alone."""
+    found = [_entry(path, picked) for path, picked in source.walk(prefix) if path]
+    found.sort(key=lambda entry: entry.path)
+    return found
+
+
+def _entry(path: str, picked: Picked) -> Entry:
+    item = picked.item
+    kind: Kind = "directory" if item.is_folder else "symlink" if item.is_link else "file"
+    return Entry(
+        os.fsencode(path),
+        kind,
+        stat.S_IMODE(item.mode),
+        item.uid,
+        item.gid,
+        item.size if kind == "file" else 0,
+        os.fsencode(item.target),
+        sha256=picked.digest or "",
+    )
