@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
@@ -42,6 +43,7 @@ class ChrootExecutor:
             env=dict(step.env),
             capture_output=True,
             check=False,
+            umask=0o022,
         )
         output(done.stdout, "stdout")
         output(done.stderr, "stderr")
@@ -176,3 +178,40 @@ def write(root: Path, files: Mapping[str, str | bytes | None]) -> Path:
         else:
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return root
+
+
+def busybox(folder: Path) -> Path:
+    """A context that makes a base image of this machine's static busybox, with users and groups."""
+    program = shutil.which("busybox")
+    assert program
+    applets = (
+        "sh",
+        "cat",
+        "cp",
+        "date",
+        "echo",
+        "env",
+        "false",
+        "id",
+        "ln",
+        "ls",
+        "mkdir",
+        "mv",
+        "rm",
+        "stat",
+        "touch",
+    )
+    write(
+        folder,
+        {
+            "Dockerfile": 'FROM scratch\nCOPY root /\nENV GREETING=hello\nWORKDIR /work\nCMD ["sh"]\n',
+            "root/etc/passwd": "root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1001:web:/home/web:/bin/sh\n",
+            "root/etc/group": "root:x:0:\nweb:x:1001:\nlogs:x:2000:\n",
+            "root/tmp": None,
+        },
+    )
+    (folder / "root/bin").mkdir()
+    shutil.copy(program, folder / "root/bin/busybox")
+    for applet in applets:
+        (folder / "root/bin" / applet).symlink_to("busybox")
+    return folder

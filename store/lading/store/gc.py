@@ -38,6 +38,7 @@ def collect(store: Store) -> Collected:
         if not alone:
             return Collected(deferred=True)
         store.blobs.sweep()
+        store.snapshots.sweep()
         reached = _reach(store)
         snapshots = _remove_snapshots(store, reached)
         removed: list[Digest] = []

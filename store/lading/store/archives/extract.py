@@ -1,0 +1,291 @@
+"""Unpacking into a folder without ever leaving it.
+
+Every parent folder is opened by `openat2` with RESOLVE_IN_ROOT: a symlink in the way, of this archive or of a
+layer below, is followed inside the root and cannot lead out of it, whoever changes what meanwhile. The last
+component is never followed. A folder meets a folder; anything else that is in the way is replaced.
+
+With whiteouts, a layer is applied to the *mounted* view of what is below it, so that removing is what it says,
+and the snapshot's own folder ends up with what overlayfs makes of that.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lading.store.archives.compression import Source
+from lading.store.archives.reader import Limits, Member, read_tar
+from lading.store.errors import DocumentError, MachineError
+from lading.store.kernel import IN_ROOT, openat2
+from lading.store.trees import kept
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NODES: Final = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.S_IFIFO}
+_WHITEOUT: Final = b".wh."
+_OPAQUE: Final = b".wh..wh..opq"
+_MAX_OPEN: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """How much was unpacked: entries, and bytes of files."""
+
+    entries: int
+    size: int
+
+
+def extract(
+    source: Source,
+    target: Path,
+    what: str,
+    *,
+    whiteouts: bool = False,
+    owner: Callable[[int, int], tuple[int, int]] | None = None,
+    limits: Limits | None = None,
+) -> Extracted:
+    """Unpacks an uncompressed archive below `target`, which exists, and reads `source` to its end.
+
+    With `whiteouts`, ``.wh.`` names remove what is there. `owner` maps an archive's uid and gid to those given to
+    what is unpacked. Raises `DocumentError`, leaving what was unpacked until then.
+    """
+    root = os.open(target, _FOLDER)
+    try:
+        work = _Extraction(root, what, whiteouts, owner)
+        for member in read_tar(source, what, limits):
+            work.apply(member)
+        return work.finish()
+    finally:
+        os.close(root)
+
+
+class _Extraction:
+    def __init__(
+        self, root: int, what: str, whiteouts: bool, owner: Callable[[int, int], tuple[int, int]] | None
+    ) -> None:
+        self._root = root
+        self._what = what
+        self._whiteouts = whiteouts
+        self._owner = owner
+        self._me = (os.geteuid(), os.getegid())
+        self._open: dict[bytes, int] = {}
+        self._folders: dict[bytes, Member] = {}
+        self._made: set[bytes] = set()
+        self._holding: set[bytes] = set()  # folders that something made here is below
+        self._stale = False
+        self._count = 0
+        self._size = 0
+
+    def apply(self, member: Member) -> None:
+        """Puts one member in its place."""
+        entry = member.entry
+        self._count += 1
+        self._size += entry.size
+        if self._stale:
+            self._close()
+        if self._owner is not None:
+            entry.uid, entry.gid = self._owner(entry.uid, entry.gid)
+        if not entry.path:
+            if entry.kind == "directory":
+                self._folders[b""] = member
+            return
+        folder, _, name = entry.path.rpartition(b"/")
+        try:
+            if self._whiteouts and name.startswith(_WHITEOUT):
+                self._whiteout(folder, name)
+            else:
+                self._place(member, self._folder(folder), name)
+                self._remember(entry.path)
+        except OSError as error:
+            raise self._trouble(error, entry.path) from error
+
+    def _remember(self, path: bytes) -> None:
+        self._made.add(path)
+        while (path := path.rpartition(b"/")[0]) and path not in self._holding:
+            self._holding.add(path)
+
+    def _trouble(self, error: OSError, path: bytes) -> Exception:
+        where = f"{self._what}: {os.fsdecode(path)!r}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EPERM, errno.EACCES, errno.EMFILE):
+            return MachineError(f"{where}: cannot be unpacked: {error.strerror}")
+        return DocumentError(f"{where}: cannot be unpacked: {error.strerror}")
+
+    def finish(self) -> Extracted:
+        """Gives folders their owners, modes and times, which unpacking into them would have changed."""
+        try:
+            for path in sorted(self._folders, reverse=True):
+                self._finish_folder(path, self._folders[path])
+        finally:
+            self._close()
+        return Extracted(self._count, self._size)
+
+    def _finish_folder(self, path: bytes, member: Member) -> None:
+        try:
+            folder = self._folder(path, make=False)
+            if path and not stat.S_ISDIR(self._lstat(path).st_mode):
+                return  # a later entry replaced it by a link to a folder
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        self._dress(folder, member)
+
+    def _lstat(self, path: bytes) -> os.stat_result:
+        folder, _, name = path.rpartition(b"/")
+        return os.stat(name, dir_fd=self._folder(folder, make=False), follow_symlinks=False)
+
+    def _dress(self, file: int, member: Member) -> None:
+        entry = member.entry
+        if (entry.uid, entry.gid) != self._me or entry.kind == "directory":
+            os.fchown(file, entry.uid, entry.gid)
+        os.fchmod(file, entry.mode)
+        for key, value in entry.xattrs:
+            if kept(key):
+                os.setxattr(file, key, value)
+        os.utime(file, ns=(member.mtime, member.mtime))
+
+    def _place(self, member: Member, folder: int, name: bytes) -> None:
+        entry = member.entry
+        if entry.kind == "directory":
+            self._make_folder(member, folder, name)
+            return
+        try:
+            self._make(member, folder, name)
+        except FileExistsError:
+            self._remove(folder, name)
+            self._make(member, folder, name)
+
+    def _make_folder(self, member: Member, folder: int, name: bytes) -> None:
+        path = member.entry.path
+        try:
+            os.mkdir(name, 0o700, dir_fd=folder)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                self._remove(folder, name)
+                os.mkdir(name, 0o700, dir_fd=folder)
+        self._folders[path] = member
+
+    def _make(self, member: Member, folder: int, name: bytes) -> None:
+        entry = member.entry
+        if entry.kind == "file":
+            self._write(member, folder, name)
+        elif entry.kind == "hardlink":
+            self._link(entry.target, folder, name)
+        elif entry.kind == "symlink":
+            os.symlink(entry.target, name, dir_fd=folder)
+            self._dress_by_name(member, folder, name)
+        else:
+            device = os.makedev(*entry.device)
+            if entry.kind == "character" and entry.device == (0, 0):
+                raise DocumentError(f"{self._what}: {entry.path!r}: the device 0:0 means removal to overlayfs")
+            os.mknod(name, _NODES[entry.kind] | 0o600, device, dir_fd=folder)
+            self._dress_by_name(member, folder, name)
+            os.chmod(name, entry.mode, dir_fd=folder)
+
+    def _write(self, member: Member, folder: int, name: bytes) -> None:
+        file = os.open(name, _CREATE, 0o600, dir_fd=folder)
+        try:
+            for piece in member.content():
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(file, view) :]
+            self._dress(file, member)
+        finally:
+            os.close(file)
+
+    def _dress_by_name(self, member: Member, folder: int, name: bytes) -> None:
+        entry = member.entry
+        if (entry.uid, entry.gid) != self._me:
+            os.chown(name, entry.uid, entry.gid, dir_fd=folder, follow_symlinks=False)
+        os.utime(name, ns=(member.mtime, member.mtime), dir_fd=folder, follow_symlinks=False)
+
+    def _link(self, target: bytes, folder: int, name: bytes) -> None:
+        where, _, base = target.rpartition(b"/")
+        if not base:
+            raise DocumentError(f"{self._what}: a hard link to {target!r}")
+        os.link(base, name, src_dir_fd=self._folder(where, make=False), dst_dir_fd=folder, follow_symlinks=False)
+
+    # Folders
+
+    def _folder(self, path: bytes, *, make: bool = True) -> int:
+        """A descriptor of a folder inside the root, made where it is missing."""
+        if not path:
+            return self._root
+        found = self._open.get(path)
+        if found is None:
+            try:
+                found = openat2(self._root, path, _FOLDER, IN_ROOT)
+            except FileNotFoundError:
+                if not make:
+                    raise
+                above, _, name = path.rpartition(b"/")
+                os.mkdir(name, 0o755, dir_fd=self._folder(above))
+                found = openat2(self._root, path, _FOLDER, IN_ROOT)
+            if len(self._open) >= _MAX_OPEN:
+                self._close()
+            self._open[path] = found
+        return found
+
+    def _close(self) -> None:
+        for file in self._open.values():
+            os.close(file)
+        self._open.clear()
+        self._stale = False
+
+    # Removal
+
+    def _whiteout(self, folder: bytes, name: bytes) -> None:
+        try:
+            where = self._folder(folder, make=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return  # nothing is below, so there is nothing to remove
+        if name == _OPAQUE:
+            for child in os.listdir(where):
+                self._remove_older(where, folder, os.fsencode(child))
+            return
+        hidden = name.removeprefix(_WHITEOUT)
+        if hidden in (b"", b".", b"..") or hidden.startswith(_WHITEOUT):
+            raise DocumentError(f"{self._what}: {os.fsdecode(folder + b'/' + name)!r}: not a name that can be removed")
+        self._remove_older(where, folder, hidden)
+
+    def _remove_older(self, where: int, folder: bytes, name: bytes) -> None:
+        """Removes what layers below put there; what this layer itself brought stays."""
+        path = folder + b"/" + name if folder else name
+        if path not in self._made and path not in self._holding:
+            self._remove(where, name)
+            return
+        try:
+            inside = openat2(where, name, _FOLDER | os.O_NOFOLLOW, IN_ROOT)
+        except OSError:
+            return
+        try:
+            for child in os.listdir(inside):
+                self._remove_older(inside, path, os.fsencode(child))
+        finally:
+            os.close(inside)
+
+    def _remove(self, folder: int, name: bytes) -> None:
+        remove(folder, name)
+        self._stale = True  # a folder that went must not be reached by a descriptor opened before
+
+
+def remove(folder: int, name: bytes) -> None:
+    """Removes one entry of an open folder with everything below it, following nothing; a missing one is fine."""
+    try:
+        os.unlink(name, dir_fd=folder)
+        return
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.EISDIR, errno.EPERM):
+            raise
+    inside = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    try:
+        for child in os.listdir(inside):
+            remove(inside, os.fsencode(child))
+    finally:
+        os.close(inside)
+    os.rmdir(name, dir_fd=folder)

@@ -1,0 +1,66 @@
+"""The system calls that Python has no name for: openat2, the mount calls, syncfs."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any, Final
+
+from lading.store.errors import MachineError
+
+IN_ROOT: Final = 0x10
+"""RESOLVE_IN_ROOT: the folder given is the root, for absolute paths, ``..`` and symlinks alike."""
+_MAGICLINKS: Final = 0x02
+_OPENAT2: Final = 437
+
+MS_RDONLY: Final = 1
+MS_BIND: Final = 4096
+MS_REMOUNT: Final = 32
+MS_PRIVATE: Final = 1 << 18
+MNT_DETACH: Final = 2
+UMOUNT_NOFOLLOW: Final = 8
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+_libc: Any = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, path: bytes = b"") -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), os.fsdecode(path) or None)
+    return result
+
+
+def openat2(folder: int, path: bytes, flags: int, resolve: int) -> int:
+    """openat2(2). Magic links of /proc are never followed."""
+    how = _OpenHow(flags, 0, resolve | _MAGICLINKS)
+    while True:
+        result = _libc.syscall(_OPENAT2, folder, path, ctypes.byref(how), ctypes.sizeof(how))
+        # EAGAIN: a rename elsewhere raced with the resolution; the kernel asks for another try.
+        if result >= 0 or ctypes.get_errno() != 11:
+            return _check(result, path)
+
+
+def mount(source: bytes, target: bytes, kind: bytes | None, flags: int, data: bytes | None = None) -> None:
+    """mount(2)."""
+    _check(_libc.mount(source, target, kind, ctypes.c_ulong(flags), data), target)
+
+
+def umount(target: bytes, flags: int = UMOUNT_NOFOLLOW) -> None:
+    """umount2(2)."""
+    _check(_libc.umount2(target, flags), target)
+
+
+def syncfs(folder: os.PathLike[str]) -> None:
+    """Everything written to the file system of `folder` is on the disk afterwards."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _libc.syncfs(file) < 0:
+            number = ctypes.get_errno()
+            raise MachineError(f"{os.fspath(folder)}: {os.strerror(number)}")
+    finally:
+        os.close(file)

@@ -1,0 +1,113 @@
+"""Layers: from a tree to a blob, and from a blob to a folder, with every digest taken in passing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lading.store.archives.compression import MEDIA_TYPES, Compression, Source, decoder, encoder
+from lading.store.archives.extract import Extracted, extract
+from lading.store.archives.reader import Limits
+from lading.store.archives.writer import write_tar
+from lading.store.blobs import BlobReader, Blobs
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.errors import DocumentError
+from lading.store.progress import QUIET, Progress, Task
+from lading.store.trees import Tree, walk
+
+EPOCH: Final = 315532800
+"""1980-01-01, the time of everything in a layer unless told otherwise: a zip archive holds nothing earlier."""
+_RATIO: Final = 1000
+_ALWAYS: Final = 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer in the store: its blob, the digest and size of its uncompressed archive, the root of its tree."""
+
+    descriptor: Descriptor
+    diff_id: Digest
+    size: int
+    tree: Digest
+
+
+def write_layer(tree: Tree, blobs: Blobs, *, epoch: int = EPOCH, compression: Compression = "zstd") -> Layer:
+    """Writes `tree` as a layer. The same tree, epoch and encoder give the same layer. Each file is read once."""
+    diff = hashlib.sha256()
+    size = written = 0
+    running = encoder(compression)
+    with blobs.writer() as writer:
+
+        def sink(data: bytes | memoryview) -> None:
+            nonlocal size, written
+            size += len(data)
+            diff.update(data)
+            written += writer.write(running.compress(bytes(data)))
+
+        write_tar(tree, sink, epoch)
+        written += writer.write(running.flush())
+        digest = writer.commit()
+    descriptor = Descriptor(MEDIA_TYPES[compression], digest, written)
+    return Layer(descriptor, Digest("sha256", diff.hexdigest()), size, tree.root())
+
+
+class _Counted:
+    """A blob's reader that tells its progress."""
+
+    def __init__(self, reader: BlobReader, task: Task) -> None:
+        self._reader = reader
+        self._task = task
+
+    def read(self, size: int, /) -> bytes:
+        data = self._reader.read(size)
+        self._task.advance(len(data))
+        return data
+
+
+class _Hashed:
+    """A source that is hashed as it passes."""
+
+    def __init__(self, source: Source, algorithm: str) -> None:
+        self._source = source
+        self.hash = hashlib.new(algorithm)
+
+    def read(self, size: int, /) -> bytes:
+        data = self._source.read(size)
+        self.hash.update(data)
+        return data
+
+
+def apply_layer(
+    blobs: Blobs, descriptor: Descriptor, diff_id: Digest, target: Path, *, progress: Progress = QUIET
+) -> Extracted:
+    """Unpacks a layer onto `target`, the mounted view of the layers below or an empty folder.
+
+    Blob and archive are held to their digests in the same pass. Raises `DocumentError`, leaving what was
+    unpacked until then, which must not be used.
+    """
+    limits = Limits(size=max(_ALWAYS, descriptor.size * _RATIO))
+    task = progress.task(f"unpacking {descriptor.digest.short}", descriptor.size)
+    what = f"layer {descriptor.digest}"
+    with blobs.open(descriptor.digest) as blob:
+        archive = _Hashed(decoder(_Counted(blob, task), descriptor.media_type, what), diff_id.algorithm)
+        extracted = extract(archive, target, what, whiteouts=True, limits=limits)
+        while blob.read(1024 * 1024):
+            pass  # what follows the compressed archive belongs to the blob's digest too
+    found = Digest(diff_id.algorithm, archive.hash.hexdigest())
+    if found != diff_id:
+        raise DocumentError(f"{what}: the uncompressed archive is {found}, but the image's config says {diff_id}")
+    task.done()
+    return extracted
+
+
+def settle(upper: Path, epoch: int = EPOCH) -> None:
+    """Gives everything in a folder the times that unpacking its layer would, so that both are the same tree."""
+    times = (epoch * 1_000_000_000, epoch * 1_000_000_000)
+    folder = os.fsencode(upper)
+    for path in [path for path, _ in walk(folder)]:
+        os.utime(path, ns=times, follow_symlinks=False)
+    os.utime(folder, ns=times)

@@ -1,0 +1,68 @@
+"""Mounting layers over each other with overlayfs, by the mount call and nothing else."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from lading.store.errors import MachineError
+from lading.store.kernel import MNT_DETACH, MS_BIND, MS_PRIVATE, MS_RDONLY, MS_REMOUNT, UMOUNT_NOFOLLOW, mount, umount
+
+_PAGE = 4095
+
+
+def mount_overlay(lowers: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
+    """`lowers` from the bottom up, `upper` on top of them, writable at `target`. Raises `MachineError`.
+
+    Nothing of overlayfs that would make an upper folder differ from a plain layer is left on.
+    """
+    names = ":".join(str(lower).replace("\\", "\\\\").replace(":", "\\:") for lower in reversed(lowers))
+    options = f"lowerdir={names},upperdir={upper},workdir={work},index=off,metacopy=off,redirect_dir=off"
+    if len(os.fsencode(options)) > _PAGE:
+        raise MachineError(f"{len(lowers)} layers are more than this kernel mounts over each other")
+    _mount(b"overlay", target, b"overlay", 0, os.fsencode(options))
+
+
+def mount_readonly(lowers: Sequence[Path], target: Path) -> None:
+    """The view of `lowers`, from the bottom up, that nobody can write to."""
+    if len(lowers) == 1:
+        mount_folder(lowers[0], target)
+        _mount(b"none", target, None, MS_BIND | MS_REMOUNT | MS_RDONLY)
+        return
+    names = ":".join(str(lower) for lower in reversed(lowers))
+    options = f"lowerdir={names},index=off,metacopy=off,redirect_dir=off"
+    if len(os.fsencode(options)) > _PAGE:
+        raise MachineError(f"{len(lowers)} layers are more than this kernel mounts over each other")
+    _mount(b"overlay", target, b"overlay", MS_RDONLY, os.fsencode(options))
+
+
+def mount_folder(folder: Path, target: Path) -> None:
+    """A folder, as it is, at `target`."""
+    _mount(os.fsencode(folder), target, None, MS_BIND)
+
+
+def _mount(source: bytes, target: Path, kind: bytes | None, flags: int, data: bytes | None = None) -> None:
+    try:
+        mount(source, os.fsencode(target), kind, flags, data)
+        if not flags & MS_REMOUNT:
+            mount(b"none", os.fsencode(target), None, MS_PRIVATE)
+    except OSError as error:
+        raise MachineError(
+            f"{target}: cannot be mounted: {error.strerror}",
+            hint="images are run and built as root so far" if error.errno == errno.EPERM else None,
+        ) from error
+
+
+def unmount(target: Path) -> bool:
+    """Unmounts whatever is at `target`, at the latest when its last user goes; whether anything was there."""
+    found = False
+    while True:
+        try:
+            umount(os.fsencode(target), MNT_DETACH | UMOUNT_NOFOLLOW)
+            found = True
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.ENOENT):
+                return found
+            raise MachineError(f"{target}: cannot be unmounted: {error.strerror}") from error

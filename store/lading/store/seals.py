@@ -1,0 +1,99 @@
+"""Seals: what files looked like when they were last known to be right.
+
+A seal of a blob is its size, times and inode. A seal of a tree is the SHA-256 of a listing of every entry's type,
+mode, owner, size, times and inode. Whoever changes a byte through the file system changes a ctime, which nobody
+can set; what changes below the file system is for `fsck` to find.
+"""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from lading.store.digests import Digest
+from lading.store.errors import DocumentError
+from lading.store.files import FileBlobs
+from lading.store.index import Index
+from lading.store.trees import walk
+
+UNPACK: Final = "`lading unpack --force IMAGE` unpacks it anew from verified blobs"
+
+
+class SealError(DocumentError):
+    """Something is not as it was left."""
+
+
+class BlobSeals:
+    """The seals of a store's blobs."""
+
+    def __init__(self, blobs: FileBlobs, index: Index) -> None:
+        self._blobs = blobs
+        self._index = index
+
+    def check(self, digest: Digest) -> None:
+        """Whether a blob is still what it was; one that looks otherwise, or was never sealed, is hashed.
+
+        Raises `MissingBlobError`, or `SealError` where the content is not the digest's.
+        """
+        path = self._blobs.path(digest)
+        row = self._index.one("SELECT seal FROM blob_seal WHERE digest = ?", (str(digest),))
+        if row is not None and row[0] == _blob_seal(path):
+            return
+        before = _blob_seal(path)
+        with self._blobs.open(digest) as reader:
+            try:
+                while reader.read(1024 * 1024):
+                    pass
+            except DocumentError as error:
+                raise SealError(error.message, hint="`lading pull` brings the image anew") from None
+        self._index.run("INSERT OR REPLACE INTO blob_seal VALUES (?, ?)", (str(digest), before))
+
+
+def _blob_seal(path: Path) -> str:
+    try:
+        info = os.lstat(path)
+    except FileNotFoundError:
+        return ""
+    return f"{info.st_mode:o} {info.st_size} {info.st_mtime_ns} {info.st_ctime_ns} {info.st_ino}"
+
+
+def tree_listing(folder: Path) -> bytes:
+    """A line for every entry below `folder` and for itself: what a seal is the digest of."""
+    root = os.fsencode(folder)
+    cut = len(root) + 1
+    info = os.lstat(root)
+    lines = [b"%o %d:%d %d %d" % (info.st_mode, info.st_uid, info.st_gid, info.st_ctime_ns, info.st_ino)]
+    for path, info in walk(root):
+        lines.append(
+            b"%o %d:%d %d %d %d %d %d %b"
+            % (
+                info.st_mode,
+                info.st_uid,
+                info.st_gid,
+                info.st_size,
+                info.st_mtime_ns,
+                info.st_ctime_ns,
+                info.st_ino,
+                info.st_rdev,
+                path[cut:].replace(b"\n", b"\\n"),
+            )
+        )
+    return b"\n".join(lines)
+
+
+def tree_seal(listing: bytes) -> str:
+    """The seal of a listing."""
+    return sha256(listing).hexdigest()
+
+
+def first_difference(before: bytes, after: bytes) -> str:
+    """The path of the first entry in which two listings differ."""
+    old, new = set(before.split(b"\n")), after.split(b"\n")
+    changed = next((line for line in new if line not in old), None)
+    if changed is None:
+        present = set(new)
+        changed = next((line for line in before.split(b"\n") if line not in present), b"")
+    parts = changed.split(b" ", 7)
+    return os.fsdecode(parts[7]) if len(parts) == 8 else "the folder itself"

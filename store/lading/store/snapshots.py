@@ -1,0 +1,215 @@
+"""Unpacked layers, in the model of containerd's snapshotters.
+
+A snapshot is prepared on a parent, written to through its mount, and committed under a name; then it never
+changes, and others are prepared on it. Committing flushes it to the disk and seals it; `check` tells whether it
+and all below it are still as they were. Names of committed snapshots are chain IDs of layers.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from lading.store.errors import MachineError
+from lading.store.files import machine_errors, write_atomically
+from lading.store.index import Index
+from lading.store.kernel import syncfs
+from lading.store.mounts import mount_folder, mount_overlay, mount_readonly, unmount
+from lading.store.seals import UNPACK, SealError, first_difference, tree_listing, tree_seal
+
+TEMPORARY: Final = "tmp:"
+"""Keys that begin so belong to work under way, and are swept when none is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is known of one."""
+
+    key: str
+    parent: str | None
+    folder: str
+    committed: bool
+    seal: str | None
+
+
+class Snapshots(Protocol):
+    """Where layers are unpacked."""
+
+    def prepare(self, key: str, parent: str | None) -> None:
+        """A new writable snapshot. Raises `MachineError` where the key is taken or the parent not committed."""
+        ...
+
+    def upper(self, key: str) -> Path:
+        """The folder that holds a snapshot's own changes."""
+        ...
+
+    def mount(self, key: str, target: Path, *, readonly: bool = False) -> None:
+        """Shows a snapshot, with what is below it, at `target`."""
+        ...
+
+    def commit(self, key: str, name: str) -> None:
+        """Makes a writable snapshot immutable under `name`; dropped where another was committed so first."""
+        ...
+
+    def remove(self, key: str) -> None:
+        """Removes a snapshot that no other stands on; a missing one is fine."""
+        ...
+
+    def stat(self, key: str) -> Snapshot | None:
+        """What is known of `key`."""
+        ...
+
+    def check(self, name: str) -> None:
+        """Raises `SealError` unless a committed snapshot and all below it are as they were committed."""
+        ...
+
+
+class OverlaySnapshots:
+    """Folders under ``snapshots/``, mounted over each other with overlayfs."""
+
+    def __init__(self, root: Path, index: Index) -> None:
+        self._folder = root / "snapshots"
+        self._index = index
+
+    def stat(self, key: str) -> Snapshot | None:
+        """What is known of `key`."""
+        row = self._index.one("SELECT key, parent, folder, committed, seal FROM snapshot WHERE key = ?", (key,))
+        return None if row is None else Snapshot(row[0], row[1], row[2], bool(row[3]), row[4])
+
+    def upper(self, key: str) -> Path:
+        """The folder that holds a snapshot's own changes."""
+        return self._folder / self._get(key).folder / "fs"
+
+    def _get(self, key: str) -> Snapshot:
+        found = self.stat(key)
+        if found is None:
+            raise MachineError(f"there is no snapshot {key}")
+        return found
+
+    def prepare(self, key: str, parent: str | None) -> None:
+        """A new writable snapshot. Raises `MachineError` where the key is taken or the parent not committed."""
+        if parent is not None and not self._get(parent).committed:
+            raise MachineError(f"the snapshot {parent} is still being written")
+        folder = secrets.token_hex(6)
+        place = self._folder / folder
+        with machine_errors(place):
+            place.mkdir(mode=0o700, parents=True)
+            (place / "fs").mkdir(mode=0o755)
+            (place / "work").mkdir(mode=0o700)
+            if parent is not None:
+                # The root folder is the only one that no layer need mention: it is as it was below.
+                self._copy_root(self.upper(parent), place / "fs")
+        now = time.time()
+        with self._index.transaction():
+            if self.stat(key) is not None:
+                shutil.rmtree(place)
+                raise MachineError(f"there is a snapshot {key} already")
+            self._index.run("INSERT INTO snapshot VALUES (?, ?, ?, 0, NULL, ?, ?)", (key, parent, folder, now, now))
+
+    def _copy_root(self, source: Path, target: Path) -> None:
+        info = source.stat()
+        os.chown(target, info.st_uid, info.st_gid)
+        target.chmod(info.st_mode & 0o7777)
+
+    def mount(self, key: str, target: Path, *, readonly: bool = False) -> None:
+        """Shows a snapshot, with what is below it, at `target`, an existing folder."""
+        found = self._get(key)
+        below = [self._folder / snapshot.folder / "fs" for snapshot in self._below(found)]
+        own = self._folder / found.folder
+        if readonly or found.committed:
+            mount_readonly([*below, own / "fs"], target)
+        elif below:
+            mount_overlay(below, own / "fs", own / "work", target)
+        else:
+            mount_folder(own / "fs", target)
+
+    def _below(self, snapshot: Snapshot) -> list[Snapshot]:
+        """The ancestors, from the bottom up."""
+        found: list[Snapshot] = []
+        while snapshot.parent is not None:
+            snapshot = self._get(snapshot.parent)
+            found.append(snapshot)
+        return found[::-1]
+
+    def commit(self, key: str, name: str) -> None:
+        """Makes a writable snapshot immutable under `name`; dropped where another was committed so first."""
+        found = self._get(key)
+        place = self._folder / found.folder
+        with machine_errors(place):
+            shutil.rmtree(place / "work", ignore_errors=True)
+            listing = tree_listing(place / "fs")
+            write_atomically(place / "sealed", listing, 0o600)
+            syncfs(place)
+        with self._index.transaction():
+            if name == key or self.stat(name) is None:
+                self._index.run(
+                    "UPDATE snapshot SET key = ?, committed = 1, seal = ? WHERE key = ?",
+                    (name, tree_seal(listing), key),
+                )
+                return
+        self.remove(key)
+
+    def check(self, name: str) -> None:
+        """Raises `SealError` unless a committed snapshot and all below it are as they were committed."""
+        top = self._get(name)
+        for snapshot in (*self._below(top), top):
+            folder = self._folder / snapshot.folder
+            listing = tree_listing(folder / "fs")
+            if tree_seal(listing) != snapshot.seal:
+                what = self._changed(folder, snapshot, listing)
+                raise SealError(f"the unpacked tree of layer {snapshot.key} was changed: {what}", hint=UNPACK)
+
+    def _changed(self, folder: Path, snapshot: Snapshot, listing: bytes) -> str:
+        try:
+            before = (folder / "sealed").read_bytes()
+        except OSError:
+            before = b""
+        if tree_seal(before) != snapshot.seal:
+            return "and so was the list of what it held"
+        return first_difference(before, listing)
+
+    def remove(self, key: str) -> None:
+        """Removes a snapshot that no other stands on; a missing one is fine."""
+        found = self.stat(key)
+        if found is None:
+            return
+        with self._index.transaction():
+            child = self._index.one("SELECT key FROM snapshot WHERE parent = ?", (key,))
+            if child is not None:
+                raise MachineError(f"the snapshot {key} is in use by {child[0]}")
+            self._index.run("DELETE FROM snapshot WHERE key = ?", (key,))
+        self._delete(self._folder / found.folder)
+
+    def _delete(self, place: Path) -> None:
+        unmount(place / "merged")
+        with machine_errors(place):
+            shutil.rmtree(place, onerror=_gone)
+
+    def merged(self, key: str) -> Path:
+        """A folder to mount a snapshot at while it is worked on; removed with the snapshot."""
+        place = self._folder / self._get(key).folder / "merged"
+        place.mkdir(exist_ok=True)
+        return place
+
+    def sweep(self) -> None:
+        """Removes what killed work left: temporary snapshots, and folders without a row. Call while nobody writes."""
+        for (key,) in self._index.all("SELECT key FROM snapshot WHERE key LIKE ?", (f"{TEMPORARY}%",)):
+            self.remove(key)
+        if not self._folder.is_dir():
+            return
+        known = {row[0] for row in self._index.all("SELECT folder FROM snapshot")}
+        for place in self._folder.iterdir():
+            if place.name not in known:
+                self._delete(place)
+
+
+def _gone(_call: Callable[..., object], path: str, problem: tuple[type[BaseException], BaseException, object]) -> None:
+    """Somebody else may remove the same folder."""
+    if not isinstance(problem[1], FileNotFoundError):
+        raise MachineError(f"{path}: {getattr(problem[1], 'strerror', problem[1])}")

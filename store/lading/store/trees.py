@@ -1,0 +1,215 @@
+"""Trees: what a layer or a folder contains, without times.
+
+A tree's listing is one RFC 8785 JSON document::
+
+    {"entries": [{"path": "usr/bin/app", "type": "file", "mode": 493, "uid": 0, "gid": 0,
+                  "size": 5, "sha256": "…"}, …]}
+
+Entries are sorted by the bytes of their paths. `type` is ``file``, ``directory``, ``symlink``, ``hardlink``,
+``character``, ``block``, ``fifo`` or ``whiteout`` (something below is removed). Members beside `path` and `type`:
+
+- `mode` (twelve permission bits), `uid`, `gid`: all but hardlink and whiteout;
+- `size` in bytes and `sha256`: file;
+- `target`: of a symlink its text, of a hardlink the path of the first entry of its group;
+- `device`: ``major:minor`` of character and block;
+- `opaque`: true on a directory that hides what is below it;
+- `xattrs`: name to base64 of the value, where there are any.
+
+Paths and targets are UTF-8; ``%`` and bytes that are not UTF-8 are percent-encoded. The tree's root is the
+SHA-256 of the listing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from lading.store.digests import Digest
+from lading.store.errors import InputError
+
+Kind = Literal["file", "directory", "symlink", "hardlink", "character", "block", "fifo", "whiteout"]
+
+OPAQUE: Final = ("trusted.overlay.opaque", "user.overlay.opaque")
+_SPECIAL: Final[dict[int, Kind]] = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "directory",
+    stat.S_IFLNK: "symlink",
+    stat.S_IFCHR: "character",
+    stat.S_IFBLK: "block",
+    stat.S_IFIFO: "fifo",
+}
+
+
+# Not frozen: thirty thousand of them are made at once, and freezing doubles what one costs.
+@dataclass(slots=True)
+class Entry:
+    """One entry; `path` and `target` as the file system has them, `sha256` in hexadecimal once it is known."""
+
+    path: bytes
+    kind: Kind
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    size: int = 0
+    target: bytes = b""
+    device: tuple[int, int] = (0, 0)
+    xattrs: tuple[tuple[str, bytes], ...] = ()
+    opaque: bool = False
+    sha256: str = ""
+
+
+@dataclass(slots=True)
+class Tree:
+    """The entries below `folder`, sorted, whose files' content is read from there."""
+
+    folder: bytes
+    entries: list[Entry] = field(default_factory=list[Entry])
+
+    def source(self, entry: Entry) -> bytes:
+        """Where the entry is."""
+        return os.path.join(self.folder, entry.path)
+
+    def listing(self) -> bytes:
+        """The document. Files whose digest is not known yet are read."""
+        for entry in self.entries:
+            if entry.kind == "file" and not entry.sha256:
+                with open(self.source(entry), "rb") as stream:
+                    entry.sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        return f'{{"entries":[{",".join(map(_json, self.entries))}]}}'.encode()
+
+    def root(self) -> Digest:
+        """The SHA-256 of the listing."""
+        return Digest.of(self.listing())
+
+
+def text(name: bytes) -> str:
+    """`name` as it stands in a listing."""
+    encoded = name.replace(b"%", b"%25")
+    try:
+        return encoded.decode()
+    except UnicodeDecodeError:
+        return "".join(
+            f"%{ord(char) - 0xDC00:02X}" if "\udc80" <= char <= "\udcff" else char
+            for char in encoded.decode("utf-8", "surrogateescape")
+        )
+
+
+def _json(entry: Entry) -> str:
+    """Members in their canonical order, which is that of their names."""
+    quote = _quote
+    parts: list[str] = []
+    if entry.kind in ("character", "block"):
+        parts.append(f'"device":"{entry.device[0]}:{entry.device[1]}"')
+    owned = entry.kind not in ("hardlink", "whiteout")
+    if owned:
+        parts.append(f'"gid":{entry.gid},"mode":{entry.mode}')
+    if entry.opaque:
+        parts.append('"opaque":true')
+    parts.append(f'"path":{quote(text(entry.path))}')
+    if entry.kind == "file":
+        parts.append(f'"sha256":"{entry.sha256}","size":{entry.size}')
+    if entry.kind in ("symlink", "hardlink"):
+        parts.append(f'"target":{quote(text(entry.target))}')
+    parts.append(f'"type":"{entry.kind}"')
+    if owned:
+        parts.append(f'"uid":{entry.uid}')
+    if entry.xattrs:
+        values = ",".join(f'{quote(name)}:"{b64encode(value).decode()}"' for name, value in sorted(entry.xattrs))
+        parts.append(f'"xattrs":{{{values}}}')
+    return f"{{{','.join(parts)}}}"
+
+
+def _quote(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def capture(upper: os.PathLike[str]) -> Tree:
+    """The tree of an overlay's upper folder: what was added, changed and removed.
+
+    Sockets are left out. Raises `InputError` for a name that a layer cannot hold.
+    """
+    return _tree(os.fsencode(upper), whiteouts=True)
+
+
+def scan(folder: os.PathLike[str]) -> Tree:
+    """The tree of a plain folder. Sockets are left out."""
+    return _tree(os.fsencode(folder), whiteouts=False)
+
+
+def _tree(folder: bytes, *, whiteouts: bool) -> Tree:
+    found: list[Entry] = []
+    inodes: dict[tuple[int, int], list[Entry]] = {}
+    for path, info in walk(folder):
+        kind = _SPECIAL.get(stat.S_IFMT(info.st_mode))
+        if kind is None:
+            continue
+        name = path[len(folder) + 1 :]
+        _check_name(name)
+        entry = _entry(name, path, kind, info)
+        if whiteouts and kind == "character" and entry.device == (0, 0):
+            entry = Entry(name, "whiteout")
+        elif info.st_nlink > 1 and kind not in ("directory", "whiteout"):
+            inodes.setdefault((info.st_dev, info.st_ino), []).append(entry)
+        found.append(entry)
+    found.sort(key=lambda entry: entry.path)
+    for group in inodes.values():
+        _link(group)
+    return Tree(folder, found)
+
+
+def _link(group: list[Entry]) -> None:
+    """Of several names of one inode the first is the file, the others are links to it."""
+    first = min(group, key=lambda entry: entry.path)
+    for entry in group:
+        if entry is not first:
+            entry.kind, entry.target, entry.size, entry.xattrs = "hardlink", first.path, 0, ()
+
+
+def _check_name(name: bytes) -> None:
+    if name.rpartition(b"/")[2].startswith(b".wh."):
+        raise InputError(
+            f"{text(name)}: a layer cannot hold a name that begins with .wh., it would remove something",
+            hint="rename the file, or remove it in the step that made it",
+        )
+
+
+def _entry(name: bytes, path: bytes, kind: Kind, info: os.stat_result) -> Entry:
+    entry = Entry(name, kind, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
+    if kind == "symlink":
+        entry.target = os.readlink(path)
+        return entry
+    if kind == "file":
+        entry.size = info.st_size
+    elif kind in ("character", "block"):
+        entry.device = (os.major(info.st_rdev), os.minor(info.st_rdev))
+    for attribute in os.listxattr(path, follow_symlinks=False):
+        if attribute in OPAQUE:
+            entry.opaque = True
+        elif kept(attribute):
+            value = os.getxattr(path, attribute, follow_symlinks=False)
+            entry.xattrs = (*entry.xattrs, (attribute, value))
+    return entry
+
+
+def kept(attribute: str) -> bool:
+    """Whether an extended attribute belongs to content: users' own and file capabilities, nothing of the host's."""
+    if attribute == "security.capability":
+        return True
+    return attribute.startswith("user.") and not attribute.startswith("user.overlay.")
+
+
+def walk(folder: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+    """Everything below `folder` but itself, each with its lstat; a folder before its content, names sorted."""
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        info = entry.stat(follow_symlinks=False)
+        yield entry.path, info
+        if stat.S_ISDIR(info.st_mode):
+            yield from walk(entry.path)

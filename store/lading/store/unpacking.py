@@ -1,0 +1,72 @@
+"""From an image's layers to committed snapshots."""
+
+from __future__ import annotations
+
+import secrets
+
+from lading.store.blobs import Blobs
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.documents import ImageConfig, Manifest, chain_ids
+from lading.store.errors import DocumentError
+from lading.store.layers import apply_layer
+from lading.store.mounts import unmount
+from lading.store.progress import QUIET, Progress
+from lading.store.snapshots import TEMPORARY, OverlaySnapshots
+
+
+def unpack(
+    snapshots: OverlaySnapshots, blobs: Blobs, manifest: Manifest, config: ImageConfig, progress: Progress = QUIET
+) -> str | None:
+    """Unpacks what is not unpacked yet; the name of the topmost snapshot, None for an image without layers.
+
+    Every blob and archive is held to its digest. A kill leaves nothing that counts. Raises `DocumentError`.
+    """
+    if len(manifest.layers) != len(config.diff_ids):
+        raise DocumentError(
+            f"{manifest.descriptor.digest}: {len(manifest.layers)} layers, but its config lists {len(config.diff_ids)}"
+        )
+    parent: str | None = None
+    for layer, diff_id, chain in zip(manifest.layers, config.diff_ids, chain_ids(config.diff_ids), strict=True):
+        name = str(chain)
+        found = snapshots.stat(name)
+        if found is None or not found.committed:
+            _unpack_layer(snapshots, blobs, layer, diff_id, parent, name, progress)
+        parent = name
+    return parent
+
+
+def _unpack_layer(
+    snapshots: OverlaySnapshots,
+    blobs: Blobs,
+    layer: Descriptor,
+    diff_id: Digest,
+    parent: str | None,
+    name: str,
+    progress: Progress,
+) -> None:
+    key = f"{TEMPORARY}{secrets.token_hex(8)}"
+    snapshots.prepare(key, parent)
+    try:
+        target = snapshots.upper(key)
+        if parent is not None:
+            target = snapshots.merged(key)
+            snapshots.mount(key, target)
+        try:
+            apply_layer(blobs, layer, diff_id, target, progress=progress)
+        finally:
+            if parent is not None:
+                unmount(target)
+        snapshots.commit(key, name)
+    except BaseException:
+        snapshots.remove(key)
+        raise
+
+
+def repair(
+    snapshots: OverlaySnapshots, blobs: Blobs, manifest: Manifest, config: ImageConfig, progress: Progress = QUIET
+) -> str | None:
+    """Unpacks an image anew. Raises `MachineError` where a container or another image stands on what is there."""
+    for chain in reversed(chain_ids(config.diff_ids)):
+        snapshots.remove(str(chain))
+    return unpack(snapshots, blobs, manifest, config, progress)

@@ -1,0 +1,249 @@
+"""Snapshots, seals, layers and unpacking, as root on a real kernel."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from lading.store.blobs import write_blob
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.documents import CONFIG, LAYER_GZIP, Manifest
+from lading.store.errors import DocumentError
+from lading.store.gc import collect
+from lading.store.layers import EPOCH, apply_layer, settle, write_layer
+from lading.store.memory import MemoryBlobs
+from lading.store.snapshots import Snapshots
+from lading.store.store import Store
+from lading.store.strict import canonical
+from lading.store.trees import capture, scan
+from lading.store.unpacking import repair, unpack
+from suites.images import put_manifest
+from suites.machine import needs
+from suites.snapshots import SnapshotsContract, mounted
+from suites.trees import make, seen
+
+pytestmark = needs("root", "overlay")
+
+FILES = [
+    ((b"usr", b"bin"), b"app", "file", 0o4755, 0, b"binary", True),
+    ((b"usr",), b"lib", "symlink", 0, 0, b"bin", False),
+    ((b"etc",), b"conf", "file", 0o640, 1000, b"key=value", False),
+    ((b"etc",), b"same", "hardlink", 0, 0, b"", False),
+    ((b"dev",), b"null", "device", 0o666, 0, b"", False),
+]
+
+
+class TestOverlaySnapshots(SnapshotsContract):
+    @pytest.fixture
+    def snapshots(self, tmp_path: Path) -> Snapshots:
+        return Store.open(tmp_path / "root").snapshots
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "root")
+
+
+def image(store: Store, *folders: Path, compression: str = "zstd") -> Manifest:
+    """An image with a layer for each folder, the upper folders of overlays."""
+    layers = [write_layer(capture(folder), store.blobs, compression=compression) for folder in folders]  # type: ignore[arg-type]
+    config = {
+        "os": "linux",
+        "architecture": "amd64",
+        "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id) for layer in layers]},
+    }
+    descriptor = put_manifest(store, canonical(config), CONFIG, [layer.descriptor.json() for layer in layers])
+    document = store.document(descriptor)
+    assert isinstance(document, Manifest)
+    return document
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip", "none"])
+def test_a_layer_gives_back_what_it_was_made_of(tmp_path: Path, compression: str) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    make(source, FILES)
+    blobs = MemoryBlobs()
+    layer = write_layer(scan(source), blobs, compression=compression)  # type: ignore[arg-type]
+    assert blobs.size(layer.descriptor.digest) == layer.descriptor.size
+    apply_layer(blobs, layer.descriptor, layer.diff_id, target)
+    assert seen(target) == seen(source)
+    assert layer.tree == scan(target).root()
+    settle(source)
+    assert seen(target, times=True) == seen(source, times=True)
+    assert os.stat(target / "usr/bin/app").st_mtime == EPOCH
+
+
+def test_a_blob_of_another_archive_is_refused(tmp_path: Path) -> None:
+    blobs = MemoryBlobs()
+    layer = write_layer(scan(tmp_path), blobs)
+    with pytest.raises(DocumentError, match="but the image's config says"):
+        apply_layer(blobs, layer.descriptor, Digest.of(b"another"), tmp_path)
+
+
+def test_a_bomb_is_refused(tmp_path: Path) -> None:
+    stream = BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        info = tarfile.TarInfo("zeros")
+        info.size = 2 * 1024**3
+        archive.addfile(tarfile.TarInfo("small"))
+        header = info.tobuf()
+    # A header that promises two gibibytes is enough: nothing of it need be there.
+    import gzip
+
+    data = gzip.compress(header)
+    blobs = MemoryBlobs()
+    descriptor = Descriptor(LAYER_GZIP, write_blob(blobs, data), len(data))
+    with pytest.raises(DocumentError, match="more than 1073741824 bytes"):
+        apply_layer(blobs, descriptor, Digest.of(b""), tmp_path)
+
+
+def test_upper_folders_become_layers_and_layers_the_same_view(store: Store, tmp_path: Path) -> None:
+    where = tmp_path / "mnt"
+    snapshots = store.snapshots
+    snapshots.prepare("base", None)
+    with mounted(snapshots, "base", where) as root:
+        make(root, FILES)
+        (root / "old").mkdir()
+        (root / "old/file").touch()
+        (root / "link").symlink_to("usr")
+    snapshots.commit("base", "base")
+    snapshots.prepare("change", "base")
+    with mounted(snapshots, "change", where) as root:
+        (root / "etc/conf").unlink()
+        (root / "usr/bin/new").write_text("new")
+        subprocess.run(["rm", "-r", root / "old"], check=True)
+        (root / "old").mkdir()
+        (root / "old/fresh").touch()
+        (root / "link").unlink()
+        (root / "link").mkdir()
+        expected = seen(root)
+    manifest = image(store, snapshots.upper("base"), snapshots.upper("change"))
+    top = unpack(snapshots, store.blobs, manifest, store.config(manifest))
+    assert top is not None
+    with mounted(snapshots, top, where, readonly=True) as root:
+        assert seen(root) == expected
+    snapshots.check(top)
+
+
+def test_a_path_through_a_link_of_a_lower_layer(store: Store, tmp_path: Path) -> None:
+    """As in images of a merged /usr: a layer says lib/x where the one below made lib a link."""
+    base, top = tmp_path / "base", tmp_path / "top"
+    (base / "usr/lib").mkdir(parents=True)
+    (base / "lib").symlink_to("usr/lib")
+    base_layer = write_layer(scan(base), store.blobs)
+    stream = BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("lib/x"))
+    data = stream.getvalue()
+    digest = write_blob(store.blobs, data)
+    config = {
+        "os": "linux",
+        "architecture": "amd64",
+        "rootfs": {"type": "layers", "diff_ids": [str(base_layer.diff_id), str(digest)]},
+    }
+    layer = Descriptor("application/vnd.oci.image.layer.v1.tar", digest, len(data))
+    descriptor = put_manifest(store, canonical(config), CONFIG, [base_layer.descriptor.json(), layer.json()])
+    manifest = store.document(descriptor)
+    assert isinstance(manifest, Manifest)
+    name = unpack(store.snapshots, store.blobs, manifest, store.config(manifest))
+    assert name is not None
+    with mounted(store.snapshots, name, top, readonly=True) as root:
+        assert (root / "lib").is_symlink()
+        assert (root / "usr/lib/x").exists()
+
+
+def test_unpacking_twice_and_anew(store: Store, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    make(source, FILES)
+    manifest = image(store, source)
+    config = store.config(manifest)
+    name = unpack(store.snapshots, store.blobs, manifest, config)
+    assert name is not None
+    (store.snapshots.upper(name) / "etc/conf").write_text("tampered")
+    assert unpack(store.snapshots, store.blobs, manifest, config) == name
+    with pytest.raises(DocumentError, match="etc/conf"):
+        store.snapshots.check(name)
+    assert repair(store.snapshots, store.blobs, manifest, config) == name
+    store.snapshots.check(name)
+
+
+def test_a_changed_blob_is_noticed_by_its_seal(store: Store, tmp_path: Path) -> None:
+    digest = write_blob(store.blobs, b"content")
+    store.seals.check(digest)
+    path = store.blobs.path(digest)
+    os.utime(path)
+    store.seals.check(digest)  # touched, hashed again, right
+    path.chmod(0o644)
+    path.write_bytes(b"Content")
+    os.utime(path, (0, 0))
+    for _ in range(2):
+        with pytest.raises(DocumentError, match="was changed"):
+            store.seals.check(digest)
+
+
+def test_collecting_removes_snapshots_of_images_that_went(store: Store, tmp_path: Path) -> None:
+    for name in ("shared", "one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_text(name)
+    first, second = (
+        image(store, tmp_path / "shared", tmp_path / "one"),
+        image(store, tmp_path / "shared", tmp_path / "two"),
+    )
+    store.tag("example.com/first:1", first.descriptor)
+    store.tag("example.com/second:1", second.descriptor)
+    tops = [unpack(store.snapshots, store.blobs, manifest, store.config(manifest)) for manifest in (first, second)]
+    store.untag("example.com/first:1")
+    assert collect(store).snapshots == (tops[0],)
+    assert tops[1] is not None
+    store.snapshots.check(tops[1])
+    store.untag("example.com/second:1")
+    collect(store)
+    assert list((store.root / "snapshots").iterdir()) == []
+
+
+_UNPACK = """
+import sys
+from pathlib import Path
+from lading.store.store import Store
+from lading.store.digests import Digest
+from lading.store.descriptors import Descriptor
+from lading.store.unpacking import unpack
+store = Store.open(Path(sys.argv[1]))
+manifest = store.document(store.reference("example.com/app:1").descriptor)
+print(unpack(store.snapshots, store.blobs, manifest, store.config(manifest)))
+"""
+
+
+def test_killed_while_unpacking(store: Store, tmp_path: Path) -> None:
+    base, top = tmp_path / "base", tmp_path / "top"
+    for folder in (base, top):
+        folder.mkdir()
+        for number in range(3000):
+            (folder / f"{folder.name}{number}").write_text(str(number))
+    manifest = image(store, base, top)
+    store.tag("example.com/app:1", manifest.descriptor)
+    for delay in (0.1, 0.2, 0.3, 0.4):
+        process = subprocess.Popen([sys.executable, "-c", _UNPACK, store.root], stdout=subprocess.DEVNULL)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    collect(store)
+    assert len(list((store.root / "snapshots").iterdir())) <= 2
+    assert str(store.root) not in Path("/proc/self/mounts").read_text()
+    name = unpack(store.snapshots, store.blobs, manifest, store.config(manifest))
+    assert name is not None
+    store.snapshots.check(name)
+    with mounted(store.snapshots, name, tmp_path / "mnt", readonly=True) as root:
+        assert len(list(root.iterdir())) == 6000

@@ -1,0 +1,112 @@
+"""The contract of `lading.store.snapshots.Snapshots`: subclass, and say how one is made."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lading.store.errors import DocumentError, MachineError
+from lading.store.mounts import unmount
+from lading.store.snapshots import Snapshots
+
+
+@contextmanager
+def mounted(snapshots: Snapshots, key: str, target: Path, *, readonly: bool = False) -> Generator[Path, None, None]:
+    target.mkdir(exist_ok=True)
+    snapshots.mount(key, target, readonly=readonly)
+    try:
+        yield target
+    finally:
+        unmount(target)
+
+
+class SnapshotsContract:
+    @pytest.fixture
+    def snapshots(self, tmp_path: Path) -> Snapshots:
+        raise NotImplementedError
+
+    def layer(self, snapshots: Snapshots, where: Path, name: str, parent: str | None, **files: str) -> None:
+        snapshots.prepare(f"making {name}", parent)
+        with mounted(snapshots, f"making {name}", where) as root:
+            for file, text in files.items():
+                (root / file).write_text(text)
+        snapshots.commit(f"making {name}", name)
+
+    def test_layers_over_layers(self, snapshots: Snapshots, tmp_path: Path) -> None:
+        where = tmp_path / "mnt"
+        self.layer(snapshots, where, "one", None, a="1", b="1")
+        self.layer(snapshots, where, "two", "one", b="2", c="2")
+        with mounted(snapshots, "two", where, readonly=True) as root:
+            assert {path.name: path.read_text() for path in root.iterdir()} == {"a": "1", "b": "2", "c": "2"}
+            with pytest.raises(OSError, match="Read-only"):
+                (root / "d").touch()
+        assert sorted(path.name for path in snapshots.upper("two").iterdir()) == ["b", "c"]
+        snapshots.check("two")
+
+    def test_writing_on_a_committed_one_changes_only_the_new_one(self, snapshots: Snapshots, tmp_path: Path) -> None:
+        where = tmp_path / "mnt"
+        self.layer(snapshots, where, "one", None, a="1")
+        snapshots.prepare("container", "one")
+        with mounted(snapshots, "container", where) as root:
+            (root / "a").unlink()
+            (root / "new").touch()
+        snapshots.check("one")
+        with mounted(snapshots, "one", where, readonly=True) as root:
+            assert [path.name for path in root.iterdir()] == ["a"]
+
+    def test_keys_and_parents_are_checked(self, snapshots: Snapshots, tmp_path: Path) -> None:
+        snapshots.prepare("one", None)
+        with pytest.raises(MachineError, match="already"):
+            snapshots.prepare("one", None)
+        with pytest.raises(MachineError, match="still being written"):
+            snapshots.prepare("two", "one")
+        with pytest.raises(MachineError, match="no snapshot"):
+            snapshots.prepare("two", "missing")
+
+    def test_what_others_stand_on_is_not_removed(self, snapshots: Snapshots, tmp_path: Path) -> None:
+        self.layer(snapshots, tmp_path / "mnt", "one", None, a="1")
+        snapshots.prepare("container", "one")
+        with pytest.raises(MachineError, match="in use by container"):
+            snapshots.remove("one")
+        snapshots.remove("container")
+        snapshots.remove("one")
+        snapshots.remove("one")
+        assert snapshots.stat("one") is None
+
+    def test_the_first_of_two_commits_stays(self, snapshots: Snapshots, tmp_path: Path) -> None:
+        where = tmp_path / "mnt"
+        self.layer(snapshots, where, "one", None, a="first")
+        self.layer(snapshots, where, "one", None, a="second")
+        assert (snapshots.upper("one") / "a").read_text() == "first"
+        assert snapshots.stat("making one") is None
+
+    @pytest.mark.parametrize("change", ["content", "same content", "mode", "new file", "removed", "replaced"])
+    def test_a_changed_tree_is_noticed_and_named(self, snapshots: Snapshots, tmp_path: Path, change: str) -> None:
+        where = tmp_path / "mnt"
+        self.layer(snapshots, where, "one", None, victim="1", other="1")
+        self.layer(snapshots, where, "two", "one", top="2")
+        snapshots.check("two")
+        victim = snapshots.upper("one") / "victim"
+        if change == "content":
+            victim.write_text("2")
+        elif change == "same content":
+            victim.write_text("1")
+        elif change == "mode":
+            victim.chmod(0o4755)
+        elif change == "new file":
+            (snapshots.upper("one") / "victim2").touch()
+        elif change == "removed":
+            victim.unlink()
+        else:
+            victim.rename(victim.with_name("aside"))
+            victim.write_text("1")
+        with pytest.raises(DocumentError) as caught:
+            snapshots.check("two")
+        assert (
+            "victim" in caught.value.message
+            or "folder itself" in caught.value.message
+            or "aside" in caught.value.message
+        )
