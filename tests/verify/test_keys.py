@@ -157,6 +157,7 @@ def test_other_private_keys_open_but_do_not_sign(name: str) -> None:
         {"p": 9},
         {"N": -65536},
         {"N": True},
+        {"r": 1},
         {"N": "65536"},
     ],
 )

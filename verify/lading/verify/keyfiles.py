@@ -41,9 +41,13 @@ class _Scrypt:
         if not power or self.r < 1 or not 1 <= self.p <= _MAX_LANES or 128 * self.n * self.r > _MAX_MEMORY:
             raise DocumentError(f"{what}: scrypt parameters N={self.n} r={self.r} p={self.p} are out of bounds")
 
-    def derive(self, password: bytes) -> bytes:
-        room = 2 * _MAX_MEMORY
-        return hashlib.scrypt(password, salt=self.salt, n=self.n, r=self.r, p=self.p, dklen=32, maxmem=room)
+    def derive(self, password: bytes, what: str) -> bytes:
+        try:
+            return hashlib.scrypt(
+                password, salt=self.salt, n=self.n, r=self.r, p=self.p, dklen=32, maxmem=2 * _MAX_MEMORY
+            )
+        except (ValueError, MemoryError) as error:  # a combination that RFC 7914 §2 excludes
+            raise DocumentError(f"{what}: scrypt refuses the parameters: {error}") from None
 
 
 def lock(pkcs8: bytes, password: bytes) -> bytes:
@@ -52,7 +56,7 @@ def lock(pkcs8: bytes, password: bytes) -> bytes:
 
     scrypt = _Scrypt(65536, 8, 1, os.urandom(32))
     nonce = os.urandom(secretbox.NONCE_SIZE)
-    box = secretbox.seal(scrypt.derive(password), nonce, pkcs8)
+    box = secretbox.seal(scrypt.derive(password, "private key"), nonce, pkcs8)
     kdf = {"name": "scrypt", "params": {"N": scrypt.n, "r": scrypt.r, "p": scrypt.p}, "salt": encode64(scrypt.salt)}
     cipher = {"name": "nacl/secretbox", "nonce": encode64(nonce)}
     return write_pem(LABEL, canonical({"kdf": kdf, "cipher": cipher, "ciphertext": encode64(box)}))
@@ -70,7 +74,7 @@ def unlock(pem: bytes, password: bytes, what: str = "private key") -> bytes:
     nonce = decode64(cipher.text("nonce"), f"{what}: nonce")
     box = decode64(fields.text("ciphertext"), f"{what}: ciphertext")
     fields.close()
-    plain = secretbox.unseal(scrypt.derive(password), nonce, box)
+    plain = secretbox.unseal(scrypt.derive(password, what), nonce, box)
     if plain is None:
         raise PasswordError(f"{what}: the password does not open this key", hint="set LADING_PASSWORD, or try again")
     return plain
