@@ -21,7 +21,7 @@ from lading.verify.signing import seal, sign, subject_of
 from lading.verify.standings import Base
 from lading.verify.statements import SIGN, Statement, Subject
 from lading.verify.verdict import Verdict
-from lading.verify.verifier import BUILT_HERE, Target, Verifier
+from lading.verify.verifier import Target, Verifier
 from suites.papers import (
     CREATED,
     NAME,
@@ -353,10 +353,12 @@ def test_every_name_and_origin_must_accept() -> None:
     assert "rejects example.com/gone:1" in error.message
 
 
-def test_an_image_built_here_has_no_further_origin() -> None:
-    asked = policy(SCOPED, "good", "evil")
-    aim = target(APP, "localhost/x:1", origins=(BUILT_HERE,))
-    assert judge(asked, aim, Shelf(signature(SUBJECT, "good")).evidence)
+@pytest.mark.parametrize("name", ["app", "library/app:latest", "", "built"])
+def test_a_name_that_is_not_full_could_slip_past_its_scope(name: str) -> None:
+    shelf = Shelf(signature(SUBJECT))
+    error = refusal(RefusedError, trusting("own"), target(APP, name), shelf.evidence)
+    assert "not a full reference" in error.message
+    refusal(RefusedError, trusting("own"), target(APP, origins=(name,)), shelf.evidence)
 
 
 def test_without_a_name_the_default_scope_decides() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from lading.verify.judging import BoundRule
 from lading.verify.policy import Policy, Rule
+from lading.verify.scopes import is_full
 from lading.verify.targets import Target
 
 Find = Callable[[Policy, str | None], Rule | None]
@@ -19,6 +20,8 @@ def bind(target: Target, policies: Sequence[Policy], find: Find) -> list[BoundRu
     """Each rule once. Raises `RejectedError`, before anything is read or asked of anybody."""
     found: dict[tuple[int, str | None], BoundRule] = {}
     for policy, reference, rule in lookup(target, policies, find):
+        if reference is not None and not is_full(reference):
+            raise RejectedError(f"{reference!r} is not a full reference, so no scope could be found for it")
         if rule is None:
             raise RejectedError(f"no scope of {policy.what} covers {reference or 'an image without a name'}")
         if rule.reject:

@@ -40,6 +40,12 @@ def covering(scopes: Iterable[str], reference: str | None) -> str | None:
     return DEFAULT if DEFAULT in known else None
 
 
+def is_full(reference: str) -> bool:
+    """Whether `reference` begins with a registry, as every normalised one does; no scope would fit another."""
+    host, slash, _ = reference.partition("/")
+    return bool(slash) and (host == "localhost" or "." in host or ":" in host or host != host.lower())
+
+
 def repository(reference: str) -> str:
     """A reference without its tag and digest."""
     return "/".join(part for part in components(reference) if not part.startswith((":", "@")))

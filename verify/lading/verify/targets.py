@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from lading.store.descriptors import Descriptor, Platform
 from lading.store.digests import Digest
 from lading.store.documents import Index, Manifest
 
-BUILT_HERE: Final = "built"
-"""The origin of a reference that a build on this machine made; it adds no scope."""
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An image as it was reached: by which index, under which full names, which came from where."""
+    """An image as it was reached: by which index, under which full names, and by which it once came here."""
 
     manifest: Manifest
     index: Index | None = None
@@ -37,7 +33,7 @@ class Target:
     @property
     def references(self) -> tuple[str | None, ...]:
         """What it is judged under: names and origins, each once; None alone where it has neither."""
-        found = dict.fromkeys(name for name in (*self.names, *self.origins) if name != BUILT_HERE)
+        found = dict.fromkeys((*self.names, *self.origins))
         return tuple(found) or (None,)
 
     @property

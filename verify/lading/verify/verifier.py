@@ -18,10 +18,10 @@ from lading.verify.judging import ANY, BoundRule, Judge, Judgement
 from lading.verify.policy import Policy
 from lading.verify.refusals import GateError, NoAttestationError, RefusedError, UncheckableError
 from lading.verify.standings import Base, Standing
-from lading.verify.targets import BUILT_HERE, Target
+from lading.verify.targets import Target
 from lading.verify.verdict import Verdict, mint
 
-__all__ = ["BUILT_HERE", "GateError", "NoAttestationError", "RefusedError", "Target", "UncheckableError", "Verifier"]
+__all__ = ["GateError", "NoAttestationError", "RefusedError", "Target", "UncheckableError", "Verifier"]
 
 
 _T = TypeVar("_T")
