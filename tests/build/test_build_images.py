@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lading.build.errors import DockerfileError, StepError
+from lading.store.blobs import read_blob
+from lading.store.errors import InputError
 from lading.verify.keys import PrivateKey
-from suites.building import Bench, Key, write
+from suites.building import Bench, Key, busybox, write
 from suites.machine import needs
 
-pytestmark = needs("root", "overlay")
+pytestmark = needs("root", "overlay", "busybox")
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "store", Key(PrivateKey.generate()))
+def key() -> Key:
+    return Key(PrivateKey.generate())
+
+
+@pytest.fixture
+def bench(tmp_path: Path, key: Key) -> Iterator[Bench]:
+    bench = Bench(tmp_path / "store", key)
     yield bench
     bench.close()
 
 
-def test_a_file_on_nothing(bench: Bench, tmp_path: Path) -> None:
+@pytest.fixture
+def based(bench: Bench, tmp_path: Path) -> Bench:
+    bench.build(busybox(tmp_path / "base"), names=("localhost/base:latest",))
+    bench.executor.runs = 0
+    return bench
+
+
+def _config(bench: Bench, context: Path, **options: object) -> dict[str, object]:
+    image = bench.build(context, **options).descriptor
+    return dict(json.loads(read_blob(bench.store.blobs, bench.manifest(image).config.digest)))
+
+
+def test_a_file_on_nothing(bench: Bench, tmp_path: Path, key: Key) -> None:
     context = write(tmp_path / "context", {"Dockerfile": "FROM scratch\nCOPY hello /greeting/\n", "hello": "hi\n"})
     built = bench.build(context, names=("localhost/app:latest",))
     files = bench.files(built.descriptor)
@@ -35,3 +58,200 @@ def test_a_file_on_nothing(bench: Bench, tmp_path: Path) -> None:
     assert again.reused
     assert again.descriptor == built.descriptor
     assert again.attestations == built.attestations
+    assert key.opened == 1
+
+
+def test_config_and_history(bench: Bench, tmp_path: Path) -> None:
+    text = """\
+        FROM scratch
+        ARG VERSION=1
+        ENV A=$VERSION B="two words"
+        LABEL a=b
+        COPY --chown=1:2 hello /h
+        WORKDIR /w
+        USER 5:6
+        EXPOSE 80 53/udp
+        VOLUME /data
+        SHELL ["/bin/bash", "-c"]
+        ENTRYPOINT ["/h"]
+        CMD echo x
+        STOPSIGNAL SIGINT
+        HEALTHCHECK --interval=90s --retries=2 CMD /h
+        MAINTAINER me
+        """
+    context = write(tmp_path / "c", {"Dockerfile": text.replace("        ", ""), "hello": ""})
+    config = _config(bench, context, labels={"c": "d"}, arguments={"VERSION": "7"})
+    assert config["architecture"] == "amd64"
+    assert config["author"] == "me"
+    assert config["created"] == "1980-01-01T00:00:00Z"
+    assert config["config"] == {
+        "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "A=7", "B=two words"],
+        "Labels": {"a": "b", "c": "d"},
+        "WorkingDir": "/w",
+        "User": "5:6",
+        "ExposedPorts": {"80/tcp": {}, "53/udp": {}},
+        "Volumes": {"/data": {}},
+        "Shell": ["/bin/bash", "-c"],
+        "Entrypoint": ["/h"],
+        "Cmd": ["/bin/bash", "-c", "echo x"],
+        "StopSignal": "SIGINT",
+        "Healthcheck": {"Test": ["CMD-SHELL", "/h"], "Interval": 90_000_000_000, "Retries": 2},
+    }
+    history = config["history"]
+    assert isinstance(history, list)
+    assert [entry["created_by"] for entry in history] == [
+        "ARG VERSION=7",
+        "ENV A=7 B=two words",
+        "LABEL a=b",
+        "COPY --chown=1:2 hello /h",
+        "WORKDIR /w",
+        "USER 5:6",
+        "EXPOSE [53/udp 80/tcp]",
+        "VOLUME [/data]",
+        "SHELL [/bin/bash -c]",
+        'ENTRYPOINT ["/h"]',
+        'CMD ["/bin/bash" "-c" "echo x"]',
+        "STOPSIGNAL SIGINT",
+        "HEALTHCHECK {Test:[CMD-SHELL /h] Interval:1m30s Timeout:0s StartPeriod:0s StartInterval:0s Retries:2}",
+        "MAINTAINER me",
+    ]
+    assert [entry.get("empty_layer", False) for entry in history] == [True] * 3 + [False] * 2 + [True] * 9
+
+
+def test_runs_commands_on_a_base(based: Bench, tmp_path: Path) -> None:
+    text = """\
+FROM base AS make
+ARG TOKEN=none
+RUN echo "$GREETING $TOKEN $SOURCE_DATE_EPOCH" > out && rm /etc/group
+RUN ["sh", "-c", "pwd > where; id -u > who"]
+FROM base
+COPY --from=make --chown=web:logs /work /made/
+RUN true
+USER web
+RUN touch /tmp/x || touch x || true
+"""
+    context = write(tmp_path / "c", {"Dockerfile": text})
+    built = based.build(context, arguments={"TOKEN": "t"})
+    files = based.files(built.descriptor)
+    assert files["made"][1:3] == (1000, 2000)
+    assert files["made/out"] == ("0o100644", 1000, 2000, b"hello t 315532800\n")
+    assert files["made/where"][3] == b"/work\n"
+    assert "etc/group" in files
+    assert len(based.manifest(built.descriptor).layers) == 3, "RUN true makes no layer"
+    assert based.executor.runs == 4
+    assert [base.reference for base in built.bases] == ["localhost/base:latest"]
+    assert based.build(context, arguments={"TOKEN": "t"}).reused
+    assert based.executor.runs == 4
+
+
+def test_a_run_that_makes_the_same_again_invalidates_nothing(based: Bench, tmp_path: Path) -> None:
+    text = "FROM base\nCOPY in /\nRUN echo same > /out; rm /in\nRUN cat /out > /copy\n"
+    context = write(tmp_path / "c", {"Dockerfile": text, "in": "1"})
+    based.build(context)
+    runs = based.executor.runs
+    write(context, {"Dockerfile": text.replace("echo same", "echo same ")})
+    built = based.build(context)
+    assert based.executor.runs == runs + 1
+    assert [report.cached for report in built.steps] == [True, False, True]
+
+
+def test_only_visible_variables_count(based: Bench, tmp_path: Path) -> None:
+    text = "FROM base\nRUN echo a > /a\nARG V\nRUN echo b > /b\n"
+    context = write(tmp_path / "c", {"Dockerfile": text})
+    based.build(context, arguments={"V": "1"})
+    built = based.build(context, arguments={"V": "2", "HTTP_PROXY": "http://localhost:1"})
+    assert [report.cached for report in built.steps] == [True, False]
+
+
+def test_no_cache_executes_everything(based: Bench, tmp_path: Path) -> None:
+    context = write(tmp_path / "c", {"Dockerfile": "FROM base\nRUN echo a > /a\n"})
+    first = based.build(context)
+    again = based.build(context, no_cache=True)
+    assert again.descriptor == first.descriptor
+    assert not again.steps[0].cached
+
+
+def test_stages_not_needed_are_not_built(based: Bench, tmp_path: Path) -> None:
+    text = "FROM nowhere AS a\nRUN false\nFROM base AS b\nRUN echo b > /b\nFROM b AS c\nRUN false\n"
+    context = write(tmp_path / "c", {"Dockerfile": text})
+    built = based.build(context, target="b")
+    assert based.files(built.descriptor)["b"][3] == b"b\n"
+    with pytest.raises(InputError, match=r"no stage 'bb' \(did you mean b\?\)"):
+        based.build(context, target="bb")
+
+
+def test_a_failing_step_is_named_and_leaves_nothing(based: Bench, tmp_path: Path) -> None:
+    text = "FROM base\nRUN echo fine > /fine\n\nRUN echo one; echo two >&2; \\\n  exit 3\n"
+    context = write(tmp_path / "c", {"Dockerfile": text})
+    with pytest.raises(StepError) as caught:
+        based.build(context, names=("localhost/x:latest",))
+    assert caught.value.message.startswith("Dockerfile:4: RUN echo one; echo two >&2;")
+    assert caught.value.message.endswith("exit code 3")
+    assert caught.value.log == ("one", "two")
+    assert based.store.reference("localhost/x:latest") is None
+    assert not list((based.root / "cache" / "work").iterdir())
+    assert not [line for line in Path("/proc/self/mounts").read_text().split("\n") if str(based.root) in line]
+    assert not based.store.index.all("SELECT key FROM snapshot WHERE committed = 0")
+    runs = based.executor.runs
+    write(context, {"Dockerfile": text.replace("exit 3", "exit 0")})
+    based.build(context)
+    assert based.executor.runs == runs + 1
+
+
+def test_heredocs(based: Bench, tmp_path: Path) -> None:
+    text = "FROM base\nENV WHO=you\nCOPY <<one <<'two' /d/\nhi $WHO\none\n$WHO\ntwo\n"
+    text += "RUN <<EOF\necho a > /a\necho b > /b\nEOF\n"
+    built = based.build(write(tmp_path / "c", {"Dockerfile": text}))
+    files = based.files(built.descriptor)
+    assert [files[name][3] for name in ("d/one", "d/two", "a", "b")] == [b"hi you\n", b"$WHO\n", b"a\n", b"b\n"]
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip"])
+def test_one_digest_whatever_folder_times_and_umask(based: Bench, tmp_path: Path, compression: str) -> None:
+    text = "FROM base\nCOPY . /app/\nRUN mkdir /x && touch /x/y\n"
+    digests = set()
+    for number, umask in enumerate((0o022, 0o077)):
+        before = os.umask(umask)
+        try:
+            context = write(tmp_path / f"context {number}", {"Dockerfile": text, "a/b": "c", "z": ""})
+            for folder, folders, files in os.walk(context):
+                for name in folders + files:
+                    path = os.path.join(folder, name)
+                    os.chmod(path, 0o755 if os.path.isdir(path) else 0o644)
+                    os.utime(path, (number, number))
+            os.chmod(context, 0o755)
+            other = Bench(tmp_path / f"store {number}")
+            other.build(busybox(tmp_path / f"base {number}"), names=("localhost/base:latest",), normal_modes=True)
+            digests.add(other.build(context, compression=compression).descriptor.digest)
+            other.close()
+        finally:
+            os.umask(before)
+    assert len(digests) == 1
+
+
+def test_the_epoch_is_in_every_time(bench: Bench, tmp_path: Path) -> None:
+    context = write(tmp_path / "c", {"Dockerfile": "FROM scratch\nCOPY a /\n", "a": ""})
+    first, second = bench.build(context, epoch=1), bench.build(context, arguments={"SOURCE_DATE_EPOCH": "2"})
+    assert first.descriptor != second.descriptor
+    config = _config(bench, context, epoch=2)
+    assert config["created"] == "1970-01-01T00:00:02Z"
+    assert bench.build(context, epoch=2).descriptor == second.descriptor
+
+
+def test_an_unchanged_context_is_not_read_again(bench: Bench, tmp_path: Path) -> None:
+    context = write(tmp_path / "c", {"Dockerfile": "FROM scratch\nCOPY . /\n", "a": "x", "b/c": "y"})
+    time.sleep(0.15)
+    bench.build(context)
+    rows = json.loads(bench.store.index.one("SELECT value FROM cache WHERE kind = 'stat'")[0])  # type: ignore[index]
+    assert set(rows) == {"Dockerfile", "a", "b/c"}
+    os.utime(context / "a", (1, 1))
+    (context / "a").write_text("z")
+    os.utime(context / "a", (1, 1))
+    built = bench.build(context)
+    assert bench.files(built.descriptor)["a"][3] == b"z"
+
+
+def test_ownership_by_name_must_be_known(based: Bench, tmp_path: Path) -> None:
+    context = write(tmp_path / "c", {"Dockerfile": "FROM base\nCOPY --chown=nobody a /\n", "a": ""})
+    with pytest.raises(DockerfileError, match=r"Dockerfile:2: COPY: user 'nobody' is not in the image's /etc/passwd"):
+        based.build(context)

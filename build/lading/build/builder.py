@@ -102,8 +102,8 @@ def _context(request: BuildRequest, tools: Tools) -> Generator[Callable[[], Cont
             if not opened:
                 folder = Folder(request.context)
                 hashes = Hashes(tools.store.index, request.context, tools.store.root)
-                file = request.file if request.dockerfile is None else None
-                _, ignore = find_ignore(request.context, file or request.context / FILE)
+                file = None if request.dockerfile is not None else request.file or request.context / FILE
+                ignore = find_ignore(request.context, file)
                 private = (tools.store.root, *request.private)
                 context = Context(folder, ignore, hashes, private, normal_modes=request.normal_modes)
                 opened.append(stack.enter_context(context))

@@ -22,8 +22,8 @@ _MAX_IGNORE: Final = 1 << 20
 _PRIVATE_TYPES: Final = "a private signing key"
 
 
-def find_ignore(root: Path, dockerfile: Path | None) -> tuple[str, Ignore]:
-    """The ignore file that counts, by its name, and its patterns.
+def find_ignore(root: Path, dockerfile: Path | None) -> Ignore:
+    """The patterns of the ignore file that counts. Raises `InputError`.
 
     ``<Dockerfile>.dockerignore`` beside the Dockerfile comes before ``.dockerignore`` at the root.
     """
@@ -39,10 +39,10 @@ def find_ignore(root: Path, dockerfile: Path | None) -> tuple[str, Ignore]:
         if len(data) > _MAX_IGNORE:
             raise InputError(f"{path}: more than the {_MAX_IGNORE} bytes allowed")
         try:
-            return path.name, Ignore(ignoring.read(data.decode("utf-8", "surrogateescape")))
+            return Ignore(ignoring.read(data.decode("utf-8", "surrogateescape")))
         except PatternError as error:
             raise InputError(f"{path}: {error}") from None
-    return "", Ignore(())
+    return Ignore(())
 
 
 class Context:

@@ -74,6 +74,8 @@ class Doer:
             HOSTNAME,
             "none" if operation.network == "none" else "default",
         )
+        # As runc does: a working directory that only a config names comes to be when it is first used.
+        Copier(attempt.root, Manner()).make_folders(operation.workdir)
         code = self.tools.executor.execute(attempt.root, command, output)
         if code != 0:
             text = " ".join(operation.argv[2:] if operation.argv[:2] == ("/bin/sh", "-c") else operation.argv)

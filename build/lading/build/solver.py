@@ -15,14 +15,15 @@ from typing import Final
 from lading.build import links
 from lading.build.cache import Cache, Layer, Product, key_of
 from lading.build.context import Context
+from lading.build.errors import DockerfileError
 from lading.build.executing import HOSTNAME, Doer, Given, pick_all
 from lading.build.graph import CopyOp, FolderOp, Graph, RunOp, Step
 from lading.build.picking import Picked
 from lading.build.request import BuildRequest, StepReport, Tools
-from lading.build.roots import Roots, chain_of
+from lading.build.roots import Attempt, Roots, Stack, chain_of
 from lading.build.state import Solved, entries
 from lading.store.digests import Digest
-from lading.store.errors import LadingError
+from lading.store.errors import InputError, LadingError
 from lading.store.layers import settle, write_layer
 from lading.store.trees import Entry, Tree, capture
 
@@ -147,17 +148,26 @@ class Solver:
         with self.roots.writing(stack) as attempt:
             Doer(self.tools, self.roots, self.solved).carry_out(step, attempt, given)
         try:
-            tree = capture(attempt.upper)
-            if not tree.entries:
-                snapshots.remove(attempt.key)
-                return None
-            layer = write_layer(tree, self.tools.store.blobs, epoch=self.epoch, compression=self.request.compression)
-            settle(attempt.upper, self.epoch)
-            snapshots.commit(attempt.key, chain_of([*stack, (layer.descriptor, layer.diff_id)]))
+            return self._render(step, attempt, stack)
         except BaseException:
             with suppress(LadingError):
                 snapshots.remove(attempt.key)
             raise
+
+    def _render(self, step: Step, attempt: Attempt, stack: Stack) -> Layer | None:
+        """The layer of what a step changed, its snapshot committed; None where it changed nothing."""
+        store = self.tools.store
+        try:
+            tree = capture(attempt.upper)
+        except InputError as error:
+            word = step.text.split(" ", 1)[0]
+            raise DockerfileError(step.place, f"{word}: {error.message}", hint=error.hint) from error
+        if not tree.entries:
+            store.snapshots.remove(attempt.key)
+            return None
+        layer = write_layer(tree, store.blobs, epoch=self.epoch, compression=self.request.compression)
+        settle(attempt.upper, self.epoch)
+        store.snapshots.commit(attempt.key, chain_of([*stack, (layer.descriptor, layer.diff_id)]))
         return Layer(layer.tree, layer.descriptor, layer.diff_id)
 
 

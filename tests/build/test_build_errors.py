@@ -1,0 +1,101 @@
+"""Every refusal names file, line and word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lading.build.errors import DockerfileError
+from lading.store.errors import InputError
+from suites.building import Bench, write
+from suites.machine import needs
+
+pytestmark = needs("root", "overlay")
+
+REFUSED = [
+    ("RUN x\nFROM scratch", "1: RUN before the first FROM"),
+    ("# nothing", "1: no instructions"),
+    ("ARG A=1", "1: no FROM"),
+    ("FROM scratch\nRUNN x", r"2: unknown instruction: RUNN \(did you mean RUN\?\)"),
+    ("FROM scratch\n\nONBUILD RUN x", "3: ONBUILD is not supported yet"),
+    ("FROM scratch\nRUN --mount=type=cache,target=/x y", "2: RUN --mount is not supported yet"),
+    ("FROM scratch\nRUN --network=host y", "2: RUN --network=host is not supported yet"),
+    ("FROM scratch\nRUN --security=insecure y", "2: RUN --security=insecure is not supported yet"),
+    ("FROM scratch\nRUN --nework=none y", r"2: RUN: unknown flag: --nework \(did you mean --network\?\)"),
+    ("FROM scratch\nCOPY --parents a b", "2: COPY --parents is not supported yet"),
+    ("FROM scratch\nCOPY --exclude=x a b", "2: COPY --exclude is not supported yet"),
+    ("FROM scratch\nCOPY --chmod=u+x a /", "2: COPY: symbolic modes are not supported yet: 'u\\+x'"),
+    ("FROM scratch\nCOPY --chmod=999 a /", "2: COPY: not a mode: '999'"),
+    ("FROM scratch\nCOPY --chown=a:b:c a /", "2: COPY: not an owner"),
+    ("FROM scratch\nCOPY --from a /", "2: COPY: missing a value on flag: --from"),
+    ("FROM scratch\nCOPY a", "2: COPY requires at least two arguments"),
+    ("FROM scratch\nCOPY nothere /", '2: COPY: "/nothere" not found'),
+    ("FROM scratch\nCOPY --from=5 a /", "2: COPY --from=5: no stage before this one"),
+    ("FROM scratch\nCOPY --from=$X a /", "2: variables are not expanded in --from"),
+    ("FROM scratch\nADD https://example.com/x /", "2: ADD of a URL or a git repository is not supported yet"),
+    ("FROM scratch\nADD --checksum=sha256:1 a /", "2: ADD --checksum is not supported yet"),
+    ("FROM scratch\nENV A", "2: ENV A: must have a name and a value"),
+    ("FROM scratch\nENV A=${B:?needed}", "2: .*B: needed"),
+    ("FROM scratch\nENV A='x", "2: .*single-quote"),
+    ("FROM scratch\nSHELL sh -c", "2: SHELL requires its arguments as a JSON array"),
+    ("FROM scratch\nEXPOSE 70000", "2: invalid port"),
+    ("FROM scratch\nSTOPSIGNAL SIGFOO", "2: invalid signal: SIGFOO"),
+    ("FROM scratch\nHEALTHCHECK --interval=1x CMD y", "2: HEALTHCHECK --interval: not a duration"),
+    ("FROM scratch\nHEALTHCHECK CONNECT x", "2: unknown type 'CONNECT' in HEALTHCHECK"),
+    ("FROM scratch\nUSER", "2: USER requires exactly one argument"),
+    ("FROM scratch\nUSER nobody\nWORKDIR /x", "3: WORKDIR: user 'nobody' is not in the image's /etc/passwd"),
+    ("FROM scratch AS 9", "1: invalid name for a stage: '9'"),
+    ("FROM a b", "1: FROM requires one argument"),
+    ("FROM ${X}", r"1: base name \(\$\{X\}\) should not be blank"),
+    ("FROM --platform=linux/s390x scratch", "1: FROM --platform=linux/s390x is not supported yet"),
+    ("FROM missing", "1: localhost/missing:latest: not in the local store"),
+    ("FROM scratch\nRUN <<EOF\nx", "2: unterminated heredoc"),
+    ("FROM scratch\nRUN <<EOF\n#!/bin/python\nEOF", "2: RUN with a heredoc that names its interpreter"),
+    ("FROM scratch\nCOPY dir /x\nCOPY file /x", "3: COPY: .*|"),
+    ("FROM scratch\nCOPY file /x\nCOPY dir /x", "3: COPY: /x: cannot copy a folder to what is none"),
+    ("FROM scratch\nCOPY dir /file\nCOPY file /\n", "3: COPY: /file: cannot replace a folder with a file"),
+    ("FROM scratch\nCOPY file /x\nCOPY file /x/y/z", "3: COPY: .*not a folder"),
+]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    bench = Bench(tmp_path_factory.mktemp("errors") / "store")
+    yield bench
+    bench.close()
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED)
+def test_refusals(bench: Bench, tmp_path: Path, text: str, message: str) -> None:
+    context = write(tmp_path, {"Dockerfile": text, "dir/file": "", "file": ""})
+    if message.endswith("|"):
+        bench.build(context)
+        return
+    with pytest.raises(DockerfileError, match=f"^Dockerfile:{message}"):
+        bench.build(context)
+    assert not bench.store.index.all("SELECT key FROM snapshot WHERE committed = 0")
+
+
+def test_what_the_call_gets_wrong(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Dockerfile: cannot be read") as caught:
+        bench.build(tmp_path)
+    assert caught.value.hint == "name another with -f"
+    context = write(tmp_path, {"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"})
+    with pytest.raises(InputError, match="--platform linux/s390x is not supported yet"):
+        bench.build(context, platform="linux/s390x")
+    with pytest.raises(InputError, match="SOURCE_DATE_EPOCH: expected seconds"):
+        bench.build(context, arguments={"SOURCE_DATE_EPOCH": "yesterday"})
+    with pytest.raises(InputError, match="no stage 'x'"):
+        bench.build(context, target="x")
+
+
+def test_what_is_worth_a_warning(bench: Bench, tmp_path: Path) -> None:
+    context = write(tmp_path, {"Dockerfile": "FROM scratch\nCOPY *.x Dockerfile /\nENV a=b \\\n\n  c=d\n"})
+    built = bench.build(context, arguments={"UNUSED": "1", "http_proxy": ""})
+    assert built.warnings == (
+        "Dockerfile:3: empty continuation line: it will become an error",
+        "--build-arg UNUSED was not used: no ARG UNUSED",
+    )
+    assert "Dockerfile:2: *.x matches nothing" in bench.listener.warnings
