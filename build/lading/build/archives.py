@@ -51,7 +51,10 @@ def unpack(view: View, source: Picked, target: str, owner: tuple[int, int] | Non
     Raises `InputError` where it is damaged or changes meanwhile.
     """
     item = source.item
-    given = (lambda _uid, _gid: owner) if owner else None
+
+    def given(uid: int, gid: int) -> tuple[int, int]:
+        return owner or (uid, gid)
+
     limits = Limits(size=max(_ALWAYS, item.size * _RATIO))
     with os.fdopen(view.open(item), "rb") as stream:
         hashing = _Hashing(stream)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from lading.build.cache import Cache, Product, key_of
-from lading.build.graph import CopyOp, Graph
+from lading.build.executor import WEAK
+from lading.build.graph import CopyOp, Graph, RunOp
 from lading.build.image import timestamp
 from lading.build.request import BuildRequest, KeySource, Tools
 from lading.build.state import FROM, Solved
@@ -170,24 +171,31 @@ class Attester:
         return found
 
     def _provenance(self, artifact: Digest | None, begun: float) -> Provenance:
-        request, facts = self.request, self.facts
+        request = self.request
         finished = self.tools.clock() if artifact else 0
         return Provenance(
             build_type=DOCKERFILE_BUILD,
             builder_id=request.builder_id,
             external=self._external(),
-            internal={
-                "compression": request.compression,
-                "encoder": facts.encoder,
-                "epoch": facts.epoch,
-                "isolation": self.tools.executor.isolation,
-            },
+            internal=self._internal(),
             dependencies=self._dependencies(),
             builder_version={"lading": self.tools.version},
             started=timestamp(begun) if artifact else None,
             finished=timestamp(finished) if artifact else None,
             byproducts=(dag_byproduct(artifact),) if artifact else (),
         )
+
+    def _internal(self) -> dict[str, object]:
+        isolation = self.tools.executor.isolation
+        internal: dict[str, object] = {
+            "compression": self.request.compression,
+            "encoder": self.facts.encoder,
+            "epoch": self.facts.epoch,
+            "isolation": isolation,
+        }
+        if isolation in WEAK and any(isinstance(step.operation, RunOp) for step in self.graph.needed):
+            internal["keyExposed"] = True
+        return internal
 
     def _external(self) -> dict[str, object]:
         request = self.request

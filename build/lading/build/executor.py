@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
+WEAK: Final = frozenset({"chroot"})
+"""Isolations that root inside can leave: the provenance then says that the signing key was in reach."""
 Network = Literal["none", "host", "default"]
 Output: TypeAlias = Callable[[bytes, Literal["stdout", "stderr"]], None]
 """Told what a step writes, as it writes it."""

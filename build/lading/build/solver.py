@@ -19,6 +19,7 @@ from lading.build.errors import DockerfileError
 from lading.build.executing import HOSTNAME, Doer, Given, pick_all
 from lading.build.graph import CopyOp, FolderOp, Graph, RunOp, Step
 from lading.build.picking import Picked
+from lading.build.pruning import prune
 from lading.build.request import BuildRequest, StepReport, Tools
 from lading.build.roots import Attempt, Roots, Stack, chain_of
 from lading.build.state import Solved, entries
@@ -162,6 +163,9 @@ class Solver:
         except InputError as error:
             word = step.text.split(" ", 1)[0]
             raise DockerfileError(step.place, f"{word}: {error.message}", hint=error.hint) from error
+        if stack and tree.entries:
+            with self.roots.reading(stack) as below:
+                tree = prune(tree, below)
         if not tree.entries:
             store.snapshots.remove(attempt.key)
             return None
