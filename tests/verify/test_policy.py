@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading.store.errors import LadingError
+from lading.store.errors import DocumentError, LadingError
 from lading.verify.policy import Policy, PolicyError
 from lading.verify.policy_template import default_policy
 from lading.verify.scopes import components, covering, repository
@@ -107,6 +107,9 @@ cache:
     assert rejected and rejected.reject
     assert made.forbid_unverified
     assert made.cache == (named("own"),)
+    again = Policy.load(made.compile(), "p")
+    assert again == made
+    assert (again.scopes, again.bases, again.digest) == (made.scopes, made.bases, made.digest)
 
 
 REFUSED = [
@@ -230,6 +233,26 @@ def test_a_key_file_that_cannot_be_read_names_the_line() -> None:
 
     with pytest.raises(PolicyError, match=r"policy\.yaml:3: keys\.own: ci\.pub: cannot be read"):
         Policy.parse("version: 1\nkeys:\n  own: {file: ci.pub}\n", "policy.yaml", read)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"version": 2}, {"more": 1}, {"scopes": []}, {"scopes": {"default": {"more": 1}}}, {"cache": [{"name": "x"}]}],
+)
+def test_a_compiled_policy_is_read_strictly(change: dict[str, Any]) -> None:
+    value = json.loads(policy(DEFAULT, "own").compile())
+    Policy.load(json.dumps(value).encode(), "p")
+    with pytest.raises(DocumentError):
+        Policy.load(json.dumps(value | change).encode(), "p")
+    value["scopes"]["default"]["signedBy"]["threshold"] = 2
+    with pytest.raises(DocumentError, match="threshold of 2"):
+        Policy.load(json.dumps(value).encode(), "p")
+
+
+def test_a_policy_that_leaves_sections_out_compiles() -> None:
+    made = Policy.parse("version: 1\n", "p")
+    assert Policy.load(made.compile(), "p") == made
+    assert made.scopes is None and made.bases is None and made.cache is None
 
 
 def test_the_digest_is_of_what_it_says() -> None:

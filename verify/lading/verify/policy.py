@@ -12,7 +12,6 @@ from typing import Final, Self
 
 from lading.store.digests import Digest
 from lading.store.errors import InputError
-from lading.store.strict import canonical
 from lading.verify.keys import PublicKey
 from lading.verify.scopes import DEFAULT, covering
 
@@ -33,7 +32,7 @@ class NamedKey:
     key: PublicKey
 
     def json(self) -> dict[str, object]:
-        """As it enters the policy's digest."""
+        """As decisions have it."""
         return {"name": self.name, "sha256": self.key.fingerprint}
 
     def __str__(self) -> str:
@@ -48,11 +47,6 @@ class SignedBy:
     threshold: int = 1
     annotations: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
-    def json(self) -> dict[str, object]:
-        """As it enters the policy's digest."""
-        keys = [key.json() for key in self.keys]
-        return {"keys": keys, "threshold": self.threshold, "annotations": dict(self.annotations)}
-
 
 @dataclass(frozen=True, slots=True)
 class Require:
@@ -61,10 +55,6 @@ class Require:
     predicate_type: str
     by: tuple[NamedKey, ...]
     builder: str | None = None
-
-    def json(self) -> dict[str, object]:
-        """As it enters the policy's digest."""
-        return {"type": self.predicate_type, "by": [key.json() for key in self.by], "builder": self.builder}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +77,6 @@ class Rule:
         """Every key that the rule trusts for something."""
         signers = self.signed_by.keys if self.signed_by else ()
         return (*signers, *(key for requirement in self.require for key in requirement.by))
-
-    def json(self) -> dict[str, object]:
-        """As it enters the policy's digest."""
-        return {
-            "reject": self.reject,
-            "signedBy": self.signed_by.json() if self.signed_by else None,
-            "require": [requirement.json() for requirement in self.require],
-            "signedFor": None if self.signed_for is None else list(self.signed_for),
-            "allowUnverified": self.allow_unverified,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,23 +129,25 @@ class Policy:
     @property
     def digest(self) -> Digest:
         """Of what the policy says, its keys included: neither layout nor comments nor file names matter."""
-        return Digest.of(
-            canonical(
-                {
-                    "version": VERSION,
-                    "scopes": _json(self.scopes),
-                    "from": _json(self.bases),
-                    "forbidUnverified": self.forbid_unverified,
-                    "cache": None if self.cache is None else [key.json() for key in self.cache],
-                }
-            )
-        )
+        return Digest.of(self.compile())
+
+    def compile(self) -> bytes:
+        """The policy as canonical JSON with its keys, to be read again without YAML by `load`."""
+        from lading.verify.compiled import write  # noqa: PLC0415
+
+        return write(self)
+
+    @classmethod
+    def load(cls, compiled: bytes, what: str) -> Policy:
+        """From `compile`'s form. Whoever could have written it decides: never a floor's from a user's folder.
+
+        Raises `DocumentError`.
+        """
+        from lading.verify.compiled import read  # noqa: PLC0415
+
+        return read(compiled, what)
 
 
 def _find(rules: Mapping[str, Rule], name: str | None) -> Rule | None:
     scope = covering(rules, name)
     return None if scope is None else rules[scope]
-
-
-def _json(rules: Mapping[str, Rule] | None) -> dict[str, object] | None:
-    return None if rules is None else {scope: rule.json() for scope, rule in rules.items()}
