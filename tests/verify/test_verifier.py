@@ -431,6 +431,25 @@ def test_attack_45_a_blob_that_is_missing_leaves_the_question_open() -> None:
     assert judge(trusting("own"), target(APP), shelf.evidence)
 
 
+def test_what_one_place_lacks_another_may_have() -> None:
+    made = signature(SUBJECT, "mallory")
+    broken, whole = Shelf(made), Shelf(made)
+    broken.blobs.delete(Digest.of(made.blobs[1]))
+    error = refusal(RefusedError, trusting("own"), target(APP), broken.evidence, whole.evidence)
+    assert len(error.candidates) == 1
+
+
+def test_one_broken_signature_among_several_spoils_only_itself() -> None:
+    raw = seal(Statement((subject_of(SUBJECT),), SIGN), key("own")).raw()
+    layers = [Descriptor.of(data, DSSE).json() for data in (b"{}", raw)]
+    manifest = json.dumps(
+        {"schemaVersion": 2, "mediaType": MANIFEST, "config": Descriptor.of(b"{}", CONFIG).json(), "layers": layers}
+    ).encode()
+    shelf = Shelf().list(SUBJECT.digest, Descriptor.of(manifest, MANIFEST), manifest, b"{}", raw)
+    verdict = judge(trusting("own"), target(APP), shelf.evidence)
+    assert {item.kind for item in verdict.decision.candidates} == {"signature", "malformed"}
+
+
 class Incomplete:
     name = "half a registry"
 

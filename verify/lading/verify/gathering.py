@@ -53,10 +53,16 @@ class Gathering:
     def __init__(self, subjects: tuple[Descriptor, ...]) -> None:
         self.claims: list[Claim] = []
         self.others: list[Other] = []
-        self.troubles: list[str] = []
+        self._lists: list[str] = []
+        self._unread: dict[Digest, str] = {}
         self._subjects = subjects
         self._seen: set[tuple[Digest, Digest]] = set()
         self._left = MAX_BYTES
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """Why there may be more than was seen. What one place could not give and another did is no trouble."""
+        return (*self._lists, *self._unread.values())
 
     def add(self, source: Evidence) -> None:
         """Everything that `source` has; whatever goes wrong there becomes a trouble."""
@@ -71,9 +77,9 @@ class Gathering:
         except Exception as error:  # whatever it is, the list is not known
             found = Found((), complete=False, reason=_words(error))
         if not found.complete:
-            self.troubles.append(f"{source.name}: what refers to {subject.digest} is not known: {found.reason}")
+            self._lists.append(f"{source.name}: what refers to {subject.digest} is not known: {found.reason}")
         if len(found.descriptors) > MAX_REFERRERS:
-            self.troubles.append(f"{source.name}: more than {MAX_REFERRERS} documents refer to {subject.digest}")
+            self._lists.append(f"{source.name}: more than {MAX_REFERRERS} documents refer to {subject.digest}")
         ordered = sorted(found.descriptors, key=lambda item: not _likely(item))
         return tuple(ordered[:MAX_REFERRERS])
 
@@ -86,12 +92,13 @@ class Gathering:
         try:
             claims = list(self._claims(source, subject, descriptor, place))
         except _UnreadableError as error:
-            self.troubles.append(f"{source.name}: {descriptor.digest} could not be read: {error}")
+            self._unread[descriptor.digest] = f"{source.name}: {descriptor.digest} could not be read: {error}"
             return
         except DocumentError as error:
             self.others.append(Other(place, "malformed", error.message, broken=True))
         else:
             self.claims.extend(claims)
+        self._unread.pop(descriptor.digest, None)
         self._seen.add((subject.digest, descriptor.digest))
 
     def _claims(self, source: Evidence, subject: Descriptor, descriptor: Descriptor, place: Place) -> Iterator[Claim]:
@@ -112,7 +119,11 @@ class Gathering:
             raise DocumentError(f"holds more than {MAX_LAYERS} signatures")
         for layer in manifest.layers:
             spot = Place(place.source, place.subject, place.manifest, layer.digest)
-            yield _claim(layer, self._read(source, layer, envelopes.MAX_SIZE), spot)
+            data = self._read(source, layer, envelopes.MAX_SIZE)
+            try:
+                yield _claim(layer, data, spot)
+            except DocumentError as error:
+                self.others.append(Other(spot, "malformed", error.message, broken=True))
 
     def _read(self, source: Evidence, descriptor: Descriptor, limit: int) -> bytes:
         if descriptor.size > min(limit, self._left):

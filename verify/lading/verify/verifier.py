@@ -7,8 +7,8 @@ is one; all must accept. What cannot be judged is refused, whatever went wrong.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
 
 from lading.verify.binding import RejectedError, bind, lookup
 from lading.verify.decision import Basis, Decision
@@ -24,6 +24,10 @@ from lading.verify.verdict import Verdict, mint
 __all__ = ["GateError", "NoAttestationError", "RefusedError", "Target", "UncheckableError", "Verifier"]
 
 
+_HINTS: Final[Mapping[type[GateError], str]] = {
+    RefusedError: "`lading verify` lists everything that was looked at, and why it did not count",
+    NoAttestationError: "`lading sign` signs it, if it is yours to vouch for",
+}
 _T = TypeVar("_T")
 
 
@@ -142,7 +146,7 @@ class Verifier:
         else:
             kind, words = RefusedError, f"refused: {wanted}; {_looked(judgement, missing.requirement)}"
         decision = self._decision(target, judgement, reason=words, troubles=gathering.troubles)
-        return kind(f"{decision.title}: {words}", decision)
+        return kind(f"{decision.title}: {words}", decision, hint=_HINTS.get(kind))
 
     def _check_index(self, target: Target) -> None:
         if not target.in_index:
