@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from lading.verify.binding import RejectedError, bind, lookup
@@ -50,8 +51,10 @@ class Verifier:
         """The decision on all that every place holds, accepted or not, for showing; it opens no door."""
         try:
             return self._guard(target, lambda: self._judge(target, self._scopes(target), evidence, thorough=True))
+        except RefusedError as error:
+            return error.decision if error.candidates else self._present(target, evidence, error.decision)
         except GateError as error:
-            return error.decision if error.candidates else self._present(target, evidence, error.decision.reason)
+            return error.decision
 
     def override(self, target: Target, reason: str) -> Verdict:
         """A verdict without any proof, on record as such. Raises `RefusedError` where a policy forbids it.
@@ -127,13 +130,13 @@ class Verifier:
             return self._decision(target, judgement, accepted=True, troubles=gathering.troubles)
         raise self._failure(target, judgement, gathering)
 
-    def _present(self, target: Target, evidence: Sequence[Evidence], reason: str) -> Decision:
-        """What is attached, where no rule says what to make of it."""
+    def _present(self, target: Target, evidence: Sequence[Evidence], refused: Decision) -> Decision:
+        """`refused` with what is attached, where no rule says what to make of it."""
         gathering = Gathering(target.subjects)
         for source in evidence:
             gathering.add(source)
         judgement = Judge(target.digests, gathering).judge(())
-        return self._decision(target, judgement, reason=reason, troubles=gathering.troubles)
+        return replace(refused, candidates=judgement.candidates, troubles=gathering.troubles)
 
     def _failure(self, target: Target, judgement: Judgement, gathering: Gathering) -> GateError:
         missing = next(finding for finding in judgement.findings if not finding.met)
