@@ -15,6 +15,7 @@ from typing import Final, cast
 from lading.build.dockerfile.words import WordError, expand, is_space
 
 _BLANKS: Final = re.compile(r"[\t\v\f\r ]+")
+_ASCII_BLANKS: Final = " \t\n\v\f\r"
 _HEREDOC: Final = re.compile(r"(\d*)<<(-?)[ \t\n\f\r]*([^<]*)$")
 
 
@@ -65,7 +66,8 @@ def _flags(line: str, escape: str) -> tuple[tuple[str, ...], str]:
     flags: list[str] = []
     at = 0
     while True:
-        while at < len(line) and is_space(line[at]):
+        # Flags are told apart by ASCII blanks alone, as the reference does by reading bytes.
+        while at < len(line) and line[at] in _ASCII_BLANKS:
             at += 1
         if not line.startswith("--", at):
             return tuple(flags), line[at:]
@@ -81,7 +83,7 @@ def _flag(line: str, at: int, escape: str) -> tuple[str, int, bool]:
     quote, quoted = "", False
     while at < len(line):
         character = line[at]
-        if not quote and is_space(character):
+        if not quote and character in _ASCII_BLANKS:
             break
         at += 1
         if not quote and character in "'\"":
@@ -159,7 +161,7 @@ def _command(rest: str) -> tuple[tuple[str, ...], bool]:
 
 
 def _health(rest: str) -> tuple[tuple[str, ...], bool]:
-    parts = re.split(r"[\t\n\v\f\r \x85\xa0]+", rest, maxsplit=1)
+    parts = re.split(r"[\t\n\v\f\r ]+", rest, maxsplit=1)
     if not parts[0]:
         return (), False
     args, is_json = _command(parts[1] if len(parts) > 1 else "")

@@ -1,0 +1,235 @@
+"""Stages, arguments and variables, without a store."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lading.build import gotext
+from lading.build.dockerfile import glob
+from lading.build.dockerfile.reader import read
+from lading.build.dockerfile.values import (
+    ValueProblemError,
+    check_signal,
+    parse_duration,
+    parse_mode,
+    parse_owner,
+    parse_ports,
+)
+from lading.build.dockerfile.words import WordError, expand
+from lading.build.errors import DockerfileError, Place
+from lading.build.graph import CopyOp, RunOp
+from lading.build.resolve import DEFAULT_EPOCH, Choices, Resolved, resolve
+from lading.store.descriptors import Platform
+from lading.store.documents import ImageConfig, parse_config
+from lading.store.strict import canonical
+
+ARM = Platform("linux", "arm64", "v8")
+
+
+def _image(name: str, place: Place) -> ImageConfig:
+    config = {"Env": ["PATH=/bin", f"NAME={name}"], "WorkingDir": "/home", "User": "u", "Cmd": ["c"], "OnBuild": []}
+    if name == "trigger":
+        config["OnBuild"] = ["RUN x"]
+    return parse_config(
+        canonical(
+            {
+                "architecture": "arm64",
+                "os": "linux",
+                "config": config,
+                "rootfs": {"type": "layers", "diff_ids": []},
+                "history": [{"created_by": "base"}],
+            }
+        ),
+        name,
+    )
+
+
+def _resolve(text: str, target: str | None = None, **arguments: str) -> Resolved:
+    return resolve(read(text.encode(), "D"), Choices(arguments, ARM, target), _image)
+
+
+def _environment(resolved: Resolved, step: int = -1) -> dict[str, str]:
+    operation = resolved.graph.steps[step].operation
+    assert isinstance(operation, RunOp)
+    return dict(operation.environment)
+
+
+def test_arguments_come_from_the_call_the_global_scope_or_their_default() -> None:
+    text = "ARG A=1 B=2\nARG C=${A}${B}\nFROM x\nARG A\nARG B=3\nARG C D=${C}4 E\nRUN x\n"
+    found = _environment(_resolve(text, B="5"))
+    assert [found.get(name) for name in "ABCDE"] == ["1", "5", "15", "154", None]
+
+
+def test_a_global_argument_is_not_in_a_stage_until_declared() -> None:
+    assert "A" not in _environment(_resolve("ARG A=1\nFROM x\nRUN y\n"))
+    resolved = _resolve("ARG A=x\nFROM $A AS b\nFROM ${A:-y}\n", A="z")
+    assert resolved.graph.images == ("z",)
+
+
+def test_a_stage_hands_its_arguments_and_variables_down() -> None:
+    text = "FROM x AS a\nARG V=1\nENV W=2\nWORKDIR w\nFROM a\nRUN y\n"
+    resolved = _resolve(text)
+    found = _environment(resolved)
+    assert (found["V"], found["W"], found["NAME"]) == ("1", "2", "x")
+    assert resolved.graph.shown == {"V": "1"}
+    assert resolved.graph.config.workdir == "/home/w"
+    assert [entry.text for entry in resolved.graph.config.history] == [
+        "ARG V=1",
+        "ENV W=2",
+        "WORKDIR /home/w",
+        "RUN |1 V=1 /bin/sh -c y",
+    ]
+
+
+def test_platform_arguments() -> None:
+    found = _environment(
+        _resolve("FROM --platform=$BUILDPLATFORM x\nARG TARGETARCH TARGETVARIANT BUILDPLATFORM\nRUN y\n")
+    )
+    assert (found["TARGETARCH"], found["TARGETVARIANT"], found["BUILDPLATFORM"]) == ("arm64", "v8", "linux/arm64/v8")
+
+
+def test_proxies_are_seen_by_run_but_are_no_variables() -> None:
+    operation = _resolve("FROM x\nRUN y\n", http_proxy="p").graph.steps[0].operation
+    assert isinstance(operation, RunOp)
+    assert operation.proxies == (("http_proxy", "p"),)
+    assert "http_proxy" not in dict(operation.environment)
+
+
+def test_the_epoch() -> None:
+    assert _resolve("FROM x\n").epoch == DEFAULT_EPOCH
+    assert _resolve("ARG SOURCE_DATE_EPOCH=7\nFROM x\nRUN y\n").epoch == 7
+    resolved = _resolve("FROM x\nRUN y\n", SOURCE_DATE_EPOCH="9")
+    assert resolved.epoch == 9
+    assert _environment(resolved)["SOURCE_DATE_EPOCH"] == "9"
+
+
+def test_stages_by_number_name_and_shadowing() -> None:
+    text = "FROM x AS a\nRUN 1\nFROM a AS A2\nRUN 2\nFROM x AS a\nRUN 3\n"
+    text += "FROM scratch\nCOPY --from=a / /\nCOPY --from=0 / /\n"
+    resolved = _resolve(text)
+    chains = [step.operation.origin for step in resolved.graph.steps if isinstance(step.operation, CopyOp)]
+    steps = [[resolved.graph.steps[number].text for number in chain.steps] for chain in chains if chain]
+    assert steps == [["RUN /bin/sh -c 3"], ["RUN /bin/sh -c 1"]]
+    assert len(resolved.graph.needed) == 4
+    assert _resolve(text, target="1").graph.config.history[-1].text == "RUN /bin/sh -c 2"
+
+
+def test_config_inheritance() -> None:
+    config = _resolve('FROM x\nENTRYPOINT ["e"]\n').graph.config
+    assert config.cmd is None
+    assert config.user == "u"
+    config = _resolve('FROM x\nCMD ["a"]\nENTRYPOINT ["e"]\n').graph.config
+    assert config.cmd == ("a",)
+    config = _resolve('FROM x AS a\nCMD ["a"]\nFROM a\nENTRYPOINT ["e"]\nSHELL ["s"]\nCMD b\n').graph.config
+    assert config.cmd == ("s", "b")
+    assert _resolve("FROM x\nCMD []\nENTRYPOINT []\n").graph.config.cmd is None
+
+
+def test_an_image_with_triggers_is_refused() -> None:
+    with pytest.raises(DockerfileError, match="D:1: trigger: has ONBUILD instructions"):
+        _resolve("FROM trigger\n")
+
+
+def test_destinations() -> None:
+    def destination(word: str) -> str:
+        operation = _resolve(f"FROM x\nWORKDIR /w\nCOPY a {word}\n").graph.steps[-1].operation
+        assert isinstance(operation, CopyOp)
+        return operation.destination
+
+    found = [destination(word) for word in (".", "./", "b", "b/", "/", "/c", "/c/.", "../d", "../../..", '""')]
+    assert found == ["/w/", "/w/", "/w/b", "/w/b/", "/", "/c", "/c/", "/d", "/", "/w/"]
+
+
+def test_escape_directive_reaches_words() -> None:
+    config = _resolve("# escape=`\nFROM x\nENV A=a` b B=c\\d\n").graph.config
+    assert (config.env["A"], config.env["B"]) == ("a b", "c\\d")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("30s", 30_000_000_000), ("1m30s", 90_000_000_000), ("1.5h", 5_400_000_000_000), ("0", 0), ("2ms", 2_000_000)],
+)
+def test_durations(text: str, value: int) -> None:
+    assert parse_duration(text) == value
+    assert value == 0 or parse_duration(gotext.duration(value)) == value
+
+
+@pytest.mark.parametrize("text", ["1", "s", "1 s", "-1s", "1us", "1d", ""])
+def test_durations_that_are_none(text: str) -> None:
+    with pytest.raises(ValueProblemError):
+        parse_duration(text)
+
+
+def test_other_values() -> None:
+    assert parse_ports("80") == ["80/tcp"]
+    assert parse_ports("8000-8002/UDP") == ["8000/udp", "8001/udp", "8002/udp"]
+    assert parse_ports("127.0.0.1:80:90") == ["90/tcp"]
+    assert parse_mode("0755") == 0o755
+    assert parse_owner("1").numeric == (1, 1)
+    assert parse_owner("1:web").numeric is None
+    for signal in ("9", "KILL", "sigterm", "SIGRTMIN+3", "RTMAX-1"):
+        check_signal(signal)
+    for wrong in ("80-", "5-3", "x", "80/icmp", ""):
+        with pytest.raises(ValueProblemError):
+            parse_ports(wrong)
+    for wrong in ("0", "SIGNO", ""):
+        with pytest.raises(ValueProblemError):
+            check_signal(wrong)
+    assert gotext.listed(["a b", 'q"\n\x01é'], quote=True) == '["a b" "q\\"\\n\\x01é"]'
+
+
+TOKENS = [
+    "FROM",
+    "RUN",
+    "COPY",
+    "ENV",
+    "ARG",
+    "x",
+    "a=b",
+    "$A",
+    "${A:-b}",
+    '"',
+    "'",
+    "\\",
+    "\n",
+    " ",
+    "<<E",
+    "\nE\n",
+    "--from=0",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(TOKENS), max_size=30).map(" ".join))
+def test_whatever_is_written_is_read_or_refused_with_a_line(text: str) -> None:
+    try:
+        resolve(read(text.encode(), "D"), Choices({}, ARM), _image)
+    except DockerfileError as error:
+        assert error.message.startswith("D:")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet="a${}:-+?#%/*\\'\" ", max_size=20))
+def test_any_word_expands_or_is_refused(word: str) -> None:
+    try:
+        expand(word, {"a": "b"})
+    except WordError as error:
+        assert str(error)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet="ab*?[]^-\\/", max_size=10), st.text(alphabet="ab/*-", max_size=6))
+def test_any_pattern_matches_or_is_refused(pattern: str, name: str) -> None:
+    try:
+        glob.match(pattern, name)
+    except glob.PatternError as error:
+        assert "pattern" in str(error)
+
+
+@given(st.text(alphabet=string.ascii_letters + "./", max_size=12))
+def test_names_without_wildcards_match_themselves(name: str) -> None:
+    assert glob.match(name, name)
