@@ -25,7 +25,8 @@ PLAIN: Final[dict[str, Any]] = {
 
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 # Everything after the image or container belongs to the command inside, options included.
-_VERBATIM: Final = {**_SETTINGS, "allow_interspersed_args": False}
+# There -h is the host name, as with docker.
+_VERBATIM: Final = {"help_option_names": ["--help"], "allow_interspersed_args": False}
 
 
 class LazyGroup(TyperGroup):
@@ -107,6 +108,7 @@ def _main(
         typer.echo(version_line())
         raise typer.Exit
     ctx.obj = Session.from_environment(root, color)
+    ctx.call_on_close(ctx.obj.close)
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
 

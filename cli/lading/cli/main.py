@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 from lading.store.errors import LadingError, UsageError
 
+_OF_THE_COMMAND = (126, 127)
+"""Exit codes that say what is wrong with the command in a container, not with lading."""
+
 
 def main() -> None:
     """The console script."""
@@ -72,7 +75,9 @@ def _fail(arguments: Sequence[str], error: LadingError, code: int) -> int:
 
     complain(error)
     entry = COMMANDS.get(_verb(arguments))
-    return entry.failure if entry is not None and entry.failure is not None else code
+    if entry is None or entry.failure is None or code in _OF_THE_COMMAND:
+        return code
+    return entry.failure
 
 
 def _verb(arguments: Sequence[str]) -> str:

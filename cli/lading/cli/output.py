@@ -33,6 +33,11 @@ class Output:
         """One line of what was asked for."""
         sys.stdout.write(f"{line}\n")
 
+    def bytes(self, data: bytes) -> None:
+        """What was asked for, byte for byte."""
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+
     def note(self, line: str) -> None:
         """One line beside it."""
         sys.stderr.write(f"{line}\n")

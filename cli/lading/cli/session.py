@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import typer
 
     from lading.cli.output import Output
+    from lading.host.configuration import Configuration
     from lading.host.host import Host
+    from lading.store.progress import Progress
 
 
 class Color(StrEnum):
@@ -34,8 +36,11 @@ class Session:
     run: Path
     environment: dict[str, str]
     color: Color
+    tls_verify: bool | None = None
+    policy: Path | None = None
     _host: Host | None = None
     _output: Output | None = None
+    _progress: Progress | None = None
 
     @classmethod
     def of(cls, context: typer.Context) -> Session:
@@ -56,9 +61,16 @@ class Session:
     def host(self) -> Host:
         """This machine's Lading."""
         if self._host is None:
+            from lading.cli.progress import progress_for  # noqa: PLC0415
             from lading.host.host import Host  # noqa: PLC0415
 
-            self._host = Host(self._configuration())
+            self._progress = progress_for(self._colored())
+            self._host = Host(
+                self._configuration(),
+                password=lambda: self.password("Password of the key"),
+                warn=self.output.warn,
+                progress=self._progress,
+            )
         return self._host
 
     @property
@@ -69,6 +81,14 @@ class Session:
 
             self._output = Output(self._colored())
         return self._output
+
+    def close(self) -> None:
+        """Gives the terminal back, and closes what was opened."""
+        stop = getattr(self._progress, "close", None)
+        if stop is not None:
+            stop()
+        if self._host is not None:
+            self._host.close()
 
     def password(self, prompt: str, *, confirm: bool = False) -> bytes:
         """A key's password: LADING_PASSWORD or COSIGN_PASSWORD, else asked at a terminal, else empty."""
@@ -84,7 +104,31 @@ class Session:
             raise InputError("the two passwords differ")
         return first.encode()
 
-    def _configuration(self) -> object: ...
+    def _configuration(self) -> Configuration:
+        from lading.host.configuration import Configuration  # noqa: PLC0415
+
+        def variable(name: str) -> str:
+            return self.environment.get(name) or self.environment.get(name.upper()) or ""
+
+        extra = _path(self.environment, "SSL_CERT_FILE")
+        return Configuration(
+            root=self.root,
+            run=self.run,
+            credentials=self._credentials(),
+            proxies={kind: variable(f"{kind}_proxy") for kind in ("http", "https", "no")},
+            certificates=(extra,) if extra and extra.exists() else (),
+            tls_verify=self.tls_verify,
+            policy=self.policy,
+        )
+
+    def _credentials(self) -> tuple[Path, ...]:
+        """Docker's config.json first, for `login` writes there; then podman's."""
+        home = Path(self.environment.get("HOME") or "/")
+        docker = _path(self.environment, "DOCKER_CONFIG") or home / ".docker"
+        runtime = _path(self.environment, "XDG_RUNTIME_DIR")
+        podman = [runtime / "containers/auth.json"] if runtime else []
+        named = _path(self.environment, "REGISTRY_AUTH_FILE")
+        return (docker / "config.json", *([named] if named else podman))
 
     def _colored(self) -> bool:
         if self.color is Color.auto:

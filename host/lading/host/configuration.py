@@ -15,15 +15,16 @@ FLOOR: Final = Path("/etc/lading/policy.yaml")
 class Configuration:
     """Where things are, and how registries are reached.
 
-    `root` holds everything that lasts, `run` what lasts until the next boot. `docker_config` is the folder of
-    docker's `config.json`; `proxies` maps `http`, `https` and `no` to what the variables of those names say.
-    `certificates` are files of further authorities to believe; `tls_verify` None leaves the default, which is
-    to verify. `policy` names a policy file in place of `policy.yaml` below the root.
+    `root` holds everything that lasts, `run` what lasts until the next boot. `credentials` are docker's
+    `config.json` and files of its kind, the first one is written by `login`; `proxies` maps `http`, `https` and
+    `no` to what the variables of those names say. `certificates` are files of further authorities to believe;
+    `tls_verify` None leaves the default, which is to verify. `policy` names a policy file in place of
+    `policy.yaml` below the root.
     """
 
     root: Path
     run: Path
-    docker_config: Path
+    credentials: tuple[Path, ...] = ()
     proxies: Mapping[str, str] = field(default_factory=dict[str, str])
     certificates: tuple[Path, ...] = ()
     tls_verify: bool | None = None

@@ -34,19 +34,23 @@ class Keyring:
         """Whether there is a private key."""
         return self.private_file.exists()
 
-    def generate(self, password: bytes) -> PublicKey:
-        """Makes the pair, and `policy.yaml` where there is none. Raises `InputError` rather than overwrite a key."""
+    def check_absent(self) -> None:
+        """Raises `InputError` where there is a key already."""
         for file in (self.private_file, self.public_file):
             if file.exists():
                 raise InputError(f"{file} exists", hint="keys are never overwritten: move it away first")
+
+    def generate(self, password: bytes) -> PublicKey:
+        """Makes the pair, and `policy.yaml` where there is none. Raises `InputError` rather than overwrite a key."""
+        self.check_absent()
         key = PrivateKey.generate()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_new(self.private_file, key.write(password), 0o600)
         write_new(self.public_file, key.public.pem, 0o644)
         if not self._policy.exists():
-            from lading.verify.policy import default_policy  # noqa: PLC0415
+            from lading.verify.policy_template import default_policy  # noqa: PLC0415
 
-            write_new(self._policy, default_policy(key.public.pem).encode(), 0o644)
+            write_new(self._policy, default_policy(key.public.pem.decode()).encode(), 0o644)
         return key.public
 
     def public(self, file: Path | None = None) -> PublicKey:

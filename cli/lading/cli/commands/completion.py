@@ -23,7 +23,7 @@ def completion(ctx: typer.Context, shell: Annotated[Shell, typer.Argument(help="
 
     For bash: `source <(lading completion bash)`.
     """
-    from typer.completion import get_completion_script  # noqa: PLC0415
+    from typer._completion_shared import get_completion_script  # noqa: PLC0415 - the public module only re-imports it
 
     script = get_completion_script(prog_name="lading", complete_var="_LADING_COMPLETE", shell=shell.value)
     Session.of(ctx).output.result(script)

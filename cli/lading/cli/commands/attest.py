@@ -1,0 +1,38 @@
+"""`lading attest`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lading.cli.common import SignKey, TlsVerify, boolean, read_input
+from lading.cli.session import Session
+from lading.store.errors import UsageError
+
+_MAX_PREDICATE = 4 * 1024 * 1024
+
+
+def attest(
+    ctx: typer.Context,
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Name, digest or ID of an image")],
+    predicate: Annotated[str, typer.Option(metavar="FILE", help="What to say about it: a JSON object; - is stdin")],
+    type_: Annotated[
+        str, typer.Option("--type", metavar="TYPE", help="slsaprovenance1, spdxjson, cyclonedx, vuln, ... or a URI")
+    ] = "custom",
+    key: SignKey = None,
+    local: Annotated[bool, typer.Option("--local", help="The image in the local store (the default)")] = False,
+    remote: Annotated[bool, typer.Option("--remote", help="The image in its registry")] = False,
+    tls_verify: TlsVerify = None,
+) -> None:
+    """Attach a signed statement about an image.
+
+    It is attached where `verify` looks: in the local store, or with --remote in the registry.
+    """
+    session = Session.of(ctx)
+    session.tls_verify = boolean(tls_verify, "--tls-verify")
+    if local and remote:
+        raise UsageError("--local and --remote exclude each other")
+    data = read_input(predicate, "--predicate", _MAX_PREDICATE)
+    for descriptor in session.host.attest(image, key=key, kind=type_, predicate=data, remote=remote):
+        session.output.result(str(descriptor.digest))

@@ -1,0 +1,30 @@
+"""`lading pull`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lading.cli.common import Quiet, TlsVerify, boolean
+from lading.cli.session import Session
+from lading.registry.platforms import parse_platform
+
+
+def pull(
+    ctx: typer.Context,
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="NAME[:TAG|@DIGEST]")],
+    platform: Annotated[str | None, typer.Option(metavar="OS/ARCH[/VARIANT]", help="Not this machine's own")] = None,
+    quiet: Quiet = False,
+    tls_verify: TlsVerify = None,
+) -> None:
+    """Download an image and its evidence from a registry.
+
+    Nothing is judged here: `run`, `verify` and `build` do that.
+    """
+    session = Session.of(ctx)
+    session.tls_verify = boolean(tls_verify, "--tls-verify")
+    pulled = session.host.pull(image, platform=parse_platform(platform) if platform else None)
+    if not quiet:
+        session.output.note(f"{image}: {pulled.evidence} signatures and attestations")
+    session.output.result(str(pulled.descriptor.digest))

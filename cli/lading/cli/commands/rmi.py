@@ -1,0 +1,33 @@
+"""`lading rmi`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lading.cli.common import Images, short
+from lading.cli.output import size
+from lading.cli.session import Session
+
+
+def rmi(
+    ctx: typer.Context,
+    images: Images,
+    force: Annotated[bool, typer.Option("-f", "--force", help="Whatever other names or containers it has")] = False,
+) -> None:
+    """Remove images.
+
+    What nothing else needs goes with them: layers, unpacked trees, signatures and attestations.
+    """
+    session = Session.of(ctx)
+    for text in images:
+        names, collected = session.host.images.remove(text, force=force)
+        for name in names:
+            session.output.result(f"Untagged: {short(name)}")
+        for digest in collected.blobs:
+            session.output.result(f"Deleted: {digest}")
+        if collected.deferred:
+            session.output.note("other work is writing to the store: its content is removed by the next `lading rmi`")
+        elif collected.size:
+            session.output.note(f"{size(collected.size)} freed")

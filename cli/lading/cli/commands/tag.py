@@ -1,0 +1,22 @@
+"""`lading tag`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lading.cli.session import Session
+
+
+def tag(
+    ctx: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="IMAGE", help="Name, digest or ID of an image")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="What to call it, too")],
+) -> None:
+    """Give an image another name.
+
+    Where the image came from follows it: it is judged under its origins, too.
+    """
+    for name in names:
+        Session.of(ctx).host.images.tag(source, name)

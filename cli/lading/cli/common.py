@@ -1,0 +1,91 @@
+"""Options that several commands share, and how their words are read."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lading.store.errors import UsageError
+
+TlsVerify = Annotated[
+    str | None,
+    typer.Option(
+        "--tls-verify",
+        metavar="BOOL",
+        help="false: believe any certificate, and speak plain HTTP where HTTPS does not answer [default: true]",
+    ),
+]
+SignKey = Annotated[
+    Path | None,
+    typer.Option("--key", metavar="FILE", help="A private key in cosign's form, in place of the one keygen made"),
+]
+Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Names, digests or IDs of images")]
+Containers = Annotated[list[str], typer.Argument(metavar="CONTAINER...", help="Names or IDs of containers")]
+Container = Annotated[str, typer.Argument(metavar="CONTAINER", help="Name or ID of a container")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only IDs or digests")]
+
+
+class Format(StrEnum):
+    """How a list is shown."""
+
+    table = "table"
+    json = "json"
+
+
+def boolean(text: str | None, option: str) -> bool | None:
+    """What a boolean option with a value says; None where it was not given. Raises `UsageError`."""
+    if text is None:
+        return None
+    if text.lower() in ("true", "1", "yes"):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise UsageError(f"{option}={text}: expected true or false")
+
+
+def pairs(words: list[str] | None, option: str) -> dict[str, str]:
+    """``NAME=VALUE`` words as a mapping. Raises `UsageError`."""
+    found: dict[str, str] = {}
+    for word in words or []:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise UsageError(f"{option} {word}: expected NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def environment(words: list[str] | None, outside: dict[str, str]) -> tuple[str, ...]:
+    """``-e`` words: ``NAME=VALUE``, or a bare NAME whose value is that of the caller, if it has one."""
+    found: list[str] = []
+    for word in words or []:
+        if "=" in word:
+            found.append(word)
+        elif word in outside:
+            found.append(f"{word}={outside[word]}")
+    return tuple(found)
+
+
+def read_input(path: str, what: str, limit: int) -> bytes:
+    """A file that the user names, or with ``-`` standard input. Raises `UsageError` beyond `limit` bytes."""
+    if path == "-":
+        data = sys.stdin.buffer.read(limit + 1)
+    else:
+        try:
+            with open(path, "rb") as stream:
+                data = stream.read(limit + 1)
+        except OSError as error:
+            raise UsageError(f"{what} {path}: {error.strerror}") from None
+    if len(data) > limit:
+        raise UsageError(f"{what} {path}: larger than {limit} bytes")
+    return data
+
+
+def short(name: str) -> str:
+    """A full reference as people write it."""
+    from lading.registry.reference import Reference  # noqa: PLC0415
+
+    return Reference.parse(name).familiar

@@ -1,0 +1,105 @@
+"""Signatures and attestations of images that exist already, attached where `verify` looks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lading.registry.reference import Reference
+from lading.store.blobs import write_blob
+from lading.store.descriptors import Descriptor
+from lading.store.documents import MANIFEST, Index, parse_document
+from lading.store.errors import InputError
+from lading.store.memory import MemoryBlobs
+from lading.store.strict import MAX_SIZE, Fields, parse
+from lading.verify import signing
+from lading.verify.attach import Artifact
+from lading.verify.keys import Signer
+from lading.verify.statements import Statement, predicate_type
+
+if TYPE_CHECKING:
+    from lading.host.host import Host
+
+Make = Callable[[Descriptor, str | None, Signer], Artifact]
+"""An artifact about an image, and the repository that it is for where it has a name."""
+
+
+def timestamp() -> str:
+    """Now, as RFC 3339 without a fraction."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+class Papers:
+    """Makes papers with one key, opened when the image was found and not before."""
+
+    def __init__(self, host: Host, key: Path | None) -> None:
+        self._host = host
+        self._key = key
+
+    def sign(self, text: str, annotations: Mapping[str, str], *, remote: bool, recursive: bool) -> list[Descriptor]:
+        """A plain signature."""
+
+        def make(subject: Descriptor, name: str | None, signer: Signer) -> Artifact:
+            return signing.sign(subject, signer, timestamp(), name=name, annotations=annotations)
+
+        return self._attach(text, make, remote=remote, recursive=recursive)
+
+    def attest(self, text: str, kind: str, predicate: bytes, *, remote: bool) -> list[Descriptor]:
+        """A statement of the type `kind` (cosign's short names, or a URI) with the JSON object `predicate`."""
+        value = Fields(parse(predicate, "the predicate", limit=MAX_SIZE), "the predicate").rest()
+
+        def make(subject: Descriptor, name: str | None, signer: Signer) -> Artifact:
+            statement = Statement((signing.subject_of(subject, name),), predicate_type(kind), value)
+            return signing.attest(subject, statement, signer, timestamp())
+
+        return self._attach(text, make, remote=remote, recursive=False)
+
+    def _attach(self, text: str, make: Make, *, remote: bool, recursive: bool) -> list[Descriptor]:
+        return self._attach_remotely(text, make, recursive) if remote else self._attach_locally(text, make, recursive)
+
+    def _attach_locally(self, text: str, make: Make, recursive: bool) -> list[Descriptor]:
+        store = self._host.store
+        located = self._host.images.get(text)
+        name = Reference.parse(located.names[0]).repository_name if len(located.names) == 1 else None
+        subjects = [located.descriptor]
+        document = store.document(located.descriptor)
+        if recursive and isinstance(document, Index):
+            subjects += [child for child in document.manifests if store.blobs.size(child.digest) is not None]
+        signer = self._signer()
+        with store.writing():
+            for subject in subjects:
+                artifact = make(subject, name, signer)
+                for blob in artifact.blobs:
+                    write_blob(store.blobs, blob)
+                store.put_manifest(artifact.manifest, MANIFEST)
+        return subjects
+
+    def _attach_remotely(self, text: str, make: Make, recursive: bool) -> list[Descriptor]:
+        client = self._host.client
+        reference = Reference.parse(text)
+        subject, raw = client.manifest(reference)
+        subjects = [subject]
+        document = parse_document(raw, subject.media_type, text)
+        if recursive and isinstance(document, Index):
+            subjects += list(document.manifests)
+        signer = self._signer()
+        for one in subjects:
+            self._upload(reference, one, make(one, reference.repository_name, signer))
+        return subjects
+
+    def _upload(self, reference: Reference, subject: Descriptor, artifact: Artifact) -> None:
+        client = self._host.client
+        content = MemoryBlobs()
+        for blob in artifact.blobs:
+            write_blob(content, blob)
+            client.push_blob(reference, Descriptor.of(blob, "application/octet-stream"), content)
+        client.push_manifest(reference.at(artifact.descriptor.digest), artifact.manifest, MANIFEST)
+        client.add_referrers(reference, subject.digest, [artifact.descriptor])
+
+    def _signer(self) -> Signer:
+        keyring = self._host.keyring
+        if self._key is None and not keyring.exists():
+            raise InputError("there is no key to sign with", hint="`lading keygen` makes one, --key names another")
+        return keyring.signer(self._host.password, self._key)

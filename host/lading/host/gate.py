@@ -1,0 +1,81 @@
+"""The gate: an image and its evidence are brought before the verifier, from the local store or from a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lading.host.images import Images, Located, NoSuchImageError
+from lading.registry.client import Client
+from lading.registry.evidence import RegistryEvidence
+from lading.registry.platforms import choose, host_platform
+from lading.registry.reference import Reference
+from lading.store.descriptors import Platform
+from lading.store.documents import Index, Manifest, parse_document
+from lading.store.errors import DocumentError, InputError, LadingError
+from lading.store.store import Store
+from lading.verify.decision import Decision
+from lading.verify.evidence import Evidence, StoreEvidence
+from lading.verify.targets import Target
+from lading.verify.verdict import Verdict
+from lading.verify.verifier import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An image before the verifier: what it is, and the places where evidence about it may lie."""
+
+    target: Target
+    evidence: tuple[Evidence, ...]
+    where: str
+    """The local store, or the repository: for people."""
+
+    def verdict(self, verifier: Verifier) -> Verdict:
+        """Raises `GateError`."""
+        return verifier.verify(self.target, self.evidence)
+
+    def decision(self, verifier: Verifier) -> Decision:
+        """Everything that was looked at, accepted or not."""
+        return verifier.examine(self.target, self.evidence)
+
+
+def local_case(store: Store, located: Located, platform: Platform | None = None) -> Case:
+    """A located image of the store with the evidence there."""
+    target = Images(store).target(located, platform)
+    return Case(target, (StoreEvidence(store),), "the local store")
+
+
+def remote_case(client: Client, reference: Reference, platform: Platform | None = None) -> Case:
+    """An image as a registry has it now, with the evidence there. Raises `RegistryError`."""
+    descriptor, raw = client.manifest(reference)
+    document = parse_document(raw, descriptor.media_type, reference.name)
+    evidence: Sequence[Evidence] = (RegistryEvidence(client, reference),)
+    if isinstance(document, Manifest):
+        target = Target(document, None, None, (reference.name,), ())
+    else:
+        target = _child(client, reference, document, platform or host_platform())
+    return Case(target, tuple(evidence), reference.repository_name)
+
+
+def _child(client: Client, reference: Reference, index: Index, wanted: Platform) -> Target:
+    child = choose(index.manifests, wanted)
+    if child is None:
+        raise InputError(f"{reference.familiar}: has nothing for {wanted}")
+    descriptor, raw = client.manifest(reference.at(child.digest))
+    manifest = parse_document(raw, descriptor.media_type, str(child.digest))
+    if not isinstance(manifest, Manifest):
+        raise DocumentError(f"{child.digest}: an index within an index")
+    return Target(manifest, index, child.platform, (reference.name,), ())
+
+
+class UnknownError(LadingError):
+    """What should be verified cannot be found or read, so nobody knows."""
+
+    exit_code = 5
+
+
+def unknown(error: LadingError) -> LadingError:
+    """`error` as `verify` reports it: what does not resolve could not be checked."""
+    if isinstance(error, NoSuchImageError) or error.exit_code == 1:
+        return UnknownError(error.message, hint=error.hint)
+    return error

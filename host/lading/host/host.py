@@ -1,0 +1,242 @@
+"""One machine's Lading: everything joined from one configuration, each part made when it is first asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from lading.host.configuration import Configuration
+from lading.host.keyring import Keyring, Password
+from lading.store.errors import InputError
+from lading.store.progress import QUIET, Progress
+from lading.store.store import Store
+
+if TYPE_CHECKING:
+    from lading.build.request import BuildRequest, Built, Listener
+    from lading.host.gate import Case
+    from lading.host.images import Images
+    from lading.networking.driver import Driver
+    from lading.registry.client import Client
+    from lading.registry.reference import Reference
+    from lading.registry.transfer import Pulled, Pushed
+    from lading.runtime.runtime import Runtime
+    from lading.store.descriptors import Descriptor, Platform
+    from lading.verify.keys import PublicKey
+    from lading.verify.policy import Policy
+    from lading.verify.verdict import Verdict
+    from lading.verify.verifier import Verifier
+
+
+def _silent(text: str) -> None:
+    del text
+
+
+class Host:
+    """What the command line, and later the API server and the cluster's agent, do things with.
+
+    `password` asks for the password of a key, `warn` tells the user what should be known, `progress` shows long
+    work. A context manager; closing brings the store's index for other tools up to date.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        password: Password = lambda: b"",
+        warn: Callable[[str], None] = _silent,
+        progress: Progress = QUIET,
+    ) -> None:
+        self.configuration = configuration
+        self.progress = progress
+        self._password = password
+        self._warn = warn
+
+    # The parts
+
+    @cached_property
+    def store(self) -> Store:
+        """The local store."""
+        return Store.open(self.configuration.root)
+
+    @cached_property
+    def images(self) -> Images:
+        """The store's images as the user addresses them."""
+        from lading.host.images import Images  # noqa: PLC0415
+
+        return Images(self.store)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The user's own key pair."""
+        return Keyring(self.configuration.root)
+
+    @cached_property
+    def client(self) -> Client:
+        """The registry client."""
+        from lading.host.registries import client  # noqa: PLC0415
+
+        return client(self.configuration, self._warn)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """By the policy of the configuration, and the floor. Raises `InputError` where there is none."""
+        from lading.host import policies  # noqa: PLC0415
+
+        path = self.configuration.policy or self.configuration.root / "policy.yaml"
+        return policies.verifier(policies.load(path), self.configuration.floor)
+
+    def verifier_by(self, policy: Policy) -> Verifier:
+        """By another policy, and the floor."""
+        from lading.host import policies  # noqa: PLC0415
+
+        return policies.verifier(policy, self.configuration.floor)
+
+    @cached_property
+    def driver(self) -> Driver:
+        """The driver of the default network."""
+        from lading.networking.routed import RoutedDriver  # noqa: PLC0415
+
+        self._make_run_folder()
+        return RoutedDriver(self.configuration.run / "network")
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """The containers."""
+        from lading.runtime.lifecycle import RuntimeConfig  # noqa: PLC0415
+        from lading.runtime.runtime import Runtime  # noqa: PLC0415
+
+        self._make_run_folder()
+        return Runtime(RuntimeConfig(self.configuration.root, self.configuration.run), self.store, self.driver)
+
+    def _make_run_folder(self) -> None:
+        self.configuration.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    # What it does
+
+    def judge(self, text: str, *, pull: str = "missing", platform: Platform | None = None) -> Case:
+        """What would run of `text`: the local image, else the one that a registry has (`pull`: missing, always, never).
+
+        Raises `NoSuchImageError`, `RegistryError`.
+        """
+        from lading.host.gate import local_case  # noqa: PLC0415
+
+        located = None if pull == "always" else self.images.find(text)
+        if located is None and pull != "never":
+            self.pull(text, platform=platform)
+        return local_case(self.store, located or self.images.get(text), platform)
+
+    def remote(self, text: str, platform: Platform | None = None) -> Case:
+        """What a registry has now under the name `text`. Raises `RegistryError`."""
+        from lading.host.gate import remote_case  # noqa: PLC0415
+        from lading.registry.reference import Reference  # noqa: PLC0415
+
+        return remote_case(self.client, Reference.parse(text), platform)
+
+    def admit(self, case: Case, *, unverified: bool = False) -> Verdict:
+        """The verdict that opens the door. With `unverified`, one without proof, on record as such.
+
+        Raises `GateError`.
+        """
+        if not unverified:
+            return case.verdict(self.verifier)
+        verdict = self._override_verifier().override(case.target, "--unsafe-unverified was given")
+        self._record(verdict)
+        return verdict
+
+    def _override_verifier(self) -> Verifier:
+        from lading.verify.policy import Policy  # noqa: PLC0415
+
+        path = self.configuration.policy or self.configuration.root / "policy.yaml"
+        return self.verifier if path.exists() else self.verifier_by(Policy("no policy", scopes={}))
+
+    def _record(self, verdict: Verdict) -> None:
+        from lading.store.strict import canonical  # noqa: PLC0415
+
+        row = (time.time(), str(verdict.manifest), verdict.basis, canonical(verdict.decision.json()))
+        self.store.index.run("INSERT INTO decision (time, digest, basis, body) VALUES (?, ?, ?, ?)", row)
+
+    def pull(self, text: str, *, platform: Platform | None = None) -> Pulled:
+        """Downloads an image with its evidence. Raises `RegistryError`."""
+        from lading.registry.platforms import host_platform  # noqa: PLC0415
+        from lading.registry.reference import Reference  # noqa: PLC0415
+        from lading.registry.transfer import pull  # noqa: PLC0415
+
+        reference = Reference.parse(text)
+        return pull(self.client, reference, self.store, platform or host_platform(), progress=self.progress)
+
+    def push(self, text: str, to: str | None = None) -> Pushed:
+        """Uploads an image with its evidence, under its own name or another. Raises `RegistryError`."""
+        from lading.registry.reference import Reference  # noqa: PLC0415
+        from lading.registry.transfer import push  # noqa: PLC0415
+
+        located = self.images.get(text)
+        reference = Reference.parse(to or (located.names[0] if located.names else text))
+        return push(self.client, self.store, located.descriptor, reference, progress=self.progress)
+
+    def build(self, request: BuildRequest, *, sign_key: Path | None, pull: bool, listener: Listener) -> Built:
+        """Builds, signs and tags an image, from a Dockerfile or a Debian package set."""
+        from lading.host.building import build  # noqa: PLC0415
+
+        return build(self, request, sign_key=sign_key, pull=pull, listener=listener)
+
+    def password(self) -> bytes:
+        """Asks for the password of a key."""
+        return self._password()
+
+    def warn(self, text: str) -> None:
+        """Tells the user something that should be known."""
+        self._warn(text)
+
+    def sign(
+        self,
+        text: str,
+        *,
+        key: Path | None,
+        annotations: dict[str, str],
+        remote: bool = False,
+        recursive: bool = False,
+    ) -> list[Descriptor]:
+        """Signs an image where it lies; what was signed."""
+        from lading.host.attesting import Papers  # noqa: PLC0415
+
+        return Papers(self, key).sign(text, annotations, remote=remote, recursive=recursive)
+
+    def attest(
+        self, text: str, *, key: Path | None, kind: str, predicate: bytes, remote: bool = False
+    ) -> list[Descriptor]:
+        """Attaches a signed statement about an image where it lies; what it is about."""
+        from lading.host.attesting import Papers  # noqa: PLC0415
+
+        return Papers(self, key).attest(text, kind, predicate, remote=remote)
+
+    def own_key(self, file: Path | None) -> PublicKey:
+        """The public half of `file`, else our own."""
+        return self.keyring.public(file)
+
+    def local_reference(self, text: str) -> Reference:
+        """A name to be given to a new image. Raises `InputError` for one with a digest."""
+        from lading.registry.reference import Reference  # noqa: PLC0415
+
+        reference = Reference.parse(text)
+        if reference.digest is not None:
+            raise InputError(f"{text!r}: an image cannot be named by digest before it is built")
+        return reference
+
+    def close(self) -> None:
+        """Closes what was opened."""
+        if "client" in self.__dict__:
+            self.client.close()
+        if "store" in self.__dict__:
+            self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self.close()

@@ -1,0 +1,140 @@
+"""The images of the local store: found by name, digest or ID, listed, named and unnamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lading.registry.platforms import choose, host_platform
+from lading.registry.reference import InvalidReferenceError, Reference
+from lading.store.descriptors import Descriptor, Platform
+from lading.store.documents import Index, Manifest, parse_manifest
+from lading.store.errors import DocumentError, InputError
+from lading.store.gc import Collected, collect
+from lading.store.store import Reference as Named
+from lading.store.store import Store, one_image
+from lading.verify.targets import Target
+
+
+class NoSuchImageError(InputError):
+    """The store has no image of that name, digest or ID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """An image as it was addressed: what it is, its full names, and where those came from."""
+
+    descriptor: Descriptor
+    names: tuple[str, ...]
+    origins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A row of the list of images; `size` counts compressed layers, and None where a part is not here."""
+
+    name: str
+    descriptor: Descriptor
+    created: str | None
+    size: int | None
+
+
+class Images:
+    """What the store holds, as the user addresses it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find(self, text: str) -> Located | None:
+        """An image by name, else by digest or ID; under all its names where it was not named."""
+        try:
+            reference = self._store.reference(Reference.parse(text).name)
+        except InvalidReferenceError:
+            reference = None
+            if not self._store.find(text):
+                raise
+        if reference is not None:
+            return Located(reference.descriptor, (reference.name,), reference.origins)
+        found = one_image(self._store.find(text), text)
+        return None if found is None else self._unnamed(found)
+
+    def _unnamed(self, descriptor: Descriptor) -> Located:
+        named = self._store.names_of(descriptor.digest)
+        origins = dict.fromkeys(origin for reference in named for origin in reference.origins)
+        return Located(descriptor, tuple(reference.name for reference in named), tuple(origins))
+
+    def get(self, text: str) -> Located:
+        """As `find`; raises `NoSuchImageError` where there is none."""
+        found = self.find(text)
+        if found is None:
+            raise NoSuchImageError(f"no image {text!r} here", hint="`lading images` lists those that are")
+        return found
+
+    def target(self, located: Located, platform: Platform | None = None) -> Target:
+        """What would run of a located image: through an index, the manifest for `platform`, else this machine's."""
+        document = self._store.document(located.descriptor)
+        wanted = platform or host_platform()
+        if isinstance(document, Manifest):
+            return Target(document, None, None, located.names, located.origins)
+        child = choose(document.manifests, wanted)
+        if child is None:
+            raise InputError(f"{located.descriptor.digest}: has nothing for {wanted}", hint=_offers(document))
+        manifest = self._store.document(child)
+        if not isinstance(manifest, Manifest):
+            raise DocumentError(f"{child.digest}: an index within an index")
+        return Target(manifest, document, child.platform, located.names, located.origins)
+
+    def all(self) -> Iterator[Listed]:
+        """Every name, the newest first."""
+        for reference in self._store.references():
+            created, size = self._facts(reference)
+            yield Listed(reference.name, reference.descriptor, created, size)
+
+    def _facts(self, reference: Named) -> tuple[str | None, int | None]:
+        try:
+            target = self.target(Located(reference.descriptor, (), ()))
+            config = self._store.config(target.manifest)
+            return config.created, sum(layer.size for layer in target.manifest.layers)
+        except (DocumentError, InputError):
+            return None, None
+
+    def tag(self, source: str, name: str) -> str:
+        """Gives an image another name, to which its origins follow; the full name."""
+        reference = Reference.parse(name)
+        if reference.digest is not None:
+            raise InputError(f"{name!r}: a new name cannot have a digest")
+        located = self.get(source)
+        self._store.tag(reference.name, located.descriptor, located.origins)
+        return reference.name
+
+    def remove(self, text: str, *, force: bool = False) -> tuple[list[str], Collected]:
+        """Forgets a name, or all names of an image given by digest or ID, and collects what nothing needs then.
+
+        Raises `InputError` where a container holds the last name's image, or several names would go, unless forced.
+        """
+        located = self.get(text)
+        if len(located.names) > 1 and not force:
+            raise InputError(
+                f"{text!r} has {len(located.names)} names: {', '.join(located.names)}",
+                hint="name one of them, or remove all with --force",
+            )
+        others = [name for name in self._store.names_of(located.descriptor.digest) if name.name not in located.names]
+        holders = self._store.holders(located.descriptor.digest)
+        if holders and not others and not force:
+            raise InputError(
+                f"{text!r} is used by container {holders[0][:12]}", hint="remove the container first, or use --force"
+            )
+        for name in located.names:
+            self._store.untag(name)
+        return list(located.names), collect(self._store)
+
+
+def _offers(index: Index) -> str | None:
+    offered = [str(child.platform) for child in index.manifests if child.platform and child.platform.os != "unknown"]
+    return f"it has {', '.join(offered)}" if offered else None
+
+
+def manifest_of(store: Store, descriptor: Descriptor) -> Manifest:
+    """The manifest of a descriptor. Raises `DocumentError` for an index."""
+    document = store.document(descriptor)
+    return document if isinstance(document, Manifest) else parse_manifest(document.raw, None, str(descriptor.digest))

@@ -1,0 +1,44 @@
+"""The registry client as this machine is configured for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from lading.host.configuration import Configuration
+from lading.registry.client import Client, check_login
+from lading.registry.config import ClientConfig
+from lading.registry.credentials import Credential, CredentialFiles
+
+_CERTS: Final = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
+
+
+def client_config(configuration: Configuration, warn: Callable[[str], None]) -> ClientConfig:
+    """Docker's config.json and certs.d, the proxies of the environment, and what was said in the call."""
+    proxies = {scheme: url for scheme, url in configuration.proxies.items() if scheme in ("http", "https") and url}
+    return ClientConfig(
+        credentials=CredentialFiles(configuration.credentials),
+        tls_verify=configuration.tls_verify is not False,
+        ca_files=configuration.certificates,
+        certs_dirs=_CERTS,
+        proxies=proxies,
+        no_proxy=tuple(part.strip() for part in configuration.proxies.get("no", "").split(",") if part.strip()),
+        warn=warn,
+    )
+
+
+def client(configuration: Configuration, warn: Callable[[str], None]) -> Client:
+    """A client for this machine."""
+    return Client(client_config(configuration, warn))
+
+
+def log_in(configuration: Configuration, registry: str, credential: Credential, warn: Callable[[str], None]) -> str:
+    """Keeps a credential that the registry accepts; where. Raises `UnauthorizedError`."""
+    check_login(registry, credential, client_config(configuration, warn))
+    return CredentialFiles(configuration.credentials).save(registry, credential)
+
+
+def log_out(configuration: Configuration, registry: str) -> bool:
+    """Forgets a registry's credential; whether there was one."""
+    return CredentialFiles(configuration.credentials).erase(registry)
