@@ -83,7 +83,7 @@ def test_an_index_is_no_docker_archive(store: Store, image: Descriptor, tmp_path
 
 
 def test_a_place_that_cannot_be_written(store: Store, image: Descriptor, tmp_path: Path) -> None:
-    with pytest.raises(MachineError, match="nowhere/a.tar: No such file"):
+    with pytest.raises(MachineError, match=r"nowhere/a\.tar: No such file"):
         exchange.write_oci_archive(store, image, tmp_path / "nowhere/a.tar", [APP])
 
 
