@@ -1,93 +1,75 @@
-"""Blobs in memory, under the same contract as those on disk: for tests and for what is small and passes by."""
+"""Blobs in memory: for tests and for what never outlives a process."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from lading.store.blobs import BlobReader, BlobWriter, MissingBlobError
+from lading.store.blobs import MissingBlobError
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
+from lading.store.hashing import HashingReader
 
 
 class MemoryBlobs:
-    """A `lading.store.blobs.Blobs` that lives and dies with the process."""
+    """A dictionary of blobs, under the contract of `lading.store.blobs`."""
 
     def __init__(self) -> None:
-        self._blobs: dict[Digest, bytes] = {}
         self._lock = threading.Lock()
+        self._content: dict[Digest, bytes] = {}
 
     def size(self, digest: Digest) -> int | None:
-        """As `Blobs.size`."""
-        data = self._blobs.get(digest)
+        """In bytes, None where the blob is not here."""
+        data = self._content.get(digest)
         return None if data is None else len(data)
 
-    def open(self, digest: Digest) -> BlobReader:
-        """As `Blobs.open`."""
-        try:
-            return _Reader(digest, self._blobs[digest])
-        except KeyError:
-            raise MissingBlobError(f"{digest}: not in the store") from None
+    def open(self, digest: Digest) -> HashingReader:
+        """A verifying reader. Raises `MissingBlobError`."""
+        data = self._content.get(digest)
+        if data is None:
+            raise MissingBlobError(f"{digest}: not here")
+        return HashingReader(io.BytesIO(data), digest, "memory")
 
-    def writer(self, algorithm: str = "sha256") -> BlobWriter:
-        """As `Blobs.writer`."""
-        return _Writer(self, algorithm)
+    def writer(self, algorithm: str = "sha256") -> _MemoryWriter:
+        """A new blob, whose digest will be by `algorithm`."""
+        return _MemoryWriter(self, algorithm)
 
     def delete(self, digest: Digest) -> bool:
-        """As `Blobs.delete`."""
+        """Removes a blob; whether it was there."""
         with self._lock:
-            return self._blobs.pop(digest, None) is not None
-
-    def put(self, digest: Digest, data: bytes) -> None:
-        """Puts `data` under `digest` unchecked: how tests damage a blob."""
-        with self._lock:
-            self._blobs[digest] = data
+            return self._content.pop(digest, None) is not None
 
     def __iter__(self) -> Iterator[Digest]:
         with self._lock:
-            return iter(tuple(self._blobs))
+            return iter(list(self._content))
+
+    def put(self, digest: Digest, data: bytes) -> None:
+        """For the writer alone."""
+        with self._lock:
+            self._content[digest] = data
 
 
-class _Reader:
-    def __init__(self, digest: Digest, data: bytes) -> None:
-        self._digest, self._data, self._at = digest, data, 0
-
-    def read(self, size: int = -1, /) -> bytes:
-        end = len(self._data) if size < 0 else self._at + size
-        piece, self._at = self._data[self._at : end], min(end, len(self._data))
-        if self._at == len(self._data) and Digest.of(self._data, self._digest.algorithm) != self._digest:
-            raise DocumentError(f"{self._digest}: the content is not what its digest says")
-        return piece
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self._data, self._at = b"", 0
-
-
-class _Writer:
+class _MemoryWriter:
     def __init__(self, blobs: MemoryBlobs, algorithm: str) -> None:
-        self._blobs, self._algorithm = blobs, algorithm
+        self._blobs = blobs
+        self._algorithm = algorithm
         self._hash = hashlib.new(algorithm)
-        self._pieces: list[bytes] = []
+        self._data = bytearray()
 
     def write(self, data: bytes | memoryview, /) -> int:
         self._hash.update(data)
-        self._pieces.append(bytes(data))
-        return len(self._pieces[-1])
+        self._data += data
+        return len(data)
 
     def commit(self, expected: Digest | None = None) -> Digest:
         digest = Digest(self._algorithm, self._hash.hexdigest())
-        data, self._pieces = b"".join(self._pieces), []
         if expected is not None and digest != expected:
-            raise DocumentError(f"{expected}: the content received is {digest}")
-        self._blobs.put(digest, data)
+            raise DocumentError(f"{expected}: the content has the digest {digest}")
+        self._blobs.put(digest, bytes(self._data))
         return digest
 
     def __enter__(self) -> Self:
@@ -96,4 +78,4 @@ class _Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        self._pieces = []
+        self._data.clear()
