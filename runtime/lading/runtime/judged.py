@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from lading.store.blobs import read_blob
-from lading.store.documents import ImageConfig, Manifest, parse_config, parse_manifest
+from lading.store.documents import ImageConfig, Manifest, chain_ids, parse_config, parse_manifest
 
 if TYPE_CHECKING:
     from lading.store.store import Store
@@ -25,14 +25,21 @@ def judged_image(verdict: Verdict, store: Store) -> Image:
 
     Raises `DocumentError` for bytes that are not what was judged, and the store's seal errors.
     """
-    from lading.store.snapshots import unpack  # noqa: PLC0415 - the launch's own
-
     digest = verdict.manifest
     manifest = parse_manifest(read_blob(store.blobs, digest), None, str(digest))
     config = parse_config(read_blob(store.blobs, manifest.config.digest), str(manifest.config.digest))
     for layer in manifest.layers:
         store.seals.check(layer.digest)
-    top = unpack(store.snapshots, store.blobs, manifest, config)
-    if top is not None:
-        store.snapshots.check(top)
-    return Image(manifest, config, top)
+    chain = [str(item) for item in chain_ids(config.diff_ids)]
+    if not all(_committed(store, name) for name in chain) or len(chain) != len(manifest.layers):
+        from lading.store.unpacking import unpack  # noqa: PLC0415 - rarely needed, and it loads the decompressors
+
+        unpack(store.snapshots, store.blobs, manifest, config)
+    if chain:
+        store.snapshots.check(chain[-1])
+    return Image(manifest, config, chain[-1] if chain else None)
+
+
+def _committed(store: Store, name: str) -> bool:
+    found = store.snapshots.stat(name)
+    return found is not None and found.committed

@@ -19,9 +19,9 @@ from lading.runtime.cgroups import Cgroups
 from lading.runtime.crun import Runtime as OciRuntime
 from lading.runtime.processes import find
 from lading.runtime.records import Records, remove_folder
-from lading.runtime.rootfs import unmount_all
 from lading.runtime.state import Container
 from lading.runtime.volumes import Volumes
+from lading.store.mounts import unmount
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver
@@ -103,7 +103,7 @@ class Lifecycle:
         if record.network == "default" and self.driver:
             self.driver.detach(record.id)
             networks.refresh(self.driver, self.records, self.config.run_dir)
-        unmount_all(self.records.rootfs(record.id))
+        unmount(self.records.rootfs(record.id))
 
     def discard(self, record: Container, *, volumes: bool = True) -> None:
         """Removes a container that holds nothing in the kernel any more."""
@@ -177,7 +177,7 @@ class Lifecycle:
             if self.oci.knows(container):
                 self.oci.delete(container)
             self.cgroups.remove(container)
-            unmount_all(self.records.rootfs(container))
+            unmount(self.records.rootfs(container))
             self._free(container)
             self.records.delete(container)
 

@@ -96,10 +96,3 @@ class Stubs:
                     os.rmdir(host)
                 elif found.st_size == 0:
                     os.unlink(host)
-
-
-def unmount_all(target: Path) -> None:
-    """Detaches every mount at `target`."""
-    with suppress(OSError):
-        while True:
-            kernel.umount(os.fsencode(target), kernel.MNT_DETACH | kernel.UMOUNT_NOFOLLOW)
