@@ -85,6 +85,8 @@ def test_keys_state_and_sockets_stay_out(bench: Bench, tmp_path: Path) -> None:
     ]
     with pytest.raises(DockerfileError, match=r"Dockerfile:2: COPY: cosign\.key: is a private signing key"):
         bench.build(write(context, {"Dockerfile": "FROM scratch\nCOPY cosign.key /\n"}))
+    assert _names(bench, write(context, {"Dockerfile": "FROM scratch\nCOPY cosign.* socket /\n"})) == {"cosign.pub"}
+    assert bench.listener.warnings[0] == "cosign.key: left out of the context: a private signing key"
     with pytest.raises(DockerfileError, match='"/state/x" not found'):
         bench.build(write(context, {"Dockerfile": "FROM scratch\nCOPY state/x /\n"}), private=(context / "state",))
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from lading.build.errors import DockerfileError
 from lading.store.errors import InputError
 from suites.building import Bench, write
 from suites.machine import needs
@@ -50,6 +49,7 @@ REFUSED = [
     ("FROM a b", "1: FROM requires one argument"),
     ("FROM ${X}", r"1: base name \(\$\{X\}\) should not be blank"),
     ("FROM --platform=linux/s390x scratch", "1: FROM --platform=linux/s390x is not supported yet"),
+    ("FROM scratch\nCOPY <<../../x /\ny\n../../x", "2: COPY: a heredoc's name becomes a file's: '../../x' is a path"),
     ("FROM missing", "1: localhost/missing:latest: not in the local store"),
     ("FROM scratch\nRUN <<EOF\nx", "2: unterminated heredoc"),
     ("FROM scratch\nRUN <<EOF\n#!/bin/python\nEOF", "2: RUN with a heredoc that names its interpreter"),
@@ -73,7 +73,7 @@ def test_refusals(bench: Bench, tmp_path: Path, text: str, message: str) -> None
     if message.endswith("|"):
         bench.build(context)
         return
-    with pytest.raises(DockerfileError, match=f"^Dockerfile:{message}"):
+    with pytest.raises(InputError, match=f"^Dockerfile:{message}"):
         bench.build(context)
     assert not bench.store.index.all("SELECT key FROM snapshot WHERE committed = 0")
 
@@ -87,6 +87,8 @@ def test_what_the_call_gets_wrong(bench: Bench, tmp_path: Path) -> None:
         bench.build(context, platform="linux/s390x")
     with pytest.raises(InputError, match="SOURCE_DATE_EPOCH: expected seconds"):
         bench.build(context, arguments={"SOURCE_DATE_EPOCH": "yesterday"})
+    with pytest.raises(InputError, match="nowhere: not a folder"):
+        bench.build(tmp_path / "nowhere")
     with pytest.raises(InputError, match="no stage 'x'"):
         bench.build(context, target="x")
 

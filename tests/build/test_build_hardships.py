@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from lading.store.errors import LadingError
+from lading.store.mounts import unmount
 from suites.building import Bench, busybox, write
 from suites.machine import needs
 
@@ -22,6 +24,8 @@ pytestmark = needs("root", "overlay", "busybox")
 PROGRAM = """
 import sys
 from pathlib import Path
+from lading.store.errors import LadingError
+from lading.store.mounts import unmount
 from suites.building import Bench
 bench = Bench(Path(sys.argv[1]))
 print(bench.build(Path(sys.argv[2]), names=("localhost/app:latest",)).descriptor.digest)
@@ -140,3 +144,22 @@ def test_in_the_sandbox_of_the_runtime(root: Path, context: Path, tmp_path: Path
     finally:
         shutil.rmtree(run_dir, ignore_errors=True)
         bench.close()
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "small"
+    root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(root)], check=True)
+    try:
+        context = write(tmp_path / "context", {"Dockerfile": "FROM scratch\nCOPY small /\nCOPY big /\n", "small": "s"})
+        (context / "big").write_bytes(os.urandom(20 << 20))
+        bench = Bench(root / "store")
+        with pytest.raises(LadingError, match="No space left on device"):
+            bench.build(context, names=("localhost/x:latest",))
+        assert not bench.store.references()
+        assert not bench.store.index.all("SELECT key FROM snapshot WHERE committed = 0")
+        (context / "big").write_bytes(b"")
+        assert bench.build(context).steps[0].cached
+        bench.close()
+    finally:
+        unmount(root)

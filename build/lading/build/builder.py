@@ -14,7 +14,7 @@ from lading.build.context import Context, find_ignore
 from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.dockerfile.parser import MAX_SIZE
 from lading.build.dockerfile.reader import read
-from lading.build.errors import DockerfileError, Place
+from lading.build.errors import Place
 from lading.build.hashes import Hashes
 from lading.build.image import assemble
 from lading.build.request import BuildRequest, Built, Tools
@@ -27,7 +27,7 @@ from lading.store.archives.compression import encoder_name
 from lading.store.descriptors import Platform
 from lading.store.digests import Digest
 from lading.store.documents import ImageConfig
-from lading.store.errors import InputError
+from lading.store.errors import InputError, LadingError
 
 FILE: Final = "Dockerfile"
 
@@ -39,6 +39,8 @@ def build(request: BuildRequest, tools: Tools) -> Built:
     done is visible afterwards; steps that were finished stay in the cache.
     """
     begun = tools.clock()
+    if not request.context.is_dir():
+        raise InputError(f"{request.context}: not a folder", hint="the last word of the call names the context")
     name, text = _dockerfile(request)
     dockerfile = read(text, name)
     solved = Solved()
@@ -70,16 +72,25 @@ def _resolve(request: BuildRequest, tools: Tools, solved: Solved, dockerfile: Do
 
     def image(name: str, place: Place) -> ImageConfig:
         if name not in solved.images:
-            try:
+            with _placed(place):
                 solved.images[name] = tools.images.resolve(name, tools.platform)
-            except InputError as error:
-                raise DockerfileError(place, error.message, hint=error.hint) from error
         return solved.images[name].config
 
     choices = Choices(request.arguments, tools.platform, request.target, request.epoch)
     resolved = resolve(dockerfile, choices, image)
     resolved.graph.config.labels.update(request.labels)
     return resolved
+
+
+@contextmanager
+def _placed(place: Place) -> Generator[None, None, None]:
+    """Says where in the Dockerfile an error of others comes from; what kind of error it is stays."""
+    try:
+        yield
+    except LadingError as error:
+        error.message = f"{place}: {error.message}"
+        error.args = (error.message,)
+        raise
 
 
 def _check_platform(request: BuildRequest, native: Platform) -> None:

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from lading.build import executor, picking
 from lading.build.archives import is_archive, unpack
 from lading.build.copying import Copier, CopyProblemError, Manner
+from lading.build.dockerfile.glob import has_wildcards
 from lading.build.dockerfile.values import Owner, parse_owner
 from lading.build.errors import DockerfileError, StepError
 from lading.build.graph import CopyOp, FolderOp, RunOp, Step
@@ -135,7 +136,8 @@ def pick_all(view: View, operation: CopyOp, step: Step, content: picking.Content
             names = picking.names(view, pattern)
             if not names:
                 tools.listener.warned(f"{step.place}: {pattern} matches nothing")
-            found += [picking.pick(view, name, content) for name in names]
+            named = not has_wildcards(pattern)
+            found += [one for name in names if (one := picking.pick(view, name, content, named=named))]
     except InputError as error:
         raise DockerfileError(step.place, f"{step.text.split(' ', 1)[0]}: {error.message}", hint=error.hint) from error
     return tuple(found)

@@ -24,6 +24,7 @@ _KIND: Final = "stat"
 _SETTLED: Final = 100_000_000
 """Nanoseconds after its change from which on a file's times are trusted; the kernel's clock tick is at most 10 ms."""
 _CHUNK: Final = 1 << 20
+_SPARE: Final = 10_000
 _KEY_SIZE: Final = 64 * 1024
 _KEYS: Final = tuple(f"-----BEGIN {label}-----".encode() for label in LABELS)
 
@@ -47,10 +48,12 @@ class Hashes:
         self._known = self._load()
         self._new: dict[str, tuple[list[int], Known]] = {}
         self._now = 0
+        self._seen: set[str] = set()
 
     def of(self, view: View, item: Item) -> Known:
         """What is in `item`. Raises `InputError` where it cannot be read or changes meanwhile."""
         stamp = [*item.inode, item.changed, item.size]
+        self._seen.add(item.path)
         found = self._known.get(item.path)
         if found is not None and found[0] == stamp:
             return found[1]
@@ -65,6 +68,8 @@ class Hashes:
         if not self._new:
             return
         rows = self._load() | self._new
+        if len(rows) > _SPARE + 2 * len(self._seen):
+            rows = {path: row for path, row in rows.items() if path in self._seen}
         text = json.dumps({path: [*stamp, known.digest, known.is_key] for path, (stamp, known) in rows.items()})
         self._index.run(
             "INSERT OR REPLACE INTO cache (kind, key, value, used) VALUES (?, ?, ?, ?)",

@@ -65,17 +65,19 @@ def _folder(view: View, path: str) -> list[Item]:
     return view.children(path) if item and item.is_folder else []
 
 
-def pick(view: View, name: str, content: Content) -> Picked:
-    """The source at `name`, links to it followed, with everything below it.
+def pick(view: View, name: str, content: Content, *, named: bool = True) -> Picked | None:
+    """The source at `name`, links to it followed, with everything below it; None where `content` leaves it out.
 
-    Raises `MissingSourceError`, and `InputError` for what cannot be copied.
+    `named` says that it was not a wildcard that found it. Raises `MissingSourceError`, and `InputError` for what
+    cannot be copied.
     """
     item = view.item(follow(view, name))
     if item is None:
         raise MissingSourceError(f'"/{name}" not found')
     if item.is_folder:
         return Picked(_last(name), item, _below(view, item, content, 0))
-    return Picked(_last(name), item, digest=content(item, True))
+    digest = content(item, named)
+    return None if digest is None else Picked(_last(name), item, digest=digest)
 
 
 def _last(name: str) -> str:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -104,9 +105,17 @@ class Roots:
                 finally:
                     unmount(target)
             except BaseException:
-                with suppress(LadingError):
-                    snapshots.remove(key)
+                self.discard(key)
                 raise
+
+    def discard(self, key: str) -> None:
+        """Removes a snapshot whose work failed; what cannot be removed now, the next build removes."""
+        snapshots = self._store.snapshots
+        # Its files first: where the disk is full, forgetting a row needs room too.
+        with suppress(LadingError):
+            shutil.rmtree(snapshots.upper(key), ignore_errors=True)
+        with suppress(LadingError, sqlite3.Error):
+            snapshots.remove(key)
 
     @contextmanager
     def _place(self) -> Generator[tuple[str, Path], None, None]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +23,7 @@ from lading.build.request import BuildRequest, StepReport, Tools
 from lading.build.roots import Attempt, Roots, Stack, chain_of
 from lading.build.state import Solved, entries
 from lading.store.digests import Digest
-from lading.store.errors import InputError, LadingError
+from lading.store.errors import InputError
 from lading.store.layers import settle, write_layer
 from lading.store.trees import Entry, Tree, capture
 
@@ -145,14 +144,12 @@ class Solver:
 
     def _execute(self, step: Step, given: Given | None) -> Layer | None:
         stack = self.solved.stack(step.below)
-        snapshots = self.tools.store.snapshots
         with self.roots.writing(stack) as attempt:
             Doer(self.tools, self.roots, self.solved).carry_out(step, attempt, given)
         try:
             return self._render(step, attempt, stack)
         except BaseException:
-            with suppress(LadingError):
-                snapshots.remove(attempt.key)
+            self.roots.discard(attempt.key)
             raise
 
     def _render(self, step: Step, attempt: Attempt, stack: Stack) -> Layer | None:

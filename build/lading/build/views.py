@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, Self
 
-from lading.store.errors import InputError, MachineError
+from lading.store.errors import InputError
 
 _MAX_LINKS: Final = 255
 _FOLDER: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -199,7 +199,7 @@ def _item(path: str, found: os.stat_result, folder: int) -> Item:
 def follow(view: View, path: str, *, last: bool = True) -> str:
     """Where `path` leads inside the root once every link is followed (`last`: the last part too).
 
-    What does not exist stays as it is written; ``..`` at the root is the root. Raises `MachineError` for a loop.
+    What does not exist stays as it is written; ``..`` at the root is the root. Raises `InputError` for a loop.
     """
     done: list[str] = []
     left = [part for part in path.split("/") if part not in ("", ".")][::-1]
@@ -216,7 +216,7 @@ def follow(view: View, path: str, *, last: bool = True) -> str:
             continue
         links += 1
         if links > _MAX_LINKS:
-            raise MachineError(f"/{path}: too many levels of symbolic links")
+            raise InputError(f"/{path}: too many levels of symbolic links")
         if item.target.startswith("/"):
             done = []
         left += [part for part in item.target.split("/") if part not in ("", ".")][::-1]

@@ -137,6 +137,9 @@ def _copy(node: Node) -> Copy:
     *given, destination = node.args
     if heredoc(destination):
         raise DockerfileError(node.place, f"{word} cannot accept a heredoc as a destination")
+    for document in node.heredocs:
+        if "/" in document.name or document.name in (".", ".."):
+            raise DockerfileError(node.place, f"{word}: a heredoc's name becomes a file's: {document.name!r} is a path")
     names = {name for one in given if not node.json and (found := heredoc(one)) for name in (found.name,)}
     return Copy(
         node.place,
