@@ -1,0 +1,61 @@
+"""What a handler answers with, and what it is given."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs
+
+from lading.registry.server.auth import Headers
+from lading.store.digests import Digest
+
+Pair = tuple[str, str]
+JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, headers, and a body in memory or in a file; `part` is a range of the file, end excluded."""
+
+    status: int
+    headers: tuple[Pair, ...] = ()
+    body: bytes = b""
+    file: Path | None = None
+    part: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request without its body. `name` is the repository, `rest` what follows it in the path."""
+
+    method: str
+    name: str
+    rest: str
+    query: str
+    headers: Headers
+
+    def asked(self, key: str) -> str | None:
+        """The first value of a query parameter."""
+        found = parse_qs(self.query, keep_blank_values=True).get(key)
+        return found[0] if found else None
+
+    def all_asked(self, key: str) -> list[str]:
+        """Every value of a query parameter."""
+        return parse_qs(self.query, keep_blank_values=True).get(key, [])
+
+    @property
+    def is_head(self) -> bool:
+        """Whether no body is wanted."""
+        return self.method == "HEAD"
+
+
+def json_answer(value: object, *headers: Pair, status: int = 200, media_type: str = JSON) -> Answer:
+    """A JSON document."""
+    return Answer(status, (("content-type", media_type), *headers), json.dumps(value).encode())
+
+
+def content_digest(digest: Digest) -> Pair:
+    """Docker-Content-Digest, which every answer about content carries."""
+    return "docker-content-digest", str(digest)

@@ -1,0 +1,80 @@
+"""What a server is told, and whether that is safe to serve."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from lading.store.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """Where content is kept, where to listen, and how clients prove who they are and we who we are."""
+
+    storage: Path
+    host: str = "127.0.0.1"
+    port: int = 5000
+    htpasswd: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    insecure_http: bool = False
+
+    @property
+    def loopback(self) -> bool:
+        """Whether nothing beyond this machine reaches it."""
+        return is_loopback(self.host)
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether nobody is asked who they are."""
+        return self.htpasswd is None
+
+    def check(self) -> None:
+        """Raises `InputError` for what would be unsafe."""
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise InputError("--tls-cert and --tls-key go together")
+        for file in (self.htpasswd, self.tls_cert, self.tls_key):
+            if file is not None and not file.is_file():
+                raise InputError(f"{file}: no such file")
+        if self.loopback:
+            return
+        if self.anonymous:
+            raise InputError(
+                f"{self.host} is reached from other machines: the registry does not start there without passwords",
+                hint="give --htpasswd FILE (htpasswd -Bc FILE NAME makes one), or listen on 127.0.0.1",
+            )
+        if self.tls_cert is None and not self.insecure_http:
+            raise InputError(
+                f"{self.host} is reached from other machines: the registry does not start there without TLS",
+                hint="give --tls-cert and --tls-key, or --insecure-http if the network is yours alone",
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's loopback."""
+    if host in ("localhost", ""):
+        return host == "localhost"
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening probe that tells early whether the address can be had; the caller closes it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    probe = socket.socket(family, socket.SOCK_STREAM)
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind((host, port))
+        probe.listen(1)
+    except (OSError, OverflowError) as error:
+        probe.close()
+        raise InputError(
+            f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}",
+            hint="another registry may be running; --listen names another address or port",
+        ) from None
+    return probe

@@ -1,0 +1,43 @@
+"""The errors of the protocol (distribution-spec 1.1.1, "Error Codes")."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+_STATUS: Final = {
+    "BLOB_UNKNOWN": 404,
+    "BLOB_UPLOAD_INVALID": 400,
+    "BLOB_UPLOAD_UNKNOWN": 404,
+    "DIGEST_INVALID": 400,
+    "MANIFEST_BLOB_UNKNOWN": 404,
+    "MANIFEST_INVALID": 400,
+    "MANIFEST_UNKNOWN": 404,
+    "NAME_INVALID": 400,
+    "NAME_UNKNOWN": 404,
+    "RANGE_INVALID": 416,
+    "SIZE_INVALID": 413,
+    "TAG_INVALID": 400,
+    "UNAUTHORIZED": 401,
+    "DENIED": 403,
+    "UNSUPPORTED": 405,
+    "NOT_FOUND": 404,
+    "UNKNOWN": 500,
+}
+
+
+class Failure(Exception):  # noqa: N818 - it is an answer
+    """An answer that is an error. `headers` are added to it."""
+
+    def __init__(
+        self, code: str, message: str, *, status: int | None = None, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status or _STATUS[code]
+        self.headers = headers
+
+    def body(self) -> bytes:
+        """The JSON that clients show."""
+        return json.dumps({"errors": [{"code": self.code, "message": self.message}]}).encode()

@@ -1,0 +1,37 @@
+"""Names in requests, held to the letter of the specification: repositories, tags, digests."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from lading.registry.server.failures import Failure
+from lading.store.digests import Digest
+from lading.store.errors import DocumentError
+
+_COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG: Final = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_MAX_REPOSITORY: Final = 255
+
+
+def repository(text: str) -> str:
+    """Raises `Failure` NAME_INVALID."""
+    if len(text) > _MAX_REPOSITORY or not _REPOSITORY.fullmatch(text):
+        raise Failure("NAME_INVALID", "not a repository name")
+    return text
+
+
+def tag(text: str) -> str:
+    """Raises `Failure` TAG_INVALID."""
+    if not _TAG.fullmatch(text):
+        raise Failure("TAG_INVALID", "not a tag", status=400)
+    return text
+
+
+def digest(text: str) -> Digest:
+    """Raises `Failure` DIGEST_INVALID."""
+    try:
+        return Digest.parse(text)
+    except DocumentError:
+        raise Failure("DIGEST_INVALID", "not a digest of a known algorithm") from None

@@ -1,0 +1,81 @@
+"""Starting and stopping a server: one process, granian's event loop in it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Any, Final
+
+from lading.registry.server.app import App
+from lading.registry.server.auth import gate_for
+from lading.registry.server.config import ServerConfig, listen
+from lading.registry.server.storage import Storage
+
+_COLLECT: Final = 600.0
+"""Seconds between two looks for content that no repository has."""
+
+
+def serve(config: ServerConfig, ready: Callable[[tuple[str, int]], None] = lambda address: None) -> None:
+    """Serves until SIGTERM or SIGINT; `ready` is told the address. Raises `InputError`, `MachineError`."""
+    config.check()
+    gate = gate_for(config)
+    probe = listen(config.host, config.port)
+    address: tuple[str, int] = probe.getsockname()[:2]
+    probe.close()
+    storage = Storage(config.storage)
+    try:
+        asyncio.run(_serve(config, App(storage, gate), storage, address, ready))
+    finally:
+        storage.close()
+
+
+async def _serve(
+    config: ServerConfig, app: App, storage: Storage, address: tuple[str, int], ready: Callable[[tuple[str, int]], None]
+) -> None:
+    from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
+    from granian.http import HTTP1Settings  # noqa: PLC0415
+    from granian.server.embed import Server  # noqa: PLC0415
+
+    server: Any = Server(
+        app,
+        address=address[0],
+        port=address[1],
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=30_000),
+        websockets=False,
+        log_enabled=False,
+        ssl_cert=config.tls_cert,
+        ssl_key=config.tls_key,
+        backlog=1024,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    tending = loop.create_task(_tend(storage))
+    announcing = loop.create_task(_announce(address, ready))
+    try:
+        await server.serve()
+    finally:
+        tending.cancel()
+        announcing.cancel()
+
+
+async def _announce(address: tuple[str, int], ready: Callable[[tuple[str, int]], None]) -> None:
+    """Tells that the server answers, when it does."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(*address)
+        except OSError:
+            await asyncio.sleep(0.02)
+            continue
+        writer.close()
+        ready(address)
+        return
+
+
+async def _tend(storage: Storage) -> None:
+    while True:
+        await asyncio.to_thread(storage.collect)
+        await asyncio.sleep(_COLLECT)
