@@ -1,0 +1,62 @@
+"""Registries of others for tests, each a real process on a free loopback port."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+_CONFIG = """\
+version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage:
+  filesystem: {{rootdirectory: {root}}}
+  delete: {{enabled: true}}
+http:
+  addr: {address}
+  secret: test
+{more}
+"""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_for_port(port: int, child: subprocess.Popen[bytes], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if child.poll() is not None:
+            raise RuntimeError(f"{child.args!r} ended with {child.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise RuntimeError(f"nothing listens on port {port}")
+
+
+@contextmanager
+def docker_registry(
+    folder: Path, *, http: str = "", auth: str = "", env: Mapping[str, str] | None = None
+) -> Generator[str, None, None]:
+    """Debian's docker-registry; its `host:port`. `http` and `auth` are more lines of its configuration."""
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "config.yml"
+    config.write_text(_CONFIG.format(root=folder / "data", address=f"127.0.0.1:{port}", more=f"{http}\n{auth}"))
+    with open(folder / "log", "wb") as log:
+        child = subprocess.Popen(
+            ["docker-registry", "serve", str(config)], stdout=log, stderr=log, env=dict(env) if env else None
+        )
+    try:
+        wait_for_port(port, child)
+        yield f"127.0.0.1:{port}"
+    finally:
+        child.terminate()
+        child.wait(10)
