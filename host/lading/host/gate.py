@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lading.host.images import Images, Located, NoSuchImageError
-from lading.registry.client import Client
-from lading.registry.evidence import RegistryEvidence
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import Reference
 from lading.store.descriptors import Platform
@@ -19,6 +18,9 @@ from lading.verify.evidence import Evidence, StoreEvidence
 from lading.verify.targets import Target
 from lading.verify.verdict import Verdict
 from lading.verify.verifier import Verifier
+
+if TYPE_CHECKING:
+    from lading.registry.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ def local_case(store: Store, located: Located, platform: Platform | None = None)
 
 def remote_case(client: Client, reference: Reference, platform: Platform | None = None) -> Case:
     """An image as a registry has it now, with the evidence there. Raises `RegistryError`."""
+    from lading.registry.evidence import RegistryEvidence  # noqa: PLC0415 - brings the whole client
+
     descriptor, raw = client.manifest(reference)
     document = parse_document(raw, descriptor.media_type, reference.name)
     evidence: Sequence[Evidence] = (RegistryEvidence(client, reference),)

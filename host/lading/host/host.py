@@ -98,10 +98,10 @@ class Host:
     @cached_property
     def driver(self) -> Driver:
         """The driver of the default network."""
-        from lading.networking.routed import RoutedDriver  # noqa: PLC0415
+        from lading.host.networks import LazyDriver  # noqa: PLC0415
 
         self._make_run_folder()
-        return RoutedDriver(self.configuration.run / "network")
+        return LazyDriver(self.configuration.run / "network")
 
     @cached_property
     def runtime(self) -> Runtime:

@@ -1,0 +1,163 @@
+"""The rtnetlink messages that make links, addresses, routes and neighbours (rtnetlink(7)).
+
+Addresses are packed: 4 bytes are IPv4, 16 are IPv6.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from lading.networking.netlink import ACK, CREATE, DUMP, EXCL, Message, Netlink, attribute, nested, number, text
+
+_NEWLINK: Final = 16
+_DELLINK: Final = 17
+_GETLINK: Final = 18
+_NEWADDR: Final = 20
+_NEWROUTE: Final = 24
+_GETROUTE: Final = 26
+_NEWNEIGH: Final = 28
+
+_UNIVERSE: Final = 0
+_LINK: Final = 253
+_MAIN: Final = 254
+_LOCAL_TABLE: Final = 255
+_STATIC: Final = 4
+_UNICAST: Final = 1
+_NODAD: Final = 0x02
+_PERMANENT: Final = 0x80
+_ROUTE_LOCALNET: Final = 26
+_SKIP_STATS: Final = 8
+
+_IFLA_ADDRESS: Final = 1
+_IFLA_IFNAME: Final = 3
+_IFLA_MTU: Final = 4
+_IFLA_LINKINFO: Final = 18
+_IFLA_AF_SPEC: Final = 26
+_IFLA_GROUP: Final = 27
+_IFLA_NET_NS_FD: Final = 28
+_IFLA_EXT_MASK: Final = 29
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a veth pair."""
+
+    name: str
+    mac: bytes
+
+
+def veth(host: End, inside: End, namespace: int, mtu: int, group: int) -> Message:
+    """A pair of links, one here in device group `group`, one in the namespace behind the descriptor `namespace`."""
+    peer = _link() + text(_IFLA_IFNAME, inside.name) + number(_IFLA_MTU, mtu)
+    peer += attribute(_IFLA_ADDRESS, inside.mac) + number(_IFLA_NET_NS_FD, namespace)
+    body = _link() + text(_IFLA_IFNAME, host.name) + number(_IFLA_MTU, mtu)
+    body += attribute(_IFLA_ADDRESS, host.mac) + number(_IFLA_GROUP, group)
+    body += nested(_IFLA_LINKINFO, text(1, "veth"), nested(2, attribute(1, peer)))
+    return Message(f"make the link {host.name}", _NEWLINK, ACK | CREATE | EXCL, body)
+
+
+def up(index: int) -> Message:
+    """Sets a link up."""
+    return Message("set a link up", _NEWLINK, ACK, _link(index, 1))
+
+
+def no_own_address(index: int) -> Message:
+    """The kernel shall give the link no IPv6 address of its own making: ours are there at once, without DAD."""
+    return Message(
+        "set a link's IPv6 mode", _NEWLINK, ACK, _link(index) + _family(socket.AF_INET6, attribute(8, b"\1"))
+    )
+
+
+def route_loopback(index: int) -> Message:
+    """127.0.0.0/8 may leave and arrive through this one link (route_localnet)."""
+    setting = nested(1, number(_ROUTE_LOCALNET, 1))
+    return Message("let a link carry loopback", _NEWLINK, ACK, _link(index) + _family(socket.AF_INET, setting))
+
+
+def delete(name: str) -> Message:
+    """Removes a link, and with it its other end, its addresses, routes and neighbours."""
+    return Message(f"remove the link {name}", _DELLINK, ACK, _link() + text(_IFLA_IFNAME, name))
+
+
+def address(packed: bytes, index: int, *, length: int | None = None, local: bool = False) -> Message:
+    """An address of a link; `local` gives it the scope of the link, so that nothing else chooses it as a source."""
+    bits = len(packed) * 8 if length is None else length
+    scope = _LINK if local else _UNIVERSE
+    head = struct.pack("=BBBBI", _af(packed), bits, _NODAD if len(packed) == 16 else 0, scope, index)
+    body = head + attribute(1, packed) + attribute(2, packed)
+    return Message(f"add the address {show(packed)}", _NEWADDR, ACK | CREATE | EXCL, body)
+
+
+def route(packed: bytes, index: int) -> Message:
+    """One address is reached directly over a link. Refused with EEXIST where it has a route already."""
+    return _route(packed, index, f"add a route to {show(packed)}", attribute(1, packed), len(packed) * 8, _LINK)
+
+
+def default_route(gateway: bytes, index: int) -> Message:
+    """Everything else is reached through `gateway` on a link."""
+    return _route(gateway, index, "add the default route", attribute(5, gateway), 0, _UNIVERSE)
+
+
+def neighbour(packed: bytes, mac: bytes, index: int) -> Message:
+    """A neighbour that never has to be asked for: no ARP, no neighbour discovery, nothing to forge."""
+    head = struct.pack("=BxxxiHBB", _af(packed), index, _PERMANENT, 0, 0)
+    body = head + attribute(1, packed) + attribute(2, mac)
+    return Message(f"add the neighbour {show(packed)}", _NEWNEIGH, ACK | CREATE, body)
+
+
+def index_of(netlink: Netlink, name: str) -> int:
+    """The index of a link."""
+    body = _link() + text(_IFLA_IFNAME, name) + number(_IFLA_EXT_MASK, _SKIP_STATS)
+    answer = netlink.ask(Message(f"find the link {name}", _GETLINK, 0, body))
+    index: int = struct.unpack_from("=i", answer[0], 4)[0]
+    return index
+
+
+def links(netlink: Netlink) -> list[bytes]:
+    """Every link as the kernel tells it, without statistics."""
+    body = _link() + number(_IFLA_EXT_MASK, _SKIP_STATS)
+    return netlink.ask(Message("list the links", _GETLINK, DUMP, body))
+
+
+def ask_route(netlink: Netlink, packed: bytes) -> bytes:
+    """The route that a packet to `packed` would take. Raises `NetlinkError` where there is none."""
+    head = struct.pack("=BBBBBBBBI", _af(packed), len(packed) * 8, 0, 0, 0, 0, 0, 0, 0)
+    return netlink.ask(Message(f"find a route to {show(packed)}", _GETROUTE, 0, head + attribute(1, packed)))[0]
+
+
+def routes(netlink: Netlink, family: int) -> list[bytes]:
+    """Every route of a family as the kernel tells it."""
+    body = struct.pack("=BBBBBBBBI", family, 0, 0, 0, 0, 0, 0, 0, 0)
+    return netlink.ask(Message("list the routes", _GETROUTE, DUMP, body))
+
+
+def ask_link(netlink: Netlink, index: int) -> bytes:
+    """One link as the kernel tells it, without statistics."""
+    body = _link(index) + number(_IFLA_EXT_MASK, _SKIP_STATS)
+    return netlink.ask(Message("find a link", _GETLINK, 0, body))[0]
+
+
+def show(packed: bytes) -> str:
+    """The address as text."""
+    return socket.inet_ntop(_af(packed), packed)
+
+
+def _af(packed: bytes) -> int:
+    return socket.AF_INET if len(packed) == 4 else socket.AF_INET6
+
+
+def _link(index: int = 0, flags: int = 0) -> bytes:
+    return struct.pack("=BxHiII", 0, 0, index, flags, flags)
+
+
+def _family(family: int, setting: bytes) -> bytes:
+    return nested(_IFLA_AF_SPEC, nested(family, setting))
+
+
+def _route(packed: bytes, index: int, what: str, target: bytes, bits: int, scope: int) -> Message:
+    scope = scope if len(packed) == 4 else _UNIVERSE
+    head = struct.pack("=BBBBBBBBI", _af(packed), bits, 0, 0, _MAIN, _STATIC, scope, _UNICAST, 0)
+    return Message(what, _NEWROUTE, ACK | CREATE | EXCL, head + target + number(4, index))

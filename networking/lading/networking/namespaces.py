@@ -1,0 +1,72 @@
+"""Network namespaces that outlive the process that made them: bound to files, as ip-netns(8) does."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from lading.networking.kernel import bind_mount, enter_network, unmount, unshare_network
+
+_T = TypeVar("_T")
+_OWN = "/proc/thread-self/ns/net"
+
+
+def create(path: Path) -> None:
+    """A new namespace at `path`, which must not exist."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400))
+
+    def make() -> None:
+        unshare_network()
+        bind_mount(_OWN, str(path))
+
+    _in_thread(make)
+
+
+def inside(path: Path, work: Callable[[], _T]) -> _T:
+    """Calls `work` in a thread that is in the namespace at `path`; what it opens stays in there."""
+
+    def enter() -> _T:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            enter_network(file)
+        finally:
+            os.close(file)
+        return work()
+
+    return _in_thread(enter)
+
+
+def remove(path: Path) -> None:
+    """Lets a namespace go; it ends with the last process in it. One that is not there is fine."""
+    while True:
+        try:
+            unmount(str(path))
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOENT):
+                raise
+            break
+    path.unlink(missing_ok=True)
+
+
+def _in_thread(work: Callable[[], _T]) -> _T:
+    """A thread of its own: a namespace is a thread's, and nothing has to be put back."""
+    result: list[_T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            result.append(work())
+        except BaseException as error:  # handed on
+            failure.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return result[0]

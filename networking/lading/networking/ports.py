@@ -1,0 +1,129 @@
+"""Published ports: as `-p` has them, and settled on ports that the host has free."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, cast
+
+from lading.networking.driver import Publish, Transport
+from lading.store.errors import InputError, MachineError, UsageError
+
+_WORDS: Final = re.compile(
+    r"(?:(?P<ip>\[[^\]]*\]|[0-9.]*):)?(?:(?P<host>[0-9-]*):)?(?P<inside>[0-9-]+)(?:/(?P<protocol>\w+))?"
+)
+_TRIES: Final = 16
+_MAX_RANGE: Final = 10_000
+
+
+def parse_publish(text: str) -> tuple[Publish, ...]:
+    """``[[IP:]HOSTPORT:]PORT[/tcp|/udp]``, each port one or ``FIRST-LAST``, as docker's -p. Raises `UsageError`."""
+    match = _WORDS.fullmatch(text)
+    if match is None:
+        raise UsageError(f"-p {text}: expected [[IP:]HOSTPORT:]PORT[/tcp|/udp]")
+    protocol = (match["protocol"] or "tcp").lower()
+    if protocol not in ("tcp", "udp"):
+        raise UsageError(f"-p {text}: the protocol {protocol!r} cannot be published, only tcp and udp")
+    address = _address(match["ip"], text)
+    inside = _range(match["inside"], text)
+    host = _range(match["host"], text) if match["host"] else None
+    kind = cast(Transport, protocol)
+    if host is None:
+        return tuple(Publish(address, 0, port, kind) for port in inside)
+    if len(inside) == 1 and len(host) > 1:
+        return (Publish(address, host[0], inside[0], kind, host[-1]),)
+    if len(host) != len(inside):
+        raise UsageError(f"-p {text}: {len(host)} ports of the host for {len(inside)} of the container")
+    return tuple(Publish(address, outer, inner, kind) for outer, inner in zip(host, inside, strict=True))
+
+
+def _address(text: str | None, whole: str) -> str | None:
+    if not text:
+        return None
+    bare = text.strip("[]")
+    family = socket.AF_INET6 if text.startswith("[") else socket.AF_INET
+    try:
+        return socket.inet_ntop(family, socket.inet_pton(family, bare))
+    except OSError:
+        raise UsageError(f"-p {whole}: not an IP address: {text!r}") from None
+
+
+def _range(text: str, whole: str) -> range:
+    first, dash, last = text.partition("-")
+    if not first.isdigit() or (dash and not last.isdigit()):
+        raise UsageError(f"-p {whole}: not a port: {text!r}")
+    low, high = int(first), int(last) if dash else int(first)
+    if not (0 < low <= high <= 65535) or high - low >= _MAX_RANGE:
+        raise UsageError(f"-p {whole}: not a port from 1 to 65535: {text!r}")
+    return range(low, high + 1)
+
+
+def settle(publish: Sequence[Publish], *, ipv6: bool) -> tuple[Publish, ...]:
+    """The ports that will be taken, each free on the host now. Raises `InputError`, `MachineError`."""
+    settled: list[Publish] = []
+    for wanted in publish:
+        taken = {(port.host_ip, port.host_port, port.protocol) for port in settled}
+        settled.append(_settle_one(wanted, taken, ipv6))
+    return tuple(settled)
+
+
+def _settle_one(wanted: Publish, taken: set[tuple[str | None, int, Transport]], ipv6: bool) -> Publish:
+    if wanted.host_port == 0:
+        for _ in range(_TRIES):
+            port = _ephemeral(wanted)
+            if (wanted.host_ip, port, wanted.protocol) not in taken and _free(wanted, port, ipv6) is None:
+                return replace(wanted, host_port=port, host_port_end=None)
+        raise MachineError("no free port was found")
+    problem: OSError | None = None
+    for port in range(wanted.host_port, (wanted.host_port_end or wanted.host_port) + 1):
+        if (wanted.host_ip, port, wanted.protocol) in taken:
+            continue
+        problem = _free(wanted, port, ipv6)
+        if problem is None:
+            return replace(wanted, host_port=port, host_port_end=None)
+    raise refused(wanted, problem)
+
+
+def refused(wanted: Publish, problem: OSError | None) -> InputError | MachineError:
+    """Why a port cannot be published, in one line."""
+    where = f"{wanted.host_ip or '0.0.0.0'}:{wanted.host_port}/{wanted.protocol}"  # noqa: S104 - every address
+    if problem is not None and problem.errno == 99:
+        return InputError(f"cannot publish {where}: {wanted.host_ip} is not an address of this machine")
+    return MachineError(
+        f"cannot publish {where}: the port is in use",
+        hint="another program or container has it; choose another, or leave the host's port out for a free one",
+    )
+
+
+def _free(wanted: Publish, port: int, ipv6: bool) -> OSError | None:
+    """Binds the port for a moment: what the kernel refuses now, somebody has."""
+    addresses = [wanted.host_ip] if wanted.host_ip else ["0.0.0.0", *(["::"] if ipv6 else [])]  # noqa: S104
+    for address in addresses:
+        try:
+            _bind(address, port, wanted.protocol).close()
+        except OSError as error:
+            return error
+    return None
+
+
+def _ephemeral(wanted: Publish) -> int:
+    with _bind(wanted.host_ip or "0.0.0.0", 0, wanted.protocol) as probe:  # noqa: S104
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _bind(address: str, port: int, protocol: Transport) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    probe = socket.socket(family, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
+    try:
+        if protocol == "tcp":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        probe.bind((address, port))
+    except OSError:
+        probe.close()
+        raise
+    return probe
