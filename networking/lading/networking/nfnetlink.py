@@ -58,7 +58,14 @@ def add(table: str, elements: Sequence[Element], *, new: bool = False) -> None:
 
 
 def delete(table: str, elements: Sequence[Element]) -> None:
-    """Removes elements, each for itself; those that are not there are fine."""
+    """Removes elements, in one transaction where all are there; those that are not are fine."""
+    try:
+        _batch(table, elements, _DELETE, 0)
+    except FileNotFoundError:
+        _delete_each(table, elements)
+
+
+def _delete_each(table: str, elements: Sequence[Element]) -> None:
     for element in elements:
         try:
             _batch(table, [element], _DELETE, 0)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lading.store.blobs import read_blob
 from lading.store.documents import ImageConfig, Manifest, chain_ids, parse_config, parse_manifest
+from lading.verify.verdict import Verdict
 
 if TYPE_CHECKING:
     from lading.store.store import Store
-    from lading.verify.verdict import Verdict
 
 
 class Image(NamedTuple):
@@ -25,6 +25,8 @@ def judged_image(verdict: Verdict, store: Store) -> Image:
 
     Raises `DocumentError` for bytes that are not what was judged, and the store's seal errors.
     """
+    if type(verdict) is not Verdict:
+        raise TypeError("only a verdict names what is run")
     digest = verdict.manifest
     manifest = parse_manifest(read_blob(store.blobs, digest), None, str(digest))
     config = parse_config(read_blob(store.blobs, manifest.config.digest), str(manifest.config.digest))

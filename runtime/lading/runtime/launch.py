@@ -18,7 +18,7 @@ from lading.runtime.lifecycle import Lifecycle
 from lading.runtime.monitor import Conmon, Monitored
 from lading.runtime.options import RunOptions
 from lading.runtime.processes import find
-from lading.runtime.rootfs import make_folder
+from lading.runtime.rootfs import Stubs, make_folder
 from lading.runtime.spec import Mount, Plan, bind, environment, mount
 from lading.runtime.state import Container
 from lading.runtime.volumes import Placed, wanted
@@ -50,6 +50,7 @@ class Launch:
         self.verdict = verdict
         self.held = held
         self.size = size
+        self._owner: int | None = None
 
     @contextmanager
     def create(self) -> Generator[Created, None, None]:
@@ -97,7 +98,7 @@ class Launch:
         records.drop_stale_names()
         if wished and records.claim(container, wished):
             return wished
-        os.rmdir(records.folder(container))
+        records.delete(container)
         raise InputError(f"--name {wished}: a container has this name already", hint=f"lading rm {wished}")
 
     def _make(self, record: Container) -> Created:
@@ -121,11 +122,11 @@ class Launch:
             config=describe.config(self.options, intent, plan, self.image.config),
             host_config=describe.host_config(self.options),
         )
-        owner = self._bundle(record, plan)
+        self._bundle(record, plan)
         monitored = self._monitor(record, plan)
         record = replace(record, status="created", process=monitored.process, monitor=monitored.monitor)
         self.life.records.write(record)
-        return Created(self.life, record, intent.args[0], owner)
+        return Created(self.life, record, intent.args[0])
 
     def _hostname(self, record: Container) -> str:
         return os.uname().nodename if self.options.network == "host" else record.short
@@ -180,7 +181,7 @@ class Launch:
             readonly=options.readonly,
             terminal=options.tty,
             size=self.size,
-            mounts=self._mounts(record, placed),
+            mounts=[_settled(item, rootfs) for item in self._mounts(record, placed)],
         )
 
     def _mounts(self, record: Container, placed: list[Placed]) -> list[Mount]:
@@ -192,16 +193,20 @@ class Launch:
         mounts += [bind(str(folder / name), f"/etc/{name}") for name in _ETC if f"/etc/{name}" not in taken]
         return mounts
 
-    def _bundle(self, record: Container, plan: Plan) -> int | None:
+    def _bundle(self, record: Container, plan: Plan) -> None:
         """Writes the bundle; the lock that says who will clean up is taken before there is anything to clean."""
         bundle = self.life.records.run(record.id)
         bundle.mkdir(mode=0o700)
         (bundle / "config.json").write_text(json.dumps(plan.spec()))
-        if self.options.detach:
-            return None
-        owner = os.open(bundle / "owner", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(owner, fcntl.LOCK_EX)
-        return owner
+        if not self.options.detach:
+            self._owner = os.open(bundle / "owner", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._owner, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        """Whatever is left to clean up from here on, the monitor's exit command does."""
+        if self._owner is not None:
+            os.close(self._owner)
+            self._owner = None
 
     def _monitor(self, record: Container, plan: Plan) -> Monitored:
         bundle = self.life.records.run(record.id)
@@ -225,12 +230,11 @@ class Launch:
 
 
 class Created(NamedTuple):
-    """A container whose program waits for `start`. `owner` is open for as long as the caller is who cleans up."""
+    """A container whose program waits for `start`."""
 
     life: Lifecycle
     record: Container
     program: str
-    owner: int | None
 
     def start(self) -> Container:
         """Lets the program run. Raises `StartError`, and then leaves nothing behind."""
@@ -242,6 +246,12 @@ class Created(NamedTuple):
         record = replace(self.record, status="running", started=naming.now())
         self.life.records.write(record, durable=not record.remove)
         return record
+
+
+def _settled(item: Mount, rootfs: Path) -> Mount:
+    """A mount whose target exists, with the links on the way to it followed: runtimes give up at dangling ones."""
+    folder = item["type"] != "bind" or os.path.isdir(str(item["source"]))
+    return {**item, "destination": Stubs(rootfs).place(str(item["destination"]), folder=folder)}
 
 
 def exit_command(life: Lifecycle, container: str) -> tuple[str, ...]:

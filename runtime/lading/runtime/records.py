@@ -95,8 +95,9 @@ class Records:
 
     def find(self, text: str) -> Container:
         """By name, id or unique prefix of an id. Raises `NoSuchContainerError`, `InputError` where several match."""
-        if "/" not in text and text not in ("", ".", ".."):
-            for container in (self._holder(text.removeprefix("/")), text):
+        name = text.removeprefix("/")
+        if "/" not in name and name not in ("", ".", ".."):
+            for container in (self._holder(name), name):
                 if container and (record := self.read(container)):
                     return record
         matching = [container for container in self.ids() if text and container.startswith(text)]

@@ -50,16 +50,19 @@ class Runtime:
             held = (verdict.manifest, *([verdict.index] if verdict.index else []))
             summary = describe.verdict(verdict)
             launch = Launch(self._life, image, options, verdict=summary, held=held, size=size)
-            with launch.create() as created:
-                if options.detach:
-                    record = created.start()
-                    return Ran(record.id, record.name, None)
-                started = session.begin(created)
+            try:
+                started = self._start(launch)
+            except BaseException:
+                launch.release()
+                raise
         try:
             return session.foreground(started, streams or Streams(None), stdin=options.interactive)
         finally:
-            if created.owner is not None:
-                os.close(created.owner)
+            launch.release()
+
+    def _start(self, launch: Launch) -> session.Started:
+        with launch.create() as created:
+            return session.begin(created, attach=not launch.options.detach)
 
     def list(self, *, every: bool = False) -> list[Container]:
         """The running containers, or all, newest first."""

@@ -33,22 +33,25 @@ class Started(NamedTuple):
 
     life: Lifecycle
     record: Container
-    attached: socket.socket
+    attached: socket.socket | None
 
 
-def begin(created: Created) -> Started:
-    """Attaches to a created container and starts it. Raises `StartError`."""
-    attached = monitor.connect(created.life.records.run(created.record.id))
+def begin(created: Created, *, attach: bool) -> Started:
+    """Starts a created container, attached first where that is wanted. Raises `StartError`."""
+    attached = monitor.connect(created.life.records.run(created.record.id)) if attach else None
     try:
         return Started(created.life, created.start(), attached)
     except BaseException:
-        attached.close()
+        if attached:
+            attached.close()
         raise
 
 
 def foreground(started: Started, streams: Streams, *, stdin: bool) -> Ran:
     """Carries bytes until the container ended and is cleaned up, or until the caller detaches."""
     life, record = started.life, started.record
+    if started.attached is None:
+        return Ran(record.id, record.name, None)
     with started.attached as attached:
         handle = _Signals(record, life, streams)
         ended = relay.Relay(attached, streams, stdin=stdin, tty=record.tty, on_signal=handle).run()
