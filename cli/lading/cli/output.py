@@ -75,12 +75,20 @@ def size(count: int) -> str:
     return f"{value:.3g}TB"
 
 
+_AGES: Final = (
+    (365 * 86400 * 2, 365 * 86400, "year"),
+    (30 * 86400 * 2, 30 * 86400, "month"),
+    (14 * 86400, 7 * 86400, "week"),
+    (48 * 3600, 86400, "day"),
+    (90 * 60, 3600, "hour"),
+    (60, 60, "minute"),
+    (0, 1, "second"),
+)
+"""From how many seconds on a unit of so many seconds is used, as docker does."""
+
+
 def age(seconds: float) -> str:
     """How long ago, as docker shows it."""
-    steps = ((1, "second"), (60, "minute"), (3600, "hour"), (86400, "day"), (604800, "week"))
-    unit, name = 1, "second"
-    for step, word in steps:
-        if seconds >= step * (2 if word == "week" else 1):
-            unit, name = step, word
-    count = max(int(seconds // unit), 0)
+    unit, name = next((unit, name) for start, unit, name in _AGES if max(seconds, 0) >= start)
+    count = int(max(seconds, 0) // unit)
     return f"{count} {name}{'' if count == 1 else 's'}"

@@ -96,7 +96,7 @@ class Papers:
             write_blob(content, blob)
             client.push_blob(reference, Descriptor.of(blob, "application/octet-stream"), content)
         client.push_manifest(reference.at(artifact.descriptor.digest), artifact.manifest, MANIFEST)
-        client.add_referrers(reference, subject.digest, [artifact.descriptor])
+        client.list_referrers(reference, subject.digest, [artifact.descriptor])
 
     def _signer(self) -> Signer:
         keyring = self._host.keyring

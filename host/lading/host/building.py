@@ -45,12 +45,19 @@ def _tools(host: Host, sign_key: Path | None, pull: bool, listener: Listener) ->
         store=host.store,
         executor=sandbox,
         images=Bases(host, pull),
-        platform=host_platform(),
+        platform=_native(),
         clock=time.time,
         key=Key(host.keyring, host.password, sign_key),
         listener=listener,
         version=version("lading"),
     )
+
+
+def _native() -> Platform:
+    """This machine's platform as images name it: without the variant that every amd64 and arm64 machine has."""
+    own = host_platform()
+    implied = (own.architecture, own.variant) in (("amd64", "v1"), ("arm64", "v8"))
+    return Platform(own.os, own.architecture) if implied else own
 
 
 @dataclass(frozen=True, slots=True)

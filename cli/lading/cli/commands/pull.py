@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lading.cli.common import Quiet, TlsVerify, boolean
+from lading.cli.output import escape
 from lading.cli.session import Session
 from lading.registry.platforms import parse_platform
 
@@ -26,5 +27,7 @@ def pull(
     session.tls_verify = boolean(tls_verify, "--tls-verify")
     pulled = session.host.pull(image, platform=parse_platform(platform) if platform else None)
     if not quiet:
-        session.output.note(f"{image}: {pulled.evidence} signatures and attestations")
+        session.output.note(f"{image}: {len(pulled.evidence)} signatures and attestations")
+    for note in pulled.notes:
+        session.output.note(escape(note))
     session.output.result(str(pulled.descriptor.digest))

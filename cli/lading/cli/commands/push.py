@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lading.cli.common import Quiet, TlsVerify, boolean
+from lading.cli.output import escape
 from lading.cli.session import Session
 
 
@@ -27,5 +28,7 @@ def push(
     session.tls_verify = boolean(tls_verify, "--tls-verify")
     pushed = session.host.push(image, destination)
     if not quiet:
-        session.output.note(f"{image}: {pushed.evidence} signatures and attestations")
+        session.output.note(f"{image}: {len(pushed.evidence)} signatures and attestations")
+    for note in pushed.notes:
+        session.output.note(escape(note))
     session.output.result(str(pushed.descriptor.digest))

@@ -1,0 +1,76 @@
+"""Everything that is attached to an image, read for people: statements, and the DAG with its links."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lading.host.gate import Case
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.documents import parse_manifest
+from lading.store.errors import DocumentError
+from lading.verify.dag_artifact import DagArtifact, is_dag_artifact, read_artifact
+from lading.verify.decision import Decision
+from lading.verify.evidence import Evidence
+from lading.verify.keys import PublicKey
+from lading.verify.provenance import Provenance
+from lading.verify.statements import PROVENANCE
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The DAG artifact, whether a trusted provenance names it, and by which of our keys all its links are signed."""
+
+    artifact: DagArtifact
+    digest: Digest
+    bound: bool
+    signers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """The decision on everything attached, and the steps where they are attached."""
+
+    decision: Decision
+    steps: tuple[Steps, ...]
+
+    def provenances(self) -> list[tuple[Provenance, bool]]:
+        """Each SLSA provenance, and whether the policy trusts its signer."""
+        found: list[tuple[Provenance, bool]] = []
+        for candidate in self.decision.candidates:
+            statement = candidate.statement
+            if statement is not None and statement.predicate_type == PROVENANCE:
+                found.append((Provenance.parse(statement), bool(candidate.trusted_by)))
+        return found
+
+
+def read_papers(case: Case, decision: Decision, keys: list[PublicKey]) -> Papers:
+    """Reads what `case` has beside the decision on it. What cannot be read is left out: the decision names it."""
+    trusted = {
+        provenance.dag_artifact
+        for provenance, by_policy in Papers(decision, ()).provenances()
+        if by_policy and provenance.dag_artifact
+    }
+    steps: dict[Digest, Steps] = {}
+    for place in case.evidence:
+        for descriptor in _referrers(place, case):
+            found = _steps(place, descriptor, trusted, keys)
+            if found is not None:
+                steps.setdefault(descriptor.digest, found)
+    return Papers(decision, tuple(steps.values()))
+
+
+def _referrers(place: Evidence, case: Case) -> list[Descriptor]:
+    return [item for subject in case.target.subjects for item in place.referrers(subject).descriptors]
+
+
+def _steps(place: Evidence, descriptor: Descriptor, trusted: set[Digest], keys: list[PublicKey]) -> Steps | None:
+    try:
+        manifest = parse_manifest(place.read(descriptor, limit=4 * 1024 * 1024), None, str(descriptor.digest))
+        if not is_dag_artifact(manifest):
+            return None
+        artifact = read_artifact(manifest, lambda part, limit: place.read(part, limit=limit))
+    except DocumentError:
+        return None
+    signers = tuple(key.fingerprint for key in keys if all(item.signed_by(key) for item in artifact.envelopes))
+    return Steps(artifact, descriptor.digest, descriptor.digest in trusted, signers)
