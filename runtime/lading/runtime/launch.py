@@ -59,17 +59,23 @@ class Launch:
         Raises `StartError`, `InputError`, `MachineError`, and then leaves nothing behind.
         """
         self.options.validate()
-        container = naming.new_id()
         records = self.life.records
-        records.folder(container).mkdir(mode=0o711)
-        with records.lock(container):
-            record = self._record(container)
-            try:
-                created = self._make(record)
-            except BaseException:
-                self.life.finish(records.read(container) or record)
-                raise
-            yield created
+        while True:
+            container = naming.new_id()
+            records.folder(container).mkdir(mode=0o711)
+            with records.lock(container) as held:
+                if held:
+                    yield self._create(container)
+                    return
+
+    def _create(self, container: str) -> Created:
+        self.life.records.run(container).mkdir(mode=0o700)
+        record = self._record(container)
+        try:
+            return self._make(record)
+        except BaseException:
+            self.life.finish(self.life.records.read(container) or record)
+            raise
 
     def _record(self, container: str) -> Container:
         name = self._claim(container)
@@ -196,7 +202,6 @@ class Launch:
     def _bundle(self, record: Container, plan: Plan) -> None:
         """Writes the bundle; the lock that says who will clean up is taken before there is anything to clean."""
         bundle = self.life.records.run(record.id)
-        bundle.mkdir(mode=0o700)
         (bundle / "config.json").write_text(json.dumps(plan.spec()))
         if not self.options.detach:
             self._owner = os.open(bundle / "owner", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -216,6 +221,7 @@ class Launch:
             container=record.id,
             name=record.name,
             bundle=bundle,
+            sockets=self.life.config.run_dir,
             log=self.life.records.folder(record.id) / "log",
             exit_command=exit_command(self.life, record.id),
         )

@@ -21,6 +21,7 @@ from lading.runtime.processes import find
 from lading.runtime.records import Records, remove_folder
 from lading.runtime.state import Container
 from lading.runtime.volumes import Volumes
+from lading.store.errors import MachineError
 from lading.store.mounts import unmount
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 UNKNOWN_CODE: Final = 255
 """The exit code on record where the monitor was killed and nobody saw the container end."""
+_MAX_RUN_DIR: Final = 88
+"""A socket's path ends at 107 bytes."""
 _KEPT: Final = 600.0
 """Seconds for which the exit code of a removed container can still be asked for by those who wait."""
 
@@ -47,6 +50,8 @@ class Lifecycle:
     """The containers of one root and what they hold in the kernel."""
 
     def __init__(self, config: RuntimeConfig, store: Callable[[], Store], driver: Driver | None) -> None:
+        if len(os.fsencode(config.run_dir)) > _MAX_RUN_DIR or ":" in str(config.run_dir):
+            raise MachineError(f"{config.run_dir}: at most {_MAX_RUN_DIR} bytes and no colon, for sockets lie below it")
         self.config = config
         self.records = Records(config.root, config.run_dir)
         self.volumes = Volumes(config.root)
@@ -125,13 +130,13 @@ class Lifecycle:
         if record.status == "running":
             return not (record.process and record.process.alive)
         if record.status == "created":
-            return not (record.process and record.process.alive) or self._abandoned(record)
-        return record.status == "creating" and self._abandoned(record)
+            return not (record.process and record.process.alive) or self._abandoned(record.id)
+        return record.status == "creating" and self._abandoned(record.id)
 
-    def _abandoned(self, record: Container) -> bool:
+    def _abandoned(self, container: str) -> bool:
         """Its maker holds the lock for as long as it is at work."""
-        with self.records.lock(record.id, wait=False) as held:
-            return held
+        with self.records.lock(container, wait=False) as held:
+            return held or not self.records.folder(container).exists()
 
     def settle(self, record: Container) -> Container | None:
         """The record brought up to date with the kernel; None where the container is gone."""
@@ -146,6 +151,18 @@ class Lifecycle:
     def is_over_held(self, record: Container) -> bool:
         """As `is_over`, for the holder of the lock: a maker cannot be at work."""
         return record.status in ("creating", "created") or not (record.process and record.process.alive)
+
+    def recover_if_needed(self) -> None:
+        """As `recover`, where a glance says that something that should be alive is not: cheap enough for any verb."""
+        if any(self._looks_dead(container) for container in self.records.runs()):
+            self.recover()
+
+    def _looks_dead(self, container: str) -> bool:
+        try:
+            pid = (self.records.run(container) / "conmon.pid").read_text()
+        except OSError:
+            pid = "none"
+        return not os.path.exists(f"/proc/{pid}") and self._abandoned(container)
 
     def recover(self) -> None:
         """Settles every container and sweeps what belongs to none, after whatever was killed."""
@@ -164,6 +181,9 @@ class Lifecycle:
         sandbox.sweep(self.config, self.oci, self.cgroups, self.driver)
         if self.driver:
             networks.sweep(self.driver, self.config.run_dir, self._live)
+        with self.store.collecting() as alone:
+            if alone:
+                self.store.snapshots.sweep()
         self._forget()
 
     def _live(self) -> set[str]:

@@ -67,7 +67,7 @@ def read(
 
 
 def _start_of_tail(fd: int, lines: int) -> int:
-    """Where the last `lines` whole lines of output begin; pieces marked P belong to the line they end in."""
+    """Where the last `lines` whole lines of output begin; a piece marked P belongs to the next one of its stream."""
     end = os.fstat(fd).st_size
     data, start, found = b"", end, 0
     while start > 0:
@@ -77,9 +77,11 @@ def _start_of_tail(fd: int, lines: int) -> int:
         found = sum(1 for line in data.split(b"\n") if _whole(line))
         if found > lines:
             break
-    rows, at, kept = data.split(b"\n"), len(data), 0
-    for row in reversed(rows[:-1] if rows and not rows[-1] else rows):
-        kept += _whole(row) or at == len(data)
+    at, kept, streams = len(data), 0, set[bytes]()
+    for row in reversed(data.removesuffix(b"\n").split(b"\n")):
+        stream = row.split(b" ", 2)[1:2]
+        kept += _whole(row) or not streams.issuperset(stream)
+        streams.update(stream)
         if kept > lines:
             break
         at -= len(row) + 1

@@ -30,33 +30,45 @@ class Monitored(NamedTuple):
 
 
 class Conmon:
-    """How to start a monitor for one container. `bundle` is a short-lived folder that holds config.json."""
+    """How to start a monitor for one container.
+
+    `bundle` is a short-lived folder that holds config.json; it and `sockets`, whose path is short, are without colons.
+    """
 
     def __init__(
-        self, path: str, runtime: Runtime, *, container: str, name: str, bundle: Path, log: Path, exit_command: Exit
+        self,
+        path: str,
+        runtime: Runtime,
+        *,
+        container: str,
+        name: str,
+        bundle: Path,
+        sockets: Path,
+        log: Path,
+        exit_command: Exit,
     ) -> None:
         self.path = path
         self.runtime = runtime
         self.container = container
         self.name = name
         self.bundle = bundle
+        self.sockets = sockets
         self.log = log
         self.exit_command = exit_command
 
     def start(self, *, stdin: bool, tty: bool, keep_stdin: bool, durable: bool, program: str) -> Monitored:
         """Creates the container under a new monitor. Raises `StartError`, `MachineError`."""
         reading, writing = os.pipe2(os.O_CLOEXEC)
-        log = os.open(self.log.parent, os.O_PATH | os.O_CLOEXEC)
         try:
+            os.symlink(self.log, self.bundle / "log")
             errors = os.open(self.bundle / "conmon.err", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-            keep = {0: null, 1: null, 2: errors, _SYNC: writing, _SYNC + 1: log}
-            env = {**ENV, "_OCI_SYNCPIPE": str(_SYNC), "TMPDIR": str(self.bundle)}
+            keep = {0: null, 1: null, 2: errors, _SYNC: writing}
+            env = {**ENV, "_OCI_SYNCPIPE": str(_SYNC), "TMPDIR": str(self.sockets)}
             argv = self._argv(stdin=stdin, tty=tty, keep_stdin=keep_stdin, durable=durable)
             pid = processes.spawn(argv, env, keep=keep)
         finally:
             os.close(writing)
-            os.close(log)
         os.close(null)
         os.close(errors)
         with open(reading, "rb") as sync:
@@ -79,7 +91,7 @@ class Conmon:
         return Monitored(process, monitor)
 
     def _argv(self, *, stdin: bool, tty: bool, keep_stdin: bool, durable: bool) -> list[str]:
-        log = f"k8s-file:/proc/self/fd/{_SYNC + 1}/{self.log.name}"
+        log = f"k8s-file:{self.bundle / 'log'}"
         argv = [self.path, "--api-version", "1", "--cid", self.container, "--cuuid", self.container]
         argv += ["--name", self.name, "--runtime", self.runtime.path, "--runtime-arg", "--root"]
         argv += ["--runtime-arg", str(self.runtime.state), "--bundle", str(self.bundle), "--full-attach"]

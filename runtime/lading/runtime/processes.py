@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,11 +64,21 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], *, keep: Mapping[int, int
         actions.append((os.POSIX_SPAWN_DUP2, ours, high + at))
     for at, theirs in enumerate(keep):
         actions.append((os.POSIX_SPAWN_DUP2, high + at, theirs))
-    closing = [(os.POSIX_SPAWN_CLOSE, high + at) for at in range(len(keep))]
+    closing = [(os.POSIX_SPAWN_CLOSE, fd) for fd in (*range(high, high + len(keep)), *_inherited(keep))]
     try:
         return os.posix_spawn(argv[0], list(argv), dict(env), file_actions=[*actions, *closing], setsid=session)
     except OSError as error:
         raise MachineError(f"{argv[0]} cannot be started: {error.strerror}") from error
+
+
+def _inherited(keep: Mapping[int, int]) -> list[int]:
+    """What whoever started us left open: a container that found a folder among it could leave its root by it."""
+    found: list[int] = []
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            if int(name) > 2 and int(name) not in keep and os.get_inheritable(int(name)):
+                found.append(int(name))
+    return found
 
 
 def wait(pid: int) -> int:

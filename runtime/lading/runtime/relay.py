@@ -100,10 +100,10 @@ class Relay:
         try:
             self._socket.send(self._unsent)
         except BlockingIOError:
-            self._poll.modify(self._socket, select.POLLIN | select.POLLOUT)
-            if self._stdin is not None:
+            if self._stdin is not None and not self._blocked:
+                self._poll.modify(self._socket, select.POLLIN | select.POLLOUT)
                 self._poll.unregister(self._stdin)
-            self._blocked = True
+                self._blocked = True
             return
         except OSError:
             pass

@@ -44,6 +44,7 @@ class Runtime:
         raises, nothing of the container is left.
         """
         options.validate()
+        self._life.recover_if_needed()
         with self._store.writing():
             image = judged_image(verdict, self._store)
             size = streams.size() if streams and streams.size else None

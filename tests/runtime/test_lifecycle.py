@@ -1,0 +1,381 @@
+"""Containers in the background: what is seen of them, what is done to them, and what a kill -9 leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lading.runtime import logs
+from lading.runtime.crun import StartError
+from lading.runtime.execs import ExecOptions
+from lading.runtime.options import Streams
+from lading.store.errors import InputError, UsageError
+from suites.executor_images import Harbour
+from suites.machine import needs
+
+pytestmark = needs("root", "overlay", "crun", "conmon", "busybox")
+
+FOREVER = ("sh", "-c", "trap 'exit 5' TERM; trap 'echo hup' HUP; echo ready; while true; do sleep 0.05; done")
+
+
+def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def status(harbour: Harbour, name: str) -> str:
+    return harbour.runtime.find(name).status
+
+
+def ready(harbour: Harbour, name: str) -> None:
+    until(lambda: any(line.text == b"ready\n" for line in harbour.runtime.logs(name)))
+
+
+def test_detached_life(harbour: Harbour) -> None:
+    ran = harbour.start(*FOREVER, name="anna")
+    assert ran.exit_code is None
+    ready(harbour, "anna")
+    assert [item.name for item in harbour.runtime.list()] == ["anna"]
+    with pytest.raises(InputError, match="running"):
+        harbour.runtime.remove("anna")
+    harbour.runtime.stop("anna")
+    found = harbour.runtime.find("anna")
+    assert (found.status, found.exit_code) == ("exited", 5)
+    assert harbour.runtime.list() == []
+    assert [item.name for item in harbour.runtime.list(every=True)] == ["anna"]
+    assert harbour.runtime.wait("anna") == 5
+    harbour.runtime.stop("anna")
+    harbour.runtime.remove("anna")
+    assert harbour.gone() == []
+
+
+def test_it_ends_by_itself(harbour: Harbour) -> None:
+    """The monitor's exit command cleans up; nobody else is there."""
+    harbour.start("sh", "-c", "exit 3", name="anna")
+    state = harbour.root / "containers" / harbour.runtime.find("anna").id / "state.json"
+    until(lambda: b'"status":"exited"' in state.read_bytes())
+    assert harbour.runtime.find("anna").exit_code == 3
+    until(lambda: not harbour.processes())
+    harbour.start("true", remove=True)
+    until(lambda: len(harbour.runtime.list(every=True)) == 1)
+    harbour.runtime.remove("anna")
+    assert harbour.gone() == []
+
+
+def test_kill_and_signals(harbour: Harbour) -> None:
+    harbour.start(*FOREVER, name="anna")
+    ready(harbour, "anna")
+    harbour.runtime.kill("anna", "HUP")
+    until(lambda: any(line.text == b"hup\n" for line in harbour.runtime.logs("anna")))
+    with pytest.raises(UsageError, match="no such signal"):
+        harbour.runtime.kill("anna", "SIGNOPE")
+    harbour.runtime.kill("anna")
+    assert harbour.runtime.wait("anna") == 137
+    with pytest.raises(InputError, match="not running"):
+        harbour.runtime.kill("anna")
+
+
+def test_stop_kills_who_does_not_listen(harbour: Harbour) -> None:
+    harbour.start("sh", "-c", "trap '' TERM; echo ready; while true; do sleep 0.05; done", name="anna")
+    ready(harbour, "anna")
+    harbour.runtime.stop("anna", 0.2)
+    assert harbour.runtime.find("anna").exit_code == 137
+
+
+def test_stop_signal(harbour: Harbour) -> None:
+    script = "trap 'exit 6' USR1; echo ready; while true; do sleep 0.05; done"
+    harbour.start("sh", "-c", script, name="anna", stop_signal="usr1")
+    ready(harbour, "anna")
+    harbour.runtime.stop("anna")
+    assert harbour.runtime.find("anna").exit_code == 6
+
+
+def test_remove_by_force(harbour: Harbour) -> None:
+    harbour.start(*FOREVER, name="anna")
+    harbour.runtime.remove("anna", force=True)
+    assert harbour.gone() == []
+
+
+def test_wait_for_one_that_removes_itself(harbour: Harbour) -> None:
+    harbour.start("sh", "-c", "sleep 0.3; exit 9", name="anna", remove=True)
+    assert harbour.runtime.wait("anna") == 9
+    assert harbour.gone() == []
+
+
+def test_inspect(harbour: Harbour) -> None:
+    ran = harbour.start(*FOREVER, name="anna", hostname="ship", env=("A=1",), labels={"x": "y"})
+    found = harbour.runtime.inspect("anna")
+    assert found["Id"] == ran.id
+    assert found["Name"] == "/anna"
+    assert found["Image"] == str(harbour.busybox.digest)
+    assert (found["Path"], found["Args"]) == (FOREVER[0], list(FOREVER[1:]))
+    state, config = found["State"], found["Config"]
+    assert isinstance(state, dict)
+    assert isinstance(config, dict)
+    assert (state["Status"], state["Running"], state["ExitCode"]) == ("running", True, 0)
+    assert Path(f"/proc/{state['Pid']}").exists()
+    assert config["Hostname"] == "ship"
+    assert "A=1" in config["Env"]
+    assert config["Labels"] == {"x": "y"}
+    lading = found["Lading"]
+    assert isinstance(lading, dict)
+    assert lading["Manifest"] == str(harbour.busybox.digest)
+    assert lading["Verdict"]["basis"] == "override"
+    assert lading["Verdict"]["names"] == ["docker.io/library/busybox:latest"]
+
+
+class TestExec:
+    def call(
+        self, harbour: Harbour, *command: str, stdin: bytes | None = None, **options: object
+    ) -> tuple[int, str, str]:
+        folder = harbour.root.parent
+        (folder / "in").write_bytes(stdin or b"")
+        with (folder / "in").open("rb") as given, (folder / "o").open("w+b") as out, (folder / "e").open("w+b") as err:
+            wanted = ExecOptions(command, interactive=stdin is not None, **options)  # type: ignore[arg-type]
+            code = harbour.runtime.execute("anna", wanted, Streams(given.fileno(), out.fileno(), err.fileno()))
+        return code, (folder / "o").read_text(), (folder / "e").read_text()
+
+    def test_all(self, harbour: Harbour) -> None:
+        harbour.start(*FOREVER, name="anna", env=("A=1",), hostname="ship", user="sailor")
+        code, out, err = self.call(
+            harbour, "sh", "-c", "echo $A $B $(id -u) $(pwd) $HOME; hostname; echo e >&2; exit 3", env=("B=2",)
+        )
+        assert (code, out, err) == (3, "1 2 1000 / /home/sailor\nship\n", "e\n")
+        assert self.call(harbour, "cat", stdin=b"given")[1] == "given"
+        assert self.call(harbour, "sh", "-c", "id -u; pwd", user="root", workdir="/tmp")[1] == "0\n/tmp\n"
+        assert self.call(harbour, "sh", "-c", "kill -9 $$")[0] == 137
+        for command, expected in (("nope", 127), ("/bin/plain", 126)):
+            with pytest.raises(StartError) as caught:
+                self.call(harbour, command)
+            assert caught.value.code == expected
+        assert self.call(harbour, "sh", "-c", "exit 127")[0] == 127
+        assert self.call(harbour, "sleep", "60", detach=True)[0] == 0
+        assert "sleep 60" in self.call(harbour, "ps", user="root")[1]
+        harbour.runtime.stop("anna")
+        with pytest.raises(InputError, match="not running"):
+            self.call(harbour, "true")
+        harbour.runtime.remove("anna")
+        assert harbour.gone() == []
+
+
+class TestLogs:
+    def test_streams_tail_since(self, harbour: Harbour) -> None:
+        script = "for i in 1 2 3; do echo out$i; done; sleep 0.1; echo err >&2; printf cut"
+        assert harbour.run("sh", "-c", script, name="anna").code == 0
+        lines = list(harbour.runtime.logs("anna"))
+        assert b"".join(line.text for line in lines if line.stream == "stdout") == b"out1\nout2\nout3\ncut"
+        assert [line.text for line in lines if line.stream == "stderr"] == [b"err\n"]
+        assert [line.text for line in harbour.runtime.logs("anna", tail=2)] == [line.text for line in lines[-2:]]
+        assert list(harbour.runtime.logs("anna", tail=0)) == []
+        assert len(list(harbour.runtime.logs("anna", tail=99))) == len(lines)
+        assert list(harbour.runtime.logs("anna", since=str(time.time() + 5))) == []
+        assert len(list(harbour.runtime.logs("anna", since="1h"))) == len(lines)
+
+    def test_follow(self, harbour: Harbour) -> None:
+        harbour.start("sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.2; done", name="anna")
+        assert b"".join(line.text for line in harbour.runtime.logs("anna", follow=True)) == b"1\n2\n3\n"
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [("100", 100.0), ("1m30s", 910.0), ("1970-01-01T00:00:05Z", 5.0), ("1970-01-01T01:00:00.5+01:00", 0.5)],
+    )
+    def test_since(self, text: str, expected: float) -> None:
+        assert logs.since(text, 1000.0) == expected
+
+    @pytest.mark.parametrize("text", ["", "yesterday", "1x", "m"])
+    def test_bad_since(self, text: str) -> None:
+        with pytest.raises(UsageError):
+            logs.since(text, 0)
+
+    def test_tail_over_many_blocks(self, tmp_path: Path) -> None:
+        file = tmp_path / "log"
+        with file.open("wb") as out:
+            for number in range(5000):
+                out.write(b"2026-01-01T00:00:00Z stdout F " + b"%d" % number + b"x" * 50 + b"\n")
+                out.write(b"2026-01-01T00:00:00Z stdout P part\n" if number % 3 == 0 else b"")
+        texts = [line.text for line in logs.read(file, tail=3000)]
+        whole = b"".join(texts).split(b"\n")
+        assert len(whole) == 3001
+        assert whole[-2].endswith(b"4999" + b"x" * 50)
+
+
+class TestTerminal:
+    def test_a_terminal(self, harbour: Harbour) -> None:
+        ours, theirs = os.openpty()
+        done: list[int | None] = []
+
+        def run() -> None:
+            from lading.runtime.options import RunOptions
+
+            options = RunOptions(
+                "busybox",
+                ("sh", "-c", "tty; stty size; read x; echo got $x; exit 4"),
+                tty=True,
+                interactive=True,
+                network="none",
+                remove=True,
+            )
+            streams = Streams(theirs, theirs, theirs, size=lambda: (30, 100))
+            done.append(harbour.runtime.run(harbour.verdict(), options, streams).exit_code)
+
+        import tty
+
+        tty.setraw(theirs)
+        _ = harbour.busybox
+        thread = threading.Thread(target=run)
+        thread.start()
+        seen = b""
+        while b"30 100" not in seen:
+            seen += os.read(ours, 1000)
+        os.write(ours, b"word\r")
+        while b"got word" not in seen:
+            seen += os.read(ours, 1000)
+        thread.join()
+        assert b"/dev/pts/0" in seen
+        assert done == [4]
+        assert harbour.gone() == []
+
+    def test_detach_keys(self, harbour: Harbour) -> None:
+        from lading.runtime.options import RunOptions
+
+        ours, theirs = os.openpty()
+        import tty
+
+        tty.setraw(theirs)
+        options = RunOptions("busybox", FOREVER, name="anna", tty=True, interactive=True, network="none")
+        os.write(ours, b"\x10\x11")
+        ran = harbour.runtime.run(harbour.verdict(), options, Streams(theirs, theirs, theirs))
+        assert ran.exit_code is None
+        assert status(harbour, "anna") == "running"
+        harbour.runtime.kill("anna")
+        assert harbour.runtime.wait("anna") == 137
+
+    def test_signals_are_passed_on(self, harbour: Harbour) -> None:
+        from lading.runtime.options import RunOptions
+
+        reader, writer = os.pipe()
+        _ = harbour.busybox
+        out = (harbour.root.parent / "out").open("w+b")
+
+        def send() -> None:
+            until(lambda: b"ready" in (harbour.root.parent / "out").read_bytes())
+            os.write(writer, bytes([signal.SIGTERM]))
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        options = RunOptions("busybox", FOREVER, network="none", remove=True)
+        ran = harbour.runtime.run(harbour.verdict(), options, Streams(None, out.fileno(), 2, signals=reader))
+        thread.join()
+        assert ran.exit_code == 5
+
+
+RUNNER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from suites.executor_images import Harbour
+from lading.runtime.options import RunOptions, Streams
+harbour = Harbour(Path(sys.argv[2]), Path(sys.argv[3]))
+command = ("sh", "-c", "echo ready; sleep 1")
+options = RunOptions("busybox", command, network="none", name="anna", remove=sys.argv[4] == "rm")
+verdict = harbour.verdict()
+print("go", flush=True)
+harbour.runtime.run(verdict, options, Streams(None))
+"""
+
+
+class TestKills:
+    def runner(self, harbour: Harbour, how: str) -> subprocess.Popen[bytes]:
+        _ = harbour.busybox
+        words = [
+            sys.executable,
+            "-c",
+            RUNNER,
+            str(Path(__file__).parents[1]),
+            str(harbour.root),
+            str(harbour.run_dir),
+            how,
+        ]
+        child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert child.stdout
+        assert child.stdout.readline() == b"go\n"
+        return child
+
+    @pytest.mark.parametrize("milliseconds", [0, 5, 10, 15, 20, 25, 30, 40, 60, 100])
+    def test_the_runner_at_any_moment(self, harbour: Harbour, milliseconds: int) -> None:
+        child = self.runner(harbour, "rm")
+        time.sleep(milliseconds / 1000)
+        child.kill()
+        child.communicate()
+        harbour.runtime.recover()
+        for record in harbour.runtime.list():
+            assert harbour.runtime.wait(record.name) == 0
+        harbour.runtime.recover()
+        assert harbour.gone() == []
+        assert harbour.run("echo", "fine", name="anna", remove=True).stdout == "fine\n"
+
+    def test_a_container_goes_on_without_its_runner(self, harbour: Harbour) -> None:
+        child = self.runner(harbour, "keep")
+        until(lambda: harbour.runtime.list())
+        ready(harbour, "anna")
+        child.kill()
+        child.communicate()
+        assert status(harbour, "anna") == "running"
+        assert harbour.runtime.wait("anna") == 0
+
+    def test_the_monitor(self, harbour: Harbour) -> None:
+        harbour.start(*FOREVER, name="anna")
+        ready(harbour, "anna")
+        record = harbour.runtime.find("anna")
+        assert record.monitor
+        os.kill(record.monitor.pid, signal.SIGKILL)
+        assert status(harbour, "anna") == "running"
+        harbour.runtime.stop("anna", 1)
+        assert harbour.runtime.find("anna").error
+        harbour.runtime.remove("anna")
+        assert harbour.gone() == []
+
+    def test_everything(self, harbour: Harbour) -> None:
+        harbour.start("sleep", "60", name="anna")
+        record = harbour.runtime.find("anna")
+        assert record.monitor
+        assert record.process
+        os.kill(record.monitor.pid, signal.SIGKILL)
+        os.kill(record.process.pid, signal.SIGKILL)
+        until(lambda: status(harbour, "anna") == "exited")
+        assert harbour.runtime.find("anna").exit_code == 255
+        harbour.runtime.remove("anna")
+        assert harbour.gone() == []
+
+    def test_after_a_reboot(self, harbour: Harbour) -> None:
+        """The volatile half and the kernel's objects are gone, the record still says running."""
+        harbour.start("sleep", "60", name="anna")
+        record = harbour.runtime.find("anna")
+        file = harbour.root / "containers" / record.id / "state.json"
+        said = file.read_bytes()
+        harbour.runtime.kill("anna")
+        harbour.runtime.wait("anna")
+        until(lambda: not harbour.processes())
+        file.write_bytes(said)
+        assert status(harbour, "anna") == "exited"
+        harbour.runtime.remove("anna")
+        assert harbour.gone() == []
+
+    def test_a_broken_record(self, harbour: Harbour) -> None:
+        harbour.run("true", name="anna")
+        record = harbour.runtime.find("anna")
+        (harbour.root / "containers" / record.id / "state.json").write_bytes(b"{")
+        assert harbour.runtime.list(every=True) == []
+        harbour.runtime.recover()
+        assert harbour.gone() == []
+        assert harbour.run("true", name="anna", remove=True).code == 0

@@ -1,0 +1,290 @@
+"""Containers in the foreground: what goes in, what comes out, and that nothing is left."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lading.runtime.cgroups import Limits
+from lading.runtime.crun import StartError
+from lading.runtime.options import Volume
+from lading.store.errors import InputError, MachineError, UsageError
+from lading.store.seals import SealError
+from suites.executor_images import Harbour, put_tree
+from suites.machine import needs
+
+pytestmark = needs("root", "overlay", "crun", "conmon", "busybox")
+
+
+def test_output_code_and_nothing_left(harbour: Harbour) -> None:
+    out = harbour.run("sh", "-c", "echo out; echo err >&2; exit 7", remove=True)
+    assert (out.stdout, out.stderr, out.code) == ("out\n", "err\n", 7)
+    assert harbour.gone() == []
+
+
+def test_input_ends(harbour: Harbour) -> None:
+    data = os.urandom(100_000).hex().encode()
+    out = harbour.run("cat", stdin=data, remove=True)
+    assert out.stdout.encode() == data
+
+
+def test_without_interactive_input_is_empty(harbour: Harbour) -> None:
+    assert harbour.run("wc", "-c", remove=True).stdout.strip() == "0"
+
+
+def test_much_output_is_whole(harbour: Harbour) -> None:
+    out = harbour.run("sh", "-c", "yes abcdefghij | head -n 200000; exec printf end", remove=True)
+    assert out.stdout == "abcdefghij\n" * 200_000 + "end"
+
+
+@pytest.mark.parametrize(("command", "code"), [("/bin/nope", 127), ("nope", 127), ("/bin/plain", 126), ("/etc", 126)])
+def test_what_cannot_be_started(harbour: Harbour, command: str, code: int) -> None:
+    with pytest.raises(StartError) as caught:
+        harbour.run(command)
+    assert caught.value.code == code
+    assert command in caught.value.message
+    assert harbour.gone() == []
+
+
+def test_killed_by_a_signal(harbour: Harbour) -> None:
+    assert harbour.run("sh", "-c", "sh -c 'kill -TERM $$'; exit $?", remove=True).code == 143
+
+
+def test_environment_and_defaults(harbour: Harbour) -> None:
+    out = harbour.run("env", env=("A=b=c", "CARGO=rum"), hostname="ship", remove=True)
+    env = dict(line.split("=", 1) for line in out.stdout.splitlines())
+    assert env == {"PATH": "/bin", "HOSTNAME": "ship", "HOME": "/root", "CARGO": "rum", "A": "b=c"} | {
+        name: env[name] for name in ("SHLVL", "PWD") if name in env
+    }
+
+
+def test_entrypoint_rules(harbour: Harbour) -> None:
+    image = put_tree(harbour.store, harbour.tree, {"Entrypoint": ["echo", "entry"], "Cmd": ["cmd"]})
+    assert harbour.run(image=image, remove=True).stdout == "entry cmd\n"
+    assert harbour.run("arg", image=image, remove=True).stdout == "entry arg\n"
+    assert harbour.run(image=image, entrypoint=("echo", "-n"), remove=True).stdout == ""
+    assert harbour.run("echo", "x", image=image, entrypoint=("",), remove=True).stdout == "x\n"
+    with pytest.raises(UsageError, match="no command"):
+        harbour.run(image=image, entrypoint=("",))
+    assert harbour.gone() == []
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("", "0 0 0 1003 /root"),
+        ("sailor", "1000 1001 1001 1002 1003 /home/sailor"),
+        ("1000", "1000 1001 1001 1002 1003 /home/sailor"),
+        ("sailor:deck", "1000 1002 1002 /home/sailor"),
+        ("4242", "4242 0 0 /"),
+        ("4242:77", "4242 77 77 /"),
+        (":crew", "0 1001 1001 /root"),
+    ],
+)
+def test_users(harbour: Harbour, user: str, expected: str) -> None:
+    out = harbour.run("sh", "-c", "echo $(id -u) $(id -g) $(id -G) $HOME", user=user, remove=True)
+    uid, gid, *groups, home = out.stdout.split()
+    found = " ".join([uid, gid, *dict.fromkeys(groups), home])
+    assert sorted(found.split()) == sorted(expected.split())
+
+
+def test_unknown_user(harbour: Harbour) -> None:
+    with pytest.raises(InputError, match="unable to find user pirate"):
+        harbour.run("true", user="pirate")
+    assert harbour.gone() == []
+
+
+def test_the_image_cannot_make_the_hosts_files_be_read(harbour: Harbour, tmp_path: Path) -> None:
+    (tmp_path / "passwd").write_text("pirate:x:0:0::/:/bin/sh\n")
+    (harbour.tree / "etc/passwd").unlink()
+    (harbour.tree / "etc/passwd").symlink_to(tmp_path / "passwd")
+    image = put_tree(harbour.store, harbour.tree)
+    with pytest.raises(InputError, match="pirate"):
+        harbour.run("true", user="pirate", image=image)
+
+
+def test_workdir_is_made(harbour: Harbour) -> None:
+    assert harbour.run("pwd", workdir="/made/here", remove=True).stdout == "/made/here\n"
+    image = put_tree(harbour.store, harbour.tree, {"WorkingDir": "/data/deep"})
+    assert harbour.run("cat", "file", image=image, remove=True).stdout == "from the image\n"
+
+
+def test_a_link_in_the_image_does_not_lead_the_workdir_out(harbour: Harbour, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (harbour.tree / "out").symlink_to(tmp_path / "outside")
+    image = put_tree(harbour.store, harbour.tree, {"WorkingDir": "/out/dir"})
+    harbour.run("true", image=image, remove=True)
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_readonly_root(harbour: Harbour) -> None:
+    out = harbour.run("sh", "-c", "touch /x; touch /tmp/x && echo ok", readonly=True, tmpfs={"/tmp": ""}, remove=True)
+    assert out.stdout == "ok\n"
+    assert "Read-only" in out.stderr
+
+
+def test_host_files(harbour: Harbour) -> None:
+    out = harbour.run("cat", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", hostname="ship", remove=True)
+    assert out.stdout.startswith("ship\n127.0.0.1\tlocalhost\n")
+    assert "\tship\n" in out.stdout
+
+
+class TestVolumes:
+    def test_bind(self, harbour: Harbour, tmp_path: Path) -> None:
+        (tmp_path / "given").mkdir()
+        (tmp_path / "given/file").write_text("from the host")
+        volume = Volume.parse(f"{tmp_path}/given:/mnt/a:ro")
+        out = harbour.run("sh", "-c", "cat /mnt/a/file; touch /mnt/a/x", volumes=(volume,), remove=True)
+        assert out.stdout == "from the host"
+        assert "Read-only" in out.stderr
+        writable = Volume.parse(f"{tmp_path}/made:/mnt/b")
+        harbour.run("touch", "/mnt/b/x", volumes=(writable,), remove=True)
+        assert (tmp_path / "made/x").exists()
+
+    def test_named_volume_takes_over_what_the_image_has(self, harbour: Harbour) -> None:
+        volume = Volume.parse("cargo:/data")
+        look = ("sh", "-c", "stat -c '%u %g %a' /data; cat /data/link; echo more >> /data/deep/file")
+        first = harbour.run(*look, volumes=(volume,), remove=True)
+        assert first.stdout == "1000 1001 750\nfrom the image\n"
+        second = harbour.run("cat", "/data/link", volumes=(volume,), remove=True)
+        assert second.stdout == "from the image\nmore\n"
+        assert (harbour.root / "volumes/cargo/_data/deep/file").exists()
+
+    def test_anonymous_volumes_go_with_rm(self, harbour: Harbour) -> None:
+        image = put_tree(harbour.store, harbour.tree, {"Volumes": {"/data": {}}})
+        out = harbour.run(
+            "sh", "-c", "cat /data/link; grep ' /data ' /proc/self/mountinfo | wc -l", image=image, remove=True
+        )
+        assert out.stdout.split("\n")[:2] == ["from the image", "1"]
+        assert harbour.gone() == []
+        kept = harbour.run("true", image=image)
+        assert len(list((harbour.root / "volumes").iterdir())) == 1
+        harbour.runtime.remove(kept.ran.name, volumes=True)
+        assert harbour.gone() == []
+
+    def test_a_link_in_the_image_does_not_copy_the_host(self, harbour: Harbour, tmp_path: Path) -> None:
+        (tmp_path / "secret").mkdir()
+        (tmp_path / "secret/key").write_text("key")
+        (harbour.tree / "trap").symlink_to(tmp_path / "secret")
+        image = put_tree(harbour.store, harbour.tree)
+        harbour.run("true", image=image, volumes=(Volume.parse("v:/trap"),), remove=True)
+        assert list((harbour.root / "volumes/v/_data").iterdir()) == []
+
+    @pytest.mark.parametrize("text", ["", ":", "a:b:c:d", "a:rel", "a:/", "/a:/b:nope", "bad/name:/x", "x::ro"])
+    def test_bad_notation(self, text: str) -> None:
+        with pytest.raises(UsageError, match="-v"):
+            Volume.parse(text)
+
+    def test_two_on_one_target(self, harbour: Harbour) -> None:
+        with pytest.raises(UsageError, match="same target"):
+            harbour.run("true", volumes=(Volume.parse("a:/x"), Volume.parse("b:/x")))
+
+
+class TestLimits:
+    def test_memory(self, harbour: Harbour) -> None:
+        out = harbour.run(
+            "sh",
+            "-c",
+            "yes | tr -d '\\n' | dd bs=200M count=1 iflag=fullblock >/dev/null; echo $?",
+            limits=Limits(memory=32 << 20),
+        )
+        found = harbour.runtime.inspect(out.ran.name)
+        assert found["State"]["OOMKilled"] is True  # type: ignore[index]
+        assert found["HostConfig"]["Memory"] == 32 << 20  # type: ignore[index]
+
+    def test_processes(self, harbour: Harbour) -> None:
+        fork = "for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait"
+        assert "fork" in harbour.run("sh", "-c", fork, limits=Limits(pids=4), remove=True).stderr
+
+    def test_cpus(self, harbour: Harbour) -> None:
+        quota = "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null || cat /sys/fs/cgroup/cpu.max"
+        assert harbour.run("sh", "-c", quota, limits=Limits(cpus=0.5), remove=True).stdout.startswith("50000")
+
+    def test_bad(self, harbour: Harbour) -> None:
+        for limits in (Limits(cpus=0.001), Limits(memory=1)):
+            with pytest.raises(UsageError):
+                harbour.run("true", limits=limits)
+
+
+class TestTampering:
+    def test_a_changed_tree_is_refused(self, harbour: Harbour) -> None:
+        assert harbour.run("true", remove=True).code == 0
+        file = next((harbour.root / "snapshots").glob("*/fs/etc/group"))
+        file.write_text(file.read_text().replace("root", "toor", 1))
+        with pytest.raises(SealError, match="etc/group"):
+            harbour.run("true")
+        assert harbour.gone() == []
+
+    def test_a_changed_blob_is_refused(self, harbour: Harbour) -> None:
+        assert harbour.run("true", remove=True).code == 0
+        manifest = harbour.store.document(harbour.busybox)
+        path = harbour.store.blobs.path(manifest.layers[0].digest)  # type: ignore[union-attr]
+        path.chmod(0o600)
+        data = bytearray(path.read_bytes())
+        data[1000] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(SealError):
+            harbour.run("true")
+
+    @pytest.mark.parametrize("which", ["manifest", "config"])
+    def test_changed_documents_are_refused(self, harbour: Harbour, which: str) -> None:
+        verdict = harbour.verdict()
+        manifest = harbour.store.document(harbour.busybox)
+        digest = manifest.config.digest if which == "config" else harbour.busybox.digest  # type: ignore[union-attr]
+        path = harbour.store.blobs.path(digest)
+        path.chmod(0o600)
+        path.write_bytes(path.read_bytes().replace(b"linux", b"Linux").replace(b"schemaVersion", b"schemaversion"))
+        from lading.runtime.options import RunOptions
+        from lading.store.errors import DocumentError
+
+        with pytest.raises(DocumentError):
+            harbour.runtime.run(verdict, RunOptions("busybox", ("true",), network="none", detach=True))
+        assert harbour.gone() == []
+
+
+def test_only_a_verdict_opens_the_door(harbour: Harbour) -> None:
+    from lading.runtime.options import RunOptions
+    from lading.verify.verdict import Verdict
+
+    class Lookalike:
+        manifest = harbour.busybox.digest
+
+    for forged in (Verdict(), Lookalike(), harbour.busybox, str(harbour.busybox.digest)):
+        with pytest.raises(TypeError):
+            harbour.runtime.run(forged, RunOptions("busybox", ("true",), network="none"))  # type: ignore[arg-type]
+
+
+def test_names(harbour: Harbour) -> None:
+    first = harbour.run("true", name="anna")
+    with pytest.raises(InputError, match="a container has this name"):
+        harbour.run("true", name="anna")
+    for text in ("anna", "/anna", first.ran.id, first.ran.id[:12], first.ran.id[:5]):
+        assert harbour.runtime.find(text).id == first.ran.id
+    harbour.runtime.remove("anna")
+    for text in ("anna", "", ".", "..", "names", "../names"):
+        with pytest.raises(InputError, match="no such container"):
+            harbour.runtime.find(text)
+    assert harbour.run("true", name="anna", remove=True).code == 0
+    with pytest.raises(UsageError):
+        harbour.run("true", name="../x")
+    assert harbour.gone() == []
+
+
+def test_without_a_driver_there_is_no_default_network(harbour: Harbour) -> None:
+    with pytest.raises(MachineError, match="network driver"):
+        harbour.run("true", network="default")
+    assert harbour.gone() == []
+
+
+def test_networks_none_and_host(harbour: Harbour) -> None:
+    assert harbour.run(
+        "sh",
+        "-c",
+        "ip -o link | wc -l; ping -c1 127.0.0.1 >/dev/null 2>&1; ip -o addr show lo | grep -c 127",
+        remove=True,
+    ).stdout.split() == ["1", "1"]
+    out = harbour.run("cat", "/proc/net/dev", network="host", remove=True)
+    assert out.stdout.count("\n") == Path("/proc/net/dev").read_text().count("\n")
+    assert harbour.run("hostname", network="host", remove=True).stdout.strip() == os.uname().nodename
