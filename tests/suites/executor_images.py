@@ -133,7 +133,7 @@ class Harbour:
         folders = [self.root / "containers", self.root / "volumes", self.run_dir / "containers", self.run_dir / "oci"]
         folders += [self.run_dir / "sandboxes", self.root / "containers/names"]
         found = [str(entry) for folder in folders if folder.is_dir() for entry in folder.iterdir()]
-        found.remove(str(self.root / "containers/names"))
+        found = [entry for entry in found if entry != str(self.root / "containers/names")]
         found += [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(self.root) in line]
         found += [row[0] for row in self.store.index.all("SELECT key FROM snapshot WHERE committed = 0")]
         found += [row[0] for row in self.store.index.all("SELECT id FROM lease")]

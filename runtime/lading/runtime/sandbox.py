@@ -76,14 +76,16 @@ class Step(Protocol):
 class Sandbox:
     """Executes steps. Safe to use from several threads."""
 
-    isolation: Final = "oci"
-    """All namespaces but the user's, capabilities, seccomp, masked paths."""
-
     def __init__(self, config: RuntimeConfig, driver: Driver | None) -> None:
         self._folder = config.run_dir / "sandboxes"
         self._driver = driver
         self._cgroups = Cgroups.detect()
         self._oci = OciRuntime(processes.find(config.oci_runtime), config.run_dir / "oci")
+
+    @property
+    def isolation(self) -> str:
+        """All namespaces but the user's, capabilities, seccomp, masked paths."""
+        return "oci"
 
     def execute(self, rootfs: Path, step: Step, output: Output) -> int:
         """Runs a step to its end in the mounted folder `rootfs`; its exit code, 126 and 127 as a shell would.

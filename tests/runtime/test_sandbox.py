@@ -1,0 +1,134 @@
+"""The sandbox of builds."""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from lading.build.executor import Executor, Step
+from lading.runtime.sandbox import Sandbox
+from lading.store.mounts import mount_overlay, unmount
+from suites.executor_contract import ExecutorContract, Written, look
+from suites.executor_images import Harbour, fill
+from suites.machine import needs
+
+pytestmark = needs("root", "overlay", "crun", "busybox")
+
+
+@pytest.fixture
+def executor(harbour: Harbour) -> Executor:
+    return Sandbox(harbour.config, None)
+
+
+@pytest.fixture
+def upper(tmp_path: Path) -> Path:
+    return tmp_path / "upper"
+
+
+@pytest.fixture
+def lower(tmp_path: Path) -> Path:
+    return fill(tmp_path / "lower")
+
+
+@pytest.fixture
+def rootfs(tmp_path: Path, lower: Path, upper: Path) -> Generator[Path, None, None]:
+    for folder in (upper, tmp_path / "work", tmp_path / "merged"):
+        folder.mkdir()
+    mount_overlay([lower], upper, tmp_path / "work", tmp_path / "merged")
+    yield tmp_path / "merged"
+    unmount(tmp_path / "merged")
+
+
+class TestSandbox(ExecutorContract):
+    def test_hardening(self, executor: Executor, rootfs: Path) -> None:
+        out = self.execute(executor, rootfs, "sh", "-c", "grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status")[1]
+        assert out.split() == ["CapEff:", "00000000800405fb", "NoNewPrivs:", "1", "Seccomp:", "2"]
+        assert self.execute(executor, rootfs, "mount", "-t", "tmpfs", "x", "/tmp")[0] != 0
+
+    def test_nothing_is_left(self, executor: Executor, rootfs: Path, harbour: Harbour) -> None:
+        with pytest.raises(ValueError, match="stop"):
+            executor.execute(rootfs, Step(("sh", "-c", "echo x; sleep 60"), (("PATH", "/bin"),)), _stop)
+        assert harbour.gone() == []
+
+    def test_the_upper_folder_holds_what_was_done(
+        self, executor: Executor, rootfs: Path, upper: Path, lower: Path
+    ) -> None:
+        assert self.execute(executor, rootfs, "sh", "-c", "rm /data/link; echo x > /tmp/x")[0] == 0
+        files = [name for name, (mode, _, _) in look(upper).items() if not mode & 0o40000]
+        assert sorted(files) == ["data/link", "tmp/x"]
+
+    def test_mount_points_that_the_image_lacks(
+        self, executor: Executor, rootfs: Path, upper: Path, lower: Path
+    ) -> None:
+        for folder in ("proc", "dev", "sys"):
+            (rootfs / folder).rmdir()
+        os.symlink("../run/resolve/stub.conf", rootfs / "etc/resolv.conf")
+        before = look(rootfs)
+        assert self.execute(executor, rootfs, "sh", "-c", "test -s /etc/resolv.conf && test -d /proc/self")[0] == 0
+        assert look(rootfs) == before
+
+    def test_a_link_does_not_lead_the_mounts_out(self, executor: Executor, rootfs: Path, tmp_path: Path) -> None:
+        (tmp_path / "outside").mkdir()
+        for name in ("passwd", "group"):
+            (rootfs / "etc" / name).unlink()
+        (rootfs / "etc").rmdir()
+        os.symlink(tmp_path / "outside", rootfs / "etc")
+        self.execute(executor, rootfs, "true")
+        assert list((tmp_path / "outside").iterdir()) == []
+
+    def test_a_killed_build_is_swept(self, rootfs: Path, harbour: Harbour) -> None:
+        script = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from pathlib import Path
+from lading.build.executor import Step
+from lading.runtime.sandbox import Sandbox
+from lading.runtime.lifecycle import RuntimeConfig
+sandbox = Sandbox(RuntimeConfig(Path({str(harbour.root)!r}), Path({str(harbour.run_dir)!r})), None)
+step = Step(("sh", "-c", "echo ready; sleep 60"), (("PATH", "/bin"),))
+sandbox.execute(Path({str(rootfs)!r}), step, lambda data, stream: print("ready", flush=True))
+"""
+        child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        assert child.stdout
+        assert child.stdout.readline() == b"ready\n"
+        harbour.runtime.recover()
+        assert len(list((harbour.run_dir / "sandboxes").iterdir())) == 1
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        harbour.runtime.recover()
+        assert harbour.gone() == []
+
+    def test_time_of_a_step(self, executor: Executor, rootfs: Path) -> None:
+        """No figure is asserted; this only shows it in the durations."""
+        begin = time.monotonic()
+        executor.execute(rootfs, Step(("true",), (("PATH", "/bin"),)), Written())
+        assert time.monotonic() > begin
+
+
+def _stop(data: bytes, stream: str) -> None:
+    raise ValueError("stop")
+
+
+def test_nothing_but_a_build_is_handed_it() -> None:
+    """`lading.runtime.sandbox` is named in one place: where host puts a build's tools together."""
+    top = Path(__file__).parents[2]
+    naming: set[str] = set()
+    for file in top.glob("*/lading/**/*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+            elif isinstance(node, ast.Import):
+                names = {alias.name for alias in node.names}
+            else:
+                continue
+            if "lading.runtime.sandbox" in names:
+                naming.add(str(file.relative_to(top)))
+    assert naming == {"host/lading/host/building.py", "runtime/lading/runtime/lifecycle.py"}
