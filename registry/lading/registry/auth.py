@@ -22,7 +22,7 @@ from lading.registry.errors import ProtocolError, UnauthorizedError
 from lading.registry.failures import failure
 from lading.registry.hosts import Origin
 from lading.registry.transport import Answer, Request, read_body
-from lading.store.errors import RegistryError
+from lading.store.errors import DocumentError, RegistryError
 from lading.store.strict import Fields, parse
 
 MAX_TOKEN: Final = 256 * 1024
@@ -193,9 +193,12 @@ def _token_request(realm: str, service: str, scopes: list[str], credential: Cred
 
 
 def _read_token(raw: bytes, what: str) -> _Token:
-    fields = Fields(parse(raw, what, limit=MAX_TOKEN), what)
-    token = fields.optional_text("token") or fields.optional_text("access_token") or ""
+    try:
+        fields = Fields(parse(raw, what, limit=MAX_TOKEN), what)
+        token = fields.optional_text("token") or fields.optional_text("access_token") or ""
+        life = min(float(fields.integer("expires_in", default=0)) or _DEFAULT_LIFE, _LONGEST_LIFE)
+    except DocumentError as error:
+        raise ProtocolError(error.message) from None
     if not _VISIBLE.fullmatch(token):
         raise ProtocolError(f"{what}: gave no token")
-    life = min(float(fields.integer("expires_in", default=0)) or _DEFAULT_LIFE, _LONGEST_LIFE)
     return _Token(f"Bearer {token}", time.monotonic() + max(life - min(10.0, life / 4), 1.0))

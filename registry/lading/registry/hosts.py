@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from lading.registry.errors import ProtocolError
 from lading.registry.reference import DEFAULT_REGISTRY
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from lading.registry.config import ClientConfig
 
 _HUB: Final = "registry-1.docker.io"
+_NETLOC: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
+"""No user name: what stands before an ``@`` is a password, or a trick."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -35,7 +38,7 @@ class Origin:
             port = parts.port
         except ValueError:
             raise ProtocolError(f"{url[:200]!r}: not a URL") from None
-        if parts.scheme not in _PORTS or not parts.hostname or "@" in parts.netloc:
+        if parts.scheme not in _PORTS or not parts.hostname or not _NETLOC.fullmatch(parts.netloc):
             raise ProtocolError(f"{url[:200]!r}: not an http or https URL of a host")
         return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme])
 
@@ -54,6 +57,16 @@ class Origin:
     def loopback(self) -> bool:
         """Whether it is this machine by address or by the name localhost."""
         return is_loopback(self.host)
+
+
+def join(base: str, target: str) -> str:
+    """A URL that an answer gave, relative to that of the request, without fragment. Raises `ProtocolError`."""
+    try:
+        url = urljoin(base, target).partition("#")[0]
+    except ValueError:
+        raise ProtocolError(f"{target[:200]!r}: not a URL") from None
+    Origin.of(url)
+    return url
 
 
 def is_loopback(host: str) -> bool:

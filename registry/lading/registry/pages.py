@@ -9,7 +9,7 @@ from typing import Final
 
 from lading.registry.config import ClientConfig
 from lading.registry.errors import ProtocolError
-from lading.registry.hosts import Origin
+from lading.registry.hosts import Origin, join
 from lading.registry.session import Call, Session
 from lading.registry.transport import Answer, read_body
 from lading.store.strict import MAX_SIZE
@@ -28,7 +28,7 @@ def pages(session: Session, config: ClientConfig, call: Call) -> Iterator[tuple[
             following = next_link(answer.header("link") or "")
         if following is None or answer.status != 200:
             return
-        url = session.resolve(session.join(call.target, following))
+        url = session.resolve(join(session.resolve(call.target), following))
         if Origin.of(url) != session.origin or url in seen:
             raise ProtocolError(f"{call.what}: its next page leads astray: {following[:200]!r}")
         seen.add(url)

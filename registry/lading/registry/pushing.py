@@ -156,14 +156,14 @@ class Push:
             self._refer(item.digest, depth + 1)
 
     def _legacy(self, tag: str, digest: Digest) -> None:
-        """cosign's older form. A tag that others wrote more into is left to them."""
+        """cosign's older form: one manifest of all signatures. One in which others have more is left to them."""
         document = self.store.document(Descriptor("", digest, 0))
         there = self.client.legacy_evidence(self.ref, _subject_of(tag)).get(tag)
-        if there and there.descriptor.digest != digest:
-            known = {item.digest for item in _blobs(document)}
-            if any(layer.digest not in known for layer in _layers(there.document)):
+        ours, theirs = _layers(document), _layers(there.document) if there else frozenset[Digest]()
+        if theirs - ours:
+            if ours - theirs:
                 self.notes.append(f"{tag} in the registry has signatures that are not here; it was left as it is")
-                return
+            return
         if there is None or there.descriptor.digest != digest:
             self._blobs(_blobs(document))
             self.client.push_manifest(self.ref.tagged(tag), document.raw, document.media_type)
@@ -175,15 +175,17 @@ def push(client: Client, store: Store, descriptor: Descriptor, ref: Reference, p
 
     Raises `InputError` where something of the image is missing here, a `RegistryError` otherwise.
     """
-    return Push(client, store, descriptor, ref, progress).run()
+    with store.writing():  # what is being sent is not collected meanwhile
+        return Push(client, store, descriptor, ref, progress).run()
 
 
 def _blobs(document: Manifest | Index) -> tuple[Descriptor, ...]:
     return (document.config, *document.layers) if isinstance(document, Manifest) else ()
 
 
-def _layers(document: Manifest | Index) -> tuple[Descriptor, ...]:
-    return document.layers if isinstance(document, Manifest) else document.manifests
+def _layers(document: Manifest | Index) -> frozenset[Digest]:
+    listed = document.layers if isinstance(document, Manifest) else document.manifests
+    return frozenset(item.digest for item in listed)
 
 
 def _subject_of(tag: str) -> Digest:

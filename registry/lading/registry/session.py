@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from lading.registry.auth import Authorizer
 from lading.registry.config import ClientConfig
 from lading.registry.errors import BusyError, CertificateError, ProtocolError, UnreachableError
 from lading.registry.failures import failure
-from lading.registry.hosts import SCHEMES, Origin
+from lading.registry.hosts import SCHEMES, Origin, join
 from lading.registry.transport import Answer, Body, Request, Transport
 
 _MAX_REDIRECTS: Final = 5
@@ -85,18 +85,14 @@ class Session:
 
     def resolve(self, target: str) -> str:
         """The URL of a path or Location. Raises `ProtocolError` for one that leads where it must not."""
-        url = urljoin(f"{self.origin.url}/", target)
+        url = join(f"{self.origin.url}/", target)
         reached = Origin.of(url)
         if reached.scheme == "http" and self.origin.scheme == "https" and reached.host == self.origin.host:
             # A proxy in front of the registry forgot to say that it speaks HTTPS.
             url = urlsplit(url)._replace(scheme="https", netloc=self.origin.netloc).geturl()
             reached = self.origin
         self._check_leap(self.origin, reached)
-        return url.partition("#")[0]
-
-    def join(self, base: str, target: str) -> str:
-        """A target relative to the path or URL that it was given at."""
-        return urljoin(urljoin(f"{self.origin.url}/", base), target)
+        return url
 
     def _check_leap(self, before: Origin, after: Origin) -> None:
         if after.scheme == "http" and before.scheme == "https":
@@ -118,7 +114,7 @@ class Session:
                 location = answer.header("location")
             if not location or (answer.status == 303 and call.method not in ("GET", "HEAD")):
                 raise ProtocolError(f"{call.what}: a redirect that leads nowhere")
-            url = urljoin(url, location).partition("#")[0]
+            url = join(url, location)
             self._check_leap(origin, Origin.of(url))
             origin = Origin.of(url)
         raise ProtocolError(f"{call.what}: more than {_MAX_REDIRECTS} redirects")
