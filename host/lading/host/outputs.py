@@ -61,7 +61,10 @@ def parse_output(text: str) -> Output:
 
 
 def _buildx(text: str) -> Output:
-    fields = dict(part.partition("=")[::2] for part in text.split(","))
+    fields: dict[str, str] = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        fields[name] = value
     kind, destination = fields.pop("type", ""), fields.pop("dest", "")
     as_folder = fields.pop("tar", "true") == "false"
     if kind in _LATER:

@@ -9,10 +9,11 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import parse_manifest
 from lading.store.errors import DocumentError
-from lading.verify.dag_artifact import DagArtifact, is_dag_artifact, read_artifact
+from lading.verify.dag_artifact import DagArtifact, read_artifact
 from lading.verify.decision import Decision
 from lading.verify.evidence import Evidence
 from lading.verify.keys import PublicKey
+from lading.verify.kinds import is_dag_artifact
 from lading.verify.provenance import Provenance
 from lading.verify.statements import PROVENANCE
 

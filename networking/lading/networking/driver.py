@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Protocol, cast
+from typing import Final, Literal, Protocol
 
 from lading.store.errors import DocumentError, InputError
 from lading.store.strict import Fields, canonical, parse
@@ -58,7 +58,7 @@ class Publish:
             fields.optional_text("hostIP"),
             fields.integer("hostPort"),
             fields.integer("containerPort"),
-            cast(Transport, protocol),
+            protocol,
         )
         fields.close()
         return result

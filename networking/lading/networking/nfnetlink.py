@@ -17,7 +17,7 @@ from lading.networking.netlink import attribute, nested, text
 
 _NETFILTER: Final = 12
 _SUBSYSTEM: Final = 10
-_NEW, _DELETE = 12, 14
+_NEW, _GET, _DELETE = 12, 13, 14
 _BEGIN, _END = 0x10, 0x11
 _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
 _INET: Final = 1
@@ -63,6 +63,20 @@ def delete(table: str, elements: Sequence[Element]) -> None:
         _batch(table, elements, _DELETE, 0)
     except FileNotFoundError:
         _delete_each(table, elements)
+
+
+def holds(table: str, element: Element) -> bool:
+    """Whether a map has the element with this very value. The kernel removes by key alone, whoever's value it is."""
+    body = text(1, table) + text(2, element.set_name)
+    body += nested(3, nested(1, nested(1, attribute(1, element.key))))
+    message = _message(_SUBSYSTEM << 8 | _GET, 0, 1, _INET, 0, body)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER) as channel:
+        channel.bind((0, 0))
+        channel.send(message)
+        answer = channel.recv(65536)
+    kind = struct.unpack_from("=H", answer, 4)[0]
+    # The kernel's own nests do not carry the flag that ours do.
+    return kind != _ERROR and attribute(2, attribute(1, element.value or b"")) in answer
 
 
 def _delete_each(table: str, elements: Sequence[Element]) -> None:

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final, TypeAlias
 
 from lading.networking.driver import Publish, Transport
 from lading.store.errors import InputError, MachineError, UsageError
 
-_WORDS: Final = re.compile(
-    r"(?:(?P<ip>\[[^\]]*\]|[0-9.]*):)?(?:(?P<host>[0-9-]*):)?(?P<inside>[0-9-]+)(?:/(?P<protocol>\w+))?"
-)
+_Taken: TypeAlias = tuple[str | None, int, Transport]
 _TRIES: Final = 16
 _MAX_RANGE: Final = 10_000
 
 
 def parse_publish(text: str) -> tuple[Publish, ...]:
     """``[[IP:]HOSTPORT:]PORT[/tcp|/udp]``, each port one or ``FIRST-LAST``, as docker's -p. Raises `UsageError`."""
-    match = _WORDS.fullmatch(text)
-    if match is None:
-        raise UsageError(f"-p {text}: expected [[IP:]HOSTPORT:]PORT[/tcp|/udp]")
-    protocol = (match["protocol"] or "tcp").lower()
-    if protocol not in ("tcp", "udp"):
+    words, slash, protocol = text.partition("/")
+    address, host_words, inside_words = _split(words, text)
+    protocol = protocol.lower() if slash else "tcp"
+    kind: Transport
+    if protocol == "tcp" or protocol == "udp":  # noqa: PLR1714 - the checker narrows these, not a tuple
+        kind = protocol
+    else:
         raise UsageError(f"-p {text}: the protocol {protocol!r} cannot be published, only tcp and udp")
-    address = _address(match["ip"], text)
-    inside = _range(match["inside"], text)
-    host = _range(match["host"], text) if match["host"] else None
-    kind = cast(Transport, protocol)
+    inside = _range(inside_words, text)
+    host = _range(host_words, text) if host_words not in ("", "0") else None
     if host is None:
         return tuple(Publish(address, 0, port, kind) for port in inside)
     if len(inside) == 1 and len(host) > 1:
@@ -37,6 +34,20 @@ def parse_publish(text: str) -> tuple[Publish, ...]:
     if len(host) != len(inside):
         raise UsageError(f"-p {text}: {len(host)} ports of the host for {len(inside)} of the container")
     return tuple(Publish(address, outer, inner, kind) for outer, inner in zip(host, inside, strict=True))
+
+
+def _split(words: str, whole: str) -> tuple[str | None, str, str]:
+    """Address, ports of the host and ports of the container; an IPv6 address stands in brackets."""
+    address = ""
+    if words.startswith("["):
+        address, bracket, words = words.partition("]:")
+        address += "]" if bracket else ""
+    parts = words.split(":")
+    if len(parts) > (2 if address else 3):
+        raise UsageError(f"-p {whole}: expected [[IP:]HOSTPORT:]PORT[/tcp|/udp]")
+    *front, inside = parts
+    host = front.pop() if front else ""
+    return _address(address or (front[0] if front else ""), whole), host, inside
 
 
 def _address(text: str | None, whole: str) -> str | None:
@@ -64,12 +75,12 @@ def settle(publish: Sequence[Publish], *, ipv6: bool) -> tuple[Publish, ...]:
     """The ports that will be taken, each free on the host now. Raises `InputError`, `MachineError`."""
     settled: list[Publish] = []
     for wanted in publish:
-        taken = {(port.host_ip, port.host_port, port.protocol) for port in settled}
+        taken: set[_Taken] = {(port.host_ip, port.host_port, port.protocol) for port in settled}
         settled.append(_settle_one(wanted, taken, ipv6))
     return tuple(settled)
 
 
-def _settle_one(wanted: Publish, taken: set[tuple[str | None, int, Transport]], ipv6: bool) -> Publish:
+def _settle_one(wanted: Publish, taken: set[_Taken], ipv6: bool) -> Publish:
     if wanted.host_port == 0:
         for _ in range(_TRIES):
             port = _ephemeral(wanted)

@@ -268,24 +268,13 @@ class RoutedDriver:
         """
         elements = _own_elements(attachment)
         for published in attachment.published:
-            if self._owns(attachment, published):
-                elements += _port_elements(attachment, published)
+            elements += [item for item in _port_elements(attachment, published) if nfnetlink.holds(table.NAME, item)]
         nfnetlink.delete(table.NAME, elements)
         if wait:
             with Netlink() as here, suppress(NetlinkError):
                 here.send([links.delete(attachment.link)])
         namespaces.remove(attachment.netns)
         self._file(attachment.container).unlink(missing_ok=True)
-
-    def _owns(self, attachment: Attachment, published: Publish) -> bool:
-        """Whether a published port is this container's, and not another's that it was refused for."""
-        mine = (published.host_ip, published.host_port, published.protocol)
-        for other in self.attachments():
-            if other.container != attachment.container:
-                for port in other.published:
-                    if (port.host_ip, port.host_port, port.protocol) == mine:
-                        return False
-        return True
 
 
 class _TakenError(Exception):

@@ -14,6 +14,7 @@ import typer
 from lading.cli.common import Format, Quiet
 from lading.cli.output import age
 from lading.cli.session import Session
+from lading.store.strict import Fields
 
 if TYPE_CHECKING:
     from lading.runtime.state import Container
@@ -45,9 +46,8 @@ _KEYS = ("ID", "Image", "Command", "CreatedAt", "Status", "Ports", "Names")
 
 
 def _row(container: Container, whole: bool) -> tuple[str, ...]:
-    entry, cmd = container.config.get("Entrypoint"), container.config.get("Cmd")
-    words = [str(word) for part in (entry, cmd) if isinstance(part, list) for word in part]
-    command = shlex.join(words)
+    shown = Fields(dict(container.config), "container")
+    command = shlex.join((*shown.strings("Entrypoint"), *shown.strings("Cmd")))
     if not whole and len(command) > 20:
         command = f"{command[:19]}…"
     return (
@@ -78,7 +78,7 @@ def _ago(moment: str) -> str:
 
 
 def _ports(container: Container) -> Iterator[str]:
-    published = (container.attachment or {}).get("published")
-    for port in published if isinstance(published, list) else []:
-        address = port.get("hostIP") or "0.0.0.0"  # noqa: S104 - how docker shows every address
-        yield f"{address}:{port.get('hostPort')}->{port.get('containerPort')}/{port.get('protocol')}"
+    attached = Fields(dict(container.attachment or {}), "attachment")
+    for port in attached.each("published", Fields):
+        address = port.optional_text("hostIP") or "0.0.0.0"  # noqa: S104 - how docker shows every address
+        yield f"{address}:{port.integer('hostPort')}->{port.integer('containerPort')}/{port.text('protocol')}"
