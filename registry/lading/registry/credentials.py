@@ -111,12 +111,9 @@ class _File:
         except OSError as error:
             raise MachineError(f"{self.path}: cannot be read: {error.strerror}") from error
         try:
-            value = parse(data, str(self.path), limit=_MAX_FILE) if data.strip() else {}
-            Fields(value, str(self.path))
+            return Fields(parse(data, str(self.path), limit=_MAX_FILE) if data.strip() else {}, str(self.path)).rest()
         except DocumentError as error:
-            raise InputError(error.message, hint="mend the file, or log in again after moving it away") from None
-        assert isinstance(value, dict)
-        return value
+            raise _unusable(error) from None
 
     def find(self, registry: str, repository: str | None) -> Credential | None:
         if helper := self._helper(registry):
@@ -156,11 +153,13 @@ class _File:
 
     def _helper(self, registry: str) -> str | None:
         fields = Fields(self._object("credHelpers"), f"{self.path}: credHelpers")
-        with _as_input_error():
+        try:
             for key in (registry, _server(registry)):
                 if named := fields.optional_text(key):
                     return named
             return Fields(self.value, str(self.path)).optional_text("credsStore") or None
+        except DocumentError as error:
+            raise _unusable(error) from None
 
     def _from_helper(self, helper: str, registry: str) -> Credential | None:
         found = helpers.get(helper, _server(registry))
@@ -172,31 +171,33 @@ class _File:
         return Credential(username, secret)
 
     def _entry(self, key: str, value: object) -> Credential | None:
-        with _as_input_error():
-            fields = Fields(value, f"{self.path}: auths: {key}")
+        what = f"{self.path}: auths: {key}"
+        try:
+            fields = Fields(value, what)
+            auth = fields.optional_text("auth")
             username, password = fields.optional_text("username") or "", fields.optional_text("password") or ""
-            if auth := fields.optional_text("auth"):
-                username, password = self._decode(key, auth)
-            found = Credential(
-                username,
-                password,
-                fields.optional_text("identitytoken") or "",
-                fields.optional_text("registrytoken") or "",
-            )
+            tokens = fields.optional_text("identitytoken") or "", fields.optional_text("registrytoken") or ""
+        except DocumentError as error:
+            raise _unusable(error) from None
+        if auth:
+            username, password = self._decode(key, auth)
+        found = Credential(username, password, *tokens)
         return found if found != Credential() else None
 
     def _decode(self, key: str, auth: str) -> tuple[str, str]:
         try:
             username, colon, password = base64.b64decode(auth, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            colon = ""
+            username = colon = password = ""
         if not colon:
             raise InputError(f"{self.path}: auths: {key}: auth is not base64 of USER:PASSWORD", hint="log in again")
         return username, password.rstrip("\0")
 
     def _object(self, name: str) -> dict[str, object]:
-        with _as_input_error():
+        try:
             return Fields(self.value, str(self.path)).mapping(name)
+        except DocumentError as error:
+            raise _unusable(error) from None
 
     def _write(self) -> None:
         text = json.dumps(self.value, indent="\t", ensure_ascii=False) + "\n"
@@ -241,12 +242,8 @@ def _server(registry: str) -> str:
     return _HUB_KEY if registry == DEFAULT_REGISTRY else registry
 
 
-@contextmanager
-def _as_input_error() -> Generator[None, None, None]:
-    try:
-        yield
-    except DocumentError as error:
-        raise InputError(error.message, hint="mend the file, or log in again after moving it away") from None
+def _unusable(error: DocumentError) -> InputError:
+    return InputError(error.message, hint="mend the file, or log in again after moving it away")
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from lading.store.strict import MAX_SIZE
 
 ACCEPT: Final = ", ".join((MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX))
 
+_STATUSES: Final = {"PUT": frozenset({201}), "DELETE": frozenset({200, 202, 204})}
+
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
@@ -93,11 +95,11 @@ class Manifests:
         headers: dict[str, str] | None = None,
         body: bytes | None = None,
     ) -> Call:
-        statuses = {"PUT": {201}, "DELETE": {202, 200, 204}}.get(method, {200}) | ({404} if missing else set())
+        statuses = _STATUSES.get(method, frozenset({200})) | (frozenset({404}) if missing else frozenset[int]())
         actions = {"PUT": ("pull", "push"), "DELETE": ("pull", "push", "delete")}.get(method, ("pull",))
         path = f"/v2/{ref.repository}/manifests/{quote(ref.selector, safe=':')}"
         scopes = frozenset({scope(ref.repository, *actions)})
-        return Call(method, path, str(ref), frozenset(statuses), scopes, headers or {"Accept": ACCEPT}, body)
+        return Call(method, path, str(ref), statuses, scopes, headers or {"Accept": ACCEPT}, body)
 
 
 def media_type(answer: Answer) -> str | None:

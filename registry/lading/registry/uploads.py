@@ -22,6 +22,7 @@ from lading.registry.session import Call, Session
 from lading.registry.transport import Answer, Body
 from lading.store.blobs import Blobs
 from lading.store.descriptors import Descriptor
+from lading.store.errors import RegistryError
 from lading.store.progress import Task
 
 Outcome = Literal["exists", "mounted", "pushed"]
@@ -109,6 +110,7 @@ class Upload:
     def _in_pieces(self, location: str) -> None:
         """Goes on from where the registry stands, until it has all, or several attempts in a row moved nothing."""
         idle, at = 0, -1
+        last: RegistryError = UnreachableError(f"{self.what}: the registry forgets the upload again and again")
         while idle < self.config.retry.attempts:
             before = at
             try:
@@ -119,7 +121,6 @@ class Upload:
                 return
             except _RestartError:
                 location, at = self._start({}) or location, -1
-                last: Exception | None = None
             except UnreachableError as error:
                 last = error
             except StatusError as error:
@@ -129,7 +130,7 @@ class Upload:
             idle = 0 if at > before >= 0 else idle + 1
             if self.stop.wait(self.session.pause(idle + 1)):
                 raise StoppedError
-        raise last or UnreachableError(f"{self.what}: the registry forgets the upload again and again")
+        raise last
 
     def _status(self, location: str) -> tuple[int, str]:
         """How much the registry has, and where to go on."""
