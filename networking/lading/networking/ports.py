@@ -12,6 +12,7 @@ from lading.store.errors import InputError, MachineError, UsageError
 
 _Taken: TypeAlias = tuple[str | None, int, Transport]
 _TRIES: Final = 16
+_DIGITS: Final = frozenset("0123456789")
 _MAX_RANGE: Final = 10_000
 
 
@@ -57,13 +58,13 @@ def _address(text: str | None, whole: str) -> str | None:
     family = socket.AF_INET6 if text.startswith("[") else socket.AF_INET
     try:
         return socket.inet_ntop(family, socket.inet_pton(family, bare))
-    except OSError:
+    except (OSError, ValueError):
         raise UsageError(f"-p {whole}: not an IP address: {text!r}") from None
 
 
 def _range(text: str, whole: str) -> range:
     first, dash, last = text.partition("-")
-    if not first.isdigit() or (dash and not last.isdigit()):
+    if not _DIGITS.issuperset(first) or not first or (dash and not (last and _DIGITS.issuperset(last))):
         raise UsageError(f"-p {whole}: not a port: {text!r}")
     low, high = int(first), int(last) if dash else int(first)
     if not (0 < low <= high <= 65535) or high - low >= _MAX_RANGE:
