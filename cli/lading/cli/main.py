@@ -52,6 +52,10 @@ def _call(arguments: Sequence[str]) -> int:
 
     from lading.cli.app import application  # noqa: PLC0415
 
+    if "_LADING_COMPLETE" in os.environ:
+        from typer._completion_classes import completion_init  # noqa: PLC0415 - what the shell scripts call upon
+
+        completion_init()
     command = application()
     try:
         result = command.main(list(arguments), prog_name="lading", standalone_mode=False)

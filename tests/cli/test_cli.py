@@ -1,0 +1,264 @@
+"""The command line: its frame, its errors, its exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+from inspect import getdoc
+from pathlib import Path
+
+import pytest
+
+from lading.cli.output import age, escape, size
+from lading.cli.table import COMMANDS
+from suites.commands import LADING, Lading, context
+
+HERE = [name for name, entry in COMMANDS.items() if not entry.later]
+
+
+@pytest.fixture
+def lading(tmp_path: Path) -> Lading:
+    return Lading(tmp_path / "root")
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_the_table_says_what_the_command_says(name: str) -> None:
+    module = import_module(f"lading.cli.commands.{COMMANDS[name].module or name}")
+    function = getattr(module, COMMANDS[name].module or name, None) or module._registry
+    assert (getdoc(function) or "").splitlines()[0].rstrip(".") == COMMANDS[name].help
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_every_command_has_help_without_a_root(lading: Lading, name: str) -> None:
+    said = lading.call(name, "--help")
+    assert said.code == 0
+    assert said.out.startswith(f"Usage: lading {name}")
+    assert not lading.root.exists()
+
+
+@pytest.mark.parametrize("name", [name for name, entry in COMMANDS.items() if entry.later])
+def test_what_is_not_built_says_so(lading: Lading, name: str) -> None:
+    line = lading.fails(COMMANDS[name].failure or 2, name, "--whatever", "x")
+    assert "not built yet" in line
+
+
+def test_a_mistyped_command(lading: Lading) -> None:
+    said = lading.call("biuld")
+    assert said.code == 2
+    assert "unknown command 'biuld'" in said.err
+    assert "did you mean `lading build`?" in said.err
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (2, ["images", "--nope"]),
+        (2, ["verify"]),
+        (2, ["verify", "x", "--local", "--remote"]),
+        (2, ["verify", "x", "--type", "vuln"]),
+        (2, ["build", ".", "--compression", "lzma"]),
+        (2, ["build", ".", "-o", "nonsense"]),
+        (2, ["build", ".", "-o", "type=local,dest=x"]),
+        (2, ["build", "https://example.com/x.git"]),
+        (2, ["images", "--format", "xml"]),
+        (125, ["run"]),
+        (125, ["run", "--nope", "x"]),
+        (125, ["run", "--network", "nope", "x"]),
+        (125, ["run", "--memory", "much", "x"]),
+        (125, ["run", "-p", "http:80", "x"]),
+        (125, ["run", "-v", "relative", "x"]),
+        (125, ["exec", "nobody", "true"]),
+        (1, ["rm", "nobody"]),
+        (1, ["stop", "nobody"]),
+        (1, ["logs", "nobody"]),
+        (1, ["tag", "nothing", "x"]),
+        (1, ["rmi", "nothing"]),
+        (1, ["inspect", "nothing"]),
+        (1, ["tag", "UPPER", "x"]),
+        (1, ["save", "nothing", "-o", "oci:x"]),
+        (1, ["sign", "nothing"]),
+        (1, ["build", "nowhere"]),
+        (1, ["logout", "registry.example.com"]),
+        (5, ["verify", "localhost:1/nothing"]),
+        (2, ["registry", "serve", "--listen", "nowhere"]),
+        (1, ["registry", "serve", "--listen", "0.0.0.0:0"]),
+        (2, ["login", "registry.example.com"]),
+    ],
+)
+def test_bad_calls_get_one_line_and_their_code(lading: Lading, code: int, words: list[str]) -> None:
+    lading.ok("keygen")
+    lading.fails(code, *words)
+
+
+def test_a_build_without_a_key_or_a_terminal_says_what_to_do(lading: Lading, tmp_path: Path) -> None:
+    said = lading.call("build", context(tmp_path / "c", "FROM scratch\nLABEL a=b\n"))
+    assert said.code == 1
+    assert "no key to sign" in said.err
+    assert "lading keygen" in said.err
+    assert "--sign-key" in said.err
+
+
+def test_a_dockerfile_error_names_file_line_and_word(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    line = lading.fails(1, "build", context(tmp_path / "c", "FROM scratch\nRUNN true\n"))
+    assert "Dockerfile:2" in line
+    assert "RUNN" in line
+
+
+def test_keygen_overwrites_nothing(lading: Lading) -> None:
+    lading.ok("keygen")
+    keys = {path: path.read_bytes() for path in (lading.root / "keys").iterdir()}
+    assert (lading.root / "keys/cosign.key").stat().st_mode & 0o777 == 0o600
+    lading.fails(1, "keygen")
+    assert {path: path.read_bytes() for path in (lading.root / "keys").iterdir()} == keys
+    (lading.root / "keys/cosign.key").unlink()
+    (lading.root / "keys/cosign.pub").unlink()
+    (lading.root / "policy.yaml").write_text("mine")
+    assert "kept as it was" in lading.ok("keygen")
+    assert (lading.root / "policy.yaml").read_text() == "mine"
+
+
+def test_a_wrong_password_is_one_line(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    folder = context(tmp_path / "c", "FROM scratch\nCOPY file /file\n", file="x")
+    assert "password" in lading.fails(1, "build", folder, LADING_PASSWORD="wrong")
+
+
+def test_the_last_line_of_a_build_is_the_digest(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    folder = context(tmp_path / "c", "FROM scratch\nCOPY file /file\n", file="x")
+    said = lading.call("build", "-t", "app", "--iidfile", tmp_path / "iid", folder)
+    assert said.code == 0
+    assert said.out.splitlines() == [(tmp_path / "iid").read_text()]
+    assert said.out.startswith("sha256:")
+    assert lading.ok("images", "-q", "--digests") == said.out.strip()
+    assert lading.ok("build", "-q", folder) == said.out.strip()
+    events = [json.loads(line) for line in lading.call("build", "--progress", "json", folder).err.splitlines()]
+    assert {event["event"] for event in events} == {"planned", "finished"}
+
+
+def test_images_and_inspect(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    digest = lading.ok(
+        "build", "-q", "-t", "app", context(tmp_path / "c", 'FROM scratch\nCOPY f /f\nCMD ["/f"]\n', f="x")
+    )
+    lading.ok("tag", "app", "registry.example.com/team/app:2")
+    rows = lading.ok("images").splitlines()
+    assert [row.split()[:2] for row in rows[1:]] == [["registry.example.com/team/app", "2"], ["app", "latest"]]
+    (shown,) = json.loads(lading.ok("inspect", digest[7:19]))
+    assert shown["Id"] == digest
+    assert shown["Config"]["Cmd"] == ["/f"]
+    assert len(shown["Referrers"]) == 3
+    assert "Untagged: app:latest" in lading.ok("rmi", "app")
+    assert "Deleted" in lading.ok("rmi", digest)
+    assert lading.ok("images", "-q") == ""
+
+
+def test_verify_tells_three_failures_apart(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    folder = context(tmp_path / "c", "FROM scratch\nCOPY f /f\n", f="x")
+    lading.ok("build", "-q", "-t", "app", folder)
+    assert "app: accepted" in lading.ok("verify", "app")
+    decision = json.loads(lading.ok("verify", "-o", "json", "app"))
+    assert decision["accepted"] is True
+    other = Lading(tmp_path / "other")
+    other.ok("keygen")
+    key = other.root / "keys/cosign.pub"
+    lading.fails(3, "verify", "--key", key, "app")
+    lading.fails(5, "verify", "--local", "nothing")
+    lading.fails(5, "verify", "--policy", tmp_path / "none.yaml", "app")
+    (tmp_path / "bad.yaml").write_text("version: 1\nversion: 1\n")
+    lading.fails(5, "verify", "--policy", tmp_path / "bad.yaml", "app")
+    said = lading.call("verify", "app", "nothing", "--local", "--key", key)
+    assert said.code == 5
+
+
+def test_sign_and_attest_where_verify_looks(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    other = Lading(tmp_path / "other")
+    other.ok("keygen")
+    key, public = other.root / "keys/cosign.key", other.root / "keys/cosign.pub"
+    lading.ok("build", "-q", "-t", "app", context(tmp_path / "c", "FROM scratch\nCOPY f /f\n", f="x"))
+    lading.ok("sign", "--key", key, "-a", "env=prod", "app")
+    assert "accepted" in lading.ok("verify", "--key", public, "-a", "env=prod", "app")
+    lading.fails(3, "verify", "--key", public, "-a", "env=test", "app")
+    (tmp_path / "predicate.json").write_text('{"scanner": "none"}')
+    lading.ok("attest", "--key", key, "--type", "vuln", "--predicate", tmp_path / "predicate.json", "app")
+    assert "accepted" in lading.ok("verify", "--key", public, "--type", "vuln", "app")
+    (tmp_path / "predicate.json").write_text("[]")
+    lading.fails(1, "attest", "--predicate", tmp_path / "predicate.json", "app")
+
+
+def test_provenance_in_words_as_json_and_drawn(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    lading.ok("build", "-q", "-t", "app", context(tmp_path / "c", "FROM scratch\nCOPY f /f\n", f="x"))
+    words = lading.ok("provenance", "app")
+    assert "trusted by the policy" in words
+    assert "urn:lading:builder:local" in words
+    assert "COPY f /f" in words
+    statements = json.loads(lading.ok("provenance", "--json", "app"))
+    assert {item["type"] for item in statements} == {"signature", "slsaprovenance1", "dag"}
+    assert "COPY f /f" in lading.ok("provenance", "--graph", "app")
+    lading.ok("provenance", "--svg", tmp_path / "dag.svg", "app")
+    assert "COPY f /f" in (tmp_path / "dag.svg").read_text()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(lading: Lading, shell: str) -> None:
+    assert "_LADING_COMPLETE" in lading.ok("completion", shell)
+
+
+def test_bash_completes_commands_and_options() -> None:
+    def complete(words: str, position: int) -> list[str]:
+        said = subprocess.run(
+            [LADING],
+            env={"_LADING_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(position), "HOME": "/"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return said.stdout.split()
+
+    assert complete("lading bu", 1) == ["build"]
+    assert "--no-cache" in complete("lading build --no", 2)
+
+
+def test_a_closed_pipe_is_no_error(lading: Lading) -> None:
+    script = f"{LADING} --help | true; echo ${{PIPESTATUS[0]}}"
+    said = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() in ("0", "1", "141")
+    assert "Traceback" not in said.stderr
+
+
+def test_outside_words_cannot_draw_on_the_terminal() -> None:
+    assert escape("a\x1b[31mb\u202ec\nd\x9be\u200bf") == "a\\x1b[31mb\\u202ec\\nd\\x9be\\u200bf"
+    assert escape("\u00fcml\u00e4ut \u2713") == "\u00fcml\u00e4ut \u2713"
+
+
+def test_sizes_and_ages_as_docker_shows_them() -> None:
+    assert [size(count) for count in (0, 999, 1000, 1_500_000, 2_340_000_000)] == [
+        "0B",
+        "999B",
+        "1kB",
+        "1.5MB",
+        "2.34GB",
+    ]
+    assert [age(seconds) for seconds in (0, 1, 59, 61, 3600 * 2, 86400 * 3, 86400 * 20, 86400 * 800)] == [
+        "0 seconds",
+        "1 second",
+        "59 seconds",
+        "1 minute",
+        "2 hours",
+        "3 days",
+        "2 weeks",
+        "2 years",
+    ]
+
+
+def test_help_is_made_without_the_heavy_parts() -> None:
+    code = "import sys\nfrom lading.cli.main import call\ncall(['--help'])\nprint('MODULES', *sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    loaded = set(said.rpartition("MODULES")[2].split())
+    assert not loaded & {"httpx", "rich", "zstandard", "yaml", "cryptography", "granian", "lading.host.host"}
