@@ -157,13 +157,13 @@ class Pull:
                 continue
             try:
                 fetched = self._child(item)
-            except NotFoundError:
-                self.notes.append(f"{item.digest} is listed as evidence, but the registry does not have it")
-                continue
-            if _subject(fetched) != subject:
-                self.notes.append(f"{item.digest} is listed as evidence of {subject}, but does not refer to it")
-            elif self._take(fetched):
-                new.append(item.digest)
+                if _subject(fetched) != subject:
+                    self.notes.append(f"{item.digest} is listed as evidence of {subject}, but does not refer to it")
+                elif self._take(fetched):
+                    new.append(item.digest)
+            except (NotFoundError, ProtocolError) as error:
+                # Whoever may push could otherwise make an image unpullable by attaching rubbish to it.
+                self.notes.append(f"evidence {item.digest} was left out: {error.message}")
         return new
 
     def _take(self, fetched: Fetched, tag: str | None = None) -> bool:

@@ -188,7 +188,7 @@ def retry_after(header: str | None) -> float | None:
         return float(text[:9])
     try:
         then = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):  # it raises all of these for broken dates
         return None
     if then.tzinfo is None:
         return None

@@ -336,10 +336,16 @@ def test_stale_and_foreign_entries_of_the_stand_in_tag_are_said(stores: Stores) 
         push(client, here, image, ref)
         push(client, here, foreign, ref.tagged("foreign"))
         gone = Descriptor.of(b"gone", paper.media_type)
-        client.list_referrers(ref, image.digest, [gone, foreign])
+        broken = put_paper(here, image, "broken")
+        push(client, here, broken, ref.tagged("broken"))
+        bad.manifests[str(broken.digest)] = (broken.media_type, b"{}")
+        half = put_paper(here, image, "half")
+        push(client, here, half, ref.tagged("half"))
+        del bad.blobs[str(Descriptor.of(b"half", "x").digest)]
+        client.list_referrers(ref, image.digest, [gone, foreign, broken, half])
         pulled = pull(client, ref, there)
         assert digests(pulled.evidence) == digests([paper])
-        assert len(pulled.notes) == 2
+        assert len(pulled.notes) == 4
 
 
 def test_a_child_that_is_not_as_listed(stores: Stores) -> None:
