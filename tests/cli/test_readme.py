@@ -22,6 +22,6 @@ def test_there_is_help_in_the_readme() -> None:
 @pytest.mark.parametrize(("command", "text"), SHOWN, ids=[command for command, _ in SHOWN])
 def test_help_in_the_readme_is_what_the_command_says(command: str, text: str) -> None:
     words = command.split()[1:]
-    environment = {**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100"}
+    environment = {**os.environ, "COLUMNS": "100"}
     said = subprocess.run([LADING, *words], capture_output=True, text=True, check=True, env=environment)
     assert said.stdout.strip() == text.strip()
