@@ -187,6 +187,7 @@ class Launch:
             readonly=options.readonly,
             terminal=options.tty,
             size=self.size,
+            filters=self.life.config.run_dir / "filters",
             mounts=[_settled(item, rootfs) for item in self._mounts(record, placed)],
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ class Runtime:
         raises, nothing of the container is left.
         """
         options.validate()
+        threading.Thread(target=self._life.cgroups.warm, daemon=True).start()
         self._life.recover_if_needed()
         with self._store.writing():
             image = judged_image(verdict, self._store)

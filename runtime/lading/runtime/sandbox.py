@@ -154,6 +154,7 @@ class Sandbox:
             resources=self._cgroups.resources(Limits()),
             capabilities=capabilities.resolve(),
             mounts=mounts,
+            filters=self._folder.parent / "filters",
         )
 
     def _run(self, name: str, bundle: Path, step: Step, output: Output) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from lading.runtime.filters import ANNOTATION, compiled
 from lading.runtime.seccomp import profile
 from lading.runtime.users import User
 
@@ -41,7 +43,7 @@ _MOUNTS: Final[tuple[tuple[str, str, str], ...]] = (
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Plan:
-    """What differs from one container to the next. `netns` is a path, "new" or "host"."""
+    """What differs from one container to the next. `netns` is a path, "new" or "host"; `filters` a folder of ours."""
 
     rootfs: Path
     args: tuple[str, ...]
@@ -57,27 +59,32 @@ class Plan:
     terminal: bool = False
     size: tuple[int, int] | None = None
     mounts: Sequence[Mount] = field(default_factory=tuple[Mount, ...])
-    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+    filters: Path | None = None
 
     def spec(self) -> dict[str, object]:
         """config.json."""
+        seccomp = profile(self.capabilities)
         return {
             "ociVersion": VERSION,
             "process": self.process(),
             "root": {"path": str(self.rootfs), "readonly": self.readonly},
             "hostname": self.hostname,
             "mounts": self._mounts(),
-            "annotations": dict(self.annotations),
+            "annotations": self._annotations(seccomp),
             "linux": {
                 "namespaces": self._namespaces(),
                 "cgroupsPath": self.cgroup,
                 "resources": self.resources,
-                "seccomp": profile(self.capabilities),
+                "seccomp": seccomp,
                 "maskedPaths": [*_MASKED, *_throttles()],
                 "readonlyPaths": list(_READONLY),
                 "rootfsPropagation": "private",
             },
         }
+
+    def _annotations(self, seccomp: dict[str, object]) -> dict[str, str]:
+        found = compiled(seccomp, json.dumps(seccomp).encode(), self.filters) if self.filters else None
+        return {ANNOTATION: found} if found else {}
 
     def process(self) -> dict[str, object]:
         """`process` of config.json; an exec is described by this alone."""
