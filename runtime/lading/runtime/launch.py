@@ -28,6 +28,7 @@ from lading.store.errors import InputError
 if TYPE_CHECKING:
     pass
 
+FLOCK: Final = "/usr/bin/flock"
 _ETC: Final = ("hosts", "hostname", "resolv.conf")
 
 
@@ -269,7 +270,7 @@ def exit_command(life: Lifecycle, container: str) -> tuple[str, ...]:
     """
     config, bundle = life.config, life.records.run(container)
     clean = (config.python, "-I", "-m", "lading.runtime.cleanup", str(config.root), str(config.run_dir), container)
-    if not os.access("/usr/bin/flock", os.X_OK):
+    if not os.access(FLOCK, os.X_OK):
         return clean
     script = 'if [ -e "$0" ]; then exec "$@"; fi'
-    return ("/usr/bin/flock", str(bundle / "owner"), "/bin/sh", "-c", script, str(bundle / "config.json"), *clean)
+    return (FLOCK, str(bundle / "owner"), "/bin/sh", "-c", script, str(bundle / "config.json"), *clean)

@@ -29,7 +29,7 @@ def profile(capabilities: Iterable[str], machine: str | None = None) -> dict[str
     """
     held = frozenset(capabilities)
     machine = machine or os.uname().machine
-    names = set(ALWAYS)
+    names: set[str] = set(ALWAYS)
     names.update(BY_MACHINE.get(machine, "").split())
     for capability in held:
         names.update(BY_CAPABILITY.get(capability, "").split())

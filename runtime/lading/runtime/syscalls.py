@@ -46,7 +46,7 @@ timerfd_create timerfd_gettime timerfd_gettime64 timerfd_settime timerfd_settime
 truncate64 ugetrlimit umask uname unlink unlinkat uretprobe utime utimensat utimensat_time64 utimes vfork
 vmsplice wait4 waitid waitpid write writev
 """
-ALWAYS: Final = frozenset(_ALWAYS.split())
+ALWAYS: Final[frozenset[str]] = frozenset(_ALWAYS.split())
 """Allowed whatever the arguments."""
 
 BY_CAPABILITY: Final = {
