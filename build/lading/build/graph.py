@@ -71,7 +71,14 @@ class FolderOp:
     user: str
 
 
-Operation: TypeAlias = CopyOp | RunOp | FolderOp
+@dataclass(frozen=True, slots=True)
+class UnpackOp:
+    """Unpacks packages, or derives files from them where none is named; only the Debian front end has these."""
+
+    packages: tuple[str, ...]
+
+
+Operation: TypeAlias = CopyOp | RunOp | FolderOp | UnpackOp
 
 
 @dataclass(frozen=True, slots=True)

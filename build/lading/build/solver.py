@@ -16,7 +16,7 @@ from lading.build.cache import Cache, Layer, Product, key_of
 from lading.build.context import Context
 from lading.build.errors import DockerfileError
 from lading.build.executing import HOSTNAME, Doer, Given, pick_all
-from lading.build.graph import CopyOp, FolderOp, Graph, RunOp, Step
+from lading.build.graph import CopyOp, FolderOp, Graph, RunOp, Step, UnpackOp
 from lading.build.picking import Picked
 from lading.build.pruning import prune
 from lading.build.request import BuildRequest, StepReport, Tools
@@ -114,6 +114,8 @@ class Solver:
         match step.operation:
             case FolderOp(path=path, user=user):
                 return {"kind": "folder", "path": path, "user": user}
+            case UnpackOp(packages=packages):
+                return {"kind": "unpack", "packages": list(packages)}
             case RunOp() as operation:
                 return {
                     "kind": "run",

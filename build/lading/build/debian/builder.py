@@ -1,0 +1,197 @@
+"""Builds an image from a Debian package set: resolve, fetch, unpack, derive, assemble, attest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from lading.build.cache import Cache
+from lading.build.debian.apt import Apt, Resolution
+from lading.build.debian.attesting import Attester, Facts
+from lading.build.debian.derived import CERTIFICATES
+from lading.build.debian.packages import Part, Solved, Workshop, parts_of
+from lading.build.debian.release import PackageRecord
+from lading.build.debian.sources import machine_release, machine_sources, select
+from lading.build.debian.spec import DebianSpec, parse_spec
+from lading.build.errors import Place
+from lading.build.graph import Chain, Step, UnpackOp
+from lading.build.image import timestamp
+from lading.build.request import BuildRequest, Built, StepReport, Tools
+from lading.store.archives.compression import encoder_name
+from lading.store.blobs import write_blob
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.documents import CONFIG, MANIFEST
+from lading.store.errors import InputError
+from lading.store.layers import EPOCH
+from lading.store.strict import canonical
+
+_ARCHITECTURES: Final = {"amd64": "amd64", "arm64": "arm64", "386": "i386", "ppc64le": "ppc64el", "riscv64": "riscv64"}
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_COMMENT: Final = "lading.debian.v1"
+
+
+def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool) -> Built:
+    """Builds the image of a package set, and tags it. The lists of an earlier build serve again unless `fresh`.
+
+    Raises `InputError` with file and member, `DocumentError` for an archive that cannot be trusted,
+    `RegistryError` where it cannot be reached.
+    """
+    begun = tools.clock()
+    if request.file is None:
+        raise InputError("a Debian package set is a file", hint="name it with -f")
+    data = request.file.read_bytes()
+    spec = parse_spec(data, str(request.file))
+    _refuse_dockerfile_flags(request)
+    with tools.store.writing():
+        cache = Cache(tools.store.index, tools.store.root / "cache")
+        suite, resolution, debs = _packages(spec, tools, fresh)
+        workshop = Workshop(
+            cache=cache,
+            blobs=tools.store.blobs,
+            folder=_work_folder(tools.store.root),
+            debs=debs,
+            epoch=EPOCH if request.epoch is None else request.epoch,
+            compression=request.compression,
+            ld_so_cache=spec.ld_so_cache,
+            again=request.no_cache,
+        )
+        reporter = _Reporter(tools, request.file)
+        solved = workshop.solve(parts_of(resolution.packages, spec.layer_per_package), reporter.told)
+        reporter.finish(solved)
+        image = _assemble(spec, request, tools, solved, workshop.epoch)
+        facts = Facts(
+            file=request.file.name,
+            digest=Digest.of(data),
+            suite=suite,
+            architecture=_architecture(tools),
+            epoch=workshop.epoch,
+            encoder=encoder_name(request.compression),
+        )
+        attestations, reused = Attester(request, tools, cache, spec, resolution, tuple(solved), facts).attest(
+            image, begun
+        )
+        for name in request.names:
+            tools.store.tag(name, image)
+    return Built(image, attestations, tuple(reporter.reports), (), reused and all(item.cached for item in solved))
+
+
+def _refuse_dockerfile_flags(request: BuildRequest) -> None:
+    given = {"--build-arg": request.arguments, "--target": request.target}
+    for flag, value in given.items():
+        if value:
+            raise InputError(f"{flag} is for Dockerfiles: {request.file} is a Debian package set")
+
+
+def _architecture(tools: Tools) -> str:
+    own = tools.platform
+    name = f"{own.architecture}{own.variant or ''}" if own.architecture == "arm" else own.architecture
+    known = {**_ARCHITECTURES, "armv7": "armhf", "s390x": "s390x"}
+    if name not in known:
+        raise InputError(f"Debian has no packages for {own}")
+    return known[name]
+
+
+def _packages(spec: DebianSpec, tools: Tools, fresh: bool) -> tuple[str, Resolution, dict[PackageRecord, Path]]:
+    release = machine_release()
+    suite = spec.suite or release.codename
+    sources = select(machine_sources(), release, suite, spec.components)
+    architecture = _architecture(tools)
+    shown = json.dumps([[source.uri, source.suite, source.components, source.signed_by] for source in sources])
+    key = hashlib.sha256(f"{architecture} {shown}".encode()).hexdigest()[:16]
+    folder = tools.store.root / "cache" / "debian" / key
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    apt = Apt(folder, sources, architecture)
+    if fresh or not apt.has_lists():
+        apt.update()
+    resolution = apt.resolve(spec.packages)
+    if not resolution.dates_checked:
+        tools.listener.warned("apt is configured not to check how old the lists are; the provenance says so")
+    return suite, resolution, apt.fetch(resolution.packages)
+
+
+def _work_folder(root: Path) -> Path:
+    folder = root / "tmp"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+class _Reporter:
+    """Tells the listener of parts as if they were steps."""
+
+    def __init__(self, tools: Tools, file: Path) -> None:
+        self.reports: list[StepReport] = []
+        self._tools = tools
+        self._file = file
+        self._begun = time.monotonic()
+
+    def told(self, part: Part, cached: bool) -> None:
+        """A part was found in the cache, or is begun."""
+        if not cached:
+            self._tools.listener.started(self._step(0, part))
+
+    def finish(self, solved: Sequence[Solved]) -> None:
+        """All parts are there."""
+        seconds = time.monotonic() - self._begun
+        for number, item in enumerate(solved):
+            size = None if item.cached else item.layer.descriptor.size
+            report = StepReport(self._step(number, item.part), item.cached, 0.0 if item.cached else seconds, size)
+            self.reports.append(report)
+            self._tools.listener.finished(report)
+
+    def _step(self, number: int, part: Part) -> Step:
+        place = Place(self._file.name, 1, 1)
+        names = tuple(package.name for package in part.packages)
+        return Step(number, "", place, UnpackOp(names), Chain(), f"{part.command[0]} {part.name}", part.command)
+
+
+def _assemble(
+    spec: DebianSpec, request: BuildRequest, tools: Tools, solved: Sequence[Solved], epoch: int
+) -> Descriptor:
+    created = timestamp(epoch)
+    config = canonical(
+        {
+            "created": created,
+            "os": tools.platform.os,
+            "architecture": tools.platform.architecture,
+            **({"variant": tools.platform.variant} if tools.platform.variant else {}),
+            "config": _config(spec, request, solved),
+            "rootfs": {"type": "layers", "diff_ids": [str(item.layer.diff_id) for item in solved]},
+            "history": [
+                {"created": created, "created_by": " ".join(item.part.command), "comment": _COMMENT} for item in solved
+            ],
+        }
+    )
+    write_blob(tools.store.blobs, config)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": Descriptor.of(config, CONFIG).json(),
+        "layers": [item.layer.descriptor.json() for item in solved],
+    }
+    return tools.store.put_manifest(canonical(manifest), MANIFEST)
+
+
+def _config(spec: DebianSpec, request: BuildRequest, solved: Sequence[Solved]) -> dict[str, object]:
+    image = spec.image
+    env = {"PATH": _PATH, **image.env}
+    if any(package.name == "ca-certificates" for item in solved for package in item.part.packages):
+        # No links by hash are made, which OpenSSL would look for in the folder; the bundle it takes by name.
+        env.setdefault("SSL_CERT_FILE", f"/{CERTIFICATES}")
+    value: dict[str, object] = {
+        "Env": [f"{name}={text}" for name, text in env.items()],
+        "Entrypoint": list(image.entrypoint),
+        "Cmd": list(image.cmd),
+        "User": image.user,
+        "WorkingDir": image.workdir or "/",
+        "Labels": {**image.labels, **request.labels},
+        "ExposedPorts": {port if "/" in port else f"{port}/tcp": {} for port in image.expose},
+        "Volumes": {os.path.normpath(volume): {} for volume in image.volumes},
+        "StopSignal": image.stop_signal,
+    }
+    return {name: item for name, item in value.items() if item}

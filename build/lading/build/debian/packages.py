@@ -1,0 +1,183 @@
+"""From packages to layers: unpacked, moved to a merged /usr, recorded for scanners, rendered; cached by digest."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lading.build.cache import Cache, Layer, Product, key_of
+from lading.build.debian.deb import open_data, read_control
+from lading.build.debian.derived import derive, merge_usr, write_ld_cache
+from lading.build.debian.release import PackageRecord
+from lading.build.request import Compression
+from lading.store.archives.extract import extract
+from lading.store.blobs import Blobs
+from lading.store.digests import Digest
+from lading.store.layers import write_layer
+from lading.store.trees import scan
+from lading.verify.links import TREE, Link
+from lading.verify.statements import ResourceDescriptor
+
+_FORMAT: Final = 1
+"""Goes up when the same packages would give other layers."""
+_STATUS: Final = "var/lib/dpkg/status.d"
+_WORKERS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A layer to be: packages unpacked over each other, or, without packages, what is derived from all others."""
+
+    name: str
+    packages: tuple[PackageRecord, ...]
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A part and what became of it."""
+
+    part: Part
+    key: str
+    product: Product
+    cached: bool
+
+    @property
+    def layer(self) -> Layer:
+        """Of the product: every part has one."""
+        assert self.product.layer is not None
+        return self.product.layer
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Where parts are made."""
+
+    cache: Cache
+    blobs: Blobs
+    folder: Path
+    debs: dict[PackageRecord, Path]
+    epoch: int
+    compression: Compression
+    ld_so_cache: bool
+    again: bool
+    """Make everything anew, whatever is cached."""
+
+    def solve(self, parts: Sequence[Part], told: Callable[[Part, bool], None]) -> list[Solved]:
+        """Makes what is not cached; `told` hears of each part when it is begun (False) or found (True)."""
+        derived = Part("derived files", (), ("derive",))
+        with ExitStack() as stack:
+            root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packages-", dir=self.folder)))
+            pool = stack.enter_context(ThreadPoolExecutor(_WORKERS))
+            solved = list(pool.map(lambda part: self._solve_packages(part, root, told), parts))
+            key = self._key(derived, [item.key for item in solved])
+            product = self._held(key)
+            told(derived, product is not None)
+            if product is None:
+                trees = list(pool.map(lambda part: self._tree(part, root), parts))
+                product = self._derive(trees, root, [item.layer.tree for item in solved])
+                self.cache.put("action", key, product.raw())
+                solved.append(Solved(derived, key, product, False))
+            else:
+                solved.append(Solved(derived, key, product, True))
+        return solved
+
+    def _solve_packages(self, part: Part, root: Path, told: Callable[[Part, bool], None]) -> Solved:
+        key = self._key(part, [])
+        with self.cache.lock(key):
+            product = self._held(key)
+            told(part, product is not None)
+            if product is not None:
+                return Solved(part, key, product, True)
+            tree = self._tree(part, root)
+            given = tuple(_material(package) for package in part.packages)
+            product = self._product(part.name, tree, given, part.command)
+            self.cache.put("action", key, product.raw())
+            return Solved(part, key, product, False)
+
+    def _key(self, part: Part, below: Sequence[str]) -> str:
+        return key_of(
+            {
+                "op": "debian",
+                "format": _FORMAT,
+                "packages": [package.sha256 for package in part.packages],
+                "below": list(below),
+                "epoch": self.epoch,
+                "compression": self.compression,
+                "ldSoCache": self.ld_so_cache and not part.packages,
+            }
+        )
+
+    def _held(self, key: str) -> Product | None:
+        if self.again:
+            return None
+        product = self.cache.product(key)
+        if product is None or product.layer is None or self.blobs.size(product.layer.descriptor.digest) is None:
+            return None
+        return product
+
+    def _tree(self, part: Part, root: Path) -> Path:
+        """The part's packages, unpacked as they are on a merged system."""
+        folder = root / part.packages[0].sha256
+        if folder.exists():
+            return folder
+        work = folder.with_suffix(".new")
+        work.mkdir()
+        work.chmod(0o755)
+        for package in part.packages:
+            with open_data(self.debs[package]) as stream:
+                extract(stream, work, f"{package.name} {package.version}")
+            merge_usr(work)
+            self._record(package, work)
+        work.rename(folder)
+        return folder
+
+    def _record(self, package: PackageRecord, tree: Path) -> None:
+        """What dpkg would know of it, in the form that scanners read where there is no dpkg."""
+        control = read_control(self.debs[package])
+        status = tree / _STATUS
+        status.mkdir(mode=0o755, parents=True, exist_ok=True)
+        (status / package.name).write_bytes(control.control)
+        if control.md5sums is not None:
+            (status / f"{package.name}.md5sums").write_bytes(control.md5sums)
+
+    def _derive(self, trees: Sequence[Path], root: Path, below: Sequence[Digest]) -> Product:
+        target = root / "derived"
+        target.mkdir()
+        target.chmod(0o755)
+        derive(trees, target)
+        if self.ld_so_cache:
+            whole = root / "whole"
+            for tree in (*trees, target):
+                shutil.copytree(tree, whole, symlinks=True, dirs_exist_ok=True)
+            write_ld_cache(whole, target)
+        given = tuple(ResourceDescriptor.of(tree, TREE) for tree in below)
+        return self._product("derived", target, given, ("derive",))
+
+    def _product(
+        self, name: str, tree: Path, given: tuple[ResourceDescriptor, ...], command: tuple[str, ...]
+    ) -> Product:
+        made = write_layer(scan(tree), self.blobs, epoch=self.epoch, compression=self.compression)
+        link = Link(name, made.tree, given, command, (), {})
+        return Product(Layer(made.tree, made.descriptor, made.diff_id), link.statement().raw())
+
+
+def _material(package: PackageRecord) -> ResourceDescriptor:
+    return ResourceDescriptor(name=f"url:{package.filename}", digest={"sha256": package.sha256})
+
+
+def parts_of(packages: Sequence[PackageRecord], layer_per_package: bool) -> list[Part]:
+    """A part a package, in the order of their names, or one for all."""
+    if not layer_per_package:
+        return [Part("packages", tuple(packages), ("unpack", *(_file(package) for package in packages)))]
+    return [Part(package.name, (package,), ("unpack", _file(package))) for package in packages]
+
+
+def _file(package: PackageRecord) -> str:
+    return package.filename.rpartition("/")[2]
