@@ -17,8 +17,12 @@ _STEP = 10.0
 """Seconds between two plain lines about one task."""
 
 
+_SHORT = 1.0
+"""Seconds that are not worth a line."""
+
+
 class PlainProgress:
-    """A line when a task ends, and one every ten seconds while it lasts."""
+    """A line every ten seconds while a task lasts, and one when a task ends that took a second or more."""
 
     def task(self, label: str, total: int | None = None) -> Task:
         """A new task."""
@@ -31,7 +35,7 @@ class _PlainTask:
         self._total = total
         self._count = 0
         self._lock = threading.Lock()
-        self._said = time.monotonic()
+        self._begun = self._said = time.monotonic()
 
     def advance(self, amount: int, /) -> None:
         with self._lock:
@@ -44,7 +48,8 @@ class _PlainTask:
         sys.stderr.write(f"{self._label}: {size(self._count)}{of}\n")
 
     def done(self, note: str = "", /) -> None:
-        sys.stderr.write(f"{self._label}: {escape(note) or 'done'}\n")
+        if time.monotonic() - self._begun >= _SHORT:
+            sys.stderr.write(f"{self._label}: {escape(note) or 'done'}\n")
 
 
 class JsonProgress:

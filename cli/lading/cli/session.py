@@ -38,6 +38,7 @@ class Session:
     color: Color
     tls_verify: bool | None = None
     policy: Path | None = None
+    quiet: bool = False
     _host: Host | None = None
     _output: Output | None = None
     _progress: Progress | None = None
@@ -63,8 +64,9 @@ class Session:
         if self._host is None:
             from lading.cli.progress import progress_for  # noqa: PLC0415
             from lading.host.host import Host  # noqa: PLC0415
+            from lading.store.progress import QUIET  # noqa: PLC0415
 
-            self._progress = progress_for(self._colored())
+            self._progress = QUIET if self.quiet else progress_for(self._colored())
             self._host = Host(
                 self._configuration(),
                 password=lambda: self.password("Password of the key"),

@@ -73,6 +73,7 @@ def build(
     """
     session = Session.of(ctx)
     session.tls_verify = boolean(tls_verify, "--tls-verify")
+    session.quiet = quiet
     request = _request(
         session,
         context,

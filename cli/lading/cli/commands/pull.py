@@ -25,6 +25,7 @@ def pull(
     """
     session = Session.of(ctx)
     session.tls_verify = boolean(tls_verify, "--tls-verify")
+    session.quiet = quiet
     pulled = session.host.pull(image, platform=parse_platform(platform) if platform else None)
     if not quiet:
         session.output.note(f"{image}: {len(pulled.evidence)} signatures and attestations")

@@ -26,6 +26,7 @@ def push(
     """
     session = Session.of(ctx)
     session.tls_verify = boolean(tls_verify, "--tls-verify")
+    session.quiet = quiet
     pushed = session.host.push(image, destination)
     if not quiet:
         session.output.note(f"{image}: {len(pushed.evidence)} signatures and attestations")

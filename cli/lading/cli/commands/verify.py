@@ -96,8 +96,10 @@ def _judge(session: Session, verifier: Verifier, image: str, *, local: bool, rem
     except GateError as error:
         if form is Form.json:
             _say(session, image, {"accepted": False, "where": case.where, **error.decision.json()})
-        else:
-            _complain(error)
+            return error.exit_code
+        _complain(LadingError(error.message))
+        for line in error.decision.explain():
+            session.output.note(f"  {escape(line)}")
         return error.exit_code
     if form is Form.json:
         _say(session, image, {"accepted": True, "where": case.where, **verdict.decision.json()})
