@@ -247,3 +247,19 @@ def test_killed_while_unpacking(store: Store, tmp_path: Path) -> None:
     store.snapshots.check(name)
     with mounted(store.snapshots, name, tmp_path / "mnt", readonly=True) as root:
         assert len(list(root.iterdir())) == 6000
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_more_layers_than_the_options_of_a_mount_fit_into_a_page(store: Store, tmp_path: Path, readonly: bool) -> None:
+    parent = None
+    for number in range(120):
+        store.snapshots.prepare("work", parent)
+        (store.snapshots.upper("work") / str(number)).touch()
+        store.snapshots.commit("work", f"layer{number}")
+        parent = f"layer{number}"
+    store.snapshots.prepare("top", parent)
+    with mounted(store.snapshots, "top", tmp_path / "mnt", readonly=readonly) as root:
+        assert len(list(root.iterdir())) == 120
+        if not readonly:
+            (root / "new").touch()
+    assert (store.snapshots.upper("top") / "new").exists() is not readonly

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -13,8 +14,19 @@ _OF_THE_COMMAND = (126, 127)
 
 
 def main() -> None:
-    """The console script."""
-    sys.exit(call(sys.argv[1:]))
+    """The console script.
+
+    A call lasts for milliseconds: collecting cycles while modules load, and taking the interpreter apart at the
+    end, would cost a tenth of that. Servers collect as usual.
+    """
+    gc.disable()
+    code = call(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = 141
+    os._exit(code)
 
 
 def call(arguments: Sequence[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Sequence
 from typing import Any, Final
 
 from lading.store.errors import MachineError
@@ -48,6 +49,32 @@ def openat2(folder: int, path: bytes, flags: int, resolve: int) -> int:
 def mount(source: bytes, target: bytes, kind: bytes | None, flags: int, data: bytes | None = None) -> None:
     """mount(2)."""
     _check(_libc.mount(source, target, kind, ctypes.c_ulong(flags), data), target)
+
+
+_MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT = 429, 430, 431, 432
+_SET_FLAG, _SET_STRING, _CREATE = 0, 1, 6
+_CLOEXEC: Final = 1
+_FROM_EMPTY_PATH: Final = 4
+_AT_FDCWD: Final = -100
+_ATTR_RDONLY: Final = 1
+
+
+def mount_with(kind: bytes, target: bytes, options: Sequence[tuple[bytes, bytes]], *, readonly: bool = False) -> None:
+    """fsopen(2) and its kin: as `mount`, with options that may stand more than once and need not fit into a page."""
+    context = _check(_libc.syscall(_FSOPEN, kind, _CLOEXEC))
+    try:
+        for name, value in options:
+            _check(_libc.syscall(_FSCONFIG, context, _SET_STRING, name, value, 0), value)
+        if readonly:
+            _check(_libc.syscall(_FSCONFIG, context, _SET_FLAG, b"ro", None, 0))
+        _check(_libc.syscall(_FSCONFIG, context, _CREATE, None, None, 0), target)
+        made = _check(_libc.syscall(_FSMOUNT, context, _CLOEXEC, _ATTR_RDONLY if readonly else 0), target)
+        try:
+            _check(_libc.syscall(_MOVE_MOUNT, made, b"", _AT_FDCWD, target, _FROM_EMPTY_PATH), target)
+        finally:
+            os.close(made)
+    finally:
+        os.close(context)
 
 
 def umount(target: bytes, flags: int = UMOUNT_NOFOLLOW) -> None:

@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lading.store.errors import MachineError
-from lading.store.kernel import MNT_DETACH, MS_BIND, MS_PRIVATE, MS_RDONLY, MS_REMOUNT, UMOUNT_NOFOLLOW, mount, umount
+from lading.store.kernel import (
+    MNT_DETACH,
+    MS_BIND,
+    MS_PRIVATE,
+    MS_RDONLY,
+    MS_REMOUNT,
+    UMOUNT_NOFOLLOW,
+    mount,
+    mount_with,
+    umount,
+)
 
 _PAGE = 4095
 
@@ -21,8 +31,10 @@ def mount_overlay(lowers: Sequence[Path], upper: Path, work: Path, target: Path)
     names = ":".join(str(lower).replace("\\", "\\\\").replace(":", "\\:") for lower in reversed(lowers))
     options = f"lowerdir={names},upperdir={upper},workdir={work},index=off,metacopy=off,redirect_dir=off"
     if len(os.fsencode(options)) > _PAGE:
-        raise MachineError(f"{len(lowers)} layers are more than this kernel mounts over each other")
-    _mount(b"overlay", target, b"overlay", 0, os.fsencode(options))
+        own = [(b"upperdir", os.fsencode(upper)), (b"workdir", os.fsencode(work))]
+        _mount_many(lowers, own, target, readonly=False)
+    else:
+        _mount(b"overlay", target, b"overlay", 0, os.fsencode(options))
 
 
 def mount_readonly(lowers: Sequence[Path], target: Path) -> None:
@@ -34,8 +46,23 @@ def mount_readonly(lowers: Sequence[Path], target: Path) -> None:
     names = ":".join(str(lower) for lower in reversed(lowers))
     options = f"lowerdir={names},index=off,metacopy=off,redirect_dir=off"
     if len(os.fsencode(options)) > _PAGE:
-        raise MachineError(f"{len(lowers)} layers are more than this kernel mounts over each other")
-    _mount(b"overlay", target, b"overlay", MS_RDONLY, os.fsencode(options))
+        _mount_many(lowers, [], target, readonly=True)
+    else:
+        _mount(b"overlay", target, b"overlay", MS_RDONLY, os.fsencode(options))
+
+
+def _mount_many(lowers: Sequence[Path], own: list[tuple[bytes, bytes]], target: Path, *, readonly: bool) -> None:
+    """As many lower folders as overlayfs takes (500), one option each (Linux 6.8)."""
+    options = [(b"lowerdir+", os.fsencode(lower)) for lower in reversed(lowers)]
+    options += [*own, (b"index", b"off"), (b"metacopy", b"off"), (b"redirect_dir", b"off")]
+    try:
+        mount_with(b"overlay", os.fsencode(target), options, readonly=readonly)
+        mount(b"none", os.fsencode(target), None, MS_PRIVATE)
+    except OSError as error:
+        raise MachineError(
+            f"{len(lowers)} layers are more than this kernel mounts over each other: {error.strerror}",
+            hint="a root with a shorter path helps, or a newer kernel (6.8)",
+        ) from error
 
 
 def mount_folder(folder: Path, target: Path) -> None:

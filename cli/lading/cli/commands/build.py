@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -92,6 +93,7 @@ def build(
     if push and not request.names:
         raise UsageError("--push needs a name to push to: give one with -t")
     outputs = _outputs(output)
+    gc.enable()
     _ensure_key(session, sign_key)
     with view_for(progress, session.output, quiet=quiet) as view:
         built = session.host.build(request, sign_key=sign_key, pull=pull, listener=view)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -56,6 +57,8 @@ def serve(
         insecure_http=insecure_http,
     )
     scheme = "https" if tls_cert else "http"
+
+    gc.enable()
 
     def ready(address: tuple[str, int]) -> None:
         shown = f"[{address[0]}]" if ":" in address[0] else address[0]

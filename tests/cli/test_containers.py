@@ -1,0 +1,216 @@
+"""Containers as a user of the command line has them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from suites.commands import LADING, Lading, busybox
+from suites.machine import needs
+
+pytestmark = needs("root", "overlay", "crun", "conmon", "nft", "ip", "busybox")
+
+
+@pytest.fixture(scope="module")
+def lading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lading]:
+    folder = tmp_path_factory.mktemp("containers")
+    made = Lading(folder / "root")
+    made.ok("keygen")
+    made.ok("build", "-q", "-t", "bb", busybox(folder / "context", "VOLUME /data\n"))
+    yield made
+    for container in made.ok("ps", "-aq").split():
+        made.call("rm", "-fv", container)
+
+
+@pytest.mark.parametrize("network", ["none", "default", "host"])
+def test_output_and_exit_code_are_the_commands_own(lading: Lading, network: str) -> None:
+    said = lading.call("run", "--rm", "--network", network, "bb", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (said.code, said.out, said.err) == (7, "out\n", "err\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (127, ["bb", "nothing"]),
+        (126, ["bb", "/data"]),
+        (125, ["--entrypoint", "", "nothing-here", "x"]),
+        (125, ["bb:nope"]),
+    ],
+)
+def test_what_cannot_be_run(lading: Lading, code: int, words: list[str]) -> None:
+    lading.fails(code, "run", "--rm", "--pull", "never", "--network", "none", *words)
+
+
+def test_standard_input(lading: Lading) -> None:
+    said = lading.call("run", "--rm", "-i", "--network", "none", "bb", "cat", stdin="piped\n")
+    assert (said.code, said.out) == (0, "piped\n")
+
+
+def test_options_reach_the_container(lading: Lading, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("from the host\n")
+    said = lading.ok(
+        "run", "--rm", "--network", "none", "-e", "GREETING=hello", "-w", "/data", "-h", "box",
+        "-v", f"{tmp_path}:/host:ro", "--read-only", "--entrypoint", "/bin/sh", "bb",
+        "-c", "echo $GREETING $PWD $HOSTNAME; cat /host/file; touch /x 2>&1; touch /host/y 2>&1; true",
+    )  # fmt: skip
+    assert said.splitlines()[:2] == ["hello /data box", "from the host"]
+    assert said.count("Read-only file system") == 2
+    assert lading.ok("run", "--rm", "--network", "none", "-u", "1000:1001", "bb", "id", "-u") == "1000"
+
+
+def test_a_life(lading: Lading) -> None:
+    container = lading.ok("run", "-d", "--name", "life", "--network", "none", "bb", "sh", "-c", "echo begun; sleep 60")
+    assert lading.ok("ps", "-q") == container[:12]
+    assert lading.ok("logs", "life") == "begun"
+    assert lading.ok("exec", "life", "echo", "inside") == "inside"
+    assert lading.call("exec", "life", "sh", "-c", "exit 9").code == 9
+    lading.fails(125, "run", "-d", "--name", "life", "--network", "none", "bb", "true")
+    lading.fails(1, "rm", "life")
+    (shown,) = json.loads(lading.ok("inspect", "life"))
+    assert (shown["Id"], shown["State"]["Status"], shown["Name"]) == (container, "running", "/life")
+    lading.ok("stop", "-t", "0", "life")
+    assert lading.ok("wait", "life") == "137"
+    assert "Exited (137)" in lading.ok("ps", "-a")
+    lading.fails(125, "exec", "life", "true")
+    lading.ok("rm", "life")
+    lading.fails(1, "logs", "life")
+
+
+def test_names_and_published_ports(lading: Lading) -> None:
+    lading.ok(
+        "run", "-d", "--name", "web", "-p", "127.0.0.1:0:80", "bb", "sh", "-c", "echo served > /i; httpd -f -p 80 -h /"
+    )
+    try:
+        (shown,) = json.loads(lading.ok("inspect", "web"))
+        port = shown["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"]
+        for _ in range(50):
+            try:
+                assert urllib.request.urlopen(f"http://127.0.0.1:{port}/i", timeout=5).read() == b"served\n"
+                break
+            except OSError:
+                time.sleep(0.1)
+        else:
+            pytest.fail("the published port does not answer")
+        assert lading.ok("run", "--rm", "bb", "wget", "-qO-", "http://web/i") == "served"
+        lading.fails(125, "run", "--rm", "-p", f"127.0.0.1:{port}:80", "bb", "true")
+    finally:
+        lading.ok("rm", "-f", "web")
+
+
+def test_a_terminal(lading: Lading) -> None:
+    leader, follower = pty.openpty()
+    environment = {"PATH": os.environ["PATH"], "HOME": "/", "LADING_ROOT": str(lading.root), "TERM": "xterm"}
+    words = [
+        LADING,
+        "run",
+        "--rm",
+        "-it",
+        "--network",
+        "none",
+        "bb",
+        "sh",
+        "-c",
+        "test -t 0 && echo yes; read x; echo got $x",
+    ]
+    child = subprocess.Popen(words, stdin=follower, stdout=follower, stderr=follower, env=environment)
+    os.close(follower)
+    seen = b""
+    sent = False
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if select.select([leader], [], [], 0.1)[0]:
+            try:
+                seen += os.read(leader, 4096)
+            except OSError:
+                break
+        if b"yes" in seen and not sent:
+            os.write(leader, b"word\r")
+            sent = True
+        if child.poll() is not None and not select.select([leader], [], [], 0)[0]:
+            break
+    os.close(leader)
+    assert child.wait(10) == 0
+    assert b"got word" in seen
+    lading.fails(125, "run", "--rm", "-it", "bb", "true")
+
+
+def test_a_signal_is_passed_on(lading: Lading) -> None:
+    words = [
+        LADING,
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "bb",
+        "sh",
+        "-c",
+        "trap 'exit 42' TERM; echo up; while :; do sleep 0.1; done",
+    ]
+    environment = {"PATH": os.environ["PATH"], "HOME": "/", "LADING_ROOT": str(lading.root)}
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, env=environment, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "up\n"
+    child.terminate()
+    assert child.wait(15) == 42
+
+
+@pytest.mark.parametrize("what", ["blob", "tree"])
+def test_one_changed_byte_is_refused(tmp_path: Path, what: str) -> None:
+    lading = Lading(tmp_path / "root")
+    lading.ok("keygen")
+    lading.ok("build", "-q", "-t", "bb", busybox(tmp_path / "context"))
+    lading.ok("run", "--rm", "--network", "none", "bb", "true")
+    (shown,) = json.loads(lading.ok("inspect", "bb"))
+    digest = shown["Layers"][0]["digest"].replace(":", "/")
+    tree = next(lading.root.glob("snapshots/*/fs/bin/busybox"))
+    file = lading.root / "blobs" / digest if what == "blob" else tree
+    os.chmod(file, 0o755)
+    with file.open("r+b") as stream:
+        stream.seek(-1, 2)
+        byte = stream.read(1)[0]
+        stream.seek(-1, 2)
+        stream.write(bytes([byte ^ 1]))
+    line = lading.fails(125, "run", "--rm", "--network", "none", "bb", "true")
+    assert "was changed" in line
+    if what == "tree":
+        assert "bin/busybox" in line
+        lading.ok("unpack", "--force", "bb")
+        lading.ok("run", "--rm", "--network", "none", "bb", "true")
+    assert lading.ok("ps", "-aq") == ""
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+
+
+def test_an_unverified_image_runs_only_loudly_and_on_record(tmp_path: Path) -> None:
+    lading = Lading(tmp_path / "root")
+    lading.ok("keygen")
+    lading.ok("build", "-q", "-t", "bb", busybox(tmp_path / "context"))
+    (lading.root / "policy.yaml").unlink()
+    (lading.root / "keys/cosign.key").unlink()
+    (lading.root / "keys/cosign.pub").unlink()
+    lading.ok("keygen")
+    lading.fails(125, "run", "--rm", "--network", "none", "bb", "true")
+    said = lading.call("run", "--rm", "--network", "none", "--unsafe-unverified", "bb", "true")
+    assert said.code == 0
+    assert "NOT VERIFIED" in said.err
+    import sqlite3
+
+    with sqlite3.connect(lading.root / "index.db") as index:
+        assert index.execute("SELECT count(*) FROM decision WHERE basis = 'override'").fetchone() == (1,)
+
+
+def test_a_container_keeps_its_image(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("build", "-q", "-t", "kept", busybox(tmp_path / "context", "LABEL kept=yes\n"))
+    lading.ok("run", "-d", "--name", "keeper", "--network", "none", "kept", "sleep", "60")
+    lading.fails(1, "rmi", "kept")
+    lading.ok("rmi", "-f", "kept")
+    assert lading.ok("exec", "keeper", "echo", "still") == "still"
+    lading.ok("rm", "-f", "keeper")
