@@ -66,7 +66,8 @@ class Conmon:
             keep = {0: null, 1: null, 2: errors, _SYNC: writing}
             env = {**ENV, "_OCI_SYNCPIPE": str(_SYNC), "TMPDIR": str(self.sockets)}
             argv = self._argv(stdin=stdin, tty=tty, keep_stdin=keep_stdin, durable=durable)
-            pid = processes.spawn(argv, env, keep=keep)
+            # conmon leaves a file `oom` in its working folder, which would else be wherever the caller stands.
+            pid = processes.spawn([processes.find("env"), f"--chdir={self.bundle}", *argv], env, keep=keep)
         finally:
             os.close(writing)
         os.close(null)
