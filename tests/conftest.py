@@ -68,6 +68,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def _no_user_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test reads the keys, the passwords or the settings of whoever runs it."""
     for name in [name for name in os.environ if name.startswith(("LADING_", "COSIGN_", "DOCKER_", "XDG_"))]:
-        if name not in ("LADING_VECTORS", "LADING_PEERS"):
+        if name not in ("LADING_VECTORS", "LADING_PEERS", "LADING_KILLS"):
             monkeypatch.delenv(name)
     yield

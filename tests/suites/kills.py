@@ -1,0 +1,119 @@
+"""kill -9 of whole commands at random moments, and what has to hold afterwards."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from suites.commands import LADING, Lading, busybox
+
+
+class Kills:
+    """One root and one registry, and a verb to be killed; `check` says what is wrong, or nothing."""
+
+    def __init__(self, folder: Path, registry: str) -> None:
+        self.folder = folder
+        self.lading = Lading(folder / "root")
+        self.name = f"{registry}/kills/app"
+        self.lading.ok("keygen")
+        self.context = busybox(folder / "context")
+        (self.context / "ballast").write_bytes(random.Random(1).randbytes(8_000_000))
+        dockerfile = 'FROM scratch\nCOPY bin /bin\nCOPY ballast /ballast\nRUN echo made > /made\nCOPY change /change\nCMD ["/bin/sh"]\n'
+        (self.context / "Dockerfile").write_text(dockerfile)
+        (self.context / "change").write_text("none")
+        self.lading.ok("build", "-q", "-t", f"{self.name}:kept", self.context)
+        self.lading.ok("push", "-q", f"{self.name}:kept")
+        self.before = self.kernel()
+
+    def kernel(self) -> list[str]:
+        """What of ours is in the kernel: mounts below the folder, links, and processes that name it."""
+        mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(self.folder) in line]
+        links = sorted(name for name in os.listdir("/sys/class/net") if name.startswith("lad"))
+        processes = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    words = (entry / "cmdline").read_bytes()
+                except OSError:
+                    continue
+                if str(self.folder).encode() in words and b"registry\0serve" not in words:
+                    processes.append(words.decode(errors="replace"))
+        return [*mounts, *links, *processes]
+
+    def kill(self, words: list[str], moment: float) -> bool:
+        """Starts `lading WORDS` and kills it after `moment` seconds; whether it was still running."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "LADING_ROOT": str(self.lading.root),
+            "LADING_PASSWORD": "pw",
+        }
+        child = subprocess.Popen(
+            [LADING, *words], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(moment)
+        running = child.poll() is None
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        return running
+
+    def takes(self, verb: str) -> float:
+        """Seconds that a verb takes when it is left alone."""
+        words = self.words(verb, -1)
+        begun = time.monotonic()
+        self.lading.call(*words)
+        return time.monotonic() - begun
+
+    def words(self, verb: str, number: int) -> list[str]:
+        """A call of `verb` that has something to do, and what has to be so before it."""
+        with (self.context / "change").open("wb") as stream:
+            stream.write(random.Random(number).randbytes(1_000_000))
+        if verb == "build":
+            return ["build", "-q", "--no-cache", "-t", f"{self.name}:new", str(self.context)]
+        if verb == "push":
+            # Another digest each time, so that there are blobs to send.
+            self.lading.ok("build", "-q", "-t", f"{self.name}:t{number}", self.context)
+            return ["push", "-q", f"{self.name}:t{number}"]
+        if verb == "pull":
+            self.lading.call("rmi", "-f", f"{self.name}:kept")
+            return ["pull", "-q", f"{self.name}:kept"]
+        return ["run", "--rm", f"{self.name}:kept", "sleep", "0.2"]
+
+    def check(self) -> list[str]:
+        """Whether the next commands work, nothing promised is lost, and nothing leaks."""
+        problems: list[str] = []
+        for words in (["pull", "-q", f"{self.name}:kept"], ["verify", f"{self.name}:kept"]):
+            said = self.lading.call(*words)
+            if said.code != 0:
+                problems.append(f"{' '.join(words)}: {said.code} {said.err}")
+        said = self.lading.call("run", "--rm", f"{self.name}:kept", "cat", "/made")
+        if (said.code, said.out) != (0, "made\n"):
+            problems.append(f"run: {said.code} {said.out} {said.err}")
+        for container in self.lading.ok("ps", "-aq").split():
+            self.lading.call("rm", "-f", container)
+        until = time.monotonic() + 10
+        while (left := self.kernel()) != self.before and time.monotonic() < until:
+            time.sleep(0.1)
+        if left != self.before:
+            problems.append(f"left behind: {[item for item in left if item not in self.before]}")
+        return problems
+
+
+def kill_loop(folder: Path, registry: str, verbs: list[str], times: int, say: Callable[[str], None]) -> list[str]:
+    """Kills each verb `times` times; every problem found."""
+    kills = Kills(folder, registry)
+    chance = random.Random()
+    problems: list[str] = []
+    for verb in verbs:
+        hits, length = 0, kills.takes(verb)
+        for number in range(times):
+            hits += kills.kill(kills.words(verb, number), chance.uniform(0.02, length))
+            found = kills.check()
+            problems += [f"{verb} #{number}: {problem}" for problem in found]
+        say(f"{verb}: killed {times} times, {hits} of them while it worked; {len(problems)} problems so far")
+    return problems
