@@ -59,8 +59,13 @@ class Host:
 
     @cached_property
     def store(self) -> Store:
-        """The local store."""
-        return Store.open(self.configuration.root)
+        """The local store, without what killed work left unpacked half-way."""
+        store = Store.open(self.configuration.root)
+        if store.snapshots.has_temporary():
+            with store.collecting() as alone:
+                if alone:
+                    store.snapshots.sweep()
+        return store
 
     @cached_property
     def images(self) -> Images:

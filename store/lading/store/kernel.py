@@ -18,6 +18,9 @@ MS_RDONLY: Final = 1
 MS_BIND: Final = 4096
 MS_REMOUNT: Final = 32
 MS_PRIVATE: Final = 1 << 18
+_MS_SLAVE: Final = 1 << 19
+_MS_REC: Final = 1 << 14
+_CLONE_NEWNS: Final = 0x20000
 MNT_DETACH: Final = 2
 UMOUNT_NOFOLLOW: Final = 8
 
@@ -80,6 +83,18 @@ def mount_with(kind: bytes, target: bytes, options: Sequence[tuple[bytes, bytes]
 def umount(target: bytes, flags: int = UMOUNT_NOFOLLOW) -> None:
     """umount2(2)."""
     _check(_libc.umount2(target, flags), target)
+
+
+def private_mounts() -> bool:
+    """Gives the calling thread, and those it starts from now on, mounts of their own; whether it may.
+
+    What is mounted afterwards ends with the process, however that ends. What others mount and unmount is still
+    seen.
+    """
+    if _libc.unshare(_CLONE_NEWNS) < 0:
+        return False
+    mount(b"none", b"/", None, _MS_REC | _MS_SLAVE)
+    return True
 
 
 def syncfs(folder: os.PathLike[str]) -> None:

@@ -197,6 +197,11 @@ class OverlaySnapshots:
         place.mkdir(exist_ok=True)
         return place
 
+    def has_temporary(self) -> bool:
+        """Whether work is under way, or was killed."""
+        sql = "SELECT 1 FROM snapshot WHERE key >= ? AND key < ? LIMIT 1"
+        return self._index.one(sql, (TEMPORARY, f"{TEMPORARY}\x7f")) is not None
+
     def sweep(self) -> None:
         """Removes what killed work left: temporary snapshots, and folders without a row. Call while nobody writes."""
         for (key,) in self._index.all("SELECT key FROM snapshot WHERE key LIKE ?", (f"{TEMPORARY}%",)):

@@ -14,6 +14,7 @@ from lading.cli.build_view import Progress, view_for
 from lading.cli.common import TlsVerify, boolean, pairs, read_input
 from lading.cli.session import Session
 from lading.store.errors import InputError, LadingError, UsageError
+from lading.store.kernel import private_mounts
 
 if TYPE_CHECKING:
     from lading.host.outputs import Output
@@ -94,6 +95,8 @@ def build(
         raise UsageError("--push needs a name to push to: give one with -t")
     outputs = _outputs(output)
     gc.enable()
+    # However this process ends, no mount of it is left; a network namespace that was bound goes with it, too.
+    private_mounts()
     _ensure_key(session, sign_key)
     with view_for(progress, session.output, quiet=quiet) as view:
         built = session.host.build(request, sign_key=sign_key, pull=pull, listener=view)

@@ -8,6 +8,7 @@ import typer
 
 from lading.cli.common import Images
 from lading.cli.session import Session
+from lading.store.kernel import private_mounts
 from lading.store.unpacking import repair
 from lading.store.unpacking import unpack as unpack_image
 
@@ -19,6 +20,7 @@ def unpack(
 ) -> None:
     """Unpack an image ahead of its first run, or anew."""
     session = Session.of(ctx)
+    private_mounts()
     store = session.host.store
     for text in images:
         manifest = session.host.images.target(session.host.images.get(text)).manifest
