@@ -23,7 +23,8 @@ class Kills:
         self.lading.ok("keygen")
         self.context = busybox(folder / "context")
         (self.context / "ballast").write_bytes(random.Random(1).randbytes(8_000_000))
-        dockerfile = 'FROM scratch\nCOPY bin /bin\nCOPY ballast /ballast\nRUN echo made > /made\nCOPY change /change\nCMD ["/bin/sh"]\n'
+        dockerfile = "FROM scratch\nCOPY bin /bin\nCOPY ballast /ballast\nRUN echo made > /made\n"
+        dockerfile += 'COPY change /change\nCMD ["/bin/sh"]\n'
         (self.context / "Dockerfile").write_text(dockerfile)
         (self.context / "change").write_text("none")
         self.lading.ok("build", "-q", "-t", f"{self.name}:kept", self.context)
