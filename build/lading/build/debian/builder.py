@@ -36,8 +36,10 @@ _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _COMMENT: Final = "lading.debian.v1"
 
 
-def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool) -> Built:
+def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool, system: Path = Path("/")) -> Built:
     """Builds the image of a package set, and tags it. The lists of an earlier build serve again unless `fresh`.
+
+    `system` is the root whose apt sources and suite are meant.
 
     Raises `InputError` with file and member, `DocumentError` for an archive that cannot be trusted,
     `RegistryError` where it cannot be reached.
@@ -50,7 +52,7 @@ def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool) -> Built:
     _refuse_dockerfile_flags(request)
     with tools.store.writing():
         cache = Cache(tools.store.index, tools.store.root / "cache")
-        suite, resolution, debs = _packages(spec, tools, fresh)
+        suite, resolution, debs = _packages(spec, tools, fresh, system)
         workshop = Workshop(
             cache=cache,
             blobs=tools.store.blobs,
@@ -97,10 +99,12 @@ def _architecture(tools: Tools) -> str:
     return known[name]
 
 
-def _packages(spec: DebianSpec, tools: Tools, fresh: bool) -> tuple[str, Resolution, dict[PackageRecord, Path]]:
-    release = machine_release()
+def _packages(
+    spec: DebianSpec, tools: Tools, fresh: bool, system: Path
+) -> tuple[str, Resolution, dict[PackageRecord, Path]]:
+    release = machine_release(system)
     suite = spec.suite or release.codename
-    sources = select(machine_sources(), release, suite, spec.components)
+    sources = select(machine_sources(system), release, suite, spec.components)
     architecture = _architecture(tools)
     shown = json.dumps([[source.uri, source.suite, source.components, source.signed_by] for source in sources])
     key = hashlib.sha256(f"{architecture} {shown}".encode()).hexdigest()[:16]

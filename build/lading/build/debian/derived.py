@@ -12,7 +12,6 @@ No maintainer script is run. From the packages' own files this writes, where the
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -34,6 +33,7 @@ def merge_usr(tree: Path) -> None:
     for name in MERGED:
         folder = tree / name
         if folder.is_dir() and not folder.is_symlink():
+            put_folder(tree, "usr")
             _merge(folder, tree / "usr" / name)
         elif folder.is_symlink():
             folder.unlink()
@@ -41,7 +41,6 @@ def merge_usr(tree: Path) -> None:
 
 def _merge(source: Path, target: Path) -> None:
     if not target.exists() and not target.is_symlink():
-        target.parent.mkdir(mode=0o755, exist_ok=True)
         source.rename(target)
         return
     if not (source.is_dir() and target.is_dir() and not source.is_symlink()):
@@ -56,16 +55,16 @@ def derive(trees: Sequence[Path], target: Path) -> None:
     """Writes the derived files of packages unpacked at `trees`, lowest first, below `target`."""
     usr = {name for tree in trees for name in MERGED if (tree / "usr" / name).is_dir()}
     for name in sorted(usr | {"bin", "sbin", "lib"}):
-        (target / "usr" / name).mkdir(mode=0o755, parents=True, exist_ok=True)
+        put_folder(target, f"usr/{name}")
         (target / name).symlink_to(f"usr/{name}")
-    _write(target, "etc/passwd", _find(trees, "usr/share/base-passwd/passwd.master") or _PASSWD.encode())
-    _write(target, "etc/group", _find(trees, "usr/share/base-passwd/group.master") or _GROUP.encode())
+    put_file(target, "etc/passwd", _find(trees, "usr/share/base-passwd/passwd.master") or _PASSWD.encode())
+    put_file(target, "etc/group", _find(trees, "usr/share/base-passwd/group.master") or _GROUP.encode())
     if defaults := _find(trees, "usr/share/base-files/nsswitch.conf"):
-        _write(target, "etc/nsswitch.conf", defaults)
+        put_file(target, "etc/nsswitch.conf", defaults)
     if bundle := _certificates(trees):
-        _write(target, CERTIFICATES, bundle)
+        put_file(target, CERTIFICATES, bundle)
     for name, mode in (("root", 0o700), ("tmp", 0o1777), ("var/tmp", 0o1777)):
-        _folder(target, name, mode)
+        put_folder(target, name, mode)
 
 
 def write_ld_cache(root: Path, target: Path) -> None:
@@ -77,7 +76,7 @@ def write_ld_cache(root: Path, target: Path) -> None:
     done = subprocess.run([program, "-r", str(root), "-X"], capture_output=True, text=True, check=False)
     if done.returncode != 0 or not cache.exists():
         raise MachineError(f"ldconfig failed: {done.stderr.strip() or 'without a word'}")
-    _write(target, "etc/ld.so.cache", cache.read_bytes())
+    put_file(target, "etc/ld.so.cache", cache.read_bytes())
 
 
 def _find(trees: Sequence[Path], name: str) -> bytes | None:
@@ -96,15 +95,21 @@ def _certificates(trees: Sequence[Path]) -> bytes:
     return b"".join(files[name].read_bytes().rstrip(b"\n") + b"\n" for name in sorted(files))
 
 
-def _write(target: Path, name: str, data: bytes) -> None:
-    file = target / name
-    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+def put_file(tree: Path, name: str, data: bytes) -> None:
+    """A file of mode 0644, and the folders above it, whatever the umask."""
+    put_folder(tree, str(Path(name).parent))
+    file = tree / name
     file.write_bytes(data)
     file.chmod(0o644)
 
 
-def _folder(target: Path, name: str, mode: int) -> None:
-    folder = target / name
-    folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    folder.mkdir(exist_ok=True)
-    os.chmod(folder, mode)
+def put_folder(tree: Path, name: str, mode: int = 0o755) -> None:
+    """A folder, and those above it with mode 0755, whatever the umask; those that are there are left alone."""
+    folder = tree
+    for part in Path(name).parts:
+        folder /= part
+        if not folder.is_dir():
+            folder.mkdir()
+            folder.chmod(0o755)
+    if mode != 0o755:
+        folder.chmod(mode)

@@ -13,7 +13,7 @@ from typing import Final
 
 from lading.build.cache import Cache, Layer, Product, key_of
 from lading.build.debian.deb import open_data, read_control
-from lading.build.debian.derived import derive, merge_usr, write_ld_cache
+from lading.build.debian.derived import derive, merge_usr, put_file, write_ld_cache
 from lading.build.debian.release import PackageRecord
 from lading.build.request import Compression
 from lading.store.archives.extract import extract
@@ -141,11 +141,9 @@ class Workshop:
     def _record(self, package: PackageRecord, tree: Path) -> None:
         """What dpkg would know of it, in the form that scanners read where there is no dpkg."""
         control = read_control(self.debs[package])
-        status = tree / _STATUS
-        status.mkdir(mode=0o755, parents=True, exist_ok=True)
-        (status / package.name).write_bytes(control.control)
+        put_file(tree, f"{_STATUS}/{package.name}", control.control)
         if control.md5sums is not None:
-            (status / f"{package.name}.md5sums").write_bytes(control.md5sums)
+            put_file(tree, f"{_STATUS}/{package.name}.md5sums", control.md5sums)
 
     def _derive(self, trees: Sequence[Path], root: Path, below: Sequence[Digest]) -> Product:
         target = root / "derived"
