@@ -7,6 +7,7 @@ import hashlib
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class Archive:
     folder: Path
     suite: str = "testing"
     uri: str = ""
+    published: float = field(default_factory=time.time)
     requests: list[str] = field(default_factory=list)
 
     @property
@@ -91,6 +93,10 @@ class Archive:
         plain = self.folder / "Release"
         plain.write_text(head + "\n".join(lines) + "\n")
         self.gpg("--yes", "--clearsign", "-o", str(self.inrelease), str(plain))
+        # HTTP tells times in seconds: what is published anew must not look unchanged.
+        self.published += 10
+        for file in (self.inrelease, *(folder / name for name in contents)):
+            os.utime(file, (self.published, self.published))
 
     def gpg(self, *words: str) -> None:
         environment = {**os.environ, "GNUPGHOME": str(self.folder / "gnupg")}

@@ -110,14 +110,17 @@ def test_saved_lists_give_the_same_digest_in_another_root(
     tmp_path: Path, system: Path, source: Archive, key: Key
 ) -> None:
     first = Bench(tmp_path / "root", key)
-    digest = build(first, system).descriptor.digest
+    first_built = build(first, system)
+    digest = first_built.descriptor.digest
     source.add("library", {"usr/lib/library.so": "newer"}, version="2.0")
     source.publish()
     second = Bench(tmp_path / "another", key, clock=lambda: 2e9)
     shutil.copytree(tmp_path / "root/cache", tmp_path / "another/cache")
     previous = os.umask(0o077)
     try:
-        assert build(second, system).descriptor.digest == digest
+        built = build(second, system)
+        assert second.files(built.descriptor) == first.files(first_built.descriptor)
+        assert built.descriptor.digest == digest
     finally:
         os.umask(previous)
     assert build(second, system, fresh=True).descriptor.digest != digest

@@ -223,7 +223,7 @@ class _Extraction:
                     raise
                 above, _, name = path.rpartition(b"/")
                 os.mkdir(name, 0o700, dir_fd=self._folder(above))
-                os.chmod(name, 0o755, dir_fd=self._folder(above))  # whatever the umask
+                os.chmod(name, 0o755, dir_fd=self._folder(above))  # noqa: S103 - whatever the umask
                 found = openat2(self._root, path, _FOLDER, IN_ROOT)
             if len(self._open) >= _MAX_OPEN:
                 self._close()
