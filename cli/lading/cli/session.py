@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 
 if TYPE_CHECKING:
     import typer

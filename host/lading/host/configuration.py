@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
+
+from lading.store.fastclass import dataclass
 
 FLOOR: Final = Path("/etc/lading/policy.yaml")
 """The administrator's policy: where present, no flag and no variable loosens it."""

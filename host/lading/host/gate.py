@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lading.host.images import Images, Located, NoSuchImageError
@@ -12,6 +11,7 @@ from lading.registry.reference import Reference
 from lading.store.descriptors import Platform
 from lading.store.documents import Index, Manifest, parse_document
 from lading.store.errors import DocumentError, InputError, LadingError
+from lading.store.fastclass import dataclass
 from lading.store.store import Store
 from lading.verify.decision import Decision
 from lading.verify.evidence import Evidence, StoreEvidence

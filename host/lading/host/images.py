@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import InvalidReferenceError, Reference
 from lading.store.descriptors import Descriptor, Platform
 from lading.store.documents import Index, Manifest, parse_manifest
 from lading.store.errors import DocumentError, InputError
+from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, collect
 from lading.store.store import Reference as Named
 from lading.store.store import Store, one_image

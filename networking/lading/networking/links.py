@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass
 from typing import Final
 
 from lading.networking.netlink import ACK, CREATE, DUMP, EXCL, Message, Netlink, attribute, nested, number, text
+from lading.store.fastclass import dataclass
 
 _NEWLINK: Final = 16
 _DELLINK: Final = 17

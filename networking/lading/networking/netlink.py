@@ -7,9 +7,10 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
+
+from lading.store.fastclass import dataclass
 
 REQUEST: Final = 0x1
 ACK: Final = 0x4

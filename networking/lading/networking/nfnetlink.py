@@ -10,10 +10,10 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from lading.networking.netlink import attribute, nested, text
+from lading.store.fastclass import dataclass
 
 _NETFILTER: Final = 12
 _SUBSYSTEM: Final = 10

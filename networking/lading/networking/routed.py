@@ -16,7 +16,7 @@ import secrets
 import socket
 from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,7 @@ from lading.networking.links import End
 from lading.networking.netlink import Netlink, NetlinkError
 from lading.networking.nfnetlink import Element
 from lading.store.errors import DocumentError, MachineError
+from lading.store.fastclass import dataclass
 
 GATEWAY4: Final = "169.254.1.1"
 GATEWAY6: Final = "fe80::1"
@@ -63,6 +64,10 @@ class Subnet:
         return self.host(2 ** (8 * len(self.packed) - self.bits) - 1)
 
 
+_SUBNET4: Final = Subnet("10.142.0.0", 16)
+_SUBNET6: Final = Subnet("fd4c:6164:696e:6701::", 64)
+
+
 class RoutedDriver:
     """A `Driver`. `state` is a folder that lasts until the next boot."""
 
@@ -70,8 +75,8 @@ class RoutedDriver:
         self,
         state: Path,
         name: str = "default",
-        subnet4: Subnet = Subnet("10.142.0.0", 16),
-        subnet6: Subnet = Subnet("fd4c:6164:696e:6701::", 64),
+        subnet4: Subnet = _SUBNET4,
+        subnet6: Subnet = _SUBNET6,
     ) -> None:
         self._state = state / name
         self._containers = self._state / "containers"

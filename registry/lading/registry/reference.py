@@ -8,11 +8,12 @@ say that it names this digest, so it is never part of `Reference.name`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Self
 
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError, InputError
+from lading.store.fastclass import dataclass
 
 DEFAULT_REGISTRY: Final = "docker.io"
 DEFAULT_TAG: Final = "latest"

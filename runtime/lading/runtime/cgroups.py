@@ -8,12 +8,12 @@ a v1 hierarchy of its own. Containers live in the subtree ``/lading``, one group
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from lading.store import kernel
 from lading.store.errors import MachineError
+from lading.store.fastclass import dataclass
 
 Mode = Literal["unified", "legacy", "hybrid"]
 PERIOD: Final = 100_000

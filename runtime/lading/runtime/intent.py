@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
 
 from lading.runtime.options import RunOptions, absolute
 from lading.store.documents import ImageConfig
 from lading.store.errors import UsageError
+from lading.store.fastclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from lading.runtime.cgroups import Limits
 from lading.store.errors import UsageError
+from lading.store.fastclass import dataclass
 
 if TYPE_CHECKING:
     from lading.networking.driver import Publish

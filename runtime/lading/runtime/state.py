@@ -7,11 +7,12 @@ written; whether the process still lives is asked of the kernel (`processes.Proc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Final, Literal, cast
 
 from lading.runtime.processes import Process
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.store.strict import Fields, canonical, parse
 
 Status = Literal["creating", "created", "running", "exited"]

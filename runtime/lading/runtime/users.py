@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from lading.runtime.rootfs import open_in_root
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 
 _LIMIT: Final = 4 << 20
 _MAX_ID: Final = 2**31 - 1

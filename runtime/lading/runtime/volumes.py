@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from lading.runtime import processes
@@ -16,6 +15,7 @@ from lading.runtime.options import Volume, absolute
 from lading.runtime.rootfs import open_in_root
 from lading.runtime.spec import Mount, bind
 from lading.store.errors import InputError, MachineError
+from lading.store.fastclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ what is understood here. Docker's schema 2 types are read as their OCI equals; s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from lading.store.descriptors import Descriptor, Platform
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.store.strict import MAX_SIZE, Fields, parse
 
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"

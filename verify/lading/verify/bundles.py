@@ -7,11 +7,11 @@ looked at: they add nothing to a signature by a key, and a bundle with a certifi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from lading.store import strict
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.store.strict import Fields, canonical
 from lading.verify.envelopes import MAX_SIZE, Envelope
 from lading.verify.keys import PublicKey

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from lading.store.digests import Digest
+from lading.store.fastclass import dataclass
 from lading.verify.claims import Place
 from lading.verify.policy import NamedKey
 from lading.verify.standings import Base, Standing

@@ -6,10 +6,10 @@ nothing; ours are left out, because cosign 3 refuses an envelope that has one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.store.strict import Fields, canonical, parse
 from lading.verify.encoding import decode64, encode64
 from lading.verify.keys import PublicKey, Signer

@@ -6,13 +6,13 @@ The local store and a registry are two such places. A list that may be incomplet
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from lading.store.blobs import Blobs, read_blob
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

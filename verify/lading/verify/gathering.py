@@ -7,13 +7,13 @@ and troubles, which mean that there may be more than was seen.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import Manifest, parse_document
 from lading.store.errors import DocumentError, LadingError
+from lading.store.fastclass import dataclass
 from lading.verify import bundles, envelopes, legacy
 from lading.verify.claims import Claim, Place
 from lading.verify.envelopes import Envelope

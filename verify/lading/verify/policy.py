@@ -7,11 +7,12 @@ policy.schema.json); what it returns is complete: keys are loaded, defaults fill
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Self
 
 from lading.store.digests import Digest
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 from lading.verify.keys import PublicKey
 from lading.verify.scopes import DEFAULT, covering
 

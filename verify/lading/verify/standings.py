@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.store.strict import Fields
 from lading.verify.statements import ResourceDescriptor
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lading.store.descriptors import Descriptor, Platform
 from lading.store.digests import Digest
 from lading.store.documents import Index, Manifest
+from lading.store.fastclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)
