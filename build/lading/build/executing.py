@@ -13,7 +13,7 @@ from lading.build.copying import Copier, CopyProblemError, Manner
 from lading.build.dockerfile.glob import has_wildcards
 from lading.build.dockerfile.values import Owner, parse_owner
 from lading.build.errors import DockerfileError, StepError
-from lading.build.graph import CopyOp, FolderOp, RunOp, Step
+from lading.build.graph import CopyOp, FolderOp, RunOp, Step, UnpackOp
 from lading.build.owners import resolve
 from lading.build.picking import Picked
 from lading.build.request import Tools
@@ -52,6 +52,8 @@ class Doer:
                     self._copy(step, operation, attempt, given)
                 case FolderOp() as operation:
                     self._folder(operation, attempt)
+                case UnpackOp():
+                    raise InputError("packages are unpacked by the Debian front end alone")
         except DockerfileError:
             raise
         except InputError as error:

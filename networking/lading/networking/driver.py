@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from lading.store.errors import DocumentError, InputError
+from lading.store.fastclass import dataclass
 from lading.store.strict import Fields, canonical, parse
 
 Transport = Literal["tcp", "udp"]
@@ -58,7 +58,7 @@ class Publish:
             fields.optional_text("hostIP"),
             fields.integer("hostPort"),
             fields.integer("containerPort"),
-            protocol,
+            "udp" if protocol == "udp" else "tcp",
         )
         fields.close()
         return result

@@ -21,11 +21,9 @@ def parse_publish(text: str) -> tuple[Publish, ...]:
     words, slash, protocol = text.partition("/")
     address, host_words, inside_words = _split(words, text)
     protocol = protocol.lower() if slash else "tcp"
-    kind: Transport
-    if protocol == "tcp" or protocol == "udp":  # noqa: PLR1714 - the checker narrows these, not a tuple
-        kind = protocol
-    else:
+    if protocol not in ("tcp", "udp"):
         raise UsageError(f"-p {text}: the protocol {protocol!r} cannot be published, only tcp and udp")
+    kind: Transport = "udp" if protocol == "udp" else "tcp"
     inside = _range(inside_words, text)
     host = _range(host_words, text) if host_words not in ("", "0") else None
     if host is None:

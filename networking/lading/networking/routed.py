@@ -81,8 +81,8 @@ class RoutedDriver:
         self._state = state / name
         self._containers = self._state / "containers"
         self._name = name
-        self._subnet4 = subnet4
-        self._subnet6 = subnet6
+        self._subnet4 = subnet4 or Subnet("10.142.0.0", 16)
+        self._subnet6 = subnet6 or Subnet("fd4c:6164:696e:6701::", 64)
 
     # The protocol
 

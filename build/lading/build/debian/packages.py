@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -75,12 +76,12 @@ class Workshop:
         with ExitStack() as stack:
             root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packages-", dir=self.folder)))
             pool = stack.enter_context(ThreadPoolExecutor(_WORKERS))
-            solved = list(pool.map(lambda part: self._solve_packages(part, root, told), parts))
+            solved = list(pool.map(partial(self._solve_packages, root=root, told=told), parts))
             key = self._key(derived, [item.key for item in solved])
             product = self._held(key)
             told(derived, product is not None)
             if product is None:
-                trees = list(pool.map(lambda part: self._tree(part, root), parts))
+                trees = list(pool.map(partial(self._tree, root=root), parts))
                 product = self._derive(trees, root, [item.layer.tree for item in solved])
                 self.cache.put("action", key, product.raw())
                 solved.append(Solved(derived, key, product, False))
