@@ -91,8 +91,9 @@ class Host:
         """By the policy of the configuration, and the floor. Raises `InputError` where there is none."""
         from lading.host import policies  # noqa: PLC0415
 
-        path = self.configuration.policy or self.configuration.root / "policy.yaml"
-        return policies.verifier(policies.load(path), self.configuration.floor)
+        named = self.configuration.policy
+        own = policies.load(named) if named else policies.load_own(self.configuration.root, lambda: self.store.index)
+        return policies.verifier(own, self.configuration.floor)
 
     def verifier_by(self, policy: Policy) -> Verifier:
         """By another policy, and the floor."""

@@ -2,24 +2,72 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from lading.host.keyring import read_file
-from lading.store.errors import InputError
+from lading.store.digests import Digest
+from lading.store.errors import DocumentError, InputError
+from lading.store.index import Index
 from lading.verify.policy import Policy
 from lading.verify.verifier import Verifier
 
 _MISSING = "`lading keygen` makes a key and a policy that trusts it; docs/policy.md says how to write one"
+_KIND: Final = "policy"
+_READER: Final = "1 "
+"""Goes up when the reading of YAML changes, so that nothing read by an older rule is used again."""
 
 
 def load(path: Path) -> Policy:
     """Reads a policy file; keys that it names by path are looked for beside it. Raises `PolicyError`."""
+    return _parse(read_file(path, _MISSING), path)[0]
+
+
+def load_own(root: Path, index: Callable[[], Index]) -> Policy:
+    """As `load`, of the policy that lies in `root` itself, with its compiled form kept in the index of that root.
+
+    Whoever can write the one can write the other, so the kept form says nothing that they could not say anyway.
+    It goes by the digest of the text, and a policy that names key files has none: those may change unseen.
+    Raises `PolicyError`.
+    """
+    path = root / "policy.yaml"
     data = read_file(path, _MISSING)
+    key = _READER + str(Digest.of(data))
+    row = index().one("SELECT value FROM cache WHERE kind = ? AND key = ?", (_KIND, key))
+    if row is not None:
+        try:
+            return Policy.load(row[0], str(path))
+        except DocumentError:
+            pass  # of another version, or damaged: the file is there
+    policy, alone = _parse(data, path)
+    if alone:
+        _keep(index(), key, policy.compile())
+    return policy
+
+
+def _keep(index: Index, key: str, compiled: bytes) -> None:
+    with suppress(sqlite3.OperationalError), index.transaction():  # a full or read-only disk: next time then
+        index.run("DELETE FROM cache WHERE kind = ?", (_KIND,))
+        index.run("INSERT INTO cache (kind, key, value, used) VALUES (?, ?, ?, ?)", (_KIND, key, compiled, time.time()))
+
+
+def _parse(data: bytes, path: Path) -> tuple[Policy, bool]:
+    """The policy, and whether the text says it all."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8") from None
-    return Policy.parse(text, str(path), lambda name: read_file(path.parent / name, f"{path} names it"))
+    named: list[str] = []
+
+    def read(name: str) -> bytes:
+        named.append(name)
+        return read_file(path.parent / name, f"{path} names it")
+
+    return Policy.parse(text, str(path), read), not named
 
 
 def verifier(policy: Policy, floor: Path) -> Verifier:

@@ -1,0 +1,71 @@
+"""The compiled form of a policy saves reading it and says nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lading.host import policies
+from lading.store.errors import LadingError
+from lading.store.index import Index
+from lading.verify.keys import PrivateKey
+
+_SCOPES = "scopes:\n  default:\n    signed_by:\n      keys: [own]\n"
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    opened = Index(tmp_path / "index.db")
+    yield opened
+    opened.close()
+
+
+def _inline(pem: str) -> str:
+    lines = "".join(f"    {line}\n" for line in pem.splitlines())
+    return f"version: 1\nkeys:\n  own: |\n{lines}{_SCOPES}"
+
+
+def _rows(index: Index) -> int:
+    return len(index.all("SELECT 1 FROM cache WHERE kind = 'policy'"))
+
+
+def test_a_kept_policy_is_the_policy(tmp_path: Path, index: Index) -> None:
+    (tmp_path / "policy.yaml").write_text(_inline(PrivateKey.generate().public.pem.decode()))
+    first, second = (policies.load_own(tmp_path, lambda: index) for _ in range(2))
+    assert first == second == policies.load(tmp_path / "policy.yaml")
+    assert _rows(index) == 1
+
+
+def test_a_changed_text_is_read_again(tmp_path: Path, index: Index) -> None:
+    for _ in range(2):
+        (tmp_path / "policy.yaml").write_text(_inline(PrivateKey.generate().public.pem.decode()))
+        assert policies.load_own(tmp_path, lambda: index) == policies.load(tmp_path / "policy.yaml")
+        assert _rows(index) == 1
+
+
+def test_a_policy_with_key_files_is_not_kept(tmp_path: Path, index: Index) -> None:
+    (tmp_path / "policy.yaml").write_text(f"version: 1\nkeys:\n  own: {{file: team.pub}}\n{_SCOPES}")
+    for _ in range(2):
+        key = PrivateKey.generate().public
+        (tmp_path / "team.pub").write_bytes(key.pem)
+        rule = policies.load_own(tmp_path, lambda: index).scope(None)
+        assert rule is not None and rule.signed_by is not None
+        assert [named.key.fingerprint for named in rule.signed_by.keys] == [key.fingerprint]
+    assert _rows(index) == 0
+
+
+def test_a_damaged_form_is_made_again(tmp_path: Path, index: Index) -> None:
+    (tmp_path / "policy.yaml").write_text(_inline(PrivateKey.generate().public.pem.decode()))
+    wanted = policies.load_own(tmp_path, lambda: index)
+    index.run("UPDATE cache SET value = ?", (b"{}",))
+    assert policies.load_own(tmp_path, lambda: index) == wanted
+
+
+def test_a_wrong_policy_is_refused_each_time(tmp_path: Path, index: Index) -> None:
+    (tmp_path / "policy.yaml").write_text("version: 1\nscopes: 7\n")
+    for _ in range(2):
+        with pytest.raises(LadingError):
+            policies.load_own(tmp_path, lambda: index)
+    assert _rows(index) == 0
