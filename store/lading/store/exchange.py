@@ -88,8 +88,7 @@ def _entries(folder: Path) -> list[dict[str, Any]]:
 
 def _is(entry: dict[str, Any], descriptor: Descriptor, names: Sequence[str]) -> bool:
     """Whether an entry gives way: it has one of the names, or is the very image without a name."""
-    annotations = entry.get("annotations") or {}
-    name = annotations.get(REF_NAME)
+    name = Fields(entry, "index.json").string_map("annotations").get(REF_NAME)
     return name in names if name else entry.get("digest") == str(descriptor.digest)
 
 
