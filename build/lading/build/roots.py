@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-import shutil
 import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +23,7 @@ from lading.store.documents import CONFIG, MANIFEST, chain_ids, parse_config, pa
 from lading.store.errors import LadingError
 from lading.store.files import machine_errors
 from lading.store.mounts import unmount
+from lading.store.removal import remove_tree
 from lading.store.snapshots import TEMPORARY
 from lading.store.store import Store
 from lading.store.strict import canonical
@@ -112,8 +112,8 @@ class Roots:
         """Removes a snapshot whose work failed; what cannot be removed now, the next build removes."""
         snapshots = self._store.snapshots
         # Its files first: where the disk is full, forgetting a row needs room too.
-        with suppress(LadingError):
-            shutil.rmtree(snapshots.upper(key), ignore_errors=True)
+        with suppress(LadingError, OSError):
+            remove_tree(snapshots.upper(key))
         with suppress(LadingError, sqlite3.Error):
             snapshots.remove(key)
 
@@ -185,4 +185,5 @@ def _remove(work: Path, store: Store) -> None:
             store.snapshots.remove(_key(work, target.name))
     # A mount that would not go keeps its folder, and is tried again by the next build.
     if not any(os.path.ismount(path) for path in work.iterdir()):
-        shutil.rmtree(work, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(work)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lading.runtime import processes
@@ -16,6 +17,7 @@ from lading.runtime.rootfs import open_in_root
 from lading.runtime.spec import Mount, bind
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass
+from lading.store.removal import remove_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ def wanted(given: Sequence[Volume], image: Iterable[str], tmpfs: Iterable[str]) 
     """The given volumes, and an anonymous one for every VOLUME of the image that nothing is mounted on."""
     taken = {volume.target for volume in given} | {absolute(target, "--tmpfs") for target in tmpfs}
     targets = {absolute("/" + target, "VOLUME") for target in image} - taken - {"/"}
+    if hidden := next((target for target in targets if (target + "/").startswith("/proc/")), None):
+        raise InputError(f"the image asks for a volume at {hidden}, which would hide the kernel's own files")
     return [*given, *(Volume("volume", "", target) for target in sorted(targets))]
 
 
@@ -77,9 +81,8 @@ class Volumes:
 
     def remove(self, name: str) -> None:
         """Removes a volume with its content; one that is gone is fine."""
-        import shutil  # noqa: PLC0415 - slow to import, and most containers have no volume to remove
-
-        shutil.rmtree(self._root / name, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(self._root / name)
 
 
 def _make_bind(placed: Placed) -> None:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -21,6 +19,7 @@ from lading.store.files import machine_errors, write_atomically
 from lading.store.index import Index
 from lading.store.kernel import syncfs
 from lading.store.mounts import mount_folder, mount_overlay, mount_readonly, unmount
+from lading.store.removal import remove_tree
 from lading.store.seals import UNPACK, SealError, first_difference, tree_listing, tree_seal
 
 TEMPORARY: Final = "tmp:"
@@ -108,7 +107,7 @@ class OverlaySnapshots:
         now = time.time()
         with self._index.transaction():
             if self.stat(key) is not None:
-                shutil.rmtree(place)
+                remove_tree(place)
                 raise MachineError(f"there is a snapshot {key} already")
             self._index.run("INSERT INTO snapshot VALUES (?, ?, ?, 0, NULL, ?, ?)", (key, parent, folder, now, now))
 
@@ -142,7 +141,7 @@ class OverlaySnapshots:
         found = self._get(key)
         place = self._folder / found.folder
         with machine_errors(place):
-            shutil.rmtree(place / "work", ignore_errors=True)
+            remove_tree(place / "work")
             listing = tree_listing(place / "fs")
             write_atomically(place / "sealed", listing, 0o600)
             syncfs(place)
@@ -189,7 +188,7 @@ class OverlaySnapshots:
     def _delete(self, place: Path) -> None:
         unmount(place / "merged")
         with machine_errors(place):
-            shutil.rmtree(place, onerror=_gone)
+            remove_tree(place)
 
     def merged(self, key: str) -> Path:
         """A folder to mount a snapshot at while it is worked on; removed with the snapshot."""
@@ -212,9 +211,3 @@ class OverlaySnapshots:
         for place in self._folder.iterdir():
             if place.name not in known:
                 self._delete(place)
-
-
-def _gone(_call: Callable[..., object], path: str, problem: tuple[type[BaseException], BaseException, object]) -> None:
-    """Somebody else may remove the same folder."""
-    if not isinstance(problem[1], FileNotFoundError):
-        raise MachineError(f"{path}: {getattr(problem[1], 'strerror', problem[1])}")

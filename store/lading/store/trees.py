@@ -21,6 +21,7 @@ SHA-256 of the listing.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -205,11 +206,26 @@ def kept(attribute: str) -> bool:
 
 
 def walk(folder: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
-    """Everything below `folder` but itself, each with its lstat; a folder before its content, names sorted."""
+    """Everything below `folder` but itself, each with its lstat; a folder before its content, names sorted.
+
+    Raises `InputError` for a tree deeper than a path can say: whoever runs a step chooses its depth.
+    """
+    pending = _sorted(folder)
+    while pending:
+        entry = pending.pop()
+        try:
+            info = entry.stat(follow_symlinks=False)
+            yield entry.path, info
+            if stat.S_ISDIR(info.st_mode):
+                pending += _sorted(entry.path)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            where = text(entry.path[len(folder) + 1 :][:80])
+            raise InputError(f"{where}...: folders nested so deeply that no path reaches their end") from None
+
+
+def _sorted(folder: bytes) -> list[os.DirEntry[bytes]]:
+    """The entries of a folder, the first one last, where it is taken from."""
     with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
-        info = entry.stat(follow_symlinks=False)
-        yield entry.path, info
-        if stat.S_ISDIR(info.st_mode):
-            yield from walk(entry.path)
+        return sorted(entries, key=lambda entry: entry.name, reverse=True)

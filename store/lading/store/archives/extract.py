@@ -22,6 +22,7 @@ from lading.store.archives.compression import Source
 from lading.store.archives.reader import Limits, Member, read_tar
 from lading.store.errors import DocumentError, MachineError
 from lading.store.kernel import IN_ROOT, openat2
+from lading.store.removal import remove
 from lading.store.trees import kept
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -254,39 +255,28 @@ class _Extraction:
 
     def _remove_older(self, where: int, folder: bytes, name: bytes) -> None:
         """Removes what layers below put there; what this layer itself brought stays."""
-        path = folder + b"/" + name if folder else name
-        if path not in self._made and path not in self._holding:
+        pending = [folder + b"/" + name if folder else name]
+        if self._is_older(pending[0]):
             self._remove(where, name)
             return
-        try:
-            inside = openat2(where, name, _FOLDER | os.O_NOFOLLOW, IN_ROOT)
-        except OSError:
-            return
-        try:
-            for child in os.listdir(inside):
-                self._remove_older(inside, path, os.fsencode(child))
-        finally:
-            os.close(inside)
+        while pending:
+            path = pending.pop()
+            try:
+                inside = openat2(self._root, path, _FOLDER | os.O_NOFOLLOW, IN_ROOT)
+            except OSError:
+                continue
+            try:
+                for child in map(os.fsencode, os.listdir(inside)):
+                    if self._is_older(path + b"/" + child):
+                        self._remove(inside, child)
+                    else:
+                        pending.append(path + b"/" + child)
+            finally:
+                os.close(inside)
+
+    def _is_older(self, path: bytes) -> bool:
+        return path not in self._made and path not in self._holding
 
     def _remove(self, folder: int, name: bytes) -> None:
         remove(folder, name)
         self._stale = True  # a folder that went must not be reached by a descriptor opened before
-
-
-def remove(folder: int, name: bytes) -> None:
-    """Removes one entry of an open folder with everything below it, following nothing; a missing one is fine."""
-    try:
-        os.unlink(name, dir_fd=folder)
-        return
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        if error.errno not in (errno.EISDIR, errno.EPERM):
-            raise
-    inside = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
-    try:
-        for child in os.listdir(inside):
-            remove(inside, os.fsencode(child))
-    finally:
-        os.close(inside)
-    os.rmdir(name, dir_fd=folder)
