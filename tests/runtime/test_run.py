@@ -96,6 +96,26 @@ def test_unknown_user(harbour: Harbour) -> None:
     assert harbour.gone() == []
 
 
+@pytest.mark.parametrize("user", ["²", "9" * 5000, "0:²", "0:" + "9" * 5000])
+def test_a_user_that_is_no_number_for_c(harbour: Harbour, user: str) -> None:
+    with pytest.raises(InputError, match="unable to find"):
+        harbour.run("true", user=user)
+
+
+def test_odd_lines_in_the_images_passwd_are_passed_over(harbour: Harbour) -> None:
+    (harbour.tree / "etc/passwd").write_text(f"a:x:²:0::/:/bin/sh\nb:x:{'9' * 5000}:0::/:/bin/sh\n")
+    image = put_tree(harbour.store, harbour.tree)
+    with pytest.raises(InputError, match="unable to find user b"):
+        harbour.run("true", user="b", image=image)
+
+
+def test_a_container_as_deep_as_it_cares_to_be_is_removed(harbour: Harbour) -> None:
+    dig = "i=0; while [ $i -lt 1300 ]; do mkdir a && cd a || exit 1; i=$((i+1)); done"
+    assert harbour.run("sh", "-c", dig, remove=True).code == 0
+    assert harbour.gone() == []
+    assert harbour.run("true", remove=True).code == 0
+
+
 def test_the_image_cannot_make_the_hosts_files_be_read(harbour: Harbour, tmp_path: Path) -> None:
     (tmp_path / "passwd").write_text("pirate:x:0:0::/:/bin/sh\n")
     (harbour.tree / "etc/passwd").unlink()
@@ -142,6 +162,14 @@ class TestVolumes:
         writable = Volume.parse(f"{tmp_path}/made:/mnt/b")
         harbour.run("touch", "/mnt/b/x", volumes=(writable,), remove=True)
         assert (tmp_path / "made/x").exists()
+
+    def test_nothing_hides_proc(self, harbour: Harbour) -> None:
+        for target in ("/proc", "/proc/self", "/a/../proc/sys"):
+            with pytest.raises(UsageError, match="/proc"):
+                Volume.parse(f"/etc:{target}")
+        image = put_tree(harbour.store, harbour.tree, {"Volumes": {"/proc": {}}})
+        with pytest.raises(InputError, match="/proc"):
+            harbour.run("true", image=image)
 
     def test_named_volume_takes_over_what_the_image_has(self, harbour: Harbour) -> None:
         volume = Volume.parse("cargo:/data")
@@ -203,7 +231,14 @@ class TestLimits:
         assert harbour.run("sh", "-c", quota, limits=Limits(cpus=0.5), remove=True).stdout.startswith("50000")
 
     def test_bad(self, harbour: Harbour) -> None:
-        for limits in (Limits(cpus=0.001), Limits(memory=1)):
+        for limits in (
+            Limits(cpus=0.001),
+            Limits(cpus=float("nan")),
+            Limits(cpus=float("inf")),
+            Limits(memory=1),
+            Limits(memory=10**30),
+            Limits(pids=10**30),
+        ):
             with pytest.raises(UsageError):
                 harbour.run("true", limits=limits)
 

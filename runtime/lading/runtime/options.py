@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _VOLUME: Final = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}"
 _NAME: Final = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
+_MAX_CPUS: Final = 100_000
+_MAX_NUMBER: Final = 2**62
 _PROPAGATION: Final = frozenset({"shared", "slave", "private", "rshared", "rslave", "rprivate"})
 _LABELS: Final = frozenset({"z", "Z"})
 
@@ -42,6 +44,8 @@ class Volume:
         target = absolute(target, f"-v {text}")
         if target == "/":
             raise UsageError(f"-v {text}: the target cannot be the container's root")
+        if (target + "/").startswith("/proc/"):
+            raise UsageError(f"-v {text}: the target cannot be inside /proc")
         kind: Literal["bind", "volume"] = "bind" if source.startswith(("/", ".")) else "volume"
         if kind == "bind":
             source = os.path.abspath(source)
@@ -120,10 +124,13 @@ class RunOptions:
             raise UsageError(f"--network {self.network}: only default, none and host exist yet")
         if self.publish and self.network != "default":
             raise UsageError(f"--publish: a container with --network {self.network} has no ports to publish")
-        if self.limits.cpus is not None and self.limits.cpus < 0.01:
-            raise UsageError("--cpus: at least 0.01")
+        if self.limits.cpus is not None and not 0.01 <= self.limits.cpus <= _MAX_CPUS:
+            raise UsageError(f"--cpus: from 0.01 to {_MAX_CPUS}")
         if self.limits.memory is not None and self.limits.memory < 6 << 20:
             raise UsageError("--memory: at least 6 MiB")
+        for name, number in (("--memory", self.limits.memory), ("--pids-limit", self.limits.pids)):
+            if number is not None and number > _MAX_NUMBER:
+                raise UsageError(f"{name}: more than any machine has")
         for text in self.env:
             if text.startswith("=") or "=" not in text:
                 raise UsageError(f"--env {text}: expected NAME=VALUE")

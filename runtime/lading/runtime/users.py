@@ -42,7 +42,7 @@ def resolve(root: int, text: str) -> User:
     entry = _find(passwd, name or "0")
     if entry:
         user = User(_number(entry[2], "uid"), _number(entry[3], "gid"), (), entry[5] or "/")
-    elif name.isdigit() or not name:
+    elif _is_number(name) or not name:
         user = User(_number(name or "0", "uid"))
     else:
         raise InputError(f"unable to find user {name}: no matching entries in the image's passwd file")
@@ -53,7 +53,7 @@ def resolve(root: int, text: str) -> User:
 
 def _find(entries: list[list[str]], wanted: str) -> list[str] | None:
     named = next((entry for entry in entries if entry[0] == wanted), None)
-    if named or not wanted.isdigit():
+    if named or not _is_number(wanted):
         return named
     return next((entry for entry in entries if entry[2] == wanted), None)
 
@@ -62,7 +62,7 @@ def _group(root: int, text: str) -> int:
     entry = _find(list(_entries(root, "/etc/group", 4)), text)
     if entry:
         return _number(entry[2], "gid")
-    if text.isdigit():
+    if _is_number(text):
         return _number(text, "gid")
     raise InputError(f"unable to find group {text}: no matching entries in the image's group file")
 
@@ -74,15 +74,20 @@ def _supplementary(root: int, name: str | None) -> tuple[int, ...]:
 
 
 def _number(text: str, what: str) -> int:
-    if not text.isdigit() or int(text) > _MAX_ID:
+    if not _is_number(text) or int(text) > _MAX_ID:
         raise InputError(f"{text!r} is not a usable {what}")
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    """Digits as C knows them, and not endlessly many."""
+    return text.isascii() and text.isdigit() and len(text) < 20
 
 
 def _entries(root: int, path: str, fields: int) -> Iterator[list[str]]:
     for line in read_in_root(root, path).decode("utf-8", "surrogateescape").splitlines():
         entry = line.strip().split(":")
-        if len(entry) >= fields and entry[0] and entry[2].isdigit():
+        if len(entry) >= fields and entry[0] and _is_number(entry[2]):
             yield entry
 
 
