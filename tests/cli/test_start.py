@@ -1,0 +1,59 @@
+"""What the verbs people repeat leave alone: nobody waits for a module that is not used."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from suites.commands import Lading, busybox
+from suites.machine import needs
+
+HEAVY = {
+    *("httpx", "httpcore", "rich", "zstandard", "yaml", "jsonschema", "pydantic", "granian", "asyncio"),
+    *(
+        "tarfile",
+        "email",
+        "http.client",
+        "urllib.request",
+        "lading.build",
+        "lading.registry.client",
+        "typer.rich_utils",
+    ),
+}
+CODE = "import sys\nfrom lading.cli.main import call\ncode = call(sys.argv[1:])\nprint(code, *sys.modules)"
+
+
+@pytest.fixture(scope="module")
+def lading(tmp_path_factory: pytest.TempPathFactory) -> Lading:
+    folder = tmp_path_factory.mktemp("start")
+    made = Lading(folder / "root")
+    made.ok("keygen")
+    made.ok("build", "-q", "-t", "bb", busybox(folder / "context", "CMD true\n"))
+    made.ok("verify", "--local", "bb")  # the policy is read as YAML here
+    return made
+
+
+def loaded(root: Path, *words: str) -> set[str]:
+    """The modules that `lading WORDS` imports; it has to succeed."""
+    environment = {"PATH": os.environ["PATH"], "LADING_ROOT": str(root)}
+    argv = [sys.executable, "-c", CODE, *words]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    code, *modules = done.stdout.splitlines()[-1].split()
+    assert code == "0", done.stderr
+    return set(modules)
+
+
+@needs("root", "overlay", "crun", "conmon", "nft", "ip", "busybox")
+@pytest.mark.parametrize("network", ["none", "default"])
+def test_run_of_a_local_image_imports_what_it_needs(lading: Lading, network: str) -> None:
+    assert not loaded(lading.root, "run", "--rm", "--network", network, "bb", "true") & HEAVY
+
+
+@needs("root", "overlay", "busybox")
+@pytest.mark.parametrize("words", [("verify", "--local", "bb"), ("images",), ("ps", "-a"), ("inspect", "bb")])
+def test_looking_imports_what_it_needs(lading: Lading, words: tuple[str, ...]) -> None:
+    assert not loaded(lading.root, *words) & HEAVY
