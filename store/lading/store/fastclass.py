@@ -51,7 +51,7 @@ class _Slot:
         self.name, self.default, self.factory = name, default, _MISSING
         self.repr = self.compare = self.hash = True
         if isinstance(default, dataclasses.Field):
-            given: Any = default
+            given = cast("dataclasses.Field[Any]", default)
             self.default, self.factory, self.repr, self.compare = (
                 given.default,
                 given.default_factory,
@@ -82,7 +82,7 @@ def _shape(cls: type[Any]) -> list[_Slot] | None:
 
 def _plain(value: Any) -> bool:
     if isinstance(value, dataclasses.Field):
-        given: Any = value
+        given = cast("dataclasses.Field[Any]", value)
         return given.init and given.kw_only is not True and not given.metadata and _plain(given.default)
     return value.__class__.__hash__ is not None
 
@@ -100,8 +100,7 @@ def _make(cls: type[T], slots: list[_Slot], *, eq: bool) -> type[T]:
         if space.get("__hash__") is None:
             space["__hash__"] = _hash(_values([slot.name for slot in slots if slot.hash]))
     qualified = cls.__qualname__
-    metaclass: Any = type(cls)
-    made: Any = metaclass(cls.__name__, cls.__bases__, space)
+    made: Any = cast(Any, type(cls))(cls.__name__, cls.__bases__, space)
     made.__qualname__ = qualified
     if "__init__" not in space:
         made.__init__ = _init(made, slots)
