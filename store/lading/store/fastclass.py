@@ -51,7 +51,7 @@ class _Slot:
         self.name, self.default, self.factory = name, default, _MISSING
         self.repr = self.compare = self.hash = True
         if isinstance(default, dataclasses.Field):
-            given = cast("dataclasses.Field[Any]", default)
+            given: Any = default  # pyright: ignore[reportUnknownVariableType]
             self.default, self.factory, self.repr, self.compare = (
                 given.default,
                 given.default_factory,
@@ -82,7 +82,7 @@ def _shape(cls: type[Any]) -> list[_Slot] | None:
 
 def _plain(value: Any) -> bool:
     if isinstance(value, dataclasses.Field):
-        given = cast("dataclasses.Field[Any]", value)
+        given: Any = value  # pyright: ignore[reportUnknownVariableType]
         return given.init and given.kw_only is not True and not given.metadata and _plain(given.default)
     return value.__class__.__hash__ is not None
 
