@@ -44,6 +44,11 @@ def test_what_is_not_built_says_so(lading: Lading, name: str) -> None:
     assert "not built yet" in line
 
 
+def test_help_as_a_word(lading: Lading) -> None:
+    assert lading.ok("help") == lading.ok("--help")
+    assert lading.ok("help", "run") == lading.ok("run", "--help")
+
+
 def test_a_mistyped_command(lading: Lading) -> None:
     said = lading.call("biuld")
     assert said.code == 2

@@ -69,8 +69,9 @@ def _call(arguments: Sequence[str]) -> int:
 
         completion_init()
     command = application()
+    words = [*arguments[1:], "--help"] if arguments[:1] == ["help"] else list(arguments)
     try:
-        result = command.main(list(arguments), prog_name="lading", standalone_mode=False)
+        result = command.main(words, prog_name="lading", standalone_mode=False)
     except Abort:
         return 130
     except TyperException as error:

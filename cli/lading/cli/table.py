@@ -54,4 +54,28 @@ COMMANDS: Final[dict[str, Entry]] = {
     "restart": Entry("Restart containers", later=True),
     "network": Entry("Manage networks", later=True),
     "volume": Entry("Manage volumes", later=True),
+    **{
+        name: Entry(help_, later=True)
+        for name, help_ in (
+            ("attach", "Attach to a running container"),
+            ("builder", "Manage the build cache"),
+            ("commit", "Make an image of a container's changes"),
+            ("container", "Manage containers"),
+            ("cp", "Copy files to and from containers"),
+            ("diff", "Show what a container changed"),
+            ("events", "Show what happens"),
+            ("export", "Write a container's file system to a tar archive"),
+            ("history", "Show how an image was made, layer by layer"),
+            ("image", "Manage images"),
+            ("info", "Show facts about this machine"),
+            ("pause", "Pause containers"),
+            ("port", "Show a container's published ports"),
+            ("rename", "Rename a container"),
+            ("stats", "Show what containers use"),
+            ("system", "Manage everything"),
+            ("top", "Show a container's processes"),
+            ("unpause", "Let paused containers go on"),
+            ("update", "Change a container's limits"),
+        )
+    },
 }
