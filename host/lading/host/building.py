@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from lading.registry.platforms import host_platform
 from lading.registry.reference import Reference
 from lading.store.descriptors import Platform
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 from lading.verify.keys import PrivateKey
 from lading.verify.policy import Policy
 from lading.verify.verifier import Verifier

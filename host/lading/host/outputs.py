@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -12,6 +11,7 @@ from lading.registry.reference import Reference
 from lading.store import exchange
 from lading.store.descriptors import Descriptor
 from lading.store.errors import UsageError
+from lading.store.fastclass import dataclass
 from lading.store.store import Store
 
 Kind = Literal["oci", "oci-archive", "docker-archive"]

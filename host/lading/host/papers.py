@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lading.host.gate import Case
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import parse_manifest
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.verify.dag_artifact import DagArtifact, read_artifact
 from lading.verify.decision import Decision
 from lading.verify.evidence import Evidence

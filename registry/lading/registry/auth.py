@@ -11,7 +11,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
@@ -23,6 +22,7 @@ from lading.registry.failures import failure
 from lading.registry.hosts import Origin
 from lading.registry.transport import Answer, Request, read_body
 from lading.store.errors import DocumentError, RegistryError
+from lading.store.fastclass import dataclass
 from lading.store.strict import Fields, parse
 
 MAX_TOKEN: Final = 256 * 1024

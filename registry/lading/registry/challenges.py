@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from lading.store.fastclass import dataclass
 
 MAX_HEADER: Final = 8 * 1024
 _WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"

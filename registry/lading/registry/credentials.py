@@ -14,13 +14,13 @@ import os
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from lading.registry import helpers
 from lading.registry.reference import DEFAULT_REGISTRY
 from lading.store.errors import DocumentError, InputError, MachineError
+from lading.store.fastclass import dataclass
 from lading.store.strict import Fields, parse
 
 _HUB_KEY: Final = "https://index.docker.io/v1/"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from threading import Event
 from typing import Final
 
@@ -17,6 +16,7 @@ from lading.registry.transport import Answer
 from lading.store.blobs import Blobs, BlobWriter
 from lading.store.descriptors import Descriptor
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.store.progress import Task
 
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")

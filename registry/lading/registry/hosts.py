@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 import re
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urljoin, urlsplit
 
 from lading.registry.errors import ProtocolError
 from lading.registry.reference import DEFAULT_REGISTRY
+from lading.store.fastclass import dataclass
 
 if TYPE_CHECKING:
     from lading.registry.config import ClientConfig

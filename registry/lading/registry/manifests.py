@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
@@ -16,6 +15,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST, Index, Manifest, parse_document
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.store.strict import MAX_SIZE
 
 ACCEPT: Final = ", ".join((MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from lading.registry.bounds import Bounds
 from lading.registry.client import Client
@@ -17,6 +17,7 @@ from lading.store.descriptors import Descriptor, Platform
 from lading.store.digests import Digest
 from lading.store.documents import INDEXES, MANIFESTS, Index, Manifest
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 from lading.store.progress import QUIET, Progress
 from lading.store.store import Store
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lading.registry.client import Client
 from lading.registry.parallel import each
@@ -18,6 +18,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import Index, Manifest
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 from lading.store.progress import QUIET, Progress
 from lading.store.store import Store
 

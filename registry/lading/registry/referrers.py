@@ -10,7 +10,6 @@ import random
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
@@ -25,6 +24,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import INDEX, Index, Manifest, parse_document
 from lading.store.errors import DocumentError, RegistryError
+from lading.store.fastclass import dataclass
 from lading.store.strict import Fields, canonical, parse
 
 LEGACY_SUFFIXES: Final = (".sig", ".att")

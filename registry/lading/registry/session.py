@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -21,6 +21,7 @@ from lading.registry.errors import BusyError, CertificateError, ProtocolError, U
 from lading.registry.failures import failure
 from lading.registry.hosts import SCHEMES, Origin, join
 from lading.registry.transport import Answer, Body, Request, Transport
+from lading.store.fastclass import dataclass
 
 _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Event
 from typing import Final, Literal
 from urllib.parse import quote
@@ -23,6 +23,7 @@ from lading.registry.transport import Answer, Body
 from lading.store.blobs import Blobs
 from lading.store.descriptors import Descriptor
 from lading.store.errors import RegistryError
+from lading.store.fastclass import dataclass
 from lading.store.progress import Task
 
 Outcome = Literal["exists", "mounted", "pushed"]

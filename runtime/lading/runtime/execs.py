@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
@@ -15,6 +14,7 @@ from lading.runtime.options import Streams, absolute
 from lading.runtime.spec import Plan, environment
 from lading.runtime.state import Container
 from lading.store.errors import InputError, UsageError
+from lading.store.fastclass import dataclass
 
 _FAILED: Final = (1, 125, 126, 127, 255)
 """What the runtimes exit with when they could not start the process; a process may exit so as well."""

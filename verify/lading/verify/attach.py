@@ -7,12 +7,12 @@ the others attach. Such a manifest is pushed by digest, without a tag.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import EMPTY, MANIFEST
+from lading.store.fastclass import dataclass
 from lading.store.strict import canonical
 from lading.verify.media_types import BUNDLE
 

@@ -8,11 +8,11 @@ as what. Nodes are in topological order: edges go from a lower to a higher numbe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.store.strict import Fields, canonical, parse
 from lading.verify.media_types import DAG
 from lading.verify.statements import ResourceDescriptor

@@ -7,11 +7,11 @@ envelope around a link, in the order of the numbers that the nodes use. Its subj
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from lading.store.descriptors import Descriptor
 from lading.store.documents import Manifest
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.verify import envelopes
 from lading.verify.attach import Artifact, compose
 from lading.verify.dag import Dag

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from typing import Final
 
 from lading.store.errors import DocumentError, InputError
+from lading.store.fastclass import dataclass
 from lading.store.strict import Fields, canonical, parse
 from lading.verify.encoding import decode64, encode64, read_pem, write_pem
 
