@@ -42,7 +42,7 @@ COPY empty /r/
 COPY file /s
 COPY tree /t/u/v/w
 COPY file a/relative
-WORKDIR /work/dir
+WORKDIR /srv/dir
 COPY file .
 COPY file ./sub/
 COPY tree ../up

@@ -22,9 +22,11 @@ from typing import Final
 
 from lading.networking import links, namespaces, nfnetlink, ports, table
 from lading.networking.driver import Attachment, AttachRequest, Publish
+from lading.networking.elements import addresses_of, own_elements, port_elements
 from lading.networking.links import End
 from lading.networking.netlink import Netlink, NetlinkError
 from lading.networking.nfnetlink import Element
+from lading.networking.system import has_ipv6, mtu, switch_on_forwarding
 from lading.store.errors import DocumentError, MachineError
 from lading.store.fastclass import dataclass
 
@@ -36,8 +38,6 @@ PREFIX: Final = "lad"
 _HOST_MAC: Final = bytes.fromhex("02001adb1001")
 _GROUP: Final = 0
 _TRIES: Final = 64
-_NUMBERS: Final = {"tcp": 6, "udp": 17}
-_SYSCTLS: Final = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class RoutedDriver:
         with self._gate():
             if self._file(request.container).exists():
                 raise MachineError(f"container {request.container} has a network already")
-            ipv6 = _has_ipv6()
+            ipv6 = has_ipv6()
             published = ports.settle(request.publish, ipv6=ipv6)
             attachment = self._plan(request, published, ipv6)
             for _ in range(_TRIES):
@@ -174,7 +174,7 @@ class RoutedDriver:
             ipv6="" if ipv6 else None,
             gateway4=GATEWAY4,
             gateway6=GATEWAY6 if ipv6 else None,
-            mtu=_mtu(),
+            mtu=mtu(),
             published=published,
             names=request.names,
         )
@@ -191,7 +191,7 @@ class RoutedDriver:
     def _make(self, attachment: Attachment) -> Attachment:
         self._write(attachment)
         try:
-            _switch_on_forwarding()
+            switch_on_forwarding()
             namespaces.create(attachment.netns)
             self._link(attachment)
             self._open_ports(attachment)
@@ -203,7 +203,7 @@ class RoutedDriver:
         return attachment
 
     def _link(self, attachment: Attachment) -> None:
-        addresses = _addresses(attachment)
+        addresses = addresses_of(attachment)
         mac = b"\x02\x42" + addresses[0]
         namespace = os.open(attachment.netns, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -246,10 +246,10 @@ class RoutedDriver:
             self._add_elements(attachment)
 
     def _add_elements(self, attachment: Attachment) -> None:
-        nfnetlink.add(table.NAME, [*self._network_elements(), *_own_elements(attachment)])
+        nfnetlink.add(table.NAME, [*self._network_elements(), *own_elements(attachment)])
         taken: list[Element] = []
         for published in attachment.published:
-            elements = _port_elements(attachment, published)
+            elements = port_elements(attachment, published)
             try:
                 nfnetlink.add(table.NAME, elements, new=True)
             except FileExistsError as error:
@@ -271,9 +271,9 @@ class RoutedDriver:
 
         The link goes with its namespace, some milliseconds later; waiting for that costs ninety.
         """
-        elements = _own_elements(attachment)
+        elements = own_elements(attachment)
         for published in attachment.published:
-            elements += [item for item in _port_elements(attachment, published) if nfnetlink.holds(table.NAME, item)]
+            elements += [item for item in port_elements(attachment, published) if nfnetlink.holds(table.NAME, item)]
         nfnetlink.delete(table.NAME, elements)
         if wait:
             with Netlink() as here, suppress(NetlinkError):
@@ -301,69 +301,3 @@ def _configure(attachment: Attachment, addresses: Sequence[bytes]) -> None:
                     links.default_route(gateway, index),
                 ]
             )
-
-
-def _addresses(attachment: Attachment) -> list[bytes]:
-    found = [socket.inet_aton(attachment.ipv4)]
-    if attachment.ipv6:
-        found.append(socket.inet_pton(socket.AF_INET6, attachment.ipv6))
-    return found
-
-
-def _own_elements(attachment: Attachment) -> list[Element]:
-    name = nfnetlink.ifname(attachment.link)
-    return [Element("bind4" if len(address) == 4 else "bind6", name + address) for address in _addresses(attachment)]
-
-
-def _port_elements(attachment: Attachment, published: Publish) -> list[Element]:
-    number = nfnetlink.protocol(_NUMBERS[published.protocol]) + nfnetlink.port(published.host_port)
-    inside = nfnetlink.port(published.container_port)
-    found: list[Element] = []
-    for address in _addresses(attachment):
-        kind = "4" if len(address) == 4 else "6"
-        if published.host_ip is None:
-            found.append(Element(f"port{kind}", number, address + inside))
-        elif (":" in published.host_ip) == (kind == "6"):
-            family = socket.AF_INET6 if kind == "6" else socket.AF_INET
-            host = socket.inet_pton(family, published.host_ip)
-            found.append(Element(f"host{kind}", host + number, address + inside))
-    return found
-
-
-def _has_ipv6() -> bool:
-    try:
-        with open("/proc/sys/net/ipv6/conf/all/disable_ipv6", "rb") as stream:
-            return stream.read(1) == b"0"
-    except OSError:
-        return False
-
-
-def _switch_on_forwarding() -> None:
-    for name in _SYSCTLS:
-        path = f"/proc/sys/{name}"
-        try:
-            with open(path, "rb") as stream:
-                if stream.read(1) != b"0":
-                    continue
-            with open(path, "wb") as stream:
-                stream.write(b"1")
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise MachineError(
-                f"{path}: {error.strerror}", hint="containers need the host to forward packets"
-            ) from None
-
-
-def _mtu() -> int:
-    """Of the link that the default route leaves by, 1500 without one."""
-    try:
-        with open("/proc/net/route", "rb") as stream:
-            for line in stream.read().splitlines()[1:]:
-                fields = line.split()
-                if fields[1] == b"00000000" and fields[7] == b"00000000":
-                    with open(f"/sys/class/net/{fields[0].decode()}/mtu", "rb") as mtu:
-                        return min(int(mtu.read()), 65535)
-    except (OSError, ValueError, IndexError):
-        pass
-    return 1500
