@@ -33,6 +33,7 @@ UNKNOWN_CODE: Final = 255
 """The exit code on record where the monitor was killed and nobody saw the container end."""
 _MAX_RUN_DIR: Final = 88
 """A socket's path ends at 107 bytes."""
+_MONITOR_PATIENCE: Final = 10.0
 _KEPT: Final = 600.0
 """Seconds for which the exit code of a removed container can still be asked for by those who wait."""
 
@@ -73,7 +74,7 @@ class Lifecycle:
         The caller holds the container's lock. A container whose maker died is removed.
         """
         bundle = self.records.run(record.id)
-        code = monitor.exit_code(bundle)
+        code = _exit_code(record, bundle)
         oom = (bundle / "oom").exists() or self.cgroups.killed_for_memory(record.id)
         self._release(record)
         if record.status == "creating" or (record.status == "created" and code is None):
@@ -220,6 +221,16 @@ class Lifecycle:
             with suppress(OSError):
                 if time.time() - entry.stat().st_mtime > _KEPT:
                     os.unlink(entry.path)
+
+
+def _exit_code(record: Container, bundle: Path) -> int | None:
+    """What the monitor wrote down; one that has not come to it yet, right after the program ended, is waited for."""
+    until = time.monotonic() + _MONITOR_PATIENCE
+    while (code := monitor.exit_code(bundle)) is None and time.monotonic() < until:
+        if (record.process and record.process.alive) or not (record.monitor and record.monitor.alive):
+            return monitor.exit_code(bundle)
+        time.sleep(0.002)
+    return code
 
 
 def sandbox_names(run_dir: Path) -> list[str]:
