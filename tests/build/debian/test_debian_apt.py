@@ -67,6 +67,38 @@ def test_saved_lists_give_the_same_answer_without_the_archive(tmp_path: Path, so
     assert client(tmp_path, source).resolve(["tool"]).packages == first.packages
 
 
+def test_a_failed_update_is_an_error_and_the_saved_lists_stay(tmp_path: Path, source: Archive) -> None:
+    apt = client(tmp_path, source)
+    apt.update()
+    first = apt.resolve(["tool"])
+    source.inrelease.unlink()
+    with pytest.raises(RegistryError, match="no longer has a Release file"):
+        apt.update()
+    assert apt.has_lists()
+    assert apt.resolve(["tool"]) == first
+
+
+def test_an_archive_that_does_not_answer_is_not_an_empty_one(tmp_path: Path, source: Archive) -> None:
+    apt = client(tmp_path, source, uri="http://user:secret@127.0.0.1:9")
+    with pytest.raises(RegistryError, match="Failed to fetch") as caught:
+        apt.update()
+    assert "secret" not in caught.value.message
+    assert not apt.has_lists()
+
+
+def test_lists_survive_an_update_killed_between_its_renames(tmp_path: Path, source: Archive) -> None:
+    apt = client(tmp_path, source)
+    apt.update()
+    first = apt.resolve(["tool"])
+    lists = tmp_path / "cache/state/lists"
+    lists.rename(lists.with_name("lists.old"))
+    again = client(tmp_path, source)
+    assert again.has_lists()
+    assert again.resolve(["tool"]) == first
+    again.update()
+    assert not lists.with_name("lists.old").exists()
+
+
 def test_a_package_that_is_not_there(tmp_path: Path, source: Archive) -> None:
     apt = client(tmp_path, source)
     apt.update()

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from lading.build.debian.builder import build_debian
 from lading.build.request import BuildRequest, Built
-from lading.store.errors import InputError, LadingError
+from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
+from lading.store.mounts import unmount
+from lading.store.unpacking import unpack
+from lading.verify.bundles import parse
 from lading.verify.dag_artifact import read_artifact
 from lading.verify.evidence import StoreEvidence
 from lading.verify.keys import PrivateKey
 from lading.verify.policy import NamedKey, Policy
 from lading.verify.provenance import DEBIAN_BUILD, Provenance
+from lading.verify.statements import Statement
 from lading.verify.targets import Target
 from lading.verify.verifier import Verifier
 from suites.building import Bench, Key
@@ -64,6 +70,17 @@ def system(tmp_path: Path, source: Archive) -> Path:
 @pytest.fixture
 def key() -> Key:
     return Key(PrivateKey.generate())
+
+
+def provenance(bench: Bench, built: Built) -> Provenance:
+    """What the build attests, unchecked."""
+    for item in built.attestations:
+        raw = bench.store.blobs.open(bench.manifest(item).layers[0].digest).read()
+        if "bundle" in (item.artifact_type or ""):
+            statement = Statement.parse(parse(raw).envelope.payload)
+            if "slsa" in statement.predicate_type:
+                return Provenance.parse(statement)
+    raise AssertionError("no provenance")
 
 
 def build(bench: Bench, system: Path, spec: str = SPEC, fresh: bool = False, **options: object) -> Built:
@@ -153,8 +170,6 @@ def test_everything_chains_to_the_signed_release(tmp_path: Path, system: Path, s
     provenance = next(Provenance.parse(item) for item in statements if "slsa" in item.predicate_type)
     assert provenance.build_type == DEBIAN_BUILD
     found = {item.name: item for item in provenance.dependencies}
-    import hashlib
-
     release = hashlib.sha256(source.inrelease.read_bytes()).hexdigest()
     assert found["release:testing"].digest == {"sha256": release}
     for name in ("tool", "library", "certs"):
@@ -201,6 +216,7 @@ def test_all_in_one_layer_with_a_linker_cache(tmp_path: Path, system: Path, key:
         (SPEC.replace("[debian]", '[debian]\nsuite = "stable"'), {}, ""),
         (SPEC, {"target": "stage"}, "--target is for Dockerfiles"),
         (SPEC, {"arguments": {"A": "b"}}, "--build-arg is for Dockerfiles"),
+        (SPEC, {"platform": "linux/s390x"}, "--platform linux/s390x is not supported yet"),
         ("version = 1", {}, "debian: missing"),
     ],
 )
@@ -228,3 +244,112 @@ def test_a_layer_that_was_collected_is_made_again(tmp_path: Path, system: Path, 
     assert build(bench, system).descriptor == built.descriptor
     assert bench.store.blobs.size(layer.digest) == layer.size
     assert json.loads(bench.store.blobs.open(built.descriptor.digest).read())["schemaVersion"] == 2
+
+
+def test_a_file_that_is_not_there(tmp_path: Path, system: Path, key: Key) -> None:
+    bench = Bench(tmp_path / "root", key)
+    with pytest.raises(InputError, match=r"none\.toml: cannot be read: No such file"):
+        build_debian(BuildRequest(system, file=system / "none.toml"), bench.tools, fresh=False, system=system)
+
+
+def test_what_was_asked_for_is_in_the_provenance_and_no_password(
+    tmp_path: Path, system: Path, source: Archive, key: Key
+) -> None:
+    listed = source.uri.replace("://", "://user:secret@")
+    (system / "etc/apt/sources.list").write_text(f"deb [signed-by={source.key}] {listed} testing main\n")
+    source.add("lib+more", {"usr/x": "x"}, version="1:2.0+b1~rc")
+    source.publish()
+    bench = Bench(tmp_path / "root", key)
+    made = provenance(bench, build(bench, system, SPEC.replace('"tool"', '"tool", "lib+more"')))
+    assert made.external["packages"] == ["tool", "lib+more", "certs"]
+    assert made.external["layers"] == "package"
+    assert made.external["ldSoCache"] is False
+    assert made.external["image"] == {
+        "cmd": ["/usr/bin/tool"],
+        "env": {"A": "b"},
+        "labels": {"from": "file"},
+        "expose": ["80"],
+    }
+    uris = {item.name: item.uri for item in made.dependencies}
+    assert uris["release:testing"] == f"{source.uri}/dists/testing/InRelease"
+    assert uris["lib+more 1:2.0+b1~rc"] == "pkg:deb/debian/lib%2Bmore@1:2.0%2Bb1~rc?arch=all"
+
+
+def test_a_package_whose_links_lead_out_of_it_reaches_nothing(
+    tmp_path: Path, system: Path, source: Archive, key: Key
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "passwd.master").write_text("of this machine\n")
+    links = {"reader": ("usr/share/base-passwd",), "writer": ("var/lib/dpkg",), "mover": ("usr/lib",)}
+    for name, paths in links.items():
+        for path in paths:
+            link = source.folder / f"{name}_1.0" / path
+            link.parent.mkdir(parents=True)
+            link.symlink_to(outside)
+        source.add(name, {"lib/moved" if name == "mover" else "x": "x"})
+    source.publish()
+    bench = Bench(tmp_path / "root", key)
+    built = build(bench, system, SPEC.replace('"tool"', '"reader"'))
+    assert bench.files(built.descriptor)["etc/passwd"][3].startswith(b"root:x:0:0:")  # type: ignore[union-attr]
+    for name in ("writer", "mover"):
+        with pytest.raises(DocumentError, match=r"link|no folder"):
+            build(bench, system, SPEC.replace('"tool"', f'"{name}"'))
+    assert [file.name for file in outside.iterdir()] == ["passwd.master"]
+
+
+def test_a_saved_package_that_was_changed_is_fetched_anew(
+    tmp_path: Path, system: Path, source: Archive, key: Key
+) -> None:
+    bench = Bench(tmp_path / "root", key)
+    built = build(bench, system)
+    deb = next((bench.root / "cache/debian/debs").glob("*.deb"))
+    data = bytearray(deb.read_bytes())
+    data[-1] ^= 1
+    deb.write_bytes(data)
+    with pytest.raises(DocumentError, match="the saved file was changed"):
+        build(bench, system, no_cache=True)
+    assert build(bench, system, no_cache=True).descriptor == built.descriptor
+
+
+def test_parts_are_reported_in_the_order_of_their_layers(tmp_path: Path, system: Path, key: Key) -> None:
+    bench = Bench(tmp_path / "root", key)
+    built = build(bench, system)
+    assert [report.step.number for report in built.steps] == [0, 1, 2, 3]
+    assert [report.step.text for report in built.steps][-1] == "derive derived files"
+    assert len(bench.listener.reports) == 4
+    assert all(report.cached for report in build(bench, system).steps)
+
+
+def test_two_builds_at_once_give_one_image(tmp_path: Path, system: Path, key: Key) -> None:
+    bench, other = Bench(tmp_path / "root", key), Bench(tmp_path / "root", key)
+    (system / "base.toml").write_text(SPEC)
+    request = BuildRequest(system, file=system / "base.toml")
+    with ThreadPoolExecutor(2) as pool:
+        work = [pool.submit(build_debian, request, one.tools, fresh=True, system=system) for one in (bench, other)]
+        digests = {one.result().descriptor.digest for one in work}
+    assert len(digests) == 1
+
+
+def test_a_shell_runs_in_an_image_from_this_machine_s_own_archive(tmp_path: Path, key: Key) -> None:
+    bench = Bench(tmp_path / "root", key)
+    file = tmp_path / "base.toml"
+    file.write_text('version = 1\n[debian]\npackages = ["base-files", "dash", "coreutils"]\nld_so_cache = true\n')
+    try:
+        built = build_debian(BuildRequest(tmp_path, file=file), bench.tools, fresh=False)
+    except RegistryError as error:
+        pytest.skip(f"needs the archive of this machine's own suite: {error.message}")
+    manifest = bench.manifest(built.descriptor)
+    name = unpack(bench.store.snapshots, bench.store.blobs, manifest, bench.store.config(manifest))
+    assert name is not None
+    bench.store.snapshots.prepare("test", name)
+    root = tmp_path / "mounted"
+    root.mkdir()
+    bench.store.snapshots.mount("test", root)
+    try:
+        script = "test -L /bin && test -L /lib && cat /etc/passwd && ls /tmp && test -s /etc/ld.so.cache"
+        done = subprocess.run(["/usr/sbin/chroot", root, "/bin/sh", "-c", script], capture_output=True, check=False)
+    finally:
+        unmount(root)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"root:x:0:0:")

@@ -26,6 +26,8 @@ _INSTALL: Final = re.compile(r"Inst (?P<name>[a-z0-9][a-z0-9+.-]+)(?::\w+)? \((?
 _ACQUIRE: Final = re.compile(r'(?P<name>Acquire::[\w:./-]+) "(?P<value>[^"]*)";')
 # What would loosen a check, or make apt do more than fetch.
 _NEVER: Final = ("AllowInsecure", "AllowWeak", "AllowDowngrade", "AllowReleaseInfoChange", "Languages", "GzipIndexes")
+_PASSWORD: Final = re.compile(r"://[^/@\s]*@")
+_COMPLETE: Final = "complete"
 _MISSING: Final = re.compile(r"E: (?:Unable to locate package |Package '?)(?P<name>[^\s']+)")
 
 
@@ -42,7 +44,7 @@ class Apt:
     """apt for one set of sources, with its state below `folder`."""
 
     def __init__(self, folder: Path, sources: Sequence[Source], architecture: str) -> None:
-        self._folder = folder
+        self._folder = folder.absolute()
         self._sources = tuple(sources)
         self._architecture = architecture
         self._dates_checked = all(source.check_dates for source in sources)
@@ -53,14 +55,30 @@ class Apt:
 
     def has_lists(self) -> bool:
         """Whether lists of an earlier update are there, whole."""
-        return (self._folder / "complete").exists()
+        self._recover()
+        return (self._lists / _COMPLETE).exists()
 
     def update(self) -> None:
-        """Fetches the lists anew."""
-        (self._folder / "complete").unlink(missing_ok=True)
+        """Fetches the lists anew, all of them or none: when this fails, those of before are still there."""
+        self._recover()
         self._prepare()
-        self._run(["apt-get", "-qq", "update"], "fetching the package lists")
-        (self._folder / "complete").touch()
+        new, old = self._folder / "lists.new", self._folder / "lists.old"
+        for leftover in (new, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.copytree(self._lists, new, ignore=shutil.ignore_patterns(_COMPLETE))
+        # Without the error mode apt calls it a success when an archive cannot be reached.
+        options = ["-o", f"Dir::State::lists={new}", "-o", "APT::Update::Error-Mode=any"]
+        self._run(["apt-get", "-qq", *options, "update"], "fetching the package lists")
+        (new / _COMPLETE).touch()
+        self._lists.rename(old)
+        new.rename(self._lists)
+        shutil.rmtree(old)
+
+    def _recover(self) -> None:
+        """Puts the lists back where an update was killed between taking the old ones away and putting new ones."""
+        old = self._folder / "lists.old"
+        if old.exists() and not self._lists.exists():
+            old.rename(self._lists)
 
     def resolve(self, names: Iterable[str]) -> Resolution:
         """What installing `names` into an empty system takes, without recommended packages."""
@@ -136,12 +154,12 @@ class Apt:
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         (self._folder / "status").touch()
         lines = [self._line(source) for source in self._sources]
-        (self._folder / "sources.list").write_text("".join(lines))
-        (self._folder / "apt.conf").write_text(self._settings())
+        _write_changed(self._folder / "sources.list", "".join(lines))
+        _write_changed(self._folder / "apt.conf", self._settings())
 
     def _line(self, source: Source) -> str:
         keys = keyring(source.signed_by, self._folder)
-        dates = "" if source.check_dates else " check-valid-until=no"
+        dates = "" if source.check_dates else " check-valid-until=no check-date=no"
         options = f"arch={self._architecture} signed-by={keys}{dates}"
         return f"deb [{options}] {source.uri} {source.suite} {' '.join(source.components)}\n"
 
@@ -179,7 +197,7 @@ class Apt:
                 continue
             if "IndexTargets" in name or "CompressionTypes" in name or "Changelogs" in name:
                 continue
-            if name == "Acquire::Check-Valid-Until" and match["value"] in ("false", "no", "0"):
+            if name in ("Acquire::Check-Valid-Until", "Acquire::Check-Date") and match["value"] in ("false", "no", "0"):
                 self._dates_checked = False
             lines.append(f'{name} "{match["value"]}";\n')
         return lines
@@ -191,8 +209,7 @@ class Apt:
         missing = _MISSING.search(said.stderr)
         if missing:
             raise InputError(f"{missing['name']}: no such package in the configured archives")
-        lines = [line for line in said.stderr.splitlines() if line.startswith("E:")] or said.stderr.splitlines()
-        raise RegistryError(f"{what}: apt failed: {lines[0].removeprefix('E: ') if lines else 'without a word'}")
+        raise RegistryError(f"{what}: apt failed: {_reason(said.stderr)}")
 
     def _call(
         self, words: list[str], extra: Mapping[str, str], folder: Path | None
@@ -210,6 +227,21 @@ class Apt:
             errors="replace",
             check=False,
         )
+
+
+def _write_changed(file: Path, text: str) -> None:
+    """Leaves a file alone that has this text: apt builds its caches anew when its sources look younger."""
+    if not file.exists() or file.read_text() != text:
+        file.write_text(text)
+
+
+def _reason(said: str) -> str:
+    """The line of apt's that says most: what could not be fetched, else its first error."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    fetching = [line for line in lines if "Failed to fetch" in line]
+    errors = [line for line in lines if line.startswith("E:")]
+    chosen = next(iter(fetching or errors or lines), "without a word")
+    return _PASSWORD.sub("://", re.sub(r"^[EW]: ", "", chosen))
 
 
 def _by_digest(folder: Path, package: PackageRecord) -> Path:

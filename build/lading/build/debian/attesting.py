@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from lading.build.cache import Cache, key_of
 from lading.build.debian.apt import Resolution
 from lading.build.debian.packages import Solved
 from lading.build.debian.release import PackageRecord
-from lading.build.debian.spec import DebianSpec
+from lading.build.debian.spec import DebianSpec, ImageSettings
 from lading.build.image import timestamp
 from lading.build.request import BuildRequest, KeySource, Tools
 from lading.store.blobs import write_blob
@@ -162,6 +162,9 @@ class Attester:
             "suite": facts.suite,
             "components": list(self.spec.components),
             "packages": list(self.spec.packages),
+            "layers": "package" if self.spec.layer_per_package else "one",
+            "ldSoCache": self.spec.ld_so_cache,
+            "image": _settings(self.spec.image) or None,
             "labels": dict(request.labels) or None,
             "platform": str(self.tools.platform),
             "epoch": request.epoch,
@@ -172,7 +175,7 @@ class Attester:
         for digest, (source, release) in self.resolution.releases.items():
             yield ResourceDescriptor(
                 name=f"release:{source.suite}",
-                uri=f"{source.uri.rstrip('/')}/dists/{source.suite}/InRelease",
+                uri=f"{_public(source.uri)}/dists/{source.suite}/InRelease",
                 digest={"sha256": digest},
                 annotations={"date": release.date, "signedBy": list(release.signers)},
             )
@@ -187,7 +190,29 @@ class Attester:
 
 def _purl(package: PackageRecord, resolution: Resolution) -> str:
     """A package URL (purl-spec, type deb)."""
-    source, _ = resolution.releases[package.release]
-    vendor = "ubuntu" if "ubuntu" in source.signed_by else "debian"
-    version = quote(package.version, safe="+.~-")
-    return f"pkg:deb/{vendor}/{quote(package.name, safe='+.-')}@{version}?arch={package.architecture}"
+    _, release = resolution.releases[package.release]
+    vendor = "ubuntu" if release.origin.lower() == "ubuntu" else "debian"
+    version = quote(package.version, safe=":")
+    return f"pkg:deb/{vendor}/{quote(package.name, safe='')}@{version}?arch={package.architecture}"
+
+
+def _public(uri: str) -> str:
+    """A source's address without what lets one in: user and password, and a query that may be a token."""
+    parts = urlsplit(uri)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+
+
+def _settings(image: ImageSettings) -> dict[str, object]:
+    """The [image] part of the file; what it leaves out is left out."""
+    values: dict[str, object] = {
+        "entrypoint": list(image.entrypoint),
+        "cmd": list(image.cmd),
+        "env": dict(image.env),
+        "user": image.user,
+        "workdir": image.workdir,
+        "labels": dict(image.labels),
+        "expose": list(image.expose),
+        "volumes": list(image.volumes),
+        "stopSignal": image.stop_signal,
+    }
+    return {name: value for name, value in values.items() if value}

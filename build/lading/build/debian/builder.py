@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,14 +13,13 @@ from lading.build.cache import Cache
 from lading.build.debian.apt import Apt, Resolution
 from lading.build.debian.attesting import Attester, Facts
 from lading.build.debian.derived import CERTIFICATES
-from lading.build.debian.packages import Part, Solved, Workshop, parts_of
+from lading.build.debian.packages import Solved, Workshop, parts_of
 from lading.build.debian.release import PackageRecord
+from lading.build.debian.reporting import Reporter
 from lading.build.debian.sources import machine_release, machine_sources, select
-from lading.build.debian.spec import DebianSpec, parse_spec
-from lading.build.errors import Place
-from lading.build.graph import Chain, Step, UnpackOp
+from lading.build.debian.spec import MAX_SIZE, DebianSpec, parse_spec
 from lading.build.image import timestamp
-from lading.build.request import BuildRequest, Built, StepReport, Tools
+from lading.build.request import BuildRequest, Built, Tools
 from lading.store.archives.compression import encoder_name
 from lading.store.blobs import write_blob
 from lading.store.descriptors import Descriptor
@@ -33,6 +31,7 @@ from lading.store.strict import canonical
 
 _ARCHITECTURES: Final = {"amd64": "amd64", "arm64": "arm64", "386": "i386", "ppc64le": "ppc64el", "riscv64": "riscv64"}
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_MANY: Final = 127
 _COMMENT: Final = "lading.debian.v1"
 
 
@@ -47,12 +46,12 @@ def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool, system: Pa
     begun = tools.clock()
     if request.file is None:
         raise InputError("a Debian package set is a file", hint="name it with -f")
-    data = request.file.read_bytes()
+    data = _read(request.file)
     spec = parse_spec(data, str(request.file))
-    _refuse_dockerfile_flags(request)
+    _refuse(request, tools)
     with tools.store.writing():
         cache = Cache(tools.store.index, tools.store.root / "cache")
-        suite, resolution, debs = _packages(spec, tools, fresh, system)
+        suite, resolution, debs = _packages(spec, tools, cache, fresh, system)
         workshop = Workshop(
             cache=cache,
             blobs=tools.store.blobs,
@@ -63,9 +62,12 @@ def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool, system: Pa
             ld_so_cache=spec.ld_so_cache,
             again=request.no_cache,
         )
-        reporter = _Reporter(tools, request.file)
-        solved = workshop.solve(parts_of(resolution.packages, spec.layer_per_package), reporter.told)
-        reporter.finish(solved)
+        parts = parts_of(resolution.packages, spec.layer_per_package)
+        warnings = tuple(_warnings(resolution, len(parts) + 1))
+        for warning in warnings:
+            tools.listener.warned(warning)
+        reporter = Reporter(tools.listener, request.file.name, parts)
+        solved = workshop.solve(parts, reporter)
         image = _assemble(spec, request, tools, solved, workshop.epoch)
         facts = Facts(
             file=request.file.name,
@@ -80,10 +82,29 @@ def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool, system: Pa
         )
         for name in request.names:
             tools.store.tag(name, image)
-    return Built(image, attestations, tuple(reporter.reports), (), reused and all(item.cached for item in solved))
+    unchanged = reused and all(item.cached for item in solved)
+    return Built(image, attestations, reporter.reports, (), unchanged, warnings)
 
 
-def _refuse_dockerfile_flags(request: BuildRequest) -> None:
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _warnings(resolution: Resolution, layers: int) -> Iterator[str]:
+    if not resolution.dates_checked:
+        yield "apt is configured not to check how old the lists are; the provenance says so"
+    if layers > _MANY:
+        yield f'{layers} layers: docker and podman take {_MANY} at most; layers = "one" in the file makes fewer'
+
+
+def _refuse(request: BuildRequest, tools: Tools) -> None:
+    own = tools.platform
+    if request.platform is not None and request.platform not in (str(own), f"{own.os}/{own.architecture}"):
+        raise InputError(f"--platform {request.platform} is not supported yet: only this machine's own, {own}")
     given = {"--build-arg": request.arguments, "--target": request.target}
     for flag, value in given.items():
         if value:
@@ -100,7 +121,7 @@ def _architecture(tools: Tools) -> str:
 
 
 def _packages(
-    spec: DebianSpec, tools: Tools, fresh: bool, system: Path
+    spec: DebianSpec, tools: Tools, cache: Cache, fresh: bool, system: Path
 ) -> tuple[str, Resolution, dict[PackageRecord, Path]]:
     release = machine_release(system)
     suite = spec.suite or release.codename
@@ -110,48 +131,18 @@ def _packages(
     key = hashlib.sha256(f"{architecture} {shown}".encode()).hexdigest()[:16]
     folder = tools.store.root / "cache" / "debian" / key
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    apt = Apt(folder, sources, architecture)
-    if fresh or not apt.has_lists():
-        apt.update()
-    resolution = apt.resolve(spec.packages)
-    if not resolution.dates_checked:
-        tools.listener.warned("apt is configured not to check how old the lists are; the provenance says so")
-    return suite, resolution, apt.fetch(resolution.packages)
+    with cache.lock(key):
+        apt = Apt(folder, sources, architecture)
+        if fresh or not apt.has_lists():
+            apt.update()
+        resolution = apt.resolve(spec.packages)
+        return suite, resolution, apt.fetch(resolution.packages)
 
 
 def _work_folder(root: Path) -> Path:
     folder = root / "tmp"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
-
-
-class _Reporter:
-    """Tells the listener of parts as if they were steps."""
-
-    def __init__(self, tools: Tools, file: Path) -> None:
-        self.reports: list[StepReport] = []
-        self._tools = tools
-        self._file = file
-        self._begun = time.monotonic()
-
-    def told(self, part: Part, cached: bool) -> None:
-        """A part was found in the cache, or is begun."""
-        if not cached:
-            self._tools.listener.started(self._step(0, part))
-
-    def finish(self, solved: Sequence[Solved]) -> None:
-        """All parts are there."""
-        seconds = time.monotonic() - self._begun
-        for number, item in enumerate(solved):
-            size = None if item.cached else item.layer.descriptor.size
-            report = StepReport(self._step(number, item.part), item.cached, 0.0 if item.cached else seconds, size)
-            self.reports.append(report)
-            self._tools.listener.finished(report)
-
-    def _step(self, number: int, part: Part) -> Step:
-        place = Place(self._file.name, 1, 1)
-        names = tuple(package.name for package in part.packages)
-        return Step(number, "", place, UnpackOp(names), Chain(), f"{part.command[0]} {part.name}", part.command)
 
 
 def _assemble(

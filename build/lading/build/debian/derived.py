@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from lading.store.errors import MachineError
+from lading.store.errors import DocumentError, MachineError
 
 MERGED: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Top-level folders that are links into /usr."""
@@ -43,7 +43,9 @@ def _merge(source: Path, target: Path) -> None:
     if not target.exists() and not target.is_symlink():
         source.rename(target)
         return
-    if not (source.is_dir() and target.is_dir() and not source.is_symlink()):
+    if not (_is_folder(source) and _is_folder(target)):
+        if _is_folder(source) or _is_folder(target):
+            raise DocumentError(f"{source.name}: a folder in one place of the merged /usr, and no folder in the other")
         source.replace(target)
         return
     for entry in sorted(source.iterdir()):
@@ -51,12 +53,21 @@ def _merge(source: Path, target: Path) -> None:
     source.rmdir()
 
 
-def derive(trees: Sequence[Path], target: Path) -> None:
-    """Writes the derived files of packages unpacked at `trees`, lowest first, below `target`."""
-    usr = {name for tree in trees for name in MERGED if (tree / "usr" / name).is_dir()}
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def link_usr(trees: Sequence[Path], target: Path) -> None:
+    """The links of a merged /usr that `trees` call for, below `target`."""
+    usr = {name for tree in trees for name in MERGED if (found := _inside(tree, f"usr/{name}")) and found.is_dir()}
     for name in sorted(usr | {"bin", "sbin", "lib"}):
         put_folder(target, f"usr/{name}")
         (target / name).symlink_to(f"usr/{name}")
+
+
+def derive(trees: Sequence[Path], target: Path) -> None:
+    """Writes the derived files of packages unpacked at `trees`, lowest first, below `target`."""
+    link_usr(trees, target)
     put_file(target, "etc/passwd", _find(trees, "usr/share/base-passwd/passwd.master") or _PASSWD.encode())
     put_file(target, "etc/group", _find(trees, "usr/share/base-passwd/group.master") or _GROUP.encode())
     if defaults := _find(trees, "usr/share/base-files/nsswitch.conf"):
@@ -72,26 +83,41 @@ def write_ld_cache(root: Path, target: Path) -> None:
     program = shutil.which("ldconfig", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if program is None:
         raise MachineError("ldconfig is not installed", hint="it comes with libc-bin")
-    cache = root / "etc/ld.so.cache"
     done = subprocess.run([program, "-r", str(root), "-X"], capture_output=True, text=True, check=False)
-    if done.returncode != 0 or not cache.exists():
+    cache = _inside(root, "etc/ld.so.cache")
+    if done.returncode != 0 or cache is None or not cache.is_file():
         raise MachineError(f"ldconfig failed: {done.stderr.strip() or 'without a word'}")
     put_file(target, "etc/ld.so.cache", cache.read_bytes())
 
 
 def _find(trees: Sequence[Path], name: str) -> bytes | None:
     for tree in reversed(trees):
-        file = tree / name
-        if file.is_file() and not file.is_symlink():
+        file = _inside(tree, name)
+        if file is not None and file.is_file():
             return file.read_bytes()
     return None
+
+
+def _inside(tree: Path, name: str) -> Path | None:
+    """`name` below `tree`; None where a link is on the way: it could lead out of the tree, to this machine's files."""
+    path = tree
+    for part in Path(name).parts:
+        path /= part
+        if path.is_symlink():
+            return None
+    return path
 
 
 def _certificates(trees: Sequence[Path]) -> bytes:
     files: dict[str, Path] = {}
     for tree in trees:
-        folder = tree / "usr/share/ca-certificates"
-        files |= {str(file.relative_to(folder)): file for file in folder.rglob("*.crt") if file.is_file()}
+        folder = _inside(tree, "usr/share/ca-certificates")
+        found = folder.rglob("*.crt") if folder is not None else ()
+        files |= {
+            str(file.relative_to(tree)): file
+            for file in found
+            if file.is_file() and _inside(tree, str(file.relative_to(tree)))
+        }
     return b"".join(files[name].read_bytes().rstrip(b"\n") + b"\n" for name in sorted(files))
 
 
@@ -99,15 +125,22 @@ def put_file(tree: Path, name: str, data: bytes) -> None:
     """A file of mode 0644, and the folders above it, whatever the umask."""
     put_folder(tree, str(Path(name).parent))
     file = tree / name
+    if file.is_symlink() or file.exists():
+        file.unlink()
     file.write_bytes(data)
     file.chmod(0o644)
 
 
 def put_folder(tree: Path, name: str, mode: int = 0o755) -> None:
-    """A folder, and those above it with mode 0755, whatever the umask; those that are there are left alone."""
+    """A folder, and those above it with mode 0755, whatever the umask; those that are there are left alone.
+
+    Raises `DocumentError` where a link is on the way.
+    """
     folder = tree
     for part in Path(name).parts:
         folder /= part
+        if folder.is_symlink():
+            raise DocumentError(f"/{folder.relative_to(tree)}: a link where a folder belongs")
         if not folder.is_dir():
             folder.mkdir()
             folder.chmod(0o755)

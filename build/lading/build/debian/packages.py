@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,16 +10,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from lading.build.cache import Cache, Layer, Product, key_of
 from lading.build.debian.deb import open_data, read_control
-from lading.build.debian.derived import derive, merge_usr, put_file, write_ld_cache
+from lading.build.debian.derived import derive, link_usr, merge_usr, put_file, put_folder, write_ld_cache
 from lading.build.debian.release import PackageRecord
 from lading.build.request import Compression
 from lading.store.archives.extract import extract
 from lading.store.blobs import Blobs
-from lading.store.digests import Digest
+from lading.store.errors import DocumentError
 from lading.store.layers import write_layer
 from lading.store.trees import scan
 from lading.verify.links import TREE, Link
@@ -56,6 +56,22 @@ class Solved:
         return self.product.layer
 
 
+class Watcher(Protocol):
+    """Told how parts go on, from any thread."""
+
+    def begun(self, part: Part) -> None:
+        """A part is made: it was not in the cache."""
+        ...
+
+    def done(self, solved: Solved) -> None:
+        """A part is there."""
+        ...
+
+
+DERIVED: Final = Part("derived files", (), ("derive",))
+"""What is derived from all other parts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """Where parts are made."""
@@ -70,37 +86,39 @@ class Workshop:
     again: bool
     """Make everything anew, whatever is cached."""
 
-    def solve(self, parts: Sequence[Part], told: Callable[[Part, bool], None]) -> list[Solved]:
-        """Makes what is not cached; `told` hears of each part when it is begun (False) or found (True)."""
-        derived = Part("derived files", (), ("derive",))
+    def solve(self, parts: Sequence[Part], watcher: Watcher) -> list[Solved]:
+        """Makes what is not cached: the parts, and last what is derived from them."""
         with ExitStack() as stack:
             root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packages-", dir=self.folder)))
             pool = stack.enter_context(ThreadPoolExecutor(_WORKERS))
-            solved = list(pool.map(partial(self._solve_packages, root=root, told=told), parts))
-            key = self._key(derived, [item.key for item in solved])
-            product = self._held(key)
-            told(derived, product is not None)
-            if product is None:
-                trees = list(pool.map(partial(self._tree, root=root), parts))
-                product = self._derive(trees, root, [item.layer.tree for item in solved])
-                self.cache.put("action", key, product.raw())
-                solved.append(Solved(derived, key, product, False))
-            else:
-                solved.append(Solved(derived, key, product, True))
-        return solved
 
-    def _solve_packages(self, part: Part, root: Path, told: Callable[[Part, bool], None]) -> Solved:
-        key = self._key(part, [])
+            def unpacked(part: Part) -> Product:
+                given = tuple(_material(package) for package in part.packages)
+                return self._product(part.name, self._tree(part, root), given, part.command)
+
+            def solve(part: Part) -> Solved:
+                return self._once(part, self._key(part, []), partial(unpacked, part), watcher)
+
+            solved = list(pool.map(solve, parts))
+
+            def derived() -> Product:
+                trees = list(pool.map(partial(self._tree, root=root), parts))
+                return self._derive(trees, root, solved)
+
+            key = self._key(DERIVED, [item.key for item in solved])
+            return [*solved, self._once(DERIVED, key, derived, watcher)]
+
+    def _once(self, part: Part, key: str, make: Callable[[], Product], watcher: Watcher) -> Solved:
         with self.cache.lock(key):
             product = self._held(key)
-            told(part, product is not None)
-            if product is not None:
-                return Solved(part, key, product, True)
-            tree = self._tree(part, root)
-            given = tuple(_material(package) for package in part.packages)
-            product = self._product(part.name, tree, given, part.command)
-            self.cache.put("action", key, product.raw())
-            return Solved(part, key, product, False)
+            cached = product is not None
+            if product is None:
+                watcher.begun(part)
+                product = make()
+                self.cache.put("action", key, product.raw())
+        solved = Solved(part, key, product, cached)
+        watcher.done(solved)
+        return solved
 
     def _key(self, part: Part, below: Sequence[str]) -> str:
         return key_of(
@@ -125,19 +143,28 @@ class Workshop:
 
     def _tree(self, part: Part, root: Path) -> Path:
         """The part's packages, unpacked as they are on a merged system."""
-        folder = root / part.packages[0].sha256
+        folder = root / f"{len(part.packages)}-{part.packages[0].sha256}"
         if folder.exists():
             return folder
         work = folder.with_suffix(".new")
         work.mkdir()
         work.chmod(0o755)
         for package in part.packages:
-            with open_data(self.debs[package]) as stream:
-                extract(stream, work, f"{package.name} {package.version}")
-            merge_usr(work)
-            self._record(package, work)
+            self._unpack(package, work)
         work.rename(folder)
         return folder
+
+    def _unpack(self, package: PackageRecord, work: Path) -> None:
+        what = f"{package.name} {package.version}"
+        deb = self.debs[package]
+        with deb.open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != package.sha256:
+                deb.unlink()
+                raise DocumentError(f"{what}: the saved file was changed", hint="build again: it is fetched anew")
+        with open_data(deb) as stream:
+            extract(stream, work, what)
+        merge_usr(work)
+        self._record(package, work)
 
     def _record(self, package: PackageRecord, tree: Path) -> None:
         """What dpkg would know of it, in the form that scanners read where there is no dpkg."""
@@ -146,17 +173,18 @@ class Workshop:
         if control.md5sums is not None:
             put_file(tree, f"{_STATUS}/{package.name}.md5sums", control.md5sums)
 
-    def _derive(self, trees: Sequence[Path], root: Path, below: Sequence[Digest]) -> Product:
+    def _derive(self, trees: Sequence[Path], root: Path, below: Sequence[Solved]) -> Product:
         target = root / "derived"
         target.mkdir()
         target.chmod(0o755)
         derive(trees, target)
         if self.ld_so_cache:
-            whole = root / "whole"
-            for tree in (*trees, target):
-                shutil.copytree(tree, whole, symlinks=True, dirs_exist_ok=True)
+            packages = tuple(package for item in below for package in item.part.packages)
+            whole = self._tree(Part("all", packages, ()), root)
+            link_usr([whole], whole)
+            put_folder(whole, "etc")
             write_ld_cache(whole, target)
-        given = tuple(ResourceDescriptor.of(tree, TREE) for tree in below)
+        given = tuple(ResourceDescriptor.of(item.layer.tree, TREE) for item in below)
         return self._product("derived", target, given, ("derive",))
 
     def _product(

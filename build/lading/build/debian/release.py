@@ -28,6 +28,7 @@ class SignedRelease:
     digest: str
     suite: str
     codename: str
+    origin: str
     date: str
     signers: tuple[str, ...]
     files: Mapping[str, str]
@@ -129,7 +130,13 @@ def _release(text: str, digest: str, signers: tuple[str, ...]) -> SignedRelease:
         section, _, value = line.partition(":")
         fields[section] = value.strip()
     return SignedRelease(
-        digest, fields.get("Suite", ""), fields.get("Codename", ""), fields.get("Date", ""), signers, files
+        digest=digest,
+        suite=fields.get("Suite", ""),
+        codename=fields.get("Codename", ""),
+        origin=fields.get("Origin", ""),
+        date=fields.get("Date", ""),
+        signers=signers,
+        files=files,
     )
 
 
@@ -141,7 +148,10 @@ def find_packages(
         raise DocumentError(f"{packages.name}: larger than {_MAX_PACKAGES} bytes")
     data = packages.read_bytes()
     if release.files.get(listed_as) != hashlib.sha256(data).hexdigest():
-        raise DocumentError(f"{packages.name}: is not the {listed_as} that the signed release lists")
+        raise DocumentError(
+            f"{packages.name}: is not the {listed_as} that the signed release lists",
+            hint="--pull fetches the lists anew",
+        )
     found: dict[tuple[str, str], PackageRecord] = {}
     for name, version in wanted:
         record = _record(data, name, version, release.digest)

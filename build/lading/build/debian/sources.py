@@ -141,5 +141,7 @@ def _source(uri: str, suite: str, components: tuple[str, ...], options: Mapping[
         components=components,
         signed_by=options.get("signed-by", "").strip(),
         trusted=options.get("trusted", "no").lower() in ("yes", "true", "1"),
-        check_dates=options.get("check-valid-until", "yes").lower() not in ("no", "false", "0"),
+        check_dates=not any(
+            options.get(name, "yes").lower() in ("no", "false", "0") for name in ("check-valid-until", "check-date")
+        ),
     )

@@ -37,7 +37,8 @@ from lading.store.strict import Fields
 _SUITE: Final = re.compile(r"[a-z][a-z0-9.-]*")
 _COMPONENT: Final = re.compile(r"[a-z][a-z0-9-]*(/[a-z0-9-]+)*")
 _PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+")
-_MAX_SIZE: Final = 1024 * 1024
+MAX_SIZE: Final = 1024 * 1024
+"""Bytes of a file that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ class DebianSpec:
 
 def parse_spec(data: bytes, what: str) -> DebianSpec:
     """Raises `InputError` with the file, the line where TOML has one, and the member."""
-    if len(data) > _MAX_SIZE:
-        raise InputError(f"{what}: larger than {_MAX_SIZE} bytes")
+    if len(data) > MAX_SIZE:
+        raise InputError(f"{what}: larger than {MAX_SIZE} bytes")
     try:
         fields = Fields(tomllib.loads(data.decode()), what)
     except ValueError as error:
