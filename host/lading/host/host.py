@@ -180,7 +180,7 @@ class Host:
         from lading.registry.transfer import push  # noqa: PLC0415
 
         located = self.images.get(text)
-        reference = Reference.parse(to or (located.names[0] if located.names else text))
+        reference = Reference.parse(to or (located.own[0] if located.own else text))
         return push(self.client, self.store, located.descriptor, reference, progress=self.progress)
 
     def build(self, request: BuildRequest, *, sign_key: Path | None, pull: bool, listener: Listener) -> Built:

@@ -22,11 +22,20 @@ class NoSuchImageError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """An image as it was addressed: what it is, its full names, and where those came from."""
+    """An image as it was addressed: what it is, the full names it is judged under, and where those came from.
+
+    `around` are those of the names that are not its own, but of indexes that list it.
+    """
 
     descriptor: Descriptor
     names: tuple[str, ...]
     origins: tuple[str, ...]
+    around: tuple[str, ...] = ()
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The names that mean this very image."""
+        return tuple(name for name in self.names if name not in self.around)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +68,10 @@ class Images:
         return None if found is None else self._unnamed(found)
 
     def _unnamed(self, descriptor: Descriptor) -> Located:
-        named = self._store.names_of(descriptor.digest)
+        named = self._store.names_reaching(descriptor.digest)
         origins = dict.fromkeys(origin for reference in named for origin in reference.origins)
-        return Located(descriptor, tuple(reference.name for reference in named), tuple(origins))
+        around = tuple(reference.name for reference in named if reference.descriptor.digest != descriptor.digest)
+        return Located(descriptor, tuple(reference.name for reference in named), tuple(origins), around)
 
     def get(self, text: str) -> Located:
         """As `find`; raises `NoSuchImageError` where there is none."""
@@ -103,30 +113,38 @@ class Images:
         reference = Reference.parse(name)
         if reference.digest is not None:
             raise InputError(f"{name!r}: a new name cannot have a digest")
-        located = self.get(source)
-        self._store.tag(reference.name, located.descriptor, located.origins)
+        with self._store.writing():
+            located = self.get(source)
+            self._store.tag(reference.name, located.descriptor, located.origins)
         return reference.name
 
     def remove(self, text: str, *, force: bool = False) -> tuple[list[str], Collected]:
         """Forgets a name, or all names of an image given by digest or ID, and collects what nothing needs then.
 
-        Raises `InputError` where a container holds the last name's image, or several names would go, unless forced.
+        Raises `InputError` where a container holds the last name's image, or several names would go, unless forced;
+        and where only the name of an index that lists it keeps it.
         """
         located = self.get(text)
-        if len(located.names) > 1 and not force:
+        if located.around and not located.own:
             raise InputError(
-                f"{text!r} has {len(located.names)} names: {', '.join(located.names)}",
+                f"{text!r} is part of {', '.join(located.around)}", hint=f"`lading rmi {located.around[0]}` removes all"
+            )
+        if len(located.own) > 1 and not force:
+            raise InputError(
+                f"{text!r} has {len(located.own)} names: {', '.join(located.own)}",
                 hint="name one of them, or remove all with --force",
             )
-        others = [name for name in self._store.names_of(located.descriptor.digest) if name.name not in located.names]
+        others = [
+            name for name in self._store.names_reaching(located.descriptor.digest) if name.name not in located.own
+        ]
         holders = self._store.holders(located.descriptor.digest)
         if holders and not others and not force:
             raise InputError(
                 f"{text!r} is used by container {holders[0][:12]}", hint="remove the container first, or use --force"
             )
-        for name in located.names:
+        for name in located.own:
             self._store.untag(name)
-        return list(located.names), collect(self._store)
+        return list(located.own), collect(self._store)
 
 
 def _offers(index: Index) -> str | None:

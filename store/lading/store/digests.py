@@ -10,7 +10,8 @@ from lading.store.errors import DocumentError
 
 LENGTHS: Final = {"sha256": 64, "sha512": 128}
 """The registered algorithms and the length of their digests in hexadecimal digits."""
-_HEX: Final = frozenset("0123456789abcdef")
+HEX: Final = frozenset("0123456789abcdef")
+"""The digits."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,7 +28,7 @@ class Digest:
         length = LENGTHS.get(algorithm)
         if length is None:
             raise DocumentError(f"{text!r}: not a digest: the algorithm must be sha256 or sha512")
-        if len(digits) != length or not _HEX.issuperset(digits):
+        if len(digits) != length or not HEX.issuperset(digits):
             raise DocumentError(f"{text!r}: not a digest: {algorithm} has {length} lower-case hexadecimal digits")
         return cls(algorithm, digits)
 

@@ -29,6 +29,7 @@ DOCKER_LAYER: Final = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 MANIFESTS: Final = frozenset({MANIFEST, DOCKER_MANIFEST})
 INDEXES: Final = frozenset({INDEX, DOCKER_INDEX})
+DOCUMENTS: Final = MANIFESTS | INDEXES
 CONFIGS: Final = frozenset({CONFIG, DOCKER_CONFIG})
 
 _MAX_CHILDREN: Final = 4096
@@ -93,6 +94,19 @@ def parse_document(raw: bytes, media_type: str | None, what: str) -> Manifest | 
     if kind in INDEXES:
         return _index(raw, kind, fields)
     raise DocumentError(f"{what}: neither an image manifest nor an image index, but {kind or 'untyped'!r}")
+
+
+def kind_of(raw: bytes, what: str) -> str | None:
+    """The media type of a manifest or index of which nothing but the bytes is known; None where it is neither.
+
+    It is the document's own ``mediaType``, else told by its members: a config and layers, or manifests.
+    """
+    try:
+        fields = Fields(parse(raw, what, limit=MAX_SIZE), what)
+        kind = fields.optional_text("mediaType") or (INDEX if "manifests" in fields else MANIFEST)
+        return parse_document(raw, kind, what).media_type
+    except DocumentError:
+        return None
 
 
 def parse_manifest(raw: bytes, media_type: str | None, what: str) -> Manifest:

@@ -11,18 +11,20 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from lading.store.blobs import MissingBlobError
-from lading.store.digests import LENGTHS, Digest
+from lading.store.digests import HEX, LENGTHS, Digest
 from lading.store.errors import DocumentError, MachineError
 from lading.store.hashing import HashingReader
+from lading.store.removal import remove_tree
 
 PathOf = Callable[[Digest], Path]
 """Where a blob belongs."""
+_LOCK: Final = "lock"
 
 
 class FileBlobs:
@@ -38,18 +40,21 @@ class FileBlobs:
 
     def size(self, digest: Digest) -> int | None:
         """In bytes, None where the blob is not here."""
-        try:
-            return os.stat(self.path(digest)).st_size
-        except FileNotFoundError:
-            return None
+        path = self.path(digest)
+        with machine_errors(path):
+            try:
+                return os.stat(path).st_size
+            except FileNotFoundError:
+                return None
 
     def open(self, digest: Digest) -> HashingReader:
-        """A verifying reader. Raises `MissingBlobError`."""
+        """A verifying reader. Raises `MissingBlobError`, or `MachineError` where the file cannot be read."""
         path = self.path(digest)
-        try:
-            return HashingReader(open(path, "rb", buffering=0), digest, str(path))
-        except FileNotFoundError:
-            raise MissingBlobError(f"{digest}: not in {self._blobs}") from None
+        with machine_errors(path):
+            try:
+                return HashingReader(open(path, "rb", buffering=0), digest, str(path))
+            except FileNotFoundError:
+                raise MissingBlobError(f"{digest}: not in {self._blobs}") from None
 
     def writer(self, algorithm: str = "sha256") -> _FileWriter:
         """A new blob, whose digest will be by `algorithm`."""
@@ -57,37 +62,84 @@ class FileBlobs:
 
     def delete(self, digest: Digest) -> bool:
         """Removes a blob; whether it was there."""
-        try:
-            os.unlink(self.path(digest))
-        except FileNotFoundError:
-            return False
-        return True
+        path = self.path(digest)
+        with machine_errors(path):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                return False
+            return True
 
     def __iter__(self) -> Iterator[Digest]:
         for algorithm, length in LENGTHS.items():
             folder = self._blobs / algorithm
-            if folder.is_dir():
-                for name in os.listdir(folder):
-                    if len(name) == length:
-                        yield Digest(algorithm, name)
+            if not folder.is_dir():
+                continue
+            with machine_errors(folder), os.scandir(folder) as entries:
+                names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+            yield from (Digest(algorithm, name) for name in names if len(name) == length and HEX.issuperset(name))
 
     def sweep(self) -> None:
-        """Removes what killed writers left behind."""
+        """Removes what killed writers left behind: files, and the folders of `workshop`."""
         if not self._tmp.is_dir():
             return
         for name in os.listdir(self._tmp):
             path = self._tmp / name
-            try:
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            except OSError:
-                continue
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink(missing_ok=True)
-            except (BlockingIOError, IsADirectoryError):
-                continue
-            finally:
-                os.close(descriptor)
+            with suppress(OSError):
+                _sweep(path, path / _LOCK if path.is_dir() and not path.is_symlink() else path)
+
+    @contextmanager
+    def workshop(self) -> Generator[Path, None, None]:
+        """An empty folder beside the blobs for work of this process, gone afterwards. Raises `MachineError`."""
+        with machine_errors(self._tmp):
+            folder, lock = _locked_folder(self._tmp)
+        try:
+            place = folder / "work"
+            with machine_errors(place):
+                place.mkdir(mode=0o700)
+            yield place
+        finally:
+            with suppress(OSError):
+                remove_tree(folder)
+            os.close(lock)
+
+
+def _sweep(path: Path, lock: Path) -> None:
+    """Removes `path` unless somebody living holds `lock`."""
+    try:
+        file = _open_lock(lock)
+    except FileNotFoundError:
+        remove_tree(path)
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        remove_tree(path)
+    finally:
+        os.close(file)
+
+
+def _open_lock(path: Path) -> int:
+    """Some network file systems lock only what is open for writing; what was made read-only is another's no more."""
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        return os.open(path, os.O_RDWR | flags)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | flags)
+
+
+def _locked_folder(tmp: Path) -> tuple[Path, int]:
+    """A new folder that no sweep takes for an orphan, and the descriptor that holds it."""
+    while True:
+        folder = tmp / f"export-{secrets.token_hex(6)}"
+        folder.mkdir(mode=0o700, parents=True)
+        try:
+            file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            continue  # swept before it was locked
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file).st_nlink:
+            return folder, file
+        os.close(file)
 
 
 @contextmanager
@@ -132,9 +184,11 @@ class _FileWriter:
         self._hash = hashlib.new(algorithm)
         with machine_errors(tmp):
             self._path, self._file = _locked(tmp)
-        self._committed = False
+        self._closed = False
 
     def write(self, data: bytes | memoryview, /) -> int:
+        if self._closed:
+            raise ValueError("written to after it was committed")
         view = memoryview(data)
         self._hash.update(view)
         with machine_errors(self._path):
@@ -143,6 +197,8 @@ class _FileWriter:
         return len(data)
 
     def commit(self, expected: Digest | None = None) -> Digest:
+        if self._closed:
+            raise ValueError("committed twice")
         digest = Digest(self._algorithm, self._hash.hexdigest())
         if expected is not None and digest != expected:
             raise DocumentError(f"{expected}: the content has the digest {digest}")
@@ -155,8 +211,12 @@ class _FileWriter:
                 sync_folder(target.parent.parent)
             os.replace(self._path, target)
             sync_folder(target.parent)
-        self._committed = True
+        self._close()
         return digest
+
+    def _close(self) -> None:
+        self._closed = True
+        os.close(self._file)
 
     def __enter__(self) -> Self:
         return self
@@ -164,9 +224,9 @@ class _FileWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        if not self._committed:
+        if not self._closed:
             self._path.unlink(missing_ok=True)
-        os.close(self._file)
+            self._close()
 
 
 def _locked(tmp: Path) -> tuple[Path, int]:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from lading.store.digests import Digest
-from lading.store.errors import DocumentError
+from lading.store.errors import DocumentError, MachineError
 
 CHUNK: Final = 1024 * 1024
 """Bytes moved at once: large enough that the cost of a call does not count."""
@@ -29,7 +29,10 @@ class HashingReader:
         """Up to `size` bytes, b"" at the end. Raises `DocumentError` where the content is not the digest's."""
         if size is None or size < 0:  # pyright: ignore[reportUnnecessaryComparison] - file-like callers pass None
             return b"".join(iter(lambda: self.read(CHUNK), b""))
-        data = self._stream.read(size)
+        try:
+            data = self._stream.read(size)
+        except OSError as error:
+            raise MachineError(f"{self._where}: {error.strerror}") from error
         if data:
             self._hash.update(data)
         elif size and not self._done:

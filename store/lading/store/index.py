@@ -7,16 +7,28 @@ to it through `Index`. Opening is cheap enough for every command (about 0.3 ms).
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 import threading
+import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from lading.store.errors import MachineError
 
 VERSION: Final = 1
+_PATIENCE: Final = 60.0
+"""Seconds to wait for other processes."""
+_PAUSE: Final = 0.01
+_HINTS: Final = {
+    sqlite3.SQLITE_FULL: "free some space there; `lading rmi` frees what images hold",
+    sqlite3.SQLITE_BUSY: "another lading is at work on it; try again",
+    sqlite3.SQLITE_CORRUPT: "restore it from a backup, or name another folder with --root",
+    sqlite3.SQLITE_NOTADB: "restore it from a backup, or name another folder with --root",
+}
 _SCHEMA: Final = """
 CREATE TABLE reference (
     name TEXT PRIMARY KEY, digest TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL,
@@ -32,8 +44,10 @@ CREATE TABLE referrer (
     artifact_type TEXT, tag TEXT,
     PRIMARY KEY (subject, digest)
 ) STRICT;
+CREATE TABLE rendering (changed INTEGER NOT NULL, rendered INTEGER NOT NULL) STRICT;
+INSERT INTO rendering VALUES (0, 0);
 CREATE TABLE lease (
-    id TEXT NOT NULL, digest TEXT NOT NULL,
+    id TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,
     PRIMARY KEY (id, digest)
 ) STRICT;
 CREATE TABLE snapshot (
@@ -55,19 +69,56 @@ class Index:
     """The database, safe to share between threads and, through SQLite's own locks, between processes."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._lock = threading.RLock()
         self._depth = 0
+        with self._errors():
+            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         try:
-            self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("PRAGMA foreign_keys = ON")
-            self._upgrade(path)
+            if self._found() != VERSION:
+                with _alone(path):
+                    self._persist("PRAGMA journal_mode = WAL")
+                    self._upgrade(path)
+            with self._errors():
+                self._connection.execute("PRAGMA synchronous = FULL")
+                self._connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @contextmanager
+    def _errors(self) -> Generator[None, None, None]:
+        """The one place where SQLite's errors are told; misuse by ourselves stays what it is."""
+        try:
+            yield
+        except sqlite3.ProgrammingError:
+            raise
         except sqlite3.Error as error:
-            raise MachineError(f"{path}: cannot be opened: {error}") from error
+            # The low byte of an extended code is the primary one; errors of the module itself have none.
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            raise MachineError(f"{self._path}: {error}", hint=_HINTS.get(code)) from error
+
+    def _persist(self, sql: str) -> tuple[Any, ...]:
+        """A statement for which SQLite does not always wait: others may be opening, recovering or closing."""
+        end = time.monotonic() + _PATIENCE
+        with self._errors():
+            while True:
+                try:
+                    row: tuple[Any, ...] = self._connection.execute(sql).fetchone()
+                except sqlite3.OperationalError as error:
+                    busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+                    if not busy or time.monotonic() > end:
+                        raise
+                    time.sleep(_PAUSE)
+                else:
+                    return row
+
+    def _found(self) -> int:
+        version: int = self._persist("PRAGMA user_version")[0]
+        return version
 
     def _upgrade(self, path: Path) -> None:
-        found = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        found = self._found()
         if found > VERSION:
             raise MachineError(
                 f"{path}: written by a newer lading (schema {found}, this one knows {VERSION})",
@@ -78,23 +129,23 @@ class Index:
         with self.transaction():
             if self.one("PRAGMA user_version") == (0,):
                 for statement in _SCHEMA.split(";"):
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version = {VERSION}")
+                    self.run(statement)
+                self.run(f"PRAGMA user_version = {VERSION}")
 
     def all(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Every row of a statement."""
-        with self._lock:
+        """Every row of a statement. This and all below raise `MachineError`: a full disk, a damaged database."""
+        with self._lock, self._errors():
             return self._connection.execute(sql, parameters).fetchall()
 
     def one(self, sql: str, parameters: Sequence[object] = ()) -> tuple[Any, ...] | None:
         """The first row of a statement, or None."""
-        with self._lock:
+        with self._lock, self._errors():
             row: tuple[Any, ...] | None = self._connection.execute(sql, parameters).fetchone()
             return row
 
     def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Executes a statement that changes rows; returns how many."""
-        with self._lock:
+        with self._lock, self._errors():
             return self._connection.execute(sql, parameters).rowcount
 
     @contextmanager
@@ -102,20 +153,41 @@ class Index:
         """All statements inside are committed together, durably, or not at all. Nests into the outermost."""
         with self._lock:
             if self._depth == 0:
-                self._connection.execute("BEGIN IMMEDIATE")
+                self.run("BEGIN IMMEDIATE")
             self._depth += 1
             try:
                 yield
+                if self._depth == 1:
+                    self.run("COMMIT")
             except BaseException:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._connection.execute("ROLLBACK")
+                if self._depth == 1:
+                    self._roll_back()
                 raise
-            self._depth -= 1
-            if self._depth == 0:
-                self._connection.execute("COMMIT")
+            finally:
+                self._depth -= 1
+
+    def _roll_back(self) -> None:
+        """A full disk may have ended the transaction already; why it failed matters more than that."""
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Closes the connection."""
-        with self._lock:
+        with self._lock, self._errors():
             self._connection.close()
+
+
+@contextmanager
+def _alone(path: Path) -> Generator[None, None, None]:
+    """One process at a time makes the database."""
+    place = path.with_name(f"{path.name}.lock")
+    try:
+        lock = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise MachineError(f"{place}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

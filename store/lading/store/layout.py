@@ -29,9 +29,13 @@ def render_index(store: Store) -> None:
         lock = os.open(store.root / "index.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        # Read first: what comes between this and the names makes the file stale, never wrongly fresh.
+        (changed,) = store.index.one("SELECT changed FROM rendering") or (0,)
         data = index_json(_entries(store))
-        if not path.exists() or path.read_bytes() != data:
-            write_atomically(path, data)
+        with machine_errors(path):
+            if not path.exists() or path.read_bytes() != data:
+                write_atomically(path, data)
+        store.index.run("UPDATE rendering SET rendered = ?", (changed,))
     finally:
         os.close(lock)
 

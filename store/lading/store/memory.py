@@ -59,8 +59,11 @@ class _MemoryWriter:
         self._algorithm = algorithm
         self._hash = hashlib.new(algorithm)
         self._data = bytearray()
+        self._committed = False
 
     def write(self, data: bytes | memoryview, /) -> int:
+        if self._committed:
+            raise ValueError("written to after it was committed")
         self._hash.update(data)
         self._data += data
         return len(data)
@@ -70,6 +73,7 @@ class _MemoryWriter:
         if expected is not None and digest != expected:
             raise DocumentError(f"{expected}: the content has the digest {digest}")
         self._blobs.put(digest, bytes(self._data))
+        self._committed = True
         return digest
 
     def __enter__(self) -> Self:

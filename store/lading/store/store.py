@@ -11,18 +11,27 @@ import fcntl
 import os
 import time
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from lading.store.blobs import read_blob, write_blob
+from lading.store.blobs import MissingBlobError, read_blob, write_blob
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
-from lading.store.documents import ImageConfig, Index, Manifest, parse_config, parse_document
-from lading.store.errors import DocumentError, InputError
+from lading.store.documents import (
+    DOCUMENTS,
+    INDEXES,
+    ImageConfig,
+    Index,
+    Manifest,
+    kind_of,
+    parse_config,
+    parse_document,
+)
+from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.files import FileBlobs, machine_errors, write_atomically
 from lading.store.index import Index as Database
 
@@ -56,7 +65,6 @@ class Store:
         self.root = root
         self.blobs = FileBlobs(root)
         self.index = database
-        self._stale = False
 
     @classmethod
     def open(cls, root: Path) -> Store:
@@ -67,8 +75,10 @@ class Store:
                 (root / "blobs").mkdir(mode=0o755, exist_ok=True)
                 write_atomically(root / "oci-layout", _LAYOUT)
         store = cls(root, Database(root / "index.db"))
-        if not (root / "index.json").exists():
-            store.render()
+        if store.stale() or not (root / "index.json").exists():
+            # Where there is no room for it, the command may be the one that makes some.
+            with suppress(MachineError):
+                store.render()
         return store
 
     @cached_property
@@ -108,8 +118,32 @@ class Store:
         if kind is None and isinstance(document, Manifest):
             kind = document.config.media_type
         row = (str(subject), str(own.digest), own.media_type, own.size, kind, tag)
-        self.index.run("INSERT OR REPLACE INTO referrer VALUES (?, ?, ?, ?, ?, ?)", row)
-        self._stale = True
+        with self._changing():
+            self.index.run("INSERT OR REPLACE INTO referrer VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    @contextmanager
+    def _changing(self) -> Generator[None, None, None]:
+        """A transaction after which `index.json` is stale, for whoever comes next if this process is killed."""
+        with self.index.transaction():
+            self._change()
+            yield
+
+    def _change(self) -> None:
+        self.index.run("UPDATE rendering SET changed = changed + 1")
+
+    def stale(self) -> bool:
+        """Whether `index.json` says less than the database."""
+        return self.index.one("SELECT 1 FROM rendering WHERE changed != rendered") is not None
+
+    def forget(self, digests: Iterable[Digest]) -> None:
+        """Drops what is on record of blobs that are about to go."""
+        with self.index.transaction():
+            gone = 0
+            for digest in digests:
+                gone += self.index.run("DELETE FROM referrer WHERE digest = ?", (str(digest),))
+                self.index.run("DELETE FROM blob_seal WHERE digest = ?", (str(digest),))
+            if gone:
+                self._change()
 
     def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
         """The manifests here that refer to `subject`, cosign's older form included; without annotations."""
@@ -140,9 +174,11 @@ class Store:
         """Makes `name` mean `descriptor`.
 
         Origins are added to those the name already has for this very image; an image of another digest brings
-        only its own.
+        only its own. Raises `MissingBlobError` where the image is not here.
         """
-        with self.index.transaction():
+        if self.blobs.size(descriptor.digest) is None:
+            raise MissingBlobError(f"{name}: {descriptor.digest} is not here", hint="pull or build the image again")
+        with self._changing():
             before = self.reference(name)
             if before is not None and before.descriptor.digest != descriptor.digest:
                 self.index.run("DELETE FROM origin WHERE name = ?", (name,))
@@ -155,14 +191,12 @@ class Store:
             )
             for origin in origins:
                 self.index.run("INSERT OR IGNORE INTO origin VALUES (?, ?)", (name, origin))
-        self._stale = True
 
     def untag(self, name: str) -> Reference | None:
         """Forgets `name`; what it meant, None where there was no such name."""
-        with self.index.transaction():
+        with self._changing():
             found = self.reference(name)
             self.index.run("DELETE FROM reference WHERE name = ?", (name,))
-        self._stale = True
         return found
 
     def reference(self, name: str) -> Reference | None:
@@ -177,6 +211,32 @@ class Store:
     def names_of(self, digest: Digest) -> list[Reference]:
         """Every name of an image."""
         return self._references("WHERE r.digest = ?", (str(digest),))
+
+    def names_reaching(self, digest: Digest) -> list[Reference]:
+        """Every name of an image, and then those of the indexes here that list it."""
+        indexes = [found for found in self.references() if found.descriptor.media_type in INDEXES]
+        around = [found for found in indexes if digest in self._listed(found.descriptor)]
+        direct = self.names_of(digest)
+        return direct + [found for found in around if found not in direct]
+
+    def _listed(self, descriptor: Descriptor) -> dict[Digest, Manifest | Index]:
+        """The document, and where it is an index all that it lists and that is here; each is read once."""
+        found: dict[Digest, Manifest | Index] = {}
+        tried: set[tuple[Digest, str]] = set()
+        waiting = [descriptor]
+        while waiting:
+            wanted = waiting.pop()
+            key = (wanted.digest, wanted.media_type)
+            if wanted.media_type not in DOCUMENTS or key in tried:
+                continue
+            tried.add(key)
+            try:
+                document = found[wanted.digest] = self.document(wanted)
+            except DocumentError:
+                continue
+            if isinstance(document, Index):
+                waiting.extend(reversed(document.manifests))
+        return found
 
     def _references(self, where: str, parameters: tuple[object, ...]) -> list[Reference]:
         sql = f"SELECT {_ROW} FROM reference r {where} ORDER BY r.created DESC, r.name"  # noqa: S608
@@ -200,25 +260,15 @@ class Store:
         known = dict(named)
         configs: dict[Digest, set[Digest]] = {}
         for descriptor in named.values():
-            for manifest in self._manifests(descriptor):
-                known.setdefault(manifest.descriptor.digest, manifest.descriptor)
-                configs.setdefault(manifest.config.digest, set()).add(manifest.descriptor.digest)
+            for digest, document in self._listed(descriptor).items():
+                if isinstance(document, Manifest):
+                    known.setdefault(digest, document.descriptor)
+                    configs.setdefault(document.config.digest, set()).add(digest)
         found = [descriptor for digest, descriptor in known.items() if digest.hex.startswith(start)]
         if found:
             return found
         named_by = {next(iter(of)) for config, of in configs.items() if config.hex.startswith(start) and len(of) == 1}
         return [known[digest] for digest in named_by]
-
-    def _manifests(self, descriptor: Descriptor) -> list[Manifest]:
-        """The manifest, or those of an index's children that are here."""
-        try:
-            document = self.document(descriptor)
-        except DocumentError:
-            return []
-        if isinstance(document, Manifest):
-            return [document]
-        here = [child for child in document.manifests if self.blobs.size(child.digest) is not None]
-        return [manifest for child in here for manifest in self._manifests(child)]
 
     # Life and death
 
@@ -229,21 +279,31 @@ class Store:
             yield
 
     @contextmanager
-    def _gate(self, kind: int) -> Generator[None, None, None]:
+    def _gate(self, kind: int) -> Generator[bool, None, None]:
+        """Whether the lock was had: with LOCK_NB it may not be."""
         path = self.root / "writing.lock"
         with machine_errors(path):
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(file, kind)
-            yield
+            with machine_errors(path):
+                had = _flock(file, kind)
+            yield had
         finally:
             os.close(file)
 
     def hold(self, holder: str, digests: Iterable[Digest]) -> None:
         """Keeps images alive whatever their names, until `holder` (a container's id) drops them."""
+        rows = [(holder, str(digest), self._kind(digest)) for digest in digests]
         with self.index.transaction():
-            for digest in digests:
-                self.index.run("INSERT OR IGNORE INTO lease VALUES (?, ?)", (holder, str(digest)))
+            for row in rows:
+                self.index.run("INSERT OR IGNORE INTO lease VALUES (?, ?, ?)", row)
+
+    def _kind(self, digest: Digest) -> str:
+        """The media type of a manifest or index that is here; "" where the bytes are neither."""
+        try:
+            return kind_of(read_blob(self.blobs, digest), str(digest)) or ""
+        except DocumentError:
+            return ""
 
     def drop(self, holder: str) -> None:
         """Ends every `hold` of `holder`."""
@@ -256,24 +316,22 @@ class Store:
     @contextmanager
     def collecting(self) -> Generator[bool, None, None]:
         """Whether nobody is writing; while inside, nobody begins to."""
-        try:
-            with self._gate(fcntl.LOCK_EX | fcntl.LOCK_NB):
-                yield True
-        except BlockingIOError:
-            yield False
+        with self._gate(fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
+            yield alone
 
     def render(self) -> None:
         """Writes `index.json` for other tools, from what the database says now."""
         from lading.store.layout import render_index  # noqa: PLC0415
 
         render_index(self)
-        self._stale = False
 
     def close(self) -> None:
         """Brings `index.json` up to date and closes the database."""
-        if self._stale:
-            self.render()
-        self.index.close()
+        try:
+            if self.stale():
+                self.render()
+        finally:
+            self.index.close()
 
     def __enter__(self) -> Self:
         return self
@@ -282,6 +340,14 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         self.close()
+
+
+def _flock(file: int, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def legacy_subject(tag: str) -> Digest:

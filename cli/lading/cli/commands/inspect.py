@@ -60,7 +60,7 @@ def _image(session: Session, located: Located) -> dict[str, object]:
     config = json.loads(store.config(target.manifest).raw)
     return {
         "Id": str(located.descriptor.digest),
-        "RepoTags": [name for name in located.names if "@" not in name],
+        "RepoTags": [name for name in located.own if "@" not in name],
         "Origins": list(located.origins),
         "MediaType": located.descriptor.media_type,
         "Manifest": str(target.manifest.descriptor.digest),

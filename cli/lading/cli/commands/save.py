@@ -22,4 +22,4 @@ def save(
 
     session = Session.of(ctx)
     located = session.host.images.get(image)
-    parse_output(output).write(session.host.store, located.descriptor, located.names, evidence=evidence)
+    parse_output(output).write(session.host.store, located.descriptor, located.own, evidence=evidence)
