@@ -194,6 +194,9 @@ def test_sign_and_attest_where_verify_looks(lading: Lading, tmp_path: Path) -> N
     assert "accepted" in lading.ok("verify", "--key", public, "--type", "vuln", "app")
     (tmp_path / "predicate.json").write_text("[]")
     lading.fails(1, "attest", "--predicate", tmp_path / "predicate.json", "app")
+    predicate = ("--predicate", tmp_path / "predicate.json")
+    refused = lading.fails(2, "attest", "--type", "https://sigstore.dev/cosign/sign/v1", *predicate, "app")
+    assert "signed, not attested" in refused
 
 
 def test_provenance_in_words_as_json_and_drawn(lading: Lading, tmp_path: Path) -> None:

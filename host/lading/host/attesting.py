@@ -11,13 +11,13 @@ from lading.registry.reference import Reference
 from lading.store.blobs import write_blob
 from lading.store.descriptors import Descriptor
 from lading.store.documents import MANIFEST, Index, parse_document
-from lading.store.errors import InputError
+from lading.store.errors import InputError, UsageError
 from lading.store.memory import MemoryBlobs
 from lading.store.strict import MAX_SIZE, Fields, parse
 from lading.verify import signing
 from lading.verify.attach import Artifact
 from lading.verify.keys import Signer
-from lading.verify.statements import Statement, predicate_type
+from lading.verify.statements import SIGN, Statement, predicate_type
 
 if TYPE_CHECKING:
     from lading.host.host import Host
@@ -47,7 +47,12 @@ class Papers:
         return self._attach(text, make, remote=remote, recursive=recursive)
 
     def attest(self, text: str, kind: str, predicate: bytes, *, remote: bool) -> list[Descriptor]:
-        """A statement of the type `kind` (cosign's short names, or a URI) with the JSON object `predicate`."""
+        """A statement of the type `kind` (cosign's short names, or a URI) with the JSON object `predicate`.
+
+        A signature is refused: whoever is asked to attest something must not thereby let the image run.
+        """
+        if predicate_type(kind) == SIGN:
+            raise UsageError(f"--type {kind}: an image is signed, not attested, with it", hint="`lading sign` signs")
         value = Fields(parse(predicate, "the predicate", limit=MAX_SIZE), "the predicate").rest()
 
         def make(subject: Descriptor, name: str | None, signer: Signer) -> Artifact:
