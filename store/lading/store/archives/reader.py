@@ -30,6 +30,7 @@ _KINDS: Final[dict[bytes, Kind]] = {
     b"5": "directory",
     b"6": "fifo",
 }
+_MAX_ID: Final = 2**32 - 1
 _XATTR: Final = b"SCHILY.xattr."
 
 
@@ -209,8 +210,12 @@ class _Reader:
             size=size,
             target=self._path(link) if what == "hardlink" else link,
         )
+        if max(entry.uid, entry.gid) >= _MAX_ID:
+            raise DocumentError(f"{self._what}: {name!r}: an owner that no system has: {entry.uid}:{entry.gid}")
         if what in ("character", "block"):
             entry.device = (self._number(header[329:337]), self._number(header[337:345]))
+            if entry.device[0] >= 1 << 12 or entry.device[1] >= 1 << 20:
+                raise DocumentError(f"{self._what}: {name!r}: a device that no system has: {entry.device}")
         entry.xattrs = tuple(
             (key[len(_XATTR) :].decode("utf-8", "surrogateescape"), value)
             for key, value in extra.items()
