@@ -9,10 +9,12 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from lading.registry.server.auth import Headers
+from lading.registry.server.failures import Failure
 from lading.store.digests import Digest
 
 Pair = tuple[str, str]
 JSON: Final = "application/json"
+_MAX_PARAMETERS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,18 @@ class Request:
     headers: Headers
 
     def asked(self, key: str) -> str | None:
-        """The first value of a query parameter."""
-        found = parse_qs(self.query, keep_blank_values=True).get(key)
+        """The value of a query parameter. Raises `Failure` where there are two: readers would differ."""
+        found = self.all_asked(key)
+        if len(found) > 1:
+            raise Failure("UNSUPPORTED", f"{key} is given twice", status=400)
         return found[0] if found else None
 
     def all_asked(self, key: str) -> list[str]:
         """Every value of a query parameter."""
-        return parse_qs(self.query, keep_blank_values=True).get(key, [])
+        try:
+            return parse_qs(self.query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS).get(key, [])
+        except ValueError:
+            raise Failure("UNSUPPORTED", "too many query parameters", status=400) from None
 
     @property
     def is_head(self) -> bool:
@@ -59,3 +66,9 @@ def json_answer(value: object, *headers: Pair, status: int = 200, media_type: st
 def content_digest(digest: Digest) -> Pair:
     """Docker-Content-Digest, which every answer about content carries."""
     return "docker-content-digest", str(digest)
+
+
+def is_known(request: Request, digest: Digest) -> bool:
+    """Whether the client has it already (If-None-Match; RFC 9110, 13.1.2)."""
+    known = (request.headers.get("if-none-match") or "").strip()
+    return known == "*" or f'"{digest}"' in known

@@ -1,4 +1,4 @@
-"""Blobs and their uploads (distribution-spec 1.1.1, "Pulling blobs", "Pushing blobs")."""
+"""Blobs: pull, delete, mount (distribution-spec 1.1.1, "Pulling blobs", "Mounting a blob", "Deleting Blobs")."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import re
 from typing import Final
 
 from lading.registry.server import names
-from lading.registry.server.answers import Answer, Request, content_digest
+from lading.registry.server.answers import Answer, Pair, Request, content_digest, is_known
 from lading.registry.server.failures import Failure
 from lading.registry.server.storage import Storage
 from lading.store.digests import Digest
 
-_RANGE: Final = re.compile(r"bytes=(?P<first>\d*)-(?P<last>\d*)")
-_CONTENT_RANGE: Final = re.compile(r"(?:bytes )?(?P<first>\d+)-(?P<last>\d+)(?:/(?:\d+|\*))?")
+_RANGE: Final = re.compile(r"bytes=(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})")
 
 
 def get(storage: Storage, request: Request) -> Answer:
     """GET and HEAD of a blob, whole or a range of it."""
     digest = names.digest(request.rest)
-    size = storage.blobs.size(digest) if storage.catalog.has_blob(request.name, digest) else None
+    size = storage.blobs.size(digest) if storage.catalog.blob_size(request.name, digest) is not None else None
     if size is None:
         raise Failure("BLOB_UNKNOWN", f"{request.name} has no blob {digest}")
     headers = (
@@ -28,23 +27,29 @@ def get(storage: Storage, request: Request) -> Answer:
         ("cache-control", "max-age=31536000"),
         content_digest(digest),
     )
-    if str(digest) in (request.headers.get("if-none-match") or ""):
+    if request.is_head:
+        storage.catalog.see_blob(request.name, digest)
+    if is_known(request, digest):
         return Answer(304, headers)
     if request.is_head:
         return Answer(200, (*headers, ("content-length", str(size))))
     return _content(storage, request, digest, size, headers)
 
 
-def _content(
-    storage: Storage, request: Request, digest: Digest, size: int, headers: tuple[tuple[str, str], ...]
-) -> Answer:
+def _content(storage: Storage, request: Request, digest: Digest, size: int, headers: tuple[Pair, ...]) -> Answer:
     path = storage.blobs.path(digest)
-    part = _range(request.headers.get("range"), size)
+    part = None if _is_stale(request, digest) else _range(request.headers.get("range"), size)
     if part is None:
         return Answer(200, (*headers, ("content-length", str(size))), file=path)
     first, end = part
     shown = (("content-range", f"bytes {first}-{end - 1}/{size}"), ("content-length", str(end - first)))
     return Answer(206, (*headers, *shown), file=path, part=part)
+
+
+def _is_stale(request: Request, digest: Digest) -> bool:
+    """Whether If-Range asks for the whole of what this is not."""
+    wanted = request.headers.get("if-range")
+    return wanted is not None and wanted.strip() != f'"{digest}"'
 
 
 def _range(text: str | None, size: int) -> tuple[int, int] | None:
@@ -54,9 +59,11 @@ def _range(text: str | None, size: int) -> tuple[int, int] | None:
         return None
     if match["first"]:
         first, end = int(match["first"]), min(int(match["last"] or size), size - 1) + 1
+        if match["last"] and int(match["last"]) < first:
+            return None
     else:
         first, end = max(size - int(match["last"]), 0), size
-    if first >= size or first >= end:
+    if first >= end:
         raise Failure(
             "RANGE_INVALID", "no byte of the blob is in the range", headers=(("content-range", f"bytes */{size}"),)
         )
@@ -64,55 +71,28 @@ def _range(text: str | None, size: int) -> tuple[int, int] | None:
 
 
 def delete(storage: Storage, request: Request) -> Answer:
-    """DELETE: takes a blob out of the repository; others keep it."""
+    """DELETE: takes a blob out of the repository, unless a manifest there has it; other repositories keep it."""
     digest = names.digest(request.rest)
-    if not storage.catalog.remove_blob(request.name, digest):
-        raise Failure("BLOB_UNKNOWN", f"{request.name} has no blob {digest}")
+    with storage.catalog.transaction():
+        user = storage.catalog.user_of_blob(request.name, digest)
+        if user is not None:
+            raise Failure("UNSUPPORTED", f"the manifest {user} has this blob; delete that first")
+        if not storage.catalog.remove_blob(request.name, digest):
+            raise Failure("BLOB_UNKNOWN", f"{request.name} has no blob {digest}")
     return Answer(202)
 
 
 def mount(storage: Storage, request: Request) -> Answer | None:
-    """POST with ``mount``: takes a blob over from another repository; None where that has none."""
+    """POST with ``mount``: takes a blob over from another repository; None (go on uploading) where that has none."""
     wanted, source = request.asked("mount"), request.asked("from")
     if wanted is None:
         return None
     digest = names.digest(wanted)
-    if source is None or not storage.catalog.has_blob(names.repository(source), digest):
+    if source is None or not storage.catalog.mount_blob(request.name, source, digest):
         return None
-    storage.catalog.add_blob(request.name, digest)
     return created(request.name, digest)
 
 
 def created(name: str, digest: Digest) -> Answer:
     """A blob is in the repository now."""
     return Answer(201, (("location", f"/v2/{name}/blobs/{digest}"), content_digest(digest)))
-
-
-def accepted(storage: Storage, name: str, upload: str, status: int = 202) -> Answer:
-    """How far an upload is. An empty one is ``0-0``, as clients know it."""
-    length = storage.length(upload)
-    return Answer(
-        status,
-        (
-            ("location", f"/v2/{name}/blobs/uploads/{upload}"),
-            ("range", f"0-{max(length - 1, 0)}"),
-            ("docker-upload-uuid", upload),
-        ),
-    )
-
-
-def check_position(storage: Storage, upload: str, request: Request) -> int | None:
-    """A chunk has to begin where the last one ended; its length where it is stated. Raises `Failure` RANGE_INVALID."""
-    text = request.headers.get("content-range")
-    if text is None:
-        return None
-    match = _CONTENT_RANGE.fullmatch(text.strip())
-    length = storage.length(upload)
-    first, last = (int(match["first"]), int(match["last"])) if match else (-1, -1)
-    if first != length or last < first:
-        headers = accepted(storage, request.name, upload).headers
-        raise Failure("RANGE_INVALID", f"the next chunk has to begin at byte {length}", headers=headers)
-    stated = request.headers.get("content-length")
-    if stated is not None and stated.isdigit() and int(stated) != last - first + 1:
-        raise Failure("SIZE_INVALID", "Content-Range and Content-Length do not agree", status=400)
-    return last - first + 1

@@ -1,4 +1,4 @@
-"""Which repository has what: one SQLite database (WAL). The content itself is in files.
+"""Which repository has what. The content itself is in files.
 
 A row is written after its file is durable, and removed before the file may go: what a row names can be read.
 """
@@ -6,36 +6,45 @@ A row is written after its file is durable, and removed before the file may go: 
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from lading.registry.server.database import Database
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
-from lading.store.errors import MachineError
 
-_VERSION: Final = 1
 _SCHEMA: Final = """
-CREATE TABLE blob (repository TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (repository, digest)) STRICT;
+CREATE TABLE blob (
+    repository TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, seen REAL NOT NULL,
+    PRIMARY KEY (repository, digest)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX blob_digest ON blob (digest);
+CREATE INDEX blob_seen ON blob (seen);
 CREATE TABLE manifest (
     repository TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL,
     subject TEXT, artifact_type TEXT, annotations TEXT NOT NULL,
     PRIMARY KEY (repository, digest)
 ) STRICT;
-CREATE INDEX manifest_subject ON manifest (repository, subject);
+CREATE INDEX manifest_subject ON manifest (repository, subject, digest);
 CREATE INDEX manifest_digest ON manifest (digest);
+CREATE TABLE part (
+    repository TEXT NOT NULL, blob TEXT NOT NULL, manifest TEXT NOT NULL,
+    PRIMARY KEY (repository, blob, manifest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX part_manifest ON part (repository, manifest);
 CREATE TABLE tag (
     repository TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL,
     PRIMARY KEY (repository, name)
-) STRICT;
-CREATE TABLE upload (id TEXT PRIMARY KEY, repository TEXT NOT NULL, started REAL NOT NULL) STRICT;
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tag_digest ON tag (repository, digest);
+CREATE TABLE upload (id TEXT PRIMARY KEY, repository TEXT NOT NULL) STRICT, WITHOUT ROWID
 """
+_FRESH: Final = 3600.0
+"""Seconds for which a look at a blob is not written down again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,133 +54,139 @@ class Row:
     media_type: str
     digest: Digest
     size: int
+    subject: Digest | None
 
 
 class Catalog:
-    """The database; every method is one transaction. Safe to use from threads."""
+    """The rows. Every method is one transaction, and part of one where the caller holds `transaction`."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.RLock()
-        try:
-            self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._prepare(path)
-        except sqlite3.Error as error:
-            raise MachineError(f"{path}: cannot be opened: {error}") from error
+        self._database = Database(path, _SCHEMA)
+        self._all = self._database.all
+        self._one = self._database.one
+        self._run = self._database.run
+        self.close = self._database.close
 
-    def _prepare(self, path: Path) -> None:
-        with self.transaction():
-            found = self._one("PRAGMA user_version")[0]
-            if found > _VERSION:
-                raise MachineError(f"{path}: written by a newer lading")
-            if found == 0:
-                for statement in _SCHEMA.split(";"):
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version = {_VERSION}")
-
-    @contextmanager
-    def transaction(self) -> Generator[None, None, None]:
-        """All or nothing, and durable."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    def _all(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._connection.execute(sql, parameters).fetchall()
-
-    def _one(self, sql: str, *parameters: object) -> tuple[Any, ...]:
-        with self._lock:
-            row: tuple[Any, ...] | None = self._connection.execute(sql, parameters).fetchone()
-            return row or ()
-
-    def _run(self, sql: str, *parameters: object) -> int:
-        with self._lock:
-            return self._connection.execute(sql, parameters).rowcount
+    def transaction(self) -> AbstractContextManager[None]:
+        """Several changes at once; nobody else changes anything meanwhile."""
+        return self._database.transaction()
 
     # Blobs
 
-    def has_blob(self, repository: str, digest: Digest) -> bool:
-        """Whether a blob is in a repository."""
-        return bool(self._one("SELECT 1 FROM blob WHERE repository = ? AND digest = ?", repository, str(digest)))
+    def blob_size(self, repository: str, digest: Digest) -> int | None:
+        """In bytes, None where the repository does not have it."""
+        row = self._one("SELECT size FROM blob WHERE repository = ? AND digest = ?", repository, str(digest))
+        return row[0] if row else None
 
-    def missing_blobs(self, repository: str, digests: Sequence[Digest]) -> list[Digest]:
-        """Those that are not in a repository."""
-        return [digest for digest in digests if not self.has_blob(repository, digest)]
+    def blob_sizes(self, repository: str, digests: Iterable[Digest]) -> dict[str, int]:
+        """Of those that a repository has."""
+        sql = "SELECT digest, size FROM blob WHERE repository = ? AND digest IN (SELECT value FROM json_each(?))"
+        wanted = json.dumps([str(item) for item in digests])
+        return {row[0]: row[1] for row in self._all(sql, repository, wanted)}
 
-    def add_blob(self, repository: str, digest: Digest) -> None:
+    def add_blob(self, repository: str, digest: Digest, size: int) -> None:
         """Puts a blob into a repository."""
-        self._run("INSERT OR IGNORE INTO blob VALUES (?, ?)", repository, str(digest))
+        sql = "INSERT OR REPLACE INTO blob VALUES (?, ?, ?, ?)"
+        self._run(sql, repository, str(digest), size, time.time())
+
+    def mount_blob(self, repository: str, source: str, digest: Digest) -> bool:
+        """Takes a blob over from another repository; whether that has it."""
+        sql = (
+            "INSERT OR REPLACE INTO blob SELECT ?, digest, size, ? FROM blob"
+            " WHERE repository = ? AND digest = ? LIMIT 1"
+        )
+        return bool(self._run(sql, repository, time.time(), source, str(digest)))
+
+    def see_blob(self, repository: str, digest: Digest) -> None:
+        """Somebody counts on it: a push that asks whether it is here is about to name it."""
+        row = self._one("SELECT seen FROM blob WHERE repository = ? AND digest = ?", repository, str(digest))
+        if row and row[0] < time.time() - _FRESH:
+            sql = "UPDATE blob SET seen = ? WHERE repository = ? AND digest = ?"
+            self._run(sql, time.time(), repository, str(digest))
+
+    def user_of_blob(self, repository: str, digest: Digest) -> str | None:
+        """A manifest of the repository that has the blob as a part."""
+        row = self._one("SELECT manifest FROM part WHERE repository = ? AND blob = ?", repository, str(digest))
+        return row[0] if row else None
 
     def remove_blob(self, repository: str, digest: Digest) -> bool:
         """Takes a blob out of a repository; whether it was in it."""
         return bool(self._run("DELETE FROM blob WHERE repository = ? AND digest = ?", repository, str(digest)))
 
-    def repositories_with(self, digest: Digest) -> list[str]:
-        """Those that have a blob."""
-        return [row[0] for row in self._all("SELECT repository FROM blob WHERE digest = ?", str(digest))]
+    def remove_unused_blobs(self, before: float) -> int:
+        """Takes blobs out of repositories in which no manifest has them and that nobody saw since; how many."""
+        sql = (
+            "DELETE FROM blob WHERE seen < ? AND NOT EXISTS"
+            " (SELECT 1 FROM part WHERE part.repository = blob.repository AND part.blob = blob.digest)"
+        )
+        return self._run(sql, before)
 
-    def is_used(self, digest: str) -> bool:
+    def is_used(self, digest: Digest) -> bool:
         """Whether any repository has this content, as a blob or as a manifest."""
-        sql = "SELECT 1 FROM blob WHERE digest = ?1 UNION SELECT 1 FROM manifest WHERE digest = ?1"
-        return bool(self._one(sql, digest))
+        sql = (
+            "SELECT EXISTS (SELECT 1 FROM blob WHERE digest = ?1) OR EXISTS (SELECT 1 FROM manifest WHERE digest = ?1)"
+        )
+        return bool(self._one(sql, str(digest))[0])
 
     # Manifests and tags
 
     def manifest(self, repository: str, reference: str) -> Row | None:
         """A manifest by tag, or by digest where the reference has a colon."""
+        columns = "SELECT m.media_type, m.digest, m.size, m.subject FROM"
         if ":" in reference:
-            sql = "SELECT media_type, digest, size FROM manifest WHERE repository = ? AND digest = ?"
+            sql = f"{columns} manifest m WHERE repository = ? AND digest = ?"
         else:
-            sql = (
-                "SELECT m.media_type, m.digest, m.size FROM tag t JOIN manifest m USING (repository, digest)"
-                " WHERE t.repository = ? AND t.name = ?"
-            )
+            sql = f"{columns} tag t JOIN manifest m USING (repository, digest) WHERE t.repository = ? AND t.name = ?"
         row = self._one(sql, repository, reference)
-        return Row(row[0], Digest.parse(row[1]), row[2]) if row else None
+        return Row(row[0], Digest.parse(row[1]), row[2], Digest.parse(row[3]) if row[3] else None) if row else None
 
     def add_manifest(
         self,
         repository: str,
         descriptor: Descriptor,
         subject: Digest | None,
-        annotations: Mapping[str, str],
+        parts: Iterable[Digest],
         tags: Sequence[str],
     ) -> None:
-        """Puts a manifest into a repository, and tags it."""
-        row = (repository, str(descriptor.digest), descriptor.media_type, descriptor.size)
-        more = (None if subject is None else str(subject), descriptor.artifact_type, json.dumps(dict(annotations)))
+        """Puts a manifest into a repository, and tags it. The annotations are the descriptor's."""
+        digest = str(descriptor.digest)
+        row = (repository, digest, descriptor.media_type, descriptor.size)
+        more = (subject and str(subject), descriptor.artifact_type, json.dumps(dict(descriptor.annotations)))
         with self.transaction():
             self._run("INSERT OR REPLACE INTO manifest VALUES (?, ?, ?, ?, ?, ?, ?)", *row, *more)
+            for part in parts:
+                self._run("INSERT OR IGNORE INTO part VALUES (?, ?, ?)", repository, str(part), digest)
             for name in tags:
-                self._run("INSERT OR REPLACE INTO tag VALUES (?, ?, ?)", repository, name, str(descriptor.digest))
+                self._run("INSERT OR REPLACE INTO tag VALUES (?, ?, ?)", repository, name, digest)
 
     def remove_manifest(self, repository: str, digest: Digest) -> bool:
         """Takes a manifest out of a repository, with the tags that mean it; whether it was in it."""
         with self.transaction():
             self._run("DELETE FROM tag WHERE repository = ? AND digest = ?", repository, str(digest))
-            sql = "DELETE FROM manifest WHERE repository = ? AND digest = ?"
-            return bool(self._run(sql, repository, str(digest)))
+            # Its blobs stay for a while from now on: its next version shares most of them.
+            sql = (
+                "UPDATE blob SET seen = ?1 WHERE repository = ?2 AND digest IN"
+                " (SELECT blob FROM part WHERE repository = ?2 AND manifest = ?3)"
+            )
+            self._run(sql, time.time(), repository, str(digest))
+            self._run("DELETE FROM part WHERE repository = ? AND manifest = ?", repository, str(digest))
+            return bool(self._run("DELETE FROM manifest WHERE repository = ? AND digest = ?", repository, str(digest)))
 
     def remove_tag(self, repository: str, name: str) -> bool:
         """Removes a tag; whether it was there."""
         return bool(self._run("DELETE FROM tag WHERE repository = ? AND name = ?", repository, name))
 
-    def referrers(self, repository: str, subject: Digest) -> list[Descriptor]:
-        """The manifests that refer to `subject`, with their annotations."""
+    def referrers(
+        self, repository: str, subject: Digest, artifact_type: str | None, after: str, count: int
+    ) -> list[Descriptor]:
+        """The manifests that refer to `subject`, with their annotations, in the order of their digests."""
         sql = (
-            "SELECT media_type, digest, size, annotations, artifact_type FROM manifest"
-            " WHERE repository = ? AND subject = ? ORDER BY digest"
+            "SELECT media_type, digest, size, annotations, artifact_type FROM manifest WHERE repository = ?1"
+            " AND subject = ?2 AND (?3 IS NULL OR artifact_type = ?3) AND digest > ?4 ORDER BY digest LIMIT ?5"
         )
         return [
-            Descriptor(row[0], Digest.parse(row[1]), row[2], json.loads(row[3]), row[4])
-            for row in self._all(sql, repository, str(subject))
+            Descriptor(row[0], Digest.parse(row[1]), row[2], _strings(row[3]), row[4])
+            for row in self._all(sql, repository, str(subject), artifact_type, after, count)
         ]
 
     def tags(self, repository: str, after: str, count: int) -> list[str]:
@@ -193,7 +208,7 @@ class Catalog:
 
     def begin_upload(self, name: str, repository: str) -> None:
         """A new upload."""
-        self._run("INSERT INTO upload VALUES (?, ?, ?)", name, repository, time.time())
+        self._run("INSERT INTO upload VALUES (?, ?)", name, repository)
 
     def has_upload(self, name: str, repository: str) -> bool:
         """Whether an upload is under way in a repository."""
@@ -203,11 +218,11 @@ class Catalog:
         """It is finished or given up."""
         self._run("DELETE FROM upload WHERE id = ?", name)
 
-    def uploads_before(self, moment: float) -> list[str]:
-        """Those begun before a time."""
-        return [row[0] for row in self._all("SELECT id FROM upload WHERE started < ?", moment)]
+    def uploads(self) -> list[str]:
+        """All that are under way."""
+        return [row[0] for row in self._all("SELECT id FROM upload")]
 
-    def close(self) -> None:
-        """Closes the database."""
-        with self._lock:
-            self._connection.close()
+
+def _strings(text: str) -> Mapping[str, str]:
+    found: dict[str, str] = json.loads(text)
+    return found

@@ -39,6 +39,8 @@ class ServerConfig:
         for file in (self.htpasswd, self.tls_cert, self.tls_key):
             if file is not None and not file.is_file():
                 raise InputError(f"{file}: no such file")
+        if self.tls_cert is not None and self.tls_key is not None:
+            _check_pair(self.tls_cert, self.tls_key)
         if self.loopback:
             return
         if self.anonymous:
@@ -55,12 +57,27 @@ class ServerConfig:
 
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine's loopback."""
-    if host in ("localhost", ""):
-        return host == "localhost"
+    if host.lower() == "localhost":
+        return True
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _check_pair(cert: Path, key: Path) -> None:
+    import ssl  # noqa: PLC0415
+
+    def locked() -> str:
+        raise InputError(f"{key}: is encrypted", hint="give a key without a password: openssl pkey -in KEY -out PLAIN")
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, locked)
+    except (OSError, ValueError):
+        raise InputError(
+            f"{cert} and {key}: not a certificate and its private key",
+            hint="both are PEM; the key is that of the first certificate in the file",
+        ) from None
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import sqlite3
 from typing import Final
 
 _STATUS: Final = {
@@ -20,10 +22,15 @@ _STATUS: Final = {
     "TAG_INVALID": 400,
     "UNAUTHORIZED": 401,
     "DENIED": 403,
+    "TOOMANYREQUESTS": 429,
     "UNSUPPORTED": 405,
     "NOT_FOUND": 404,
+    "PRECONDITION_FAILED": 412,
+    "REQUEST_TIMEOUT": 408,
+    "UNAVAILABLE": 507,
     "UNKNOWN": 500,
 }
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Failure(Exception):  # noqa: N818 - it is an answer
@@ -41,3 +48,21 @@ class Failure(Exception):  # noqa: N818 - it is an answer
     def body(self) -> bytes:
         """The JSON that clients show."""
         return json.dumps({"errors": [{"code": self.code, "message": self.message}]}).encode()
+
+
+def of_exception(error: BaseException) -> Failure:
+    """What a client is told of a fault of ours: never a path of this machine, never a traceback."""
+    if is_full(error):
+        return Failure("UNAVAILABLE", "the registry's disk is full")
+    return Failure("UNKNOWN", "the registry failed at this; its log says why")
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether a full disk or a used-up quota is at the bottom of it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+            return True
+        error = error.__cause__
+    return False

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from lading.registry.server import names
 from lading.registry.server.answers import Answer, Pair, Request, json_answer
@@ -16,6 +19,8 @@ from lading.store.documents import INDEX, Index, parse_document
 from lading.store.errors import DocumentError
 
 _PAGE: Final = 1000
+_PAGE_SIZE: Final = 2 * 1024 * 1024
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
 def tags(storage: Storage, request: Request) -> Answer:
@@ -36,8 +41,8 @@ def catalog(storage: Storage, request: Request) -> Answer:
 
 def _page(request: Request, path: str, read: Callable[[str, int], list[str]]) -> tuple[list[str], list[Pair]]:
     text = request.asked("n")
-    if text is not None and not text.isdigit():
-        raise Failure("UNSUPPORTED", "n has to be a number", status=400)
+    if text is not None and not _NUMBER.fullmatch(text):
+        raise Failure("PAGINATION_NUMBER_INVALID", "n has to be a number", status=400)
     count = min(int(text), _PAGE) if text is not None else _PAGE
     if count == 0:
         return [], []
@@ -45,32 +50,53 @@ def _page(request: Request, path: str, read: Callable[[str, int], list[str]]) ->
     if len(found) <= count:
         return found, []
     found = found[:count]
-    return found, [("link", f'<{path}?n={count}&last={quote(found[-1])}>; rel="next"')]
+    return found, [("link", f'<{path}?n={count}&last={quote(found[-1], safe="")}>; rel="next"')]
 
 
 def referrers(storage: Storage, request: Request) -> Answer:
-    """GET of what refers to a digest; always an index, empty where nothing does."""
+    """GET of what refers to a digest; always an index, empty where nothing does, in pages by digest."""
     subject = names.digest(request.rest)
-    found = {item.digest: item for item in (*_tagged(storage, request.name, subject),)}
-    found |= {item.digest: item for item in storage.catalog.referrers(request.name, subject)}
-    items = list(found.values())
-    headers: list[Pair] = []
-    wanted = request.asked("artifactType")
+    wanted, after = request.asked("artifactType"), request.asked("last") or ""
+    found = {str(item.digest): item for item in _tagged(storage, request.name, subject)}
     if wanted is not None:
-        items = [item for item in items if item.artifact_type == wanted]
-        headers.append(("oci-filters-applied", "artifactType"))
-    value = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [item.json() for item in items]}
-    return json_answer(value, *headers, media_type=INDEX)
+        found = {key: item for key, item in found.items() if item.artifact_type == wanted}
+    found |= {
+        str(item.digest): item for item in storage.catalog.referrers(request.name, subject, wanted, after, _PAGE + 1)
+    }
+    items, more = _fitting([found[key].json() for key in sorted(found) if key > after])
+    headers: list[Pair] = [] if wanted is None else [("oci-filters-applied", "artifactType")]
+    if more:
+        query = urlencode({"last": items[-1]["digest"]} | ({} if wanted is None else {"artifactType": wanted}))
+        headers.append(("link", f'</v2/{request.name}/referrers/{subject}?{query}>; rel="next"'))
+    return json_answer({"schemaVersion": 2, "mediaType": INDEX, "manifests": items}, *headers, media_type=INDEX)
+
+
+def _fitting(items: list[dict[str, object]]) -> tuple[list[dict[str, object]], bool]:
+    """As many as clients accept in one document, at least one; whether there are more."""
+    size = 0
+    for at, item in enumerate(items):
+        size += len(json.dumps(item))
+        if at and (at >= _PAGE or size > _PAGE_SIZE):
+            return items[:at], True
+    return items, False
 
 
 def _tagged(storage: Storage, name: str, subject: Digest) -> list[Descriptor]:
-    """What clients of the fallback scheme put into the index tagged ``sha256-HEX``, as far as it is here."""
-    row = storage.catalog.manifest(name, f"{subject.algorithm}-{subject.hex}"[:128])
+    """What clients of the fallback scheme put into the index tagged ``sha256-HEX``, as far as it is here.
+
+    The tag holds no more than 64 digits, so that two subjects by SHA-512 may share one: what names another
+    subject is not this one's.
+    """
+    row = storage.catalog.manifest(name, f"{subject.algorithm}-{subject.hex[:64]}")
     if row is None:
         return []
     try:
         document = parse_document(storage.document(row.digest), row.media_type, "fallback index")
     except DocumentError:
         return []
-    children = document.manifests if isinstance(document, Index) else ()
-    return [child for child in children if storage.catalog.manifest(name, str(child.digest)) is not None]
+    found: list[Descriptor] = []
+    for child in document.manifests if isinstance(document, Index) else ():
+        here = storage.catalog.manifest(name, str(child.digest))
+        if here is not None and here.subject in (None, subject):
+            found.append(replace(child, media_type=here.media_type, size=here.size))
+    return found

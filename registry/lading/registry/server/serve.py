@@ -5,26 +5,30 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from lading.registry.server.app import App
+from lading.registry.server.app import LOG, App
 from lading.registry.server.auth import gate_for
+from lading.registry.server.collecting import collect
 from lading.registry.server.config import ServerConfig, listen
 from lading.registry.server.storage import Storage
 
 _COLLECT: Final = 600.0
-"""Seconds between two looks for content that no repository has."""
+"""Seconds between two looks for what nobody uses."""
+_THREADS: Final = 32
+"""Requests that may wait for the disk at once."""
 
 
 def serve(config: ServerConfig, ready: Callable[[tuple[str, int]], None] = lambda address: None) -> None:
     """Serves until SIGTERM or SIGINT; `ready` is told the address. Raises `InputError`, `MachineError`."""
     config.check()
     gate = gate_for(config)
-    probe = listen(config.host, config.port)
-    address: tuple[str, int] = probe.getsockname()[:2]
-    probe.close()
     storage = Storage(config.storage)
     try:
+        probe = listen(config.host, config.port)
+        address: tuple[str, int] = probe.getsockname()[:2]
+        probe.close()
         asyncio.run(_serve(config, App(storage, gate), storage, address, ready))
     finally:
         storage.close()
@@ -51,6 +55,7 @@ async def _serve(
         backlog=1024,
     )
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "files"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
     tending = loop.create_task(_tend(storage))
@@ -77,5 +82,8 @@ async def _announce(address: tuple[str, int], ready: Callable[[tuple[str, int]],
 
 async def _tend(storage: Storage) -> None:
     while True:
-        await asyncio.to_thread(storage.collect)
+        try:
+            await asyncio.to_thread(collect, storage)
+        except Exception as error:
+            LOG.error("collecting what nobody uses: %r", error)
         await asyncio.sleep(_COLLECT)
