@@ -28,10 +28,10 @@ def mount_overlay(lowers: Sequence[Path], upper: Path, work: Path, target: Path)
 
     Nothing of overlayfs that would make an upper folder differ from a plain layer is left on.
     """
-    names = ":".join(str(lower).replace("\\", "\\\\").replace(":", "\\:") for lower in reversed(lowers))
+    names = ":".join(map(str, reversed(lowers)))
     options = f"lowerdir={names},upperdir={upper},workdir={work},index=off,metacopy=off,redirect_dir=off"
-    if len(os.fsencode(options)) > _PAGE:
-        own = [(b"upperdir", os.fsencode(upper)), (b"workdir", os.fsencode(work))]
+    if len(os.fsencode(options)) > _PAGE or _awkward(upper):
+        own = [(b"upperdir", _escaped(upper)), (b"workdir", _escaped(work))]
         _mount_many(lowers, own, target, readonly=False)
     else:
         _mount(b"overlay", target, b"overlay", 0, os.fsencode(options))
@@ -45,10 +45,20 @@ def mount_readonly(lowers: Sequence[Path], target: Path) -> None:
         return
     names = ":".join(str(lower) for lower in reversed(lowers))
     options = f"lowerdir={names},index=off,metacopy=off,redirect_dir=off"
-    if len(os.fsencode(options)) > _PAGE:
+    if len(os.fsencode(options)) > _PAGE or _awkward(lowers[0]):
         _mount_many(lowers, [], target, readonly=True)
     else:
         _mount(b"overlay", target, b"overlay", MS_RDONLY, os.fsencode(options))
+
+
+def _awkward(path: Path) -> bool:
+    """Whether overlayfs would read more into a path than its name; the folders of a store lie side by side."""
+    return not {",", ":", "\\"}.isdisjoint(str(path))
+
+
+def _escaped(path: Path) -> bytes:
+    """As `upperdir` wants it; `lowerdir+` takes a path as it is."""
+    return os.fsencode(path).replace(b"\\", b"\\\\")
 
 
 def _mount_many(lowers: Sequence[Path], own: list[tuple[bytes, bytes]], target: Path, *, readonly: bool) -> None:

@@ -91,9 +91,9 @@ def tree_seal(listing: bytes) -> str:
 def first_difference(before: bytes, after: bytes) -> str:
     """The path of the first entry in which two listings differ."""
     old, new = set(before.split(b"\n")), after.split(b"\n")
-    changed = next((line for line in new if line not in old), None)
-    if changed is None:
-        present = set(new)
-        changed = next((line for line in before.split(b"\n") if line not in present), b"")
-    parts = changed.split(b" ", 7)
+    present = set(new)
+    changed = [line for line in new if line not in old] + [line for line in before.split(b"\n") if line not in present]
+    # A file rather than its folder, which a file that was replaced changes too.
+    first = min(changed, key=lambda line: line.startswith(b"4"), default=b"")
+    parts = first.split(b" ", 7)
     return os.fsdecode(parts[7]) if len(parts) == 8 else "the folder itself"

@@ -196,6 +196,11 @@ class OverlaySnapshots:
         place.mkdir(exist_ok=True)
         return place
 
+    def remove_all(self, prefix: str) -> None:
+        """Removes the snapshots whose keys begin so, an ASCII text."""
+        for (key,) in self._index.all("SELECT key FROM snapshot WHERE key >= ? AND key < ?", (prefix, f"{prefix}\x7f")):
+            self.remove(key)
+
     def has_temporary(self) -> bool:
         """Whether work is under way, or was killed."""
         sql = "SELECT 1 FROM snapshot WHERE key >= ? AND key < ? LIMIT 1"
@@ -203,8 +208,7 @@ class OverlaySnapshots:
 
     def sweep(self) -> None:
         """Removes what killed work left: temporary snapshots, and folders without a row. Call while nobody writes."""
-        for (key,) in self._index.all("SELECT key FROM snapshot WHERE key LIKE ?", (f"{TEMPORARY}%",)):
-            self.remove(key)
+        self.remove_all(TEMPORARY)
         if not self._folder.is_dir():
             return
         known = {row[0] for row in self._index.all("SELECT folder FROM snapshot")}

@@ -15,8 +15,8 @@ Entries are sorted by the bytes of their paths. `type` is ``file``, ``directory`
 - `opaque`: true on a directory that hides what is below it;
 - `xattrs`: name to base64 of the value, where there are any.
 
-Paths and targets are UTF-8; ``%`` and bytes that are not UTF-8 are percent-encoded. The tree's root is the
-SHA-256 of the listing.
+Paths, targets and names of attributes are UTF-8; ``%`` and bytes that are not UTF-8 are percent-encoded. The
+tree's root is the SHA-256 of the listing.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from lading.store.digests import Digest
-from lading.store.errors import InputError
+from lading.store.errors import InputError, MachineError
 
 Kind = Literal["file", "directory", "symlink", "hardlink", "character", "block", "fifo", "whiteout"]
 
-OPAQUE: Final = ("trusted.overlay.opaque", "user.overlay.opaque")
+OPAQUE: Final = "trusted.overlay.opaque"
+"""Only the kernel and root outside set it; ``user.overlay.opaque`` any step could, and it means nothing here."""
 _SPECIAL: Final[dict[int, Kind]] = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "directory",
@@ -121,7 +122,8 @@ def _json(entry: Entry) -> str:
     if owned:
         parts.append(f'"uid":{entry.uid}')
     if entry.xattrs:
-        values = ",".join(f'{quote(name)}:"{b64encode(value).decode()}"' for name, value in sorted(entry.xattrs))
+        named = sorted((text(os.fsencode(name)), value) for name, value in entry.xattrs)
+        values = ",".join(f'{quote(name)}:"{b64encode(value).decode()}"' for name, value in named)
         parts.append(f'"xattrs":{{{values}}}')
     return f"{{{','.join(parts)}}}"
 
@@ -144,6 +146,14 @@ def scan(folder: os.PathLike[str]) -> Tree:
 
 
 def _tree(folder: bytes, *, whiteouts: bool) -> Tree:
+    try:
+        return _walked(folder, whiteouts)
+    except OSError as error:
+        where = text(os.fsencode(error.filename or folder))
+        raise MachineError(f"{where}: {error.strerror}") from error
+
+
+def _walked(folder: bytes, whiteouts: bool) -> Tree:
     found: list[Entry] = []
     inodes: dict[tuple[int, int], list[Entry]] = {}
     for path, info in walk(folder):
@@ -152,7 +162,7 @@ def _tree(folder: bytes, *, whiteouts: bool) -> Tree:
             continue
         name = path[len(folder) + 1 :]
         _check_name(name)
-        entry = _entry(name, path, kind, info)
+        entry = _entry(name, path, kind, info, whiteouts=whiteouts)
         if whiteouts and kind == "character" and entry.device == (0, 0):
             entry = Entry(name, "whiteout")
         elif info.st_nlink > 1 and kind not in ("directory", "whiteout"):
@@ -180,7 +190,7 @@ def _check_name(name: bytes) -> None:
         )
 
 
-def _entry(name: bytes, path: bytes, kind: Kind, info: os.stat_result) -> Entry:
+def _entry(name: bytes, path: bytes, kind: Kind, info: os.stat_result, *, whiteouts: bool) -> Entry:
     entry = Entry(name, kind, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
     if kind == "symlink":
         entry.target = os.readlink(path)
@@ -190,12 +200,18 @@ def _entry(name: bytes, path: bytes, kind: Kind, info: os.stat_result) -> Entry:
     elif kind in ("character", "block"):
         entry.device = (os.major(info.st_rdev), os.minor(info.st_rdev))
     for attribute in os.listxattr(path, follow_symlinks=False):
-        if attribute in OPAQUE:
-            entry.opaque = True
+        if attribute == OPAQUE:
+            entry.opaque = whiteouts and os.getxattr(path, attribute, follow_symlinks=False) == b"y"
         elif kept(attribute):
+            _check_attribute(name, attribute)
             value = os.getxattr(path, attribute, follow_symlinks=False)
             entry.xattrs = (*entry.xattrs, (attribute, value))
     return entry
+
+
+def _check_attribute(name: bytes, attribute: str) -> None:
+    if "=" in attribute:
+        raise InputError(f"{text(name)}: a layer cannot hold an extended attribute with = in its name: {attribute!r}")
 
 
 def kept(attribute: str) -> bool:

@@ -31,6 +31,10 @@ _NODES: Final = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.
 _WHITEOUT: Final = b".wh."
 _OPAQUE: Final = b".wh..wh..opq"
 _MAX_OPEN: Final = 256
+_MACHINES: Final = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EPERM, errno.EACCES, errno.EMFILE, errno.ENFILE),
+    *(errno.EOPNOTSUPP, errno.ENOSYS),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def extract(
     """
     root = os.open(target, _FOLDER)
     try:
-        work = _Extraction(root, what, whiteouts, owner)
+        work = _Extraction(root, what, whiteouts, owner, limits or Limits())
         for member in read_tar(source, what, limits):
             work.apply(member)
         return work.finish()
@@ -67,28 +71,38 @@ def extract(
 
 class _Extraction:
     def __init__(
-        self, root: int, what: str, whiteouts: bool, owner: Callable[[int, int], tuple[int, int]] | None
+        self,
+        root: int,
+        what: str,
+        whiteouts: bool,
+        owner: Callable[[int, int], tuple[int, int]] | None,
+        limits: Limits,
     ) -> None:
         self._root = root
         self._what = what
         self._whiteouts = whiteouts
         self._owner = owner
+        self._limits = limits
         self._me = (os.geteuid(), os.getegid())
         self._open: dict[bytes, int] = {}
         self._folders: dict[bytes, Member] = {}
         self._made: set[bytes] = set()
         self._holding: set[bytes] = set()  # folders that something made here is below
+        self._touched: set[bytes] = set()  # folders that something was taken out of
         self._stale = False
         self._count = 0
         self._size = 0
+        self._names = 0
+        self._latest = 0
 
     def apply(self, member: Member) -> None:
         """Puts one member in its place."""
         entry = member.entry
         self._count += 1
         self._size += entry.size
-        if self._stale:
-            self._close()
+        self._latest = max(self._latest, member.mtime)
+        if self._stale or len(self._open) >= _MAX_OPEN:
+            self._close()  # only here: further down, descriptors are in use
         if self._owner is not None:
             entry.uid, entry.gid = self._owner(entry.uid, entry.gid)
         if not entry.path:
@@ -96,42 +110,70 @@ class _Extraction:
                 self._folders[b""] = member
             return
         folder, _, name = entry.path.rpartition(b"/")
+        if self._whiteouts and _WHITEOUT in folder and b"/" + _WHITEOUT in b"/" + folder:
+            raise DocumentError(f"{self._what}: {os.fsdecode(entry.path)!r}: below a name that removes something")
         try:
             if self._whiteouts and name.startswith(_WHITEOUT):
+                self._touched.add(folder)
                 self._whiteout(folder, name)
             else:
                 self._place(member, self._folder(folder), name)
-                self._remember(entry.path)
+                self._remember(entry.path, folder)
         except OSError as error:
             raise self._trouble(error, entry.path) from error
 
-    def _remember(self, path: bytes) -> None:
-        self._made.add(path)
-        while (path := path.rpartition(b"/")[0]) and path not in self._holding:
-            self._holding.add(path)
+    def _remember(self, path: bytes, folder: bytes) -> None:
+        if self._whiteouts:
+            self._made.add(path)
+        self._names += len(path)
+        while folder not in self._holding:
+            self._holding.add(folder)
+            self._names += len(folder)
+            folder = folder.rpartition(b"/")[0]
+        if self._names > self._limits.paths or len(self._holding) > self._limits.entries:
+            raise DocumentError(f"{self._what}: more names than allowed")
 
     def _trouble(self, error: OSError, path: bytes) -> Exception:
         where = f"{self._what}: {os.fsdecode(path)!r}"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EPERM, errno.EACCES, errno.EMFILE):
+        if error.errno in _MACHINES:
             return MachineError(f"{where}: cannot be unpacked: {error.strerror}")
         return DocumentError(f"{where}: cannot be unpacked: {error.strerror}")
 
     def finish(self) -> Extracted:
-        """Gives folders their owners, modes and times, which unpacking into them would have changed."""
+        """Gives folders their owners, modes and times, which unpacking into them would have changed.
+
+        One that the archive does not mention gets the archive's latest time, so that unpacking twice gives the same.
+        """
         try:
+            for path in (self._touched | self._holding) - self._folders.keys():
+                self._finish_folder(path, None)
             for path in sorted(self._folders, reverse=True):
                 self._finish_folder(path, self._folders[path])
         finally:
             self._close()
         return Extracted(self._count, self._size)
 
-    def _finish_folder(self, path: bytes, member: Member) -> None:
+    def _finish_folder(self, path: bytes, member: Member | None) -> None:
+        if len(self._open) >= _MAX_OPEN:
+            self._close()
+        try:
+            self._dress_folder(path, member)
+        except OSError as error:
+            raise self._trouble(error, path) from error
+
+    def _dress_folder(self, path: bytes, member: Member | None) -> None:
         try:
             folder = self._folder(path, make=False)
+            if member is None:
+                os.utime(folder, ns=(self._latest, self._latest))
+                return
             if path and not stat.S_ISDIR(self._lstat(path).st_mode):
                 return  # a later entry replaced it by a link to a folder
         except (FileNotFoundError, NotADirectoryError):
             return
+        for key in os.listxattr(folder):
+            if kept(key) and all(key != name for name, _ in member.entry.xattrs):
+                os.removexattr(folder, key)  # of the folder of a layer below
         self._dress(folder, member)
 
     def _lstat(self, path: bytes) -> os.stat_result:
@@ -140,8 +182,7 @@ class _Extraction:
 
     def _dress(self, file: int, member: Member) -> None:
         entry = member.entry
-        if (entry.uid, entry.gid) != self._me or entry.kind == "directory":
-            os.fchown(file, entry.uid, entry.gid)
+        os.fchown(file, entry.uid, entry.gid)  # always: in a setgid folder a new file's group is the folder's
         os.fchmod(file, entry.mode)
         for key, value in entry.xattrs:
             if kept(key):
@@ -199,8 +240,7 @@ class _Extraction:
 
     def _dress_by_name(self, member: Member, folder: int, name: bytes) -> None:
         entry = member.entry
-        if (entry.uid, entry.gid) != self._me:
-            os.chown(name, entry.uid, entry.gid, dir_fd=folder, follow_symlinks=False)
+        os.chown(name, entry.uid, entry.gid, dir_fd=folder, follow_symlinks=False)
         os.utime(name, ns=(member.mtime, member.mtime), dir_fd=folder, follow_symlinks=False)
 
     def _link(self, target: bytes, folder: int, name: bytes) -> None:
@@ -223,11 +263,15 @@ class _Extraction:
                 if not make:
                     raise
                 above, _, name = path.rpartition(b"/")
-                os.mkdir(name, 0o700, dir_fd=self._folder(above))
-                os.chmod(name, 0o755, dir_fd=self._folder(above))  # noqa: S103 - whatever the umask
+                try:
+                    os.mkdir(name, 0o700, dir_fd=self._folder(above))
+                except FileExistsError:
+                    raise DocumentError(
+                        f"{self._what}: {os.fsdecode(path)!r} is a link to something that is not there"
+                    ) from None
                 found = openat2(self._root, path, _FOLDER, IN_ROOT)
-            if len(self._open) >= _MAX_OPEN:
-                self._close()
+                os.fchown(found, *self._me)
+                os.fchmod(found, 0o755)  # whatever the umask and the folder above
             self._open[path] = found
         return found
 

@@ -7,6 +7,7 @@ headers are passed over, as docker does. What comes out has a normalised path: n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -30,17 +31,28 @@ _KINDS: Final[dict[bytes, Kind]] = {
     b"5": "directory",
     b"6": "fifo",
 }
-_MAX_ID: Final = 2**32 - 1
 _XATTR: Final = b"SCHILY.xattr."
+_OCTAL: Final = re.compile(rb"[0-7]+")
+_NUMBERS: Final = re.compile(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0([0-7]{11})[\0 ]([0-7]{11})[\0 ]")
+"""Mode, uid, gid, size and time as nearly everybody writes them."""
+_ODD: Final = re.compile(rb"\A/|//|(?:\A|/)\.\.?(?:/|\Z)|\0|[^/]{256}")
+"""What makes a name need a second look."""
+_MAX_OWNER: Final = 2**32 - 2
+"""The next number means "as it is" to chown(2)."""
+_MAX_TIME: Final = 2**34
+"""Seconds; file systems end before (ext4 in 2446)."""
+_OVERHEAD: Final = 2**30
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on an archive: entries, bytes of content in all, and bytes of one path."""
+    """Bounds on an archive: entries, bytes of content in all, bytes and parts of one path, bytes of all paths."""
 
     entries: int = 4_000_000
     size: int = 2**40
-    path: int = 4096
+    path: int = 3840  # of the 4096 that Linux takes; the rest is for where it is unpacked to
+    depth: int = 250
+    paths: int = 2**30
     extension: int = 1024 * 1024
 
 
@@ -62,18 +74,26 @@ class Member:
 
 
 class _Stream:
-    """A buffered source that can say how much was taken of it."""
+    """A buffered source that ends somewhere."""
 
-    def __init__(self, source: Source, what: str) -> None:
+    def __init__(self, source: Source, what: str, limit: int) -> None:
         self._source = source
         self._what = what
+        self._left = limit
         self._buffer = b""
         self._at = 0
+
+    def _read(self) -> bytes:
+        data = self._source.read(_CHUNK)
+        self._left -= len(data)
+        if self._left < 0:
+            raise DocumentError(f"{self._what}: the archive is larger than allowed")
+        return data
 
     def take(self, size: int, *, or_end: bool = False) -> bytes:
         """Exactly `size` bytes; with `or_end`, b"" where the stream has ended."""
         while len(self._buffer) - self._at < size:
-            more = self._source.read(_CHUNK)
+            more = self._read()
             if not more:
                 if or_end and self._at == len(self._buffer):
                     return b""
@@ -89,7 +109,7 @@ class _Stream:
         left = size
         while left:
             if self._at == len(self._buffer):
-                self._buffer, self._at = self._source.read(_CHUNK), 0
+                self._buffer, self._at = self._read(), 0
                 if not self._buffer:
                     raise DocumentError(f"{self._what}: the archive ends too soon")
             piece = self._buffer[self._at : self._at + left]
@@ -100,7 +120,7 @@ class _Stream:
     def drain(self) -> None:
         """To the end of the source, so that whoever hashes it has seen all."""
         self._buffer, self._at = b"", 0
-        while self._source.read(_CHUNK):
+        while self._read():
             pass
 
 
@@ -111,7 +131,7 @@ def read_tar(source: Source, what: str, limits: Limits | None = None) -> Generat
 
 class _Reader:
     def __init__(self, source: Source, what: str, limits: Limits) -> None:
-        self._stream = _Stream(source, what)
+        self._stream = _Stream(source, what, 2 * limits.size + _OVERHEAD)
         self._what = what
         self._limits = limits
         self._total = 0
@@ -162,19 +182,19 @@ class _Reader:
         # The low half of Adler-32 is one more than the sum of the bytes, modulo 65521, and thirty times faster.
         found = adler32(header[:148] + b"        " + header[156:]) & 0xFFFF
         stated = header[148:156].strip(b"\0 ")
-        if not stated.isdigit() or set(stated) & set(b"89") or found != (int(stated, 8) + 1) % 65521:
+        if not _OCTAL.fullmatch(stated) or found != (int(stated, 8) + 1) % 65521:
             raise DocumentError(f"{self._what}: not a tar archive, or a damaged one: a header's checksum is wrong")
 
     def _number(self, field: bytes) -> int:
-        """Octal, or base-256 as GNU tar writes what octal cannot hold."""
-        if field[0] == 0x80:
-            return int.from_bytes(field[1:], "big")
+        """Octal, or base-256 as GNU tar writes what octal cannot hold; below 2**63."""
         digits = field.strip(b"\0 ")
-        try:
-            value = int(digits, 8) if digits else 0
-        except ValueError:
-            value = -1
-        if value < 0:
+        if not digits:
+            return 0
+        if field[0] == 0x80:
+            value = int.from_bytes(field[1:], "big")
+        else:  # int() takes signs and underscores too
+            value = int(digits, 8) if _OCTAL.fullmatch(digits) else -1
+        if not 0 <= value < 2**63:
             raise DocumentError(f"{self._what}: a header with the number {field!r}")
         return value
 
@@ -196,55 +216,90 @@ class _Reader:
         name = extra.get(b"path") or _name(header)
         if kind not in _KINDS:
             raise DocumentError(f"{self._what}: {name!r}: entries of type {kind!r} are not supported")
-        if any(key.startswith(b"GNU.sparse.") for key in extra):
-            raise DocumentError(f"{self._what}: {name!r}: sparse entries are not supported")
-        link = extra.get(b"linkpath", header[157:257].split(b"\0", 1)[0])
         what = _KINDS[kind] if not (kind in (b"0", b"\0") and name.endswith(b"/")) else "directory"
-        size = self._field(extra, b"size", header[124:136]) if what == "file" else 0
-        entry = Entry(
-            path=self._path(name),
-            kind=what,
-            mode=self._number(header[100:108]) & 0o7777,
-            uid=self._field(extra, b"uid", header[108:116]),
-            gid=self._field(extra, b"gid", header[116:124]),
-            size=size,
-            target=self._path(link) if what == "hardlink" else link,
-        )
-        if max(entry.uid, entry.gid) >= _MAX_ID:
-            raise DocumentError(f"{self._what}: {name!r}: an owner that no system has: {entry.uid}:{entry.gid}")
-        if what in ("character", "block"):
-            entry.device = (self._number(header[329:337]), self._number(header[337:345]))
-            if entry.device[0] >= 1 << 12 or entry.device[1] >= 1 << 20:
-                raise DocumentError(f"{self._what}: {name!r}: a device that no system has: {entry.device}")
+        mode, uid, gid, size, time = self._numbers(header, extra)
+        entry = Entry(self._path(name), what, mode & 0o7777, uid, gid)
+        if what == "file":
+            entry.size = size
+        elif what in ("symlink", "hardlink"):
+            link = extra.get(b"linkpath", header[157:257].split(b"\0", 1)[0])
+            entry.target = self._path(link) if what == "hardlink" else link
+        elif what in ("character", "block"):
+            entry.device = self._device(header, name)
+        if extra:
+            self._extend(entry, extra)
+        return Member(entry, time, _nothing), entry.size
+
+    def _extend(self, entry: Entry, extra: dict[bytes, bytes]) -> None:
+        if any(key.startswith(b"GNU.sparse.") for key in extra):
+            raise DocumentError(f"{self._what}: {entry.path!r}: sparse entries are not supported")
         entry.xattrs = tuple(
             (key[len(_XATTR) :].decode("utf-8", "surrogateescape"), value)
             for key, value in extra.items()
             if key.startswith(_XATTR)
         )
-        return Member(entry, self._time(extra, header[136:148]), lambda: iter(())), size
+
+    def _device(self, header: bytes, name: bytes) -> tuple[int, int]:
+        major, minor = self._number(header[329:337]), self._number(header[337:345])
+        if major >= 2**12 or minor >= 2**20:
+            raise DocumentError(f"{self._what}: {name!r}: a device that no system has: {major}:{minor}")
+        return major, minor
+
+    def _numbers(self, header: bytes, extra: dict[bytes, bytes]) -> tuple[int, int, int, int, int]:
+        """Mode, uid, gid, size in bytes and time in nanoseconds."""
+        usual = None if extra else _NUMBERS.match(header, 100)
+        if usual:
+            mode, uid, gid, size, time = (int(digits, 8) for digits in usual.groups())
+            return mode, uid, gid, size, time * 1_000_000_000
+        return (
+            self._number(header[100:108]),
+            self._owner(extra, b"uid", header[108:116]),
+            self._owner(extra, b"gid", header[116:124]),
+            self._field(extra, b"size", header[124:136]),
+            self._time(extra, header[136:148]),
+        )
 
     def _field(self, extra: dict[bytes, bytes], key: bytes, field: bytes) -> int:
         if key not in extra:
             return self._number(field)
-        if not extra[key].isdigit() or len(extra[key]) > 19:
+        if not extra[key].isdigit() or len(extra[key]) > 18:
             raise DocumentError(f"{self._what}: an extended header with {key.decode()}={extra[key]!r}")
         return int(extra[key])
 
+    def _owner(self, extra: dict[bytes, bytes], key: bytes, field: bytes) -> int:
+        value = self._field(extra, key, field)
+        if value > _MAX_OWNER:
+            raise DocumentError(f"{self._what}: an owner that no system has: the {key.decode()} {value}")
+        return value
+
     def _time(self, extra: dict[bytes, bytes], field: bytes) -> int:
+        """In nanoseconds; a time that no file system holds becomes 0, as docker has it."""
         if b"mtime" not in extra:
-            return 0 if field[0] == 0xFF else self._number(field) * 1_000_000_000
+            seconds = 0 if field[0] == 0xFF else self._number(field)
+            return seconds * 1_000_000_000 if seconds < _MAX_TIME else 0
         whole, _, part = extra[b"mtime"].partition(b".")
-        if not whole.lstrip(b"-").isdigit() or (part and not part.isdigit()) or len(whole) > 15:
+        if not whole.removeprefix(b"-").isdigit() or (part and not part.isdigit()) or len(whole) > 20:
             raise DocumentError(f"{self._what}: an extended header with mtime={extra[b'mtime']!r}")
-        return max(int(whole) * 1_000_000_000 + int((part + b"000000000")[:9]), 0)
+        if whole.startswith(b"-") or int(whole) >= _MAX_TIME:
+            return 0
+        return int(whole) * 1_000_000_000 + int((part + b"000000000")[:9])
 
     def _path(self, name: bytes) -> bytes:
+        limits = self._limits
+        if not _ODD.search(name) and len(name) <= limits.path and name.count(b"/") < limits.depth:
+            return name.rstrip(b"/")
         parts = [part for part in name.split(b"/") if part not in (b"", b".")]
         if b".." in parts:
             raise DocumentError(f"{self._what}: {name!r}: leads out of the archive's root")
-        if b"\0" in name or len(name) > self._limits.path or any(len(part) > 255 for part in parts):
+        if b"\0" in name or len(name) > limits.path or any(len(part) > 255 for part in parts):
             raise DocumentError(f"{self._what}: a name that no file system takes: {name[:80]!r}")
+        if len(parts) > limits.depth:
+            raise DocumentError(f"{self._what}: a name of more than {limits.depth} parts: {name[:80]!r}")
         return b"/".join(parts)
+
+
+def _nothing() -> Iterator[bytes]:
+    return iter(())
 
 
 def _name(header: bytes) -> bytes:

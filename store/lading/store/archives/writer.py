@@ -108,7 +108,7 @@ def _header(entry: Entry, epoch: int) -> bytes:
 
 
 def _records(entry: Entry, name: bytes, link: bytes, size: int) -> list[tuple[bytes, bytes]]:
-    records = [(f"SCHILY.xattr.{key}".encode(), value) for key, value in entry.xattrs]
+    records = [(b"SCHILY.xattr." + os.fsencode(key), value) for key, value in entry.xattrs]
     if len(name) > 100:
         records.append((b"path", name))
     if len(link) > 100:
