@@ -20,6 +20,7 @@ from lading.store.errors import DocumentError
 
 _PAGE: Final = 1000
 _PAGE_SIZE: Final = 2 * 1024 * 1024
+_BATCH: Final = 16
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
@@ -60,15 +61,27 @@ def referrers(storage: Storage, request: Request) -> Answer:
     found = {str(item.digest): item for item in _tagged(storage, request.name, subject)}
     if wanted is not None:
         found = {key: item for key, item in found.items() if item.artifact_type == wanted}
-    found |= {
-        str(item.digest): item for item in storage.catalog.referrers(request.name, subject, wanted, after, _PAGE + 1)
-    }
+    found |= {str(item.digest): item for item in _recorded(storage, request.name, subject, wanted, after)}
     items, more = _fitting([found[key].json() for key in sorted(found) if key > after])
     headers: list[Pair] = [] if wanted is None else [("oci-filters-applied", "artifactType")]
     if more:
         query = urlencode({"last": items[-1]["digest"]} | ({} if wanted is None else {"artifactType": wanted}))
         headers.append(("link", f'</v2/{request.name}/referrers/{subject}?{query}>; rel="next"'))
     return json_answer({"schemaVersion": 2, "mediaType": INDEX, "manifests": items}, *headers, media_type=INDEX)
+
+
+def _recorded(storage: Storage, name: str, subject: Digest, wanted: str | None, after: str) -> list[Descriptor]:
+    """More than a page of the catalog, or all there is; a few at a time, since annotations can be large."""
+    found: list[Descriptor] = []
+    size = 0
+    while len(found) <= _PAGE and size <= _PAGE_SIZE:
+        batch = storage.catalog.referrers(name, subject, wanted, after, _BATCH)
+        found += batch
+        if len(batch) < _BATCH:
+            break
+        size += sum(len(json.dumps(item.json())) for item in batch)
+        after = str(batch[-1].digest)
+    return found
 
 
 def _fitting(items: list[dict[str, object]]) -> tuple[list[dict[str, object]], bool]:
