@@ -1,4 +1,4 @@
-"""The store under kills, rivals and odd places; and what it does not yet withstand, marked as expected to fail."""
+"""The store under kills, rivals, damage and odd places."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import CONFIG, EMPTY, LAYER, MANIFEST
 from lading.store.errors import LadingError, MachineError
-from lading.store.gc import collect
+from lading.store.gc import DamagedError, collect
 from lading.store.store import Store
 from lading.store.strict import canonical
 from suites.images import blobs_of, put_image, put_index, put_manifest
@@ -217,9 +217,6 @@ def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
         subprocess.run(["umount", "-l", str(root)], check=True)
 
 
-# What follows is known to be wrong. Each mark goes with the mending of what it names.
-
-
 def test_an_image_cannot_have_anothers_content_collected(store: Store) -> None:
     victim = put_image(store, b"layer")
     disguised = Descriptor("application/x-opaque", victim.digest, victim.size).json()
@@ -373,6 +370,136 @@ def test_finding_reads_each_manifest_once(store: Store) -> None:
     store.document = counted  # type: ignore[method-assign, assignment]
     assert store.find(image.digest.hex[:12]) == [image]
     assert reads <= 2
+
+
+def damage(store: Store, digest: Digest) -> None:
+    path = store.blobs.path(digest)
+    path.chmod(0o644)
+    path.write_bytes(b"{}")
+
+
+def test_what_is_damaged_can_be_given_up_or_mended(store: Store) -> None:
+    image, other = put_image(store, b"layer"), put_image(store, b"other")
+    raw = store.document(image).raw
+    index = put_index(store, image)
+    for name, descriptor in ((APP, image), ("docker.io/library/index:1", index), ("docker.io/library/o:1", other)):
+        store.tag(name, descriptor)
+    store.hold("0123456789abcdef", [index.digest])
+    damage(store, image.digest)
+    for name in (APP, "docker.io/library/index:1"):
+        with pytest.raises(DamagedError, match="nothing can be collected") as caught:
+            collect(store)
+        assert "lading rmi" in (caught.value.hint or "")
+        store.untag(name)
+    with pytest.raises(DamagedError, match="container 0123456789ab") as caught:
+        collect(store)
+    assert "lading rm 0123456789ab" in (caught.value.hint or "")
+    write_blob(store.blobs, raw)
+    collect(store)
+    assert blobs_of(store, image) <= set(store.blobs)
+    damage(store, image.digest)
+    store.drop("0123456789abcdef")
+    collect(store)
+    assert set(store.blobs) == blobs_of(store, other)
+
+
+def test_what_was_never_a_manifest_stops_nothing(store: Store) -> None:
+    image = put_image(store, b"layer")
+    store.tag(APP, image)
+    layer = Descriptor(MANIFEST, Digest.of(b"layer"), 5)
+    store.tag("docker.io/library/evil:1", put_index(store, layer))
+    write_blob(store.blobs, b"garbage")
+    assert collect(store).blobs == (Digest.of(b"garbage"),)
+
+
+def test_a_missing_manifest_of_a_name_stops_collection(store: Store) -> None:
+    image = put_image(store, b"layer")
+    store.tag(APP, image)
+    store.blobs.delete(image.digest)
+    with pytest.raises(DamagedError, match="is not here any more"):
+        collect(store)
+    store.untag(APP)
+    collect(store)
+    assert list(store.blobs) == []
+
+
+def test_collecting_passes_on_what_its_body_raises(store: Store) -> None:
+    with pytest.raises(BlockingIOError), store.collecting() as alone:
+        assert alone
+        raise BlockingIOError
+
+
+def test_a_damaged_database_is_a_machine_error(tmp_path: Path) -> None:
+    Store.open(tmp_path).close()
+    (tmp_path / "index.db").write_bytes(b"no database, but long enough to be looked at" * 100)
+    with pytest.raises(MachineError, match=r"index\.db: file is not a database") as caught:
+        Store.open(tmp_path)
+    assert caught.value.hint
+
+
+def test_a_failed_rollback_does_not_hide_why(store: Store) -> None:
+    with pytest.raises(KeyError), store.index.transaction():
+        store.index.run("ROLLBACK")
+        raise KeyError
+    assert store.index.one("SELECT 1") == (1,)
+
+
+def test_a_blob_that_cannot_be_read(store: Store) -> None:
+    digest = Digest.of(b"x")
+    store.blobs.path(digest).mkdir(parents=True)
+    with pytest.raises(MachineError, match="Is a directory"):
+        read_blob(store.blobs, digest)
+    with pytest.raises(MachineError, match="Is a directory"):
+        store.blobs.delete(digest)
+    folder = store.root / "blobs/sha512"
+    folder.write_bytes(b"")
+    with pytest.raises(MachineError, match="Not a directory"):
+        store.blobs.size(Digest.of(b"x", "sha512"))
+
+
+def test_many_open_a_new_store_at_once(tmp_path: Path) -> None:
+    code = """
+sys.stdin.readline()
+for number in range(20):
+    with Store.open(root / str(number)) as store:
+        store.tag("docker.io/library/app:1", put_image(store, b"1"))
+"""
+    workers = [start(code, tmp_path) for _ in range(6)]
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+    for worker in workers:
+        _, said = worker.communicate(timeout=120)
+        assert worker.returncode == 0, said
+
+
+def test_exports_to_one_folder_lose_nothing(tmp_path: Path) -> None:
+    code = """
+from lading.store import exchange
+with Store.open(root) as store:
+    for number in range(5):
+        name = f"{sys.argv[3]}-{number}"
+        with store.writing():
+            image = put_image(store, name.encode())
+            store.tag(f"docker.io/library/{name}:1", image)
+        exchange.write_layout(store, image, root / "layout", [name])
+"""
+    Store.open(tmp_path).close()
+    workers = [start(code, tmp_path, number) for number in range(4)]
+    for worker in workers:
+        _, said = worker.communicate(timeout=120)
+        assert worker.returncode == 0, said
+    assert len(json.loads((tmp_path / "layout/index.json").read_text())["manifests"]) == 20
+    assert {path.name for path in (tmp_path / "layout").iterdir()} == {"blobs", "index.json", "oci-layout"}
+
+
+def test_a_living_export_is_not_swept(store: Store) -> None:
+    with store.blobs.workshop() as folder:
+        (folder / "file").touch()
+        store.blobs.sweep()
+        assert (folder / "file").exists()
+    assert list((store.root / "tmp").iterdir()) == []
 
 
 def test_threads_share_a_store(store: Store) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,15 +18,14 @@ from typing import Self
 
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
-from lading.store.documents import CONFIG, MANIFEST, chain_ids, parse_config, parse_manifest
+from lading.store.documents import chain_ids
 from lading.store.errors import LadingError
 from lading.store.files import machine_errors
 from lading.store.mounts import unmount
 from lading.store.removal import remove_tree
 from lading.store.snapshots import TEMPORARY
 from lading.store.store import Store
-from lading.store.strict import canonical
-from lading.store.unpacking import unpack
+from lading.store.unpacking import unpack_layers
 
 Stack = Sequence[tuple[Descriptor, Digest]]
 """Layers and their diff IDs, bottom up."""
@@ -73,7 +71,7 @@ class Roots:
         snapshots, name = self._store.snapshots, chain_of(stack)
         found = snapshots.stat(name)
         if found is None or not found.committed:
-            _unpack(self._store, stack)
+            unpack_layers(snapshots, self._store.blobs, stack)
         return name
 
     @contextmanager
@@ -114,7 +112,7 @@ class Roots:
         # Its files first: where the disk is full, forgetting a row needs room too.
         with suppress(LadingError, OSError):
             remove_tree(snapshots.upper(key))
-        with suppress(LadingError, sqlite3.Error):
+        with suppress(LadingError):
             snapshots.remove(key)
 
     @contextmanager
@@ -137,26 +135,6 @@ def chain_of(stack: Stack) -> str:
 
 def _key(work: Path, name: str) -> str:
     return f"{TEMPORARY}build-{work.name}-{name}"
-
-
-def _unpack(store: Store, stack: Stack) -> None:
-    """Unpacks what is missing of `stack`, by way of the documents that an image of it would have."""
-    config = canonical(
-        {
-            "architecture": "any",
-            "os": "any",
-            "rootfs": {"type": "layers", "diff_ids": [str(diff_id) for _, diff_id in stack]},
-        }
-    )
-    manifest = canonical(
-        {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": Descriptor.of(config, CONFIG).json(),
-            "layers": [descriptor.json() for descriptor, _ in stack],
-        }
-    )
-    unpack(store.snapshots, store.blobs, parse_manifest(manifest, MANIFEST, "layers"), parse_config(config, "layers"))
 
 
 def _sweep(works: Path, store: Store) -> None:

@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "tag": Entry("Give an image another name"),
     "rmi": Entry("Remove images"),
     "save": Entry("Write an image to an OCI layout or a docker archive"),
+    "load": Entry("Read images from an OCI layout or an archive"),
     "unpack": Entry("Unpack an image ahead of its first run, or anew"),
     "push": Entry("Upload an image and its evidence to a registry"),
     "pull": Entry("Download an image and its evidence from a registry"),

@@ -15,6 +15,8 @@ from typing import Protocol, Self
 
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
+from lading.store.hashing import CHUNK
+from lading.store.progress import Task
 from lading.store.strict import MAX_SIZE
 
 
@@ -76,7 +78,19 @@ class Blobs(Protocol):
         ...
 
 
-def read_blob(blobs: Blobs, digest: Digest, *, limit: int = MAX_SIZE) -> bytes:
+class Source(Protocol):
+    """What blobs are read from."""
+
+    def size(self, digest: Digest) -> int | None:
+        """In bytes, None where the blob is not here."""
+        ...
+
+    def open(self, digest: Digest) -> BlobReader:
+        """A verifying reader. Raises `MissingBlobError`."""
+        ...
+
+
+def read_blob(blobs: Source, digest: Digest, *, limit: int = MAX_SIZE) -> bytes:
     """The whole verified content. Raises `DocumentError` beyond `limit` bytes."""
     with blobs.open(digest) as reader:
         data = reader.read(limit + 1)
@@ -87,6 +101,16 @@ def read_blob(blobs: Blobs, digest: Digest, *, limit: int = MAX_SIZE) -> bytes:
             if len(data) > limit:
                 raise DocumentError(f"{digest}: more than the {limit} bytes allowed here")
     return data
+
+
+def copy_blob(source: Source, digest: Digest, target: Blobs, task: Task | None = None) -> None:
+    """Copies a blob, verified. Raises `DocumentError`, keeping nothing, where it is not what its digest says."""
+    with source.open(digest) as reader, target.writer(digest.algorithm) as writer:
+        while data := reader.read(CHUNK):
+            writer.write(data)
+            if task:
+                task.advance(len(data))
+        writer.commit(digest)
 
 
 def write_blob(blobs: Blobs, data: bytes) -> Digest:

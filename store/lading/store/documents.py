@@ -246,6 +246,15 @@ def _argv(fields: Fields, name: str) -> tuple[str, ...] | None:
     return fields.strings(name) if name in fields else None
 
 
+def stack(manifest: Manifest, config: ImageConfig) -> list[tuple[Descriptor, Digest]]:
+    """The layers and their diff IDs, bottom up. Raises `DocumentError` where their numbers differ."""
+    if len(manifest.layers) != len(config.diff_ids):
+        raise DocumentError(
+            f"{manifest.descriptor.digest}: {len(manifest.layers)} layers, but its config lists {len(config.diff_ids)}"
+        )
+    return list(zip(manifest.layers, config.diff_ids, strict=True))
+
+
 def chain_ids(diff_ids: tuple[Digest, ...]) -> tuple[Digest, ...]:
     """The chain ID of every layer from the bottom up (config.md, "Layer ChainID")."""
     chain: list[Digest] = []

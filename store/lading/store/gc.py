@@ -87,12 +87,12 @@ class _Walk:
 
     def run(self) -> _Walk:
         """Itself, when all is visited."""
-        for reference in self._store.references():
-            root = _Root(reference.name, f"`lading pull {reference.name}` mends it, `lading rmi {reference.name}`")
-            self._start(reference.descriptor, root)
         for holder, digest, kind in self._store.index.all("SELECT id, digest, media_type FROM lease"):
             root = _Root(f"container {holder[:12]}", f"pulling its image mends it, `lading rm {holder[:12]}`")
             self._start(Descriptor(kind, Digest.parse(digest), 0), root)
+        for reference in self._store.references():
+            root = _Root(reference.name, f"`lading pull {reference.name}` mends it, `lading rmi {reference.name}`")
+            self._start(reference.descriptor, root)
         while self._waiting:
             self._visit(*self._waiting.pop())
         return self

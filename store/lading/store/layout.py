@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from lading.store.documents import INDEX
@@ -17,7 +18,7 @@ REF_NAME: Final = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME: Final = "io.containerd.image.name"
 
 
-def index_json(entries: list[dict[str, object]]) -> bytes:
+def index_json(entries: Sequence[Mapping[str, object]]) -> bytes:
     """An index of the given descriptors."""
     return canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
 from lading.store.blobs import Blobs
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
-from lading.store.documents import ImageConfig, Manifest, chain_ids
-from lading.store.errors import DocumentError
+from lading.store.documents import ImageConfig, Manifest, chain_ids, stack
 from lading.store.layers import apply_layer
 from lading.store.mounts import unmount
 from lading.store.progress import QUIET, Progress
@@ -22,12 +22,16 @@ def unpack(
 
     Every blob and archive is held to its digest. A kill leaves nothing that counts. Raises `DocumentError`.
     """
-    if len(manifest.layers) != len(config.diff_ids):
-        raise DocumentError(
-            f"{manifest.descriptor.digest}: {len(manifest.layers)} layers, but its config lists {len(config.diff_ids)}"
-        )
+    return unpack_layers(snapshots, blobs, stack(manifest, config), progress)
+
+
+def unpack_layers(
+    snapshots: OverlaySnapshots, blobs: Blobs, layers: Sequence[tuple[Descriptor, Digest]], progress: Progress = QUIET
+) -> str | None:
+    """As `unpack`, of layers and their diff IDs, bottom up, that need not be an image's yet."""
     parent: str | None = None
-    for layer, diff_id, chain in zip(manifest.layers, config.diff_ids, chain_ids(config.diff_ids), strict=True):
+    chains = chain_ids(tuple(diff_id for _, diff_id in layers))
+    for (layer, diff_id), chain in zip(layers, chains, strict=True):
         name = str(chain)
         found = snapshots.stat(name)
         if found is None or not found.committed:

@@ -1,0 +1,30 @@
+"""`lading load`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lading.cli.common import Quiet, short
+from lading.cli.session import Session
+
+
+def load(
+    ctx: typer.Context,
+    source: Annotated[
+        str, typer.Option("-i", "--input", metavar="FILE|oci:DIR", help="A layout, or an archive of one or of docker's")
+    ],
+    tag: Annotated[str | None, typer.Option("-t", "--tag", metavar="NAME", help="Its name instead of its own")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Read images from an OCI layout or an archive.
+
+    Evidence in a layout comes along. Nothing is judged here: `run`, `verify` and `build` do that.
+    """
+    from lading.host.loading import load as read  # noqa: PLC0415
+
+    session = Session.of(ctx)
+    session.quiet = quiet
+    for image in read(session.host.store, source, tag, session.host.progress):
+        session.output.result(f"Loaded: {short(image.name)}" if not quiet else short(image.name))

@@ -1,0 +1,179 @@
+"""Images from other tools: OCI image layouts as a folder or a tar archive, and docker's archive.
+
+What is read is taken into the store, every blob held to its digest and every docker layer to its diff ID; nothing
+is named here. Callers stay inside `Store.writing` until they have named what they keep. An archive is read once,
+from front to back: each of its files becomes a blob, and what turns out to be none of an image's is collected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from lading.store.blobs import Source, copy_blob, read_blob
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.documents import CONFIG, DOCUMENTS, LAYER, MANIFEST, Index, Manifest, parse_config, parse_document
+from lading.store.errors import DocumentError, InputError
+from lading.store.files import FileBlobs, machine_errors
+from lading.store.layout import CONTAINERD_NAME, REF_NAME
+from lading.store.progress import QUIET, Progress, Task
+from lading.store.spilling import Spilled, plain, spill
+from lading.store.store import Store
+from lading.store.strict import MAX_SIZE, Fields, canonical, parse
+
+Loaded = tuple[tuple[str, ...], Descriptor]
+"""The names that whoever wrote it gave an image, as they stand there, and what it is."""
+
+_MAX_DEPTH: Final = 4
+"""Indexes within indexes."""
+_MAX_IMAGES: Final = 4096
+_EVIDENCE: Final = re.compile(r"(?:^|[:@])(sha256-[0-9a-f]{64}(?:\.[a-z]+)?)$")
+"""Tags of cosign's older form, and of registries without referrers."""
+
+
+def read_layout(store: Store, folder: Path, progress: Progress = QUIET) -> list[Loaded]:
+    """The images of the layout at `folder`; evidence comes along. Raises `DocumentError`, `InputError`."""
+    entries = layout_entries(folder)
+    task = progress.task(f"loading {folder.name}")
+    loaded = _take(store, FileBlobs(folder), [entry for entry, _ in entries], task)
+    task.done()
+    return loaded
+
+
+def read_archive(store: Store, file: Path, progress: Progress = QUIET) -> list[Loaded]:
+    """The images of a tar archive that holds a layout, or is docker's; one that is both is read as a layout."""
+    spilled = spill(store.blobs, file, progress)
+    if b"index.json" in spilled.paths and b"oci-layout" in spilled.paths:
+        return _from_oci(store, spilled)
+    if b"manifest.json" in spilled.paths:
+        return _from_docker(store, spilled)
+    raise InputError(f"{file}: neither an OCI image layout nor docker's archive")
+
+
+def read_oci_archive(store: Store, file: Path, progress: Progress = QUIET) -> list[Loaded]:
+    """The images of a layout in a tar archive, which may be compressed by gzip or zstd."""
+    return _from_oci(store, spill(store.blobs, file, progress))
+
+
+def read_docker_archive(store: Store, file: Path, progress: Progress = QUIET) -> list[Loaded]:
+    """The images of an archive by `docker save`, as OCI images with uncompressed layers."""
+    return _from_docker(store, spill(store.blobs, file, progress))
+
+
+def layout_entries(folder: Path) -> list[tuple[Descriptor, dict[str, object]]]:
+    """What a layout's `index.json` lists, read and as it stands there. Raises `DocumentError`, `InputError`."""
+    path = folder / "index.json"
+    with machine_errors(path):
+        try:
+            with path.open("rb") as stream:
+                raw = stream.read(MAX_SIZE + 1)
+        except FileNotFoundError:
+            raise InputError(f"{folder}: not an OCI image layout: it has no index.json") from None
+    return _entries(raw, str(path))
+
+
+def _entries(raw: bytes, what: str) -> list[tuple[Descriptor, dict[str, object]]]:
+    items = Fields(parse(raw, what), what).items("manifests")
+    if len(items) > _MAX_IMAGES:
+        raise DocumentError(f"{what}: more than {_MAX_IMAGES} entries")
+    names = [f"{what}: manifests[{at}]" for at in range(len(items))]
+    return [(Descriptor.parse(item, name), Fields(item, name).rest()) for item, name in zip(items, names, strict=True)]
+
+
+def _from_oci(store: Store, spilled: Spilled) -> list[Loaded]:
+    raw = read_blob(spilled, spilled.at("index.json"))
+    entries = _entries(raw, f"{spilled.what}: index.json")
+    return _take(store, spilled, [entry for entry, _ in entries], QUIET.task(""))
+
+
+def _take(store: Store, source: Source, entries: Sequence[Descriptor], task: Task) -> list[Loaded]:
+    """The images among the entries, everything taken over; what is evidence is not among them."""
+    carrier = _Carrier(store, source, task)
+    images: dict[Digest, tuple[list[str], Descriptor]] = {}
+    for entry in entries:
+        if entry.media_type not in DOCUMENTS:
+            continue  # "implementations SHOULD ignore" what they do not know
+        name = entry.annotations.get(CONTAINERD_NAME) or entry.annotations.get(REF_NAME)
+        tag = _EVIDENCE.search(name) if name else None
+        legacy = tag.group(1) if tag and tag.group(1).endswith((".sig", ".att")) else None
+        document = carrier.carry(entry, legacy)
+        if tag or document.subject:
+            continue
+        names, _ = images.setdefault(entry.digest, ([], document.descriptor))
+        if name and name not in names:
+            names.append(name)
+    return [(tuple(names), descriptor) for names, descriptor in images.values()]
+
+
+class _Carrier:
+    """Takes documents with all below them from a source into a store, each once."""
+
+    def __init__(self, store: Store, source: Source, task: Task) -> None:
+        self._store = store
+        self._source = source
+        self._task = task
+        self._done: dict[tuple[Digest, str], Manifest | Index] = {}
+
+    def carry(self, descriptor: Descriptor, tag: str | None = None, depth: int = 0) -> Manifest | Index:
+        """A document; what it consists of is there before it is."""
+        key = (descriptor.digest, descriptor.media_type)
+        if key in self._done and tag is None:
+            return self._done[key]
+        document = self._read(descriptor)
+        if isinstance(document, Manifest):
+            for part in (document.config, *document.layers):
+                self._blob(part)
+        elif depth == _MAX_DEPTH:
+            raise DocumentError(f"{descriptor.digest}: an index more than {_MAX_DEPTH} deep in others")
+        else:
+            for child in document.manifests:
+                if child.media_type in DOCUMENTS and self._source.size(child.digest) is not None:
+                    self.carry(child, None, depth + 1)
+        self._store.put_manifest(document.raw, descriptor.media_type, tag=tag)
+        self._done[key] = document
+        return document
+
+    def _read(self, descriptor: Descriptor) -> Manifest | Index:
+        raw = read_blob(self._source, descriptor.digest)
+        _check_size(descriptor, len(raw))
+        return parse_document(raw, descriptor.media_type, str(descriptor.digest))
+
+    def _blob(self, part: Descriptor) -> None:
+        size = self._source.size(part.digest)
+        if size is not None:
+            _check_size(part, size)
+        if size is None or self._store.blobs.size(part.digest) != size:
+            copy_blob(self._source, part.digest, self._store.blobs, self._task)
+
+
+def _check_size(descriptor: Descriptor, size: int) -> None:
+    if size != descriptor.size:
+        raise DocumentError(f"{descriptor.digest}: has {size} bytes, but its descriptor says {descriptor.size}")
+
+
+def _from_docker(store: Store, spilled: Spilled) -> list[Loaded]:
+    what = f"{spilled.what}: manifest.json"
+    items = parse(read_blob(spilled, spilled.at("manifest.json")), what)
+    if not isinstance(items, list) or len(items) > _MAX_IMAGES:  # pyright: ignore[reportUnknownArgumentType]
+        raise DocumentError(f"{what}: expected an array of images")
+    return [_docker_image(store, spilled, Fields(item, what)) for item in items]  # pyright: ignore[reportUnknownVariableType]
+
+
+def _docker_image(store: Store, spilled: Spilled, fields: Fields) -> Loaded:
+    digest = spilled.at(fields.text("Config"))
+    raw = read_blob(spilled, digest)
+    config = parse_config(raw, f"{spilled.what}: the config {digest}")
+    files = fields.strings("Layers")
+    if len(files) != len(config.diff_ids):
+        raise DocumentError(f"{fields.what}: {len(files)} layers, but the config lists {len(config.diff_ids)}")
+    layers = [plain(spilled, file, diff_id) for file, diff_id in zip(files, config.diff_ids, strict=True)]
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": Descriptor(CONFIG, digest, len(raw)).json(),
+        "layers": [Descriptor(LAYER, diff_id, size).json() for diff_id, size in layers],
+    }
+    return fields.strings("RepoTags"), store.put_manifest(canonical(manifest), MANIFEST)

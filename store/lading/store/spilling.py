@@ -1,0 +1,146 @@
+"""A tar archive of files that are blobs, or become some: read once, from front to back, into a blob store."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import Final
+
+from lading.store.archives.compression import Source as Stream
+from lading.store.archives.compression import decoder, detect
+from lading.store.archives.reader import Limits, Member, read_tar
+from lading.store.blobs import BlobReader, Blobs, MissingBlobError
+from lading.store.digests import Digest
+from lading.store.documents import LAYER, LAYER_GZIP, LAYER_ZSTD
+from lading.store.errors import DocumentError, InputError
+from lading.store.files import machine_errors
+from lading.store.hashing import CHUNK
+from lading.store.progress import Progress, Task
+
+_LIMITS: Final = Limits(entries=65536)
+_MAX_LINKS: Final = 8
+_RATIO: Final = 1000
+_ALWAYS: Final = 1024 * 1024 * 1024
+_TYPES: Final = {"gzip": LAYER_GZIP, "zstd": LAYER_ZSTD, None: LAYER}
+
+
+class Spilled:
+    """The files of an archive, by path, and the blobs that they are now; what was not in it cannot be read here."""
+
+    def __init__(self, blobs: Blobs, what: str) -> None:
+        self.blobs = blobs
+        self.what = what
+        self.paths: dict[bytes, Digest] = {}
+        self._here: set[Digest] = set()
+
+    def add(self, path: bytes, digest: Digest) -> None:
+        """A file that is a blob now."""
+        self.paths[path] = digest
+        self._here.add(digest)
+
+    def at(self, path: str) -> Digest:
+        """The blob that a file became. Raises `DocumentError` where there is no such file."""
+        found = self.paths.get(os.fsencode(posixpath.normpath(path)))
+        if found is None:
+            raise DocumentError(f"{self.what}: holds no file {path!r}")
+        return found
+
+    def size(self, digest: Digest) -> int | None:
+        """In bytes, None where the blob was not in the archive."""
+        return self.blobs.size(digest) if digest in self._here else None
+
+    def open(self, digest: Digest) -> BlobReader:
+        """A verifying reader. Raises `MissingBlobError`."""
+        if digest not in self._here:
+            raise MissingBlobError(f"{digest}: not in {self.what}")
+        return self.blobs.open(digest)
+
+
+def spill(blobs: Blobs, file: Path, progress: Progress) -> Spilled:
+    """Reads an archive. A file under ``blobs/ALGORITHM/HEX`` is held to that digest. Raises `DocumentError`."""
+    spilled = Spilled(blobs, str(file))
+    links: dict[bytes, bytes] = {}
+    with machine_errors(file), _archive(file, progress) as stream:
+        for member in read_tar(stream, str(file), _LIMITS):
+            entry = member.entry
+            if entry.kind == "file":
+                spilled.add(entry.path, _put(blobs, member))
+            elif entry.kind == "hardlink":
+                links[entry.path] = entry.target
+            elif entry.kind == "symlink":
+                links[entry.path] = posixpath.normpath(posixpath.join(posixpath.dirname(entry.path), entry.target))
+    for path in links:
+        target = path
+        for _ in range(_MAX_LINKS):
+            target = links.get(target, target)
+        if target in spilled.paths:
+            spilled.add(path, spilled.paths[target])
+    return spilled
+
+
+def _put(blobs: Blobs, member: Member) -> Digest:
+    parts = os.fsdecode(member.entry.path).split("/")
+    expected = Digest.parse(":".join(parts[1:])) if len(parts) == 3 and parts[0] == "blobs" else None
+    with blobs.writer(expected.algorithm if expected else "sha256") as writer:
+        for piece in member.content():
+            writer.write(piece)
+        return writer.commit(expected)
+
+
+@contextmanager
+def _archive(file: Path, progress: Progress) -> Iterator[Stream]:
+    """The uncompressed bytes of a file."""
+    with file.open("rb") as stream:
+        info = os.fstat(stream.fileno())
+        task = progress.task(f"loading {file.name}", info.st_size or None)
+        yield _uncompressed(stream, task, str(file))
+        task.done()
+
+
+class _Counted:
+    def __init__(self, stream: BufferedReader, task: Task) -> None:
+        self._stream = stream
+        self._task = task
+
+    def read(self, size: int, /) -> bytes:
+        data = self._stream.read(size)
+        self._task.advance(len(data))
+        return data
+
+
+def _uncompressed(stream: BufferedReader, task: Task, what: str) -> Stream:
+    kind = detect(stream.peek(8)[:8])
+    if kind not in _TYPES:
+        raise InputError(f"{what}: compressed by {kind}", hint="decompress it first")
+    return decoder(_Counted(stream, task), _TYPES[kind], what)
+
+
+def plain(spilled: Spilled, path: str, diff_id: Digest) -> tuple[Digest, int]:
+    """The layer at `path` as an uncompressed blob, and its size. Raises `DocumentError` unless it is `diff_id`."""
+    digest = spilled.at(path)
+    blobs = spilled.blobs
+    if digest != diff_id:
+        _decompress(spilled, path, digest, diff_id)
+    return diff_id, blobs.size(diff_id) or 0
+
+
+def _decompress(spilled: Spilled, path: str, digest: Digest, diff_id: Digest) -> None:
+    what = f"{spilled.what}: layer {path}"
+    limit = max(_ALWAYS, (spilled.size(digest) or 0) * _RATIO)
+    with spilled.open(digest) as head:
+        kind = detect(head.read(8))
+    with spilled.open(digest) as reader, spilled.blobs.writer(diff_id.algorithm) as writer:
+        source = decoder(reader, _TYPES.get(kind, LAYER), what)
+        written = 0
+        while data := source.read(CHUNK):
+            written += writer.write(data)
+            if written > limit:
+                raise DocumentError(f"{what}: unpacks to more than {limit} bytes")
+        try:
+            writer.commit(diff_id)
+        except DocumentError:
+            raise DocumentError(f"{what}: is not the archive {diff_id} that the image's config names") from None

@@ -1,0 +1,85 @@
+"""How images are addressed, named, unnamed and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lading.host.images import Images
+from lading.host.loading import load
+from lading.store import exchange
+from lading.store.errors import InputError
+from lading.store.store import Store
+from suites.images import blobs_of, put_image, put_index, put_referrer
+
+APP = "docker.io/library/app:latest"
+OWN = "docker.io/library/own:latest"
+ORIGIN = "registry.example.com/app:1"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "root") as store:
+        yield store
+
+
+def test_a_child_is_judged_under_the_names_of_the_indexes_that_list_it(store: Store) -> None:
+    child = put_image(store, b"layer")
+    store.tag(APP, put_index(store, put_index(store, child)), [ORIGIN])
+    located = Images(store).get(child.digest.hex[:12])
+    assert (located.descriptor, located.names, located.origins) == (child, (APP,), (ORIGIN,))
+    assert located.own == ()
+    store.tag(OWN, child)
+    assert [found.name for found in store.names_reaching(child.digest)] == [OWN, APP]
+    assert Images(store).get(str(child.digest)).own == (OWN,)
+
+
+def test_a_child_of_an_index_is_not_removed_alone(store: Store) -> None:
+    child = put_image(store, b"layer")
+    store.tag(APP, put_index(store, child))
+    images = Images(store)
+    for force in (False, True):
+        with pytest.raises(InputError, match=f"is part of {APP}"):
+            images.remove(child.digest.hex, force=force)
+    images.tag(child.digest.hex, "own")
+    names, collected = images.remove(child.digest.hex)
+    assert names == [OWN]
+    assert collected.blobs == ()
+    assert blobs_of(store, child) <= set(store.blobs)
+    images.remove("app")
+    assert list(store.blobs) == []
+
+
+def test_a_new_name_inherits_the_origins_of_an_index(store: Store) -> None:
+    child = put_image(store, b"layer")
+    store.tag(APP, put_index(store, child), [ORIGIN])
+    Images(store).tag(str(child.digest), "own")
+    found = store.reference(OWN)
+    assert found is not None
+    assert found.origins == (ORIGIN,)
+
+
+def test_loading_names_what_is_there_in_full(store: Store, tmp_path: Path) -> None:
+    image = put_image(store, b"layer")
+    put_referrer(store, image, b"signed")
+    exchange.write_layout(store, image, tmp_path / "layout", ["app", "localhost/x:1"], evidence=True)
+    exchange.write_oci_archive(store, image, tmp_path / "a.tar", [])
+    with Store.open(tmp_path / "other") as other:
+        for source in (f"oci:{tmp_path / 'layout'}", str(tmp_path / "layout")):
+            loaded = load(other, source)
+            assert [found.name for found in loaded] == [APP, "localhost/x:1"]
+        assert len(other.referrers(image.digest)) == 1
+        with pytest.raises(InputError, match="no image with a name"):
+            load(other, str(tmp_path / "a.tar"))
+        assert [found.name for found in load(other, f"oci-archive:{tmp_path / 'a.tar'}", "own")] == [OWN]
+
+
+def test_nothing_is_named_where_one_name_is_bad(store: Store, tmp_path: Path) -> None:
+    image = put_image(store, b"layer")
+    exchange.write_layout(store, image, tmp_path / "layout", ["app", "NOT A NAME"])
+    with Store.open(tmp_path / "other") as other:
+        with pytest.raises(InputError, match="cannot be used"):
+            load(other, str(tmp_path / "layout"))
+        assert other.references() == []
