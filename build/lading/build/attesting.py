@@ -1,33 +1,23 @@
-"""What attests an image: signed links in the DAG artifact, the provenance that names it, the signature.
-
-The key is opened when something has to be signed, never before. Attestations are made anew only where what they
-say would be different: parameters, names, signer.
-"""
+"""What attests an image built from a Dockerfile: a link for each step with a product, the DAG, the provenance."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import cast
+from dataclasses import dataclass
 
-from lading.build.cache import Cache, Product, key_of
+from lading.build.attestations import Attestations, Testimony
+from lading.build.cache import Cache
 from lading.build.executor import WEAK
 from lading.build.graph import CopyOp, Graph, RunOp
 from lading.build.image import timestamp
-from lading.build.request import BuildRequest, KeySource, Tools
+from lading.build.request import BuildRequest, Tools
 from lading.build.state import FROM, Solved
-from lading.store.blobs import write_blob
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
-from lading.store.documents import MANIFEST
-from lading.verify import dag_artifact, signing
-from lading.verify.attach import Artifact
 from lading.verify.dag import Dag, Edge, LayerRef, Node
-from lading.verify.keys import Signer
 from lading.verify.links import TREE
 from lading.verify.provenance import DOCKERFILE_BUILD, Provenance, arguments, dag_byproduct
-from lading.verify.statements import SIGN, ResourceDescriptor, Statement, Subject
+from lading.verify.statements import ResourceDescriptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,79 +43,10 @@ class Attester:
 
     def attest(self, image: Descriptor, begun: float) -> tuple[tuple[Descriptor, ...], bool]:
         """The attestations of `image`, and whether they are those of an earlier build. None without a key."""
-        source = self.tools.key
-        if source is None:
-            return (), False
-        key = self._key(image, source)
-        with self.cache.lock(key):
-            held = self._held(key)
-            if held:
-                return held, True
-            made = self._make(image, source, begun)
-            self.cache.put("image", key, json.dumps([descriptor.json() for descriptor in made]).encode())
-            return made, False
-
-    def _key(self, image: Descriptor, source: KeySource) -> str:
-        provenance = self._provenance(None, 0)
-        return key_of(
-            {
-                "image": str(image.digest),
-                "names": list(self._repositories()),
-                "signer": source.fingerprint,
-                "provenance": provenance.predicate(),
-                "dag": self._dag()[0].raw().decode(),
-            }
-        )
-
-    def _held(self, key: str) -> tuple[Descriptor, ...]:
-        raw = self.cache.get("image", key)
-        try:
-            rows = cast("list[object]", json.loads(raw)) if raw else []
-        except ValueError:
-            return ()
-        found = tuple(Descriptor.parse(row, "cache row") for row in rows)
-        blobs = self.tools.store.blobs
-        here = all(blobs.size(descriptor.digest) is not None for descriptor in found)
-        known = {descriptor.digest for descriptor in found}
-        return found if here and known else ()
-
-    def _make(self, image: Descriptor, source: KeySource, begun: float) -> tuple[Descriptor, ...]:
-        signer = source.open()
-        created = timestamp(self.tools.clock())
         dag, steps = self._dag()
-        envelopes = [self._envelope(step, signer) for step in steps]
-        artifact = dag_artifact.artifact(image, dag, envelopes)
-        provenance = self._provenance(artifact.descriptor.digest, begun)
-        subjects = self._subjects(image)
-        artifacts = (
-            signing.attest(image, Statement(subjects, SIGN), signer, created),
-            signing.attest(image, provenance.statement(subjects), signer, created),
-            artifact,
-        )
-        return tuple(self._store(one) for one in artifacts)
-
-    def _store(self, artifact: Artifact) -> Descriptor:
-        for blob in artifact.blobs:
-            write_blob(self.tools.store.blobs, blob)
-        stored = self.tools.store.put_manifest(artifact.manifest, MANIFEST)
-        return replace(stored, artifact_type=artifact.artifact_type)
-
-    def _envelope(self, step: int, signer: Signer) -> bytes:
-        """The link of a step, signed now if no build before signed it."""
-        product = self.solved.products[step]
-        if product.envelope:
-            return product.envelope
-        envelope = signing.seal(Statement.parse(product.statement), signer).raw()
-        signed = Product(product.layer, product.statement, envelope)
-        self.cache.put("action", self.solved.keys[step], signed.raw())
-        return envelope
-
-    def _repositories(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(_repository(name) for name in self.request.names))
-
-    def _subjects(self, image: Descriptor) -> tuple[Subject, ...]:
-        names = self._repositories()
-        return tuple(signing.subject_of(image, name) for name in names) or (signing.subject_of(image),)
+        products = [(self.solved.keys[step], self.solved.products[step]) for step in steps]
+        testimony = Testimony(dag, products, lambda artifact: self._provenance(artifact, begun))
+        return Attestations(self.tools, self.cache, image, self.request.names).attest(testimony)
 
     def _dag(self) -> tuple[Dag, list[int]]:
         """The document, and the steps whose links its numbers mean."""
@@ -219,10 +140,3 @@ class Attester:
         bases = tuple(self.solved.images[name].record().resource() for name in self.graph.images)
         context = self.solved.context
         return (*bases, ResourceDescriptor.of(context, "context")) if context else bases
-
-
-def _repository(name: str) -> str:
-    """A full reference without tag and digest."""
-    name = name.partition("@")[0]
-    folder, slash, last = name.rpartition("/")
-    return f"{folder}{slash}{last.partition(':')[0]}"

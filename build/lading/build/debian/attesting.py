@@ -1,32 +1,25 @@
-"""What attests an image of packages: a signed link for each part, the DAG, the provenance, the signature."""
+"""What attests an image of packages: a link for each part, the DAG, the provenance."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import cast
+from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from lading.build.cache import Cache, key_of
+from lading.build.attestations import Attestations, Testimony
+from lading.build.cache import Cache
 from lading.build.debian.apt import Resolution
 from lading.build.debian.packages import Solved
 from lading.build.debian.release import PackageRecord
 from lading.build.debian.spec import DebianSpec, ImageSettings
 from lading.build.image import timestamp
-from lading.build.request import BuildRequest, KeySource, Tools
-from lading.store.blobs import write_blob
+from lading.build.request import BuildRequest, Tools
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
-from lading.store.documents import MANIFEST
-from lading.verify import dag_artifact, signing
-from lading.verify.attach import Artifact
 from lading.verify.dag import Dag, Edge, LayerRef, Node
-from lading.verify.keys import Signer
 from lading.verify.links import TREE, Link
 from lading.verify.provenance import DEBIAN_BUILD, Provenance, dag_byproduct
-from lading.verify.scopes import repository
-from lading.verify.statements import SIGN, ResourceDescriptor, Statement, Subject
+from lading.verify.statements import ResourceDescriptor, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +36,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Attester:
-    """Attests the image of one package set; attestations are made anew only where what they say would differ."""
+    """Attests the image of one package set."""
 
     request: BuildRequest
     tools: Tools
@@ -55,69 +48,9 @@ class Attester:
 
     def attest(self, image: Descriptor, begun: float) -> tuple[tuple[Descriptor, ...], bool]:
         """The attestations, and whether they are those of an earlier build. None without a key."""
-        source = self.tools.key
-        if source is None:
-            return (), False
-        key = self._key(image, source)
-        with self.cache.lock(key):
-            held = self._held(key)
-            if held:
-                return held, True
-            made = self._make(image, source.open(), begun)
-            self.cache.put("image", key, json.dumps([descriptor.json() for descriptor in made]).encode())
-            return made, False
-
-    def _key(self, image: Descriptor, source: KeySource) -> str:
-        return key_of(
-            {
-                "image": str(image.digest),
-                "names": list(self._repositories()),
-                "signer": source.fingerprint,
-                "provenance": self._provenance(None, 0).predicate(),
-                "dag": self._dag().raw().decode(),
-            }
-        )
-
-    def _held(self, key: str) -> tuple[Descriptor, ...]:
-        raw = self.cache.get("image", key)
-        rows = cast("list[object]", json.loads(raw)) if raw else []
-        found = tuple(Descriptor.parse(row, "cache row") for row in rows)
-        here = all(self.tools.store.blobs.size(descriptor.digest) is not None for descriptor in found)
-        return found if here else ()
-
-    def _make(self, image: Descriptor, signer: Signer, begun: float) -> tuple[Descriptor, ...]:
-        created = timestamp(self.tools.clock())
-        links = [self._envelope(item, signer) for item in self.solved]
-        artifact = dag_artifact.artifact(image, self._dag(), links)
-        subjects = self._subjects(image)
-        provenance = self._provenance(artifact.descriptor.digest, begun)
-        artifacts = (
-            signing.attest(image, Statement(subjects, SIGN), signer, created),
-            signing.attest(image, provenance.statement(subjects), signer, created),
-            artifact,
-        )
-        return tuple(self._store(one) for one in artifacts)
-
-    def _envelope(self, item: Solved, signer: Signer) -> bytes:
-        """The link of a part, signed now if no build before signed it."""
-        if item.product.envelope:
-            return item.product.envelope
-        envelope = signing.seal(Statement.parse(item.product.statement), signer).raw()
-        self.cache.put("action", item.key, replace(item.product, envelope=envelope).raw())
-        return envelope
-
-    def _store(self, artifact: Artifact) -> Descriptor:
-        for blob in artifact.blobs:
-            write_blob(self.tools.store.blobs, blob)
-        stored = self.tools.store.put_manifest(artifact.manifest, MANIFEST)
-        return replace(stored, artifact_type=artifact.artifact_type)
-
-    def _repositories(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(repository(name) for name in self.request.names))
-
-    def _subjects(self, image: Descriptor) -> tuple[Subject, ...]:
-        names = self._repositories()
-        return tuple(signing.subject_of(image, name) for name in names) or (signing.subject_of(image),)
+        products = [(item.key, item.product) for item in self.solved]
+        testimony = Testimony(self._dag(), products, lambda artifact: self._provenance(artifact, begun))
+        return Attestations(self.tools, self.cache, image, self.request.names).attest(testimony)
 
     def _dag(self) -> Dag:
         """A node a part; what is derived used the trees of all others."""
