@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from lading.store.blobs import Source, copy_blob, read_blob
 from lading.store.descriptors import Descriptor
@@ -22,7 +22,7 @@ from lading.store.layout import CONTAINERD_NAME, REF_NAME
 from lading.store.progress import QUIET, Progress, Task
 from lading.store.spilling import Spilled, plain, spill
 from lading.store.store import Store
-from lading.store.strict import MAX_SIZE, Fields, canonical, parse
+from lading.store.strict import MAX_SIZE, Fields, canonical, kind, parse
 
 Loaded = tuple[tuple[str, ...], Descriptor]
 """The names that whoever wrote it gave an image, as they stand there, and what it is."""
@@ -157,9 +157,12 @@ def _check_size(descriptor: Descriptor, size: int) -> None:
 def _from_docker(store: Store, spilled: Spilled) -> list[Loaded]:
     what = f"{spilled.what}: manifest.json"
     items = parse(read_blob(spilled, spilled.at("manifest.json")), what)
-    if not isinstance(items, list) or len(items) > _MAX_IMAGES:  # pyright: ignore[reportUnknownArgumentType]
-        raise DocumentError(f"{what}: expected an array of images")
-    return [_docker_image(store, spilled, Fields(item, what)) for item in items]  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(items, list):
+        raise DocumentError(f"{what}: expected an array of images, found {kind(items)}")
+    images = cast("list[object]", items)
+    if len(images) > _MAX_IMAGES:
+        raise DocumentError(f"{what}: more than {_MAX_IMAGES} images")
+    return [_docker_image(store, spilled, Fields(image, what)) for image in images]
 
 
 def _docker_image(store: Store, spilled: Spilled, fields: Fields) -> Loaded:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -92,7 +92,7 @@ def _put(blobs: Blobs, member: Member) -> Digest:
 
 
 @contextmanager
-def _archive(file: Path, progress: Progress) -> Iterator[Stream]:
+def _archive(file: Path, progress: Progress) -> Generator[Stream, None, None]:
     """The uncompressed bytes of a file."""
     with file.open("rb") as stream:
         info = os.fstat(stream.fileno())

@@ -27,4 +27,4 @@ def load(
     session = Session.of(ctx)
     session.quiet = quiet
     for image in read(session.host.store, source, tag, session.host.progress):
-        session.output.result(f"Loaded: {short(image.name)}" if not quiet else short(image.name))
+        session.output.result(str(image.descriptor.digest) if quiet else f"Loaded: {short(image.name)}")
