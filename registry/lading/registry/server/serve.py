@@ -16,6 +16,8 @@ from lading.registry.server.storage import Storage
 
 _COLLECT: Final = 600.0
 """Seconds between two looks for what nobody uses."""
+_FAREWELL: Final = 5.0
+"""Seconds for which requests under way may go on after a signal; an upload can be gone on with afterwards."""
 _THREADS: Final = 32
 """Requests that may wait for the disk at once."""
 
@@ -56,12 +58,20 @@ async def _serve(
     )
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, "files"))
+    serving = loop.create_task(server.serve())
+
+    def stop() -> None:
+        server.stop()
+        loop.call_later(_FAREWELL, serving.cancel)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     tending = loop.create_task(_tend(storage))
     announcing = loop.create_task(_announce(address, ready))
     try:
-        await server.serve()
+        await serving
+    except asyncio.CancelledError:
+        LOG.info("stopped before every request was answered")
     finally:
         tending.cancel()
         announcing.cancel()
