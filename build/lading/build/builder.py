@@ -10,7 +10,7 @@ from typing import Final
 
 from lading.build.attesting import Attester, Facts
 from lading.build.cache import Cache
-from lading.build.context import Context, find_ignore
+from lading.build.context import Context, find_ignore, refuse_private
 from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.dockerfile.parser import MAX_SIZE
 from lading.build.dockerfile.reader import read
@@ -111,11 +111,12 @@ def _context(request: BuildRequest, tools: Tools) -> Generator[Callable[[], Cont
 
         def get() -> Context:
             if not opened:
+                private = (tools.store.root, *request.private)
+                refuse_private(request.context, private)
                 folder = Folder(request.context)
                 hashes = Hashes(tools.store.index, request.context, tools.store.root)
                 file = None if request.dockerfile is not None else request.file or request.context / FILE
                 ignore = find_ignore(request.context, file)
-                private = (tools.store.root, *request.private)
                 context = Context(folder, ignore, hashes, private, normal_modes=request.normal_modes)
                 opened.append(stack.enter_context(context))
             return opened[0]

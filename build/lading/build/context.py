@@ -45,6 +45,14 @@ def find_ignore(root: Path, dockerfile: Path | None) -> Ignore:
     return Ignore(())
 
 
+def refuse_private(folder: Path, private: Iterable[Path]) -> None:
+    """Raises `InputError` for a context that is one of the `private` folders, or lies in one."""
+    place = Path(os.path.realpath(folder))
+    for path in private:
+        if place.is_relative_to(os.path.realpath(path)):
+            raise InputError(f"{folder}: lies in {path}, from where nothing goes into an image")
+
+
 class Context:
     """A view of a context folder. Everything in it belongs to root; extended attributes are not seen."""
 

@@ -159,8 +159,9 @@ def _remove(work: Path, store: Store) -> None:
     for target in [path for path in work.iterdir() if path.name != "lock"]:
         with suppress(LadingError, OSError):
             unmount(target)
-        with suppress(LadingError):
-            store.snapshots.remove(_key(work, target.name))
+    # Not by target: a step that was being rendered when it was killed has none any more.
+    with suppress(LadingError):
+        store.snapshots.remove_all(_key(work, ""))
     # A mount that would not go keeps its folder, and is tried again by the next build.
     if not any(os.path.ismount(path) for path in work.iterdir()):
         with suppress(OSError):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from lading.cli.output import Output, escape, size
 
@@ -27,6 +27,10 @@ class Progress(StrEnum):
     json = "json"
 
 
+_LONGEST: Final = 16 << 10
+"""Bytes of an unfinished line that are kept before they are shown as a line of their own."""
+
+
 @contextmanager
 def view_for(progress: Progress, output: Output, *, quiet: bool) -> Generator[Listener, None, None]:
     """The listener that suits what was asked for and where standard error goes."""
@@ -37,7 +41,11 @@ def view_for(progress: Progress, output: Output, *, quiet: bool) -> Generator[Li
     elif progress is Progress.json:
         yield _Json()
     elif progress is Progress.plain:
-        yield _Plain(output)
+        plain = _Plain(output)
+        try:
+            yield plain
+        finally:
+            plain.end()
     else:
         with _Terminal(output) as view:
             yield view
@@ -92,14 +100,22 @@ class _Plain(_Quiet):
         del stream
         with self._lock:
             *lines, rest = (self._rest.pop(step.number, b"") + data).split(b"\n")
+            if len(rest) > _LONGEST:
+                lines, rest = [*lines, rest], b""
             self._rest[step.number] = rest
         for line in lines:
             self._line(f"#{step.number} | {escape(line.decode('utf-8', 'replace'))}")
 
+    def end(self) -> None:
+        """Shows the unfinished last lines of all steps."""
+        with self._lock:
+            rests = {number: rest for number, rest in self._rest.items() if rest}
+            self._rest.clear()
+        for number, rest in rests.items():
+            self._line(f"#{number} | {escape(rest.decode('utf-8', 'replace'))}")
+
     def finished(self, report: StepReport) -> None:
-        rest = self._rest.pop(report.step.number, b"")
-        if rest:
-            self._line(f"#{report.step.number} | {escape(rest.decode('utf-8', 'replace'))}")
+        self.end()
         if report.cached:
             self._line(f"#{report.step.number} {_title(report.step)}: cached")
         else:
@@ -162,6 +178,7 @@ class _Terminal(_Plain):
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
+        self.end()
         sys.stderr.write("\r\x1b[K")
         sys.stderr.flush()
 
@@ -170,6 +187,7 @@ class _Terminal(_Plain):
 
     def finished(self, report: StepReport) -> None:
         self._running.pop(report.step.number, None)
+        self.end()
         mark = self.output.style("✓", "green")
         self._line(f"{mark} {_title(report.step)}  {self.output.style(_outcome(report), 'dim')}")
 

@@ -11,6 +11,7 @@ from lading.build.builder import build as build_image
 from lading.build.request import BaseImage, BuildRequest, Built, KeySource, Listener, Tools
 from lading.host import policies
 from lading.host.gate import local_case
+from lading.host.keyring import read_file
 from lading.registry.platforms import host_platform
 from lading.registry.reference import Reference
 from lading.store.descriptors import Platform
@@ -69,6 +70,8 @@ class Key:
     file: Path | None
 
     def __post_init__(self) -> None:
+        if self.file is not None:
+            read_file(self.file, "`lading keygen` makes a key")  # before the first step, not after the last
         if self.file is None and not self.keyring.exists():
             raise InputError(
                 "there is no key to sign the image with", hint="`lading keygen` makes one, --sign-key names another"

@@ -123,24 +123,39 @@ class Host:
 
     # What it does
 
-    def judge(self, text: str, *, pull: str = "missing", platform: Platform | None = None) -> Case:
+    def judge(
+        self, text: str, *, pull: str = "missing", platform: Platform | None = None, unverified: bool = False
+    ) -> Case:
         """What would run of `text`: the local image, else the one that a registry has (`pull`: missing, always, never).
 
-        Raises `NoSuchImageError`, `RegistryError`.
+        No registry is asked for what no scope covers, except with `unverified`.
+        Raises `NoSuchImageError`, `RegistryError`, `RejectedError`.
         """
         from lading.host.gate import local_case  # noqa: PLC0415
 
         located = None if pull == "always" else self.images.find(text)
         if located is None and pull != "never":
+            if not unverified:
+                self._screen(text, self.verifier)
             self.pull(text, platform=platform)
         return local_case(self.store, located or self.images.get(text), platform)
 
-    def remote(self, text: str, platform: Platform | None = None) -> Case:
-        """What a registry has now under the name `text`. Raises `RegistryError`."""
+    def remote(self, text: str, platform: Platform | None = None, *, judge: Verifier | None = None) -> Case:
+        """What a registry has now under the name `text`, where a scope of the `judge` covers that.
+
+        Raises `RegistryError`, `RejectedError`.
+        """
         from lading.host.gate import remote_case  # noqa: PLC0415
         from lading.registry.reference import Reference  # noqa: PLC0415
 
+        if judge is not None:
+            self._screen(text, judge)
         return remote_case(self.client, Reference.parse(text), platform)
+
+    def _screen(self, text: str, verifier: Verifier) -> None:
+        from lading.registry.reference import Reference  # noqa: PLC0415
+
+        verifier.screen(Reference.parse(text).name)
 
     def admit(self, case: Case, *, unverified: bool = False) -> Verdict:
         """The verdict that opens the door. With `unverified`, one without proof, on record as such.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from lading.store.errors import InputError
 from lading.verify.keys import PrivateKey, PublicKey
 
 Password = Callable[[], bytes]
 """Asks for the password of a key, when it is needed and not before."""
+
+KMS: Final = ("awskms", "azurekms", "gcpkms", "hashivault", "k8s", "pkcs11")
+"""The schemes by which cosign is told of keys that are no files."""
 
 
 class Keyring:
@@ -54,9 +58,9 @@ class Keyring:
         return key.public
 
     def public(self, file: Path | None = None) -> PublicKey:
-        """The public half: of `file`'s name with .pub where a private key was named, else our own."""
+        """The public key in `file`, else our own."""
         path = self.public_file if file is None else file
-        return PublicKey.from_pem(read_file(path, "lading keygen makes one"), str(path))
+        return PublicKey.from_pem(read_file(path, "`lading keygen` makes one"), str(path))
 
     def signer(self, password: Password, file: Path | None = None) -> PrivateKey:
         """The private key, opened with `password` (about 0.2 s: the key's own guard against guessing)."""
@@ -65,7 +69,9 @@ class Keyring:
 
 
 def read_file(path: Path, hint: str, limit: int = 1024 * 1024) -> bytes:
-    """A small file the user named. Raises `InputError` in one line."""
+    """A small file the user named. Raises `InputError` in one line, for a key in a KMS too."""
+    if (scheme := str(path).partition(":/")[0]) in KMS:
+        raise InputError(f"{scheme}: keys in a KMS are not built yet", hint="name the file of a key")
     try:
         with path.open("rb") as stream:
             data = stream.read(limit + 1)

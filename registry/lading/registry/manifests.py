@@ -63,11 +63,11 @@ class Manifests:
         """What the registry says it has, unverified: good to skip work, not to rest anything on."""
         with self.session.send(self._call("HEAD", ref, missing=True)) as answer:
             said, length = answer.header("docker-content-digest"), answer.header("content-length")
-            if answer.status == 404 or not said or not (length or "").isdigit():
+            if answer.status == 404 or not said or not length:
                 return None
             try:
-                return Descriptor(media_type(answer) or "", Digest.parse(said), int(length or 0))
-            except DocumentError:
+                return Descriptor(media_type(answer) or "", Digest.parse(said), int(length))
+            except (DocumentError, ValueError):
                 return None
 
     def put(self, ref: Reference, raw: bytes, kind: str, conditions: dict[str, str] | None = None) -> Answer:

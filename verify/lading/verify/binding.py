@@ -6,20 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 
 from lading.verify.judging import BoundRule
 from lading.verify.policy import Policy, Rule
+from lading.verify.refusals import RejectedError
 from lading.verify.scopes import is_full
-from lading.verify.targets import Target
 
 Find = Callable[[Policy, str | None], Rule | None]
 
 
-class RejectedError(Exception):
-    """No rule covers the image, or one rejects it; the words say which."""
-
-
-def bind(target: Target, policies: Sequence[Policy], find: Find) -> list[BoundRule]:
+def bind(references: Sequence[str | None], policies: Sequence[Policy], find: Find) -> list[BoundRule]:
     """Each rule once. Raises `RejectedError`, before anything is read or asked of anybody."""
     found: dict[tuple[int, str | None], BoundRule] = {}
-    for policy, reference, rule in lookup(target, policies, find):
+    for policy, reference, rule in lookup(references, policies, find):
         if reference is not None and not is_full(reference):
             raise RejectedError(f"{reference!r} is not a full reference, so no scope could be found for it")
         if rule is None:
@@ -31,8 +27,10 @@ def bind(target: Target, policies: Sequence[Policy], find: Find) -> list[BoundRu
     return list(found.values())
 
 
-def lookup(target: Target, policies: Sequence[Policy], find: Find) -> Iterator[tuple[Policy, str | None, Rule | None]]:
+def lookup(
+    references: Sequence[str | None], policies: Sequence[Policy], find: Find
+) -> Iterator[tuple[Policy, str | None, Rule | None]]:
     """What every policy has for every reference."""
     for policy in policies:
-        for reference in target.references:
+        for reference in references:
             yield policy, reference, find(policy, reference)

@@ -14,6 +14,12 @@ from lading.store.errors import LadingError
 from lading.verify.decision import Candidate, Decision
 
 
+class RejectedError(LadingError):
+    """No rule covers a name, or one rejects it; the words say which. Nothing was looked at yet."""
+
+    exit_code = 3
+
+
 class GateError(LadingError):
     """No verdict. `decision` has everything that was looked at."""
 

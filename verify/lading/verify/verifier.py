@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from lading.verify.binding import RejectedError, bind, lookup
+from lading.verify.binding import bind, lookup
 from lading.verify.decision import Basis, Decision
 from lading.verify.evidence import Evidence
 from lading.verify.gathering import Gathering
 from lading.verify.judging import ANY, BoundRule, Judge, Judgement
 from lading.verify.policy import Policy
-from lading.verify.refusals import GateError, NoAttestationError, RefusedError, UncheckableError
+from lading.verify.refusals import GateError, NoAttestationError, RefusedError, RejectedError, UncheckableError
 from lading.verify.standings import Base, Standing
 from lading.verify.targets import Target
 from lading.verify.verdict import Verdict, mint
@@ -56,6 +56,13 @@ class Verifier:
         except GateError as error:
             return error.decision
 
+    def screen(self, reference: str) -> None:
+        """Lets a full reference through that a scope covers, before anybody is asked for the image.
+
+        Raises `RejectedError`.
+        """
+        self._bind((reference,))
+
     def override(self, target: Target, reason: str) -> Verdict:
         """A verdict without any proof, on record as such. Raises `RefusedError` where a policy forbids it.
 
@@ -64,7 +71,7 @@ class Verifier:
         for policy in (self._policy, *self._floors):
             if policy.forbid_unverified:
                 raise self._refuse(target, f"{policy.what} forbids to run what is not verified")
-        for policy, reference, rule in lookup(target, self._floors, Policy.scope):
+        for policy, reference, rule in lookup(target.references, self._floors, Policy.scope):
             if rule is not None and rule.reject:
                 raise self._refuse(target, f"scope {rule.scope!r} of {policy.what} rejects {reference or 'it'}")
         self._check_index(target)
@@ -90,14 +97,17 @@ class Verifier:
             raise UncheckableError(f"{decision.title}: {words}", decision) from error
 
     def _scopes(self, target: Target) -> list[BoundRule]:
+        return self._bind(target.references)
+
+    def _bind(self, references: Sequence[str | None]) -> list[BoundRule]:
         """A floor without scopes has no opinion on images; a policy without scopes accepts none."""
         floors = [floor for floor in self._floors if floor.scopes is not None]
-        return bind(target, (self._policy, *floors), Policy.scope)
+        return bind(references, (self._policy, *floors), Policy.scope)
 
     def _base_rules(self, target: Target) -> list[BoundRule]:
         """A floor without a ``from`` section has no opinion on bases."""
         floors = [floor for floor in self._floors if floor.bases is not None]
-        return bind(target, (self._policy, *floors), Policy.base)
+        return bind(target.references, (self._policy, *floors), Policy.base)
 
     def _judge_base(self, target: Target, rules: Sequence[BoundRule], evidence: Sequence[Evidence]) -> Base:
         self._check_index(target)

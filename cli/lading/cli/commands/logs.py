@@ -24,7 +24,7 @@ def logs(
 
     What it wrote to its standard error goes to standard error.
     """
-    if tail != "all" and not tail.isdigit():
+    if tail != "all" and not (tail.isascii() and tail.isdigit() and len(tail) < 19):
         raise UsageError(f"--tail {tail}: expected a number, or all")
     count = None if tail == "all" else int(tail)
     for line in Session.of(ctx).host.runtime.logs(container, follow=follow, tail=count, since=since):

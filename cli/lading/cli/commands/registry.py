@@ -69,6 +69,6 @@ def serve(
 
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
+    if not colon or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
         raise UsageError(f"--listen {text}: expected ADDRESS:PORT")
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":5000" means every address, as elsewhere

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -85,7 +84,7 @@ def run(
         rm=rm,
         interactive=interactive,
         tty=tty,
-        env=(*_env_files(env_file), *environment(env, session.environment)),
+        env=(*_env_files(env_file, session.environment), *environment(env, session.environment)),
         volume=volume,
         tmpfs=tmpfs,
         publish=publish,
@@ -103,7 +102,9 @@ def run(
         network=network,
     )
     options.validate()
-    verdict = session.host.admit(session.host.judge(image, pull=pull), unverified=unsafe_unverified)
+    verdict = session.host.admit(
+        session.host.judge(image, pull=pull, unverified=unsafe_unverified), unverified=unsafe_unverified
+    )
     _tell(session, verdict)
     return _start(session, verdict, options)
 
@@ -186,20 +187,22 @@ def _bytes(text: str) -> int:
     number = text.rstrip("bBkKmMgGtT")
     unit = text[len(number) :].lower()
     factor = _UNITS.get(unit.removesuffix("b") if len(unit) > 1 else unit)
-    if factor is None or not number.replace(".", "", 1).isdigit():
+    if factor is None or not number.isascii() or not number.replace(".", "", 1).isdigit() or len(number) > 19:
         raise UsageError(f"--memory {text}: expected a number and b, k, m or g")
     return int(float(number) * factor)
 
 
-def _env_files(files: list[Path] | None) -> list[str]:
+def _env_files(files: list[Path] | None, outside: dict[str, str]) -> list[str]:
     found: list[str] = []
     for file in files or []:
         try:
             lines = file.read_text().splitlines()
         except OSError as error:
             raise InputError(f"--env-file {file}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise InputError(f"--env-file {file}: is not UTF-8") from None
         words = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-        found += environment(words, dict(os.environ))
+        found += environment(words, outside)
     return found
 
 

@@ -88,7 +88,7 @@ def _judge(session: Session, verifier: Verifier, image: str, *, local: bool, rem
     from lading.verify.refusals import GateError  # noqa: PLC0415
 
     try:
-        case = _case(session, image, local=local, remote=remote)
+        case = _case(session, verifier, image, local=local, remote=remote)
     except LadingError as error:
         return _failed(session, image, _uncheckable(error), form)
     try:
@@ -110,14 +110,14 @@ def _judge(session: Session, verifier: Verifier, image: str, *, local: bool, rem
     return 0
 
 
-def _case(session: Session, image: str, *, local: bool, remote: bool) -> Case:
+def _case(session: Session, verifier: Verifier, image: str, *, local: bool, remote: bool) -> Case:
     from lading.host.gate import local_case  # noqa: PLC0415
 
     host = session.host
     if remote:
-        return host.remote(image)
+        return host.remote(image, judge=verifier)
     located = host.images.get(image) if local else host.images.find(image)
-    return host.remote(image) if located is None else local_case(host.store, located)
+    return host.remote(image, judge=verifier) if located is None else local_case(host.store, located)
 
 
 def _uncheckable(error: LadingError) -> LadingError:
