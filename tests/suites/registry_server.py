@@ -8,6 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from suites.commands import LADING
 
@@ -60,7 +61,7 @@ def start_server(folder: Path, listen: str = "127.0.0.1:0", **config: object) ->
 
 
 @contextmanager
-def running_server(folder: Path, **config: object) -> Generator[str, None, None]:
+def running_server(folder: Path, **config: Any) -> Generator[str, None, None]:
     """A server on `folder`; its ``host:port``. It has to end by itself when asked, and to have said nothing bad."""
     server = start_server(folder, **config)
     try:
