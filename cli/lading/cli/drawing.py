@@ -51,7 +51,7 @@ def _outside(node: Node) -> list[ResourceDescriptor]:
 
 
 def _digest(digest: Mapping[str, str]) -> str:
-    return next((f"{key}:{value[:12]}" for key, value in digest.items()), "")
+    return next((escape(f"{key}:{value[:12]}") for key, value in digest.items()), "")
 
 
 def svg(dag: Dag) -> str:

@@ -44,8 +44,8 @@ class Output:
         sys.stderr.flush()
 
     def warn(self, line: str) -> None:
-        """One line that should be read."""
-        self.note(f"{self.style('warning:', 'yellow')} {line}")
+        """One line that should be read; words from outside may be in it, so it is escaped here."""
+        self.note(f"{self.style('warning:', 'yellow')} {escape(line)}")
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Columns as wide as their widest cell, three spaces apart, as docker shows them."""

@@ -101,7 +101,7 @@ def _built(found: Provenance) -> list[str]:
     others = [item for item in found.dependencies if not (item.name or "").startswith("image:")]
     for item in others:
         digest = next(iter(item.digest.items()), ("", ""))
-        lines.append(f"  from {escape(item.name or item.uri or '?')} {digest[0]}:{escape(digest[1][:16])}")
+        lines.append(f"  from {escape(item.name or item.uri or '?')} {escape(digest[0])}:{escape(digest[1][:16])}")
     return lines
 
 
