@@ -1,8 +1,7 @@
-"""How long work is shown: bars at a terminal, plain lines elsewhere, JSON for machines."""
+"""How long work is shown: bars at a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -50,32 +49,6 @@ class _PlainTask:
     def done(self, note: str = "", /) -> None:
         if time.monotonic() - self._begun >= _SHORT:
             sys.stderr.write(f"{self._label}: {escape(note) or 'done'}\n")
-
-
-class JsonProgress:
-    """A JSON object a line when a task begins and when it ends."""
-
-    def task(self, label: str, total: int | None = None) -> Task:
-        """A new task."""
-        return _JsonTask(label, total)
-
-
-class _JsonTask:
-    def __init__(self, label: str, total: int | None) -> None:
-        self._label = label
-        self._count = 0
-        _say({"task": label, "total": total, "status": "started"})
-
-    def advance(self, amount: int, /) -> None:
-        self._count += amount
-
-    def done(self, note: str = "", /) -> None:
-        _say({"task": self._label, "status": note or "done", "count": self._count})
-
-
-def _say(value: dict[str, object]) -> None:
-    sys.stderr.write(f"{json.dumps(value)}\n")
-    sys.stderr.flush()
 
 
 class TerminalProgress:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import InvalidReferenceError, Reference
 from lading.store.descriptors import Descriptor, Platform
-from lading.store.documents import Index, Manifest, parse_manifest
+from lading.store.documents import Index, Manifest
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, collect
@@ -150,9 +150,3 @@ class Images:
 def _offers(index: Index) -> str | None:
     offered = [str(child.platform) for child in index.manifests if child.platform and child.platform.os != "unknown"]
     return f"it has {', '.join(offered)}" if offered else None
-
-
-def manifest_of(store: Store, descriptor: Descriptor) -> Manifest:
-    """The manifest of a descriptor. Raises `DocumentError` for an index."""
-    document = store.document(descriptor)
-    return document if isinstance(document, Manifest) else parse_manifest(document.raw, None, str(descriptor.digest))

@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from lading.runtime import capabilities, describe, etc, naming, networks, users
 from lading.runtime.intent import Intent
@@ -24,9 +24,6 @@ from lading.runtime.state import Container
 from lading.runtime.volumes import Placed, wanted
 from lading.store.digests import Digest
 from lading.store.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 FLOCK: Final = "/usr/bin/flock"
 _ETC: Final = ("hosts", "hostname", "resolv.conf")
