@@ -135,13 +135,12 @@ def test_a_container_cannot_speak_as_another(tmp_path: Path) -> None:
 def nothing_left(state: Path, outside: Path) -> dict[str, Any]:
     from lading.networking.driver import AttachRequest, Publish
     from lading.networking.routed import RoutedDriver
-    from suites.nethost import kernel_state, settled
+    from suites.nethost import kernel_state, resting, settled
 
     driver = RoutedDriver(state)
     driver.attach(AttachRequest("first"))
     driver.detach("first")
-    settled([], 0.3)
-    before = kernel_state()
+    before = resting()
     for name in ("a", "b"):
         driver.attach(AttachRequest(name, (), (Publish(None, 0, 80), Publish("127.0.0.1", 0, 81, "udp"))))
     attached = kernel_state()
@@ -149,9 +148,8 @@ def nothing_left(state: Path, outside: Path) -> dict[str, Any]:
     driver.detach("a")
     driver.detach("never")
     driver.recover([])
-    files = sorted(
-        str(path) for path in state.rglob("*") if path.name not in ("lock", "containers", "netns", "default")
-    )
+    kept = ("lock", "containers", "netns", "default", "network.json", "sysctls.json")
+    files = sorted(str(path) for path in state.rglob("*") if path.name not in kept)
     return {
         "differed": attached != before,
         "clean": settled(before),
@@ -170,14 +168,13 @@ def conflicts(state: Path, outside: Path) -> dict[str, Any]:
     from lading.networking.driver import AttachRequest, Publish
     from lading.networking.routed import RoutedDriver
     from lading.store.errors import LadingError
-    from suites.nethost import ask, kernel_state, listen, settled
+    from suites.nethost import ask, listen, resting, settled
 
     driver, other = RoutedDriver(state / "one"), RoutedDriver(state / "two")
     first = driver.attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
     listen(first.netns, 80, "a")
     holder = socket.create_server(("0.0.0.0", 9090))
-    settled([], 0.3)
-    before = kernel_state()
+    before = resting()
     said: dict[str, Any] = {}
     for name, publish in {
         "another container": Publish(None, 8080, 80),
@@ -224,22 +221,21 @@ def killed(state: Path, outside: Path) -> dict[str, Any]:
 
     from lading.networking.driver import AttachRequest
     from lading.networking.routed import RoutedDriver
-    from suites.nethost import kernel_state, settled
+    from suites.nethost import resting, settled
 
     driver = RoutedDriver(state)
     driver.attach(AttachRequest("first"))
     driver.detach("first")
-    settled([], 0.3)
-    before = kernel_state()
+    before = resting()
     code = (
         "import sys\nfrom pathlib import Path\nfrom lading.networking.routed import RoutedDriver\n"
         "from lading.networking.driver import AttachRequest, Publish\n"
         "driver = RoutedDriver(Path(sys.argv[1]))\nprint('on', flush=True)\n"
         "for number in range(1000):\n"
-        "    driver.attach(AttachRequest(f'k{number}', (), (Publish(None, 0, 80),)))\n"
+        "    driver.attach(AttachRequest(f'k{number}', (), (Publish(None, 0, 80), Publish(None, 0, 53, 'udp'))))\n"
         "    if number % 2: driver.detach(f'k{number}')\n"
     )
-    for _ in range(6):
+    for _ in range(10):
         child = subprocess.Popen([sys.executable, "-c", code, str(state)], stdout=subprocess.PIPE, text=True)
         child.stdout.readline()
         time.sleep(random.uniform(0.0, 0.06))
@@ -278,19 +274,298 @@ def flushed(state: Path, outside: Path) -> dict[str, Any]:
     from lading.networking.routed import RoutedDriver
     from suites.nethost import ask, listen
 
-    driver = RoutedDriver(state)
+    driver, second = RoutedDriver(state), RoutedDriver(state, "second")
     a = driver.attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
+    b = second.attach(AttachRequest("b", (), (Publish("127.0.0.1", 8081, 80),)))
     listen(a.netns, 80, "a")
-    subprocess.run(["nft", "flush", "ruleset"], check=True)
-    lost = ask(outside, "192.0.2.1", 8080)
-    driver.attach(AttachRequest("b"))
-    return {"lost": lost, "back": ask(outside, "192.0.2.1", 8080)}
+    listen(b.netns, 80, "b")
+    seen: dict[str, Any] = {}
+    for name, mend in {
+        "attach": lambda: second.attach(AttachRequest("c")),
+        "recover": lambda: driver.recover("ab"),
+    }.items():
+        subprocess.run(["nft", "flush", "ruleset"], check=True)
+        seen[f"lost before {name}"] = ask(outside, "192.0.2.1", 8080)
+        mend()
+        seen[f"back after {name}"] = ask(outside, "192.0.2.1", 8080)
+        seen[f"other network after {name}"] = ask(None, "127.0.0.1", 8081)
+    return seen
 
 
 def test_somebody_flushes_the_rules(tmp_path: Path) -> None:
     seen = on_a_host(flushed, tmp_path)
-    assert seen["lost"] is None
-    assert seen["back"] is not None
+    assert {name for name, answer in seen.items() if answer is None} == {"lost before attach", "lost before recover"}
+
+
+def upgraded(state: Path, outside: Path) -> dict[str, Any]:
+    import subprocess
+    from concurrent.futures import ThreadPoolExecutor
+
+    from lading.networking import table
+    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.routed import RoutedDriver
+    from suites.nethost import ask, listen
+
+    driver = RoutedDriver(state / "one")
+    ports = (Publish(None, 8080, 80), Publish("127.0.0.1", 8081, 80), Publish("2001:db8::1", 8082, 80))
+    a = driver.attach(AttachRequest("a", (), ports))
+    listen(a.netns, 80, "a")
+    listed = ["nft", "-s", "list", "table", "inet", "lading"]
+    before = subprocess.run(listed, capture_output=True, text=True, check=True).stdout
+    old = subprocess.run(
+        ["nft", "-f", "-"],
+        input=f"delete chain inet lading {table._MARK}\n",
+        text=True,
+        check=True,
+        capture_output=True,
+    )
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda n: RoutedDriver(state / f"root{n}").attach(AttachRequest("x")), range(4)))
+    after = subprocess.run(listed, capture_output=True, text=True, check=True).stdout
+    return {
+        "old": old.returncode,
+        "roots": len({attachment.ipv4 for attachment in made}),
+        "ports": [line for line in before.splitlines() if " : " in line]
+        == [line for line in after.splitlines() if " : " in line],
+        "chains": after.count("chain "),
+        "answers": [
+            ask(outside, "192.0.2.1", 8080),
+            ask(None, "127.0.0.1", 8081),
+            ask(outside, "2001:db8::1", 8082),
+            ask(made[0].netns, a.ipv4, 80),
+        ],
+    }
+
+
+def test_another_version_of_the_table_is_replaced_and_ports_are_carried_over(tmp_path: Path) -> None:
+    seen = on_a_host(upgraded, tmp_path)
+    answers = seen.pop("answers")
+    assert seen == {"old": 0, "roots": 4, "ports": True, "chains": 7}
+    assert all(answers[:3])
+    assert answers[3] is None, "networks of two roots are two networks"
+
+
+def again(state: Path, outside: Path) -> int:
+    from lading.networking.driver import AttachRequest
+    from lading.networking.routed import RoutedDriver
+
+    driver = RoutedDriver(state)
+    for _ in range(10):
+        driver.attach(AttachRequest("a"))
+        driver.detach("a")
+    return len(driver.attachments())
+
+
+def test_a_container_comes_back_at_once(tmp_path: Path) -> None:
+    assert on_a_host(again, tmp_path) == 0
+
+
+def pinned(state: Path, outside: Path) -> dict[str, Any]:
+    import os
+
+    from lading.networking.driver import AttachRequest
+    from lading.networking.routed import RoutedDriver
+    from suites.nethost import resting, settled
+
+    driver = RoutedDriver(state)
+    driver.attach(AttachRequest("first"))
+    driver.detach("first")
+    before = resting()
+    held = os.open(driver.attach(AttachRequest("a")).netns, os.O_RDONLY)
+    driver.detach("a")
+    dead = settled(before, 0.3)
+    driver.recover([])
+    clean = settled(before)
+    os.close(held)
+    return {"dead": dead, "clean": clean}
+
+
+def test_a_link_whose_namespace_is_held_on_to_is_swept(tmp_path: Path) -> None:
+    assert on_a_host(pinned, tmp_path) == {"dead": False, "clean": True}
+
+
+def offline(state: Path, outside: Path) -> dict[str, Any]:
+    import subprocess
+
+    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.routed import RoutedDriver
+    from suites.nethost import ask, listen
+
+    subprocess.run(["ip", "link", "delete", "up0"], check=True)
+    a = RoutedDriver(state).attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
+    listen(a.netns, 80, "a")
+    return {
+        "loopback": ask(None, "127.0.0.1", 8080),
+        "address": ask(None, a.ipv4, 80),
+        "address v6": ask(None, a.ipv6 or "", 80),
+        "itself": ask(a.netns, "169.254.1.1", 8080),
+    }
+
+
+def test_a_host_with_no_other_address(tmp_path: Path) -> None:
+    assert all(on_a_host(offline, tmp_path).values())
+
+
+def words_of_publishing(state: Path, outside: Path) -> dict[str, Any]:
+    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.routed import RoutedDriver
+    from lading.store.errors import LadingError
+    from suites.nethost import ask, listen
+
+    driver = RoutedDriver(state)
+    a = driver.attach(AttachRequest("a", (), (Publish("0.0.0.0", 8080, 80), Publish("::", 8081, 80))))
+    listen(a.netns, 80, "a")
+    seen: dict[str, Any] = {
+        "every v4": ask(outside, "192.0.2.1", 8080),
+        "every v4, not v6": ask(outside, "2001:db8::1", 8080),
+        "every v6": ask(outside, "2001:db8::1", 8081),
+        "every v6, not v4": ask(outside, "192.0.2.1", 8081),
+        "refused at once on ::1": ask(None, "::1", 8081),
+    }
+    for name, publish in {
+        "loopback v6": Publish("::1", 9000, 80),
+        "held by a container": Publish("127.0.0.1", 8080, 80),
+    }.items():
+        try:
+            driver.attach(AttachRequest("b", (), (publish,)))
+        except LadingError as error:
+            seen[name] = error.message
+    ranged = driver.attach(AttachRequest("c", (), (Publish(None, 8080, 80, "tcp", 8085),)))
+    seen["range"] = ranged.published[0].host_port
+    return seen
+
+
+def test_words_of_publishing(tmp_path: Path) -> None:
+    seen = on_a_host(words_of_publishing, tmp_path)
+    assert seen["every v4"]
+    assert seen["every v6"]
+    assert [seen[name] for name in ("every v4, not v6", "every v6, not v4", "refused at once on ::1")] == [None] * 3
+    assert seen["loopback v6"].startswith("cannot publish [::1]:9000/tcp: ")
+    assert seen["held by a container"] == "cannot publish 127.0.0.1:8080/tcp: the port is in use"
+    assert seen["range"] == 8082
+
+
+def stale(state: Path, outside: Path) -> dict[str, Any]:
+    import socket
+
+    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.namespaces import inside
+    from lading.networking.routed import RoutedDriver
+    from suites.nethost import listen
+
+    def client() -> socket.socket:
+        channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        channel.bind(("192.0.2.99", 5000))
+        channel.settimeout(0.7)
+        return channel
+
+    def answer() -> str | None:
+        try:
+            channel.sendto(b"?", ("192.0.2.1", 8053))
+            return channel.recv(100).decode().split()[0]
+        except OSError:
+            return None
+
+    driver = RoutedDriver(state)
+    driver.attach(AttachRequest("first"))
+    channel = inside(outside, client)
+    seen: dict[str, Any] = {"before": answer()}
+    for name in ("a", "b"):
+        made = driver.attach(AttachRequest(name, (), (Publish(None, 8053, 53, "udp"),)))
+        listen(made.netns, 53, name, "udp")
+        seen[name] = answer()
+        driver.detach(name)
+    return seen
+
+
+def test_a_client_that_keeps_sending_finds_the_next_container(tmp_path: Path) -> None:
+    assert on_a_host(stale, tmp_path) == {"before": None, "a": "a", "b": "b"}
+
+
+def elsewhere(state: Path, outside: Path) -> dict[str, Any]:
+    import subprocess
+
+    from lading.networking.driver import AttachRequest
+    from lading.networking.routed import RoutedDriver, Subnet
+    from lading.store.errors import LadingError
+
+    subprocess.run(["ip", "route", "add", "10.128.0.0/9", "via", "192.0.2.99"], check=True)
+    seen = {"chosen": RoutedDriver(state).attach(AttachRequest("a")).ipv4}
+    seen["second"] = RoutedDriver(state, "second").attach(AttachRequest("b")).ipv4
+    subprocess.run(["ip", "route", "add", "172.28.0.0/15", "via", "192.0.2.99"], check=True)
+    seen["kept"] = RoutedDriver(state).attach(AttachRequest("c")).ipv4
+    try:
+        RoutedDriver(state, "third", Subnet.parse("10.200.0.0/16")).attach(AttachRequest("d"))
+    except LadingError as error:
+        seen["refused"] = error.message
+    return seen
+
+
+def test_ranges_that_the_host_uses_are_left_alone(tmp_path: Path) -> None:
+    seen = on_a_host(elsewhere, tmp_path)
+    assert seen["chosen"].startswith("172.28.")
+    assert seen["second"].startswith("172.29.")
+    assert seen["kept"].startswith("172.28.")
+    assert seen["refused"] == "the subnet 10.200.0.0/16 overlaps 10.128.0.0/9, which this host has a route to"
+
+
+def settings(state: Path, outside: Path) -> dict[str, Any]:
+    from lading.networking.driver import AttachRequest
+    from lading.networking.namespaces import inside
+    from lading.networking.routed import RoutedDriver
+
+    accept = Path("/proc/sys/net/ipv6/conf/up0/accept_ra")
+    for forward in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+        Path("/proc/sys/net", forward).write_text("0")
+    accept.write_text("1")
+    a = RoutedDriver(state).attach(AttachRequest("a"))
+    low = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    return {
+        "accept_ra": accept.read_text().strip(),
+        "low ports": inside(a.netns, lambda: low.read_text().strip()),
+        "of the host": low.read_text().strip(),
+        "before": json.loads((state / "sysctls.json").read_text()),
+    }
+
+
+def test_what_the_host_is_told(tmp_path: Path) -> None:
+    seen = on_a_host(settings, tmp_path)
+    before = seen.pop("before")
+    assert seen == {"accept_ra": "2", "low ports": "0", "of the host": "1024"}
+    assert before["ipv6/conf/up0/accept_ra"] == "1"
+    assert before["ipv4/ip_forward"] == "0"
+
+
+def advertised(state: Path, outside: Path) -> dict[str, Any]:
+    import socket
+    import struct
+    import time
+
+    from lading.networking.driver import AttachRequest
+    from lading.networking.namespaces import inside
+    from lading.networking.routed import RoutedDriver
+    from suites.nethost import kernel_state, resting
+
+    a = RoutedDriver(state).attach(AttachRequest("a"))
+    Path(f"/proc/sys/net/ipv6/conf/{a.link}/accept_ra").write_text("2")
+    before = resting()
+
+    def advertise() -> None:
+        import subprocess
+
+        subprocess.run(["ip", "addr", "add", "fe80::2/64", "dev", "eth0", "nodad"], check=True)
+        with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as channel:
+            channel.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+            channel.bind(("fe80::2", 0, 0, 2))
+            channel.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0, 0, 2))
+
+    inside(a.netns, advertise)
+    time.sleep(0.5)
+    return {"unmoved": kernel_state() == before}
+
+
+def test_a_container_cannot_advertise_itself_as_a_router(tmp_path: Path) -> None:
+    assert on_a_host(advertised, tmp_path) == {"unmoved": True}
 
 
 def without_ipv6(state: Path, outside: Path) -> dict[str, Any]:

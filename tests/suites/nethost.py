@@ -146,3 +146,16 @@ def settled(expected: list[str], seconds: float = 5.0) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def resting() -> list[str]:
+    """The kernel's state once it has been the same for half a second."""
+    import time
+
+    state, since = kernel_state(), time.monotonic()
+    while time.monotonic() < since + 0.5:
+        time.sleep(0.05)
+        now = kernel_state()
+        if now != state:
+            state, since = now, time.monotonic()
+    return state

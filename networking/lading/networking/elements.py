@@ -1,8 +1,9 @@
-"""What an attachment has in the sets and maps of the table."""
+"""What one attachment has in the nftables table: its published ports, and that its network may speak to itself."""
 
 from __future__ import annotations
 
 import socket
+import struct
 from typing import Final
 
 from lading.networking import nfnetlink
@@ -10,24 +11,24 @@ from lading.networking.driver import Attachment, Publish
 from lading.networking.nfnetlink import Element
 
 _NUMBERS: Final = {"tcp": 6, "udp": 17}
+_EVERY: Final = ("0.0.0.0", "::")  # noqa: S104 - words of -p, nothing is bound
 
 
 def addresses_of(attachment: Attachment) -> list[bytes]:
-    """Packed, IPv4 first."""
+    """Its addresses, packed."""
     found = [socket.inet_aton(attachment.ipv4)]
     if attachment.ipv6:
         found.append(socket.inet_pton(socket.AF_INET6, attachment.ipv6))
     return found
 
 
-def own_elements(attachment: Attachment) -> list[Element]:
-    """That let its own packets pass."""
-    name = nfnetlink.ifname(attachment.link)
-    return [Element("bind4" if len(address) == 4 else "bind6", name + address) for address in addresses_of(attachment)]
+def network_element(group: int) -> Element:
+    """The links of device group `group` may speak to each other."""
+    return Element("same", struct.pack("=II", group, group))
 
 
 def port_elements(attachment: Attachment, published: Publish) -> list[Element]:
-    """That send a port of the host on to it."""
+    """One published port: an element for each family that it is published in."""
     number = nfnetlink.protocol(_NUMBERS[published.protocol]) + nfnetlink.port(published.host_port)
     inside = nfnetlink.port(published.container_port)
     found: list[Element] = []
@@ -35,7 +36,11 @@ def port_elements(attachment: Attachment, published: Publish) -> list[Element]:
         kind = "4" if len(address) == 4 else "6"
         if published.host_ip is None:
             found.append(Element(f"port{kind}", number, address + inside))
-        elif (":" in published.host_ip) == (kind == "6"):
+        elif (":" in published.host_ip) != (kind == "6"):
+            continue
+        elif published.host_ip in _EVERY:
+            found.append(Element(f"port{kind}", number, address + inside))
+        else:
             family = socket.AF_INET6 if kind == "6" else socket.AF_INET
             host = socket.inet_pton(family, published.host_ip)
             found.append(Element(f"host{kind}", host + number, address + inside))

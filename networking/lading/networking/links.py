@@ -9,7 +9,19 @@ import socket
 import struct
 from typing import Final
 
-from lading.networking.netlink import ACK, CREATE, DUMP, EXCL, Message, Netlink, attribute, nested, number, text
+from lading.networking.netlink import (
+    ACK,
+    CREATE,
+    DUMP,
+    EXCL,
+    Message,
+    Netlink,
+    attribute,
+    attributes,
+    nested,
+    number,
+    text,
+)
 from lading.store.fastclass import dataclass
 
 _NEWLINK: Final = 16
@@ -64,6 +76,12 @@ def up(index: int) -> Message:
     return Message("set a link up", _NEWLINK, ACK, _link(index, 1))
 
 
+def down(name: str) -> Message:
+    """Sets a link down: its routes go at once."""
+    body = struct.pack("=BxHiII", 0, 0, 0, 0, 1) + text(_IFLA_IFNAME, name)
+    return Message(f"set the link {name} down", _NEWLINK, ACK, body)
+
+
 def no_own_address(index: int) -> Message:
     """The kernel shall give the link no IPv6 address of its own making: ours are there at once, without DAD."""
     return Message(
@@ -116,28 +134,22 @@ def index_of(netlink: Netlink, name: str) -> int:
     return index
 
 
-def links(netlink: Netlink) -> list[bytes]:
-    """Every link as the kernel tells it, without statistics."""
-    body = _link() + number(_IFLA_EXT_MASK, _SKIP_STATS)
-    return netlink.ask(Message("list the links", _GETLINK, DUMP, body))
-
-
-def ask_route(netlink: Netlink, packed: bytes) -> bytes:
-    """The route that a packet to `packed` would take. Raises `NetlinkError` where there is none."""
-    head = struct.pack("=BBBBBBBBI", _af(packed), len(packed) * 8, 0, 0, 0, 0, 0, 0, 0)
-    return netlink.ask(Message(f"find a route to {show(packed)}", _GETROUTE, 0, head + attribute(1, packed)))[0]
+def in_group(netlink: Netlink, group: int) -> set[str]:
+    """The names of the links in a device group."""
+    body = _link() + number(_IFLA_EXT_MASK, _SKIP_STATS) + number(_IFLA_GROUP, group)
+    wanted = struct.pack("=I", group)
+    found: set[str] = set()
+    for answer in netlink.ask(Message("list the links", _GETLINK, DUMP, body)):
+        told = dict(attributes(answer[16:]))
+        if told.get(_IFLA_GROUP) == wanted:
+            found.add(told[_IFLA_IFNAME].rstrip(b"\0").decode())
+    return found
 
 
 def routes(netlink: Netlink, family: int) -> list[bytes]:
     """Every route of a family as the kernel tells it."""
     body = struct.pack("=BBBBBBBBI", family, 0, 0, 0, 0, 0, 0, 0, 0)
     return netlink.ask(Message("list the routes", _GETROUTE, DUMP, body))
-
-
-def ask_link(netlink: Netlink, index: int) -> bytes:
-    """One link as the kernel tells it, without statistics."""
-    body = _link(index) + number(_IFLA_EXT_MASK, _SKIP_STATS)
-    return netlink.ask(Message("find a link", _GETLINK, 0, body))[0]
 
 
 def show(packed: bytes) -> str:

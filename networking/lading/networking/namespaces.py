@@ -6,25 +6,31 @@ import errno
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from lading.networking.kernel import bind_mount, enter_network, unmount, unshare_network
 
 _T = TypeVar("_T")
-_OWN = "/proc/thread-self/ns/net"
+_OWN: Final = "/proc/thread-self/ns/net"
+_SETTINGS: Final = (("ip_unprivileged_port_start", b"0"), ("ping_group_range", b"0 2147483647"))
+"""As docker and containerd have it: low ports and ping need no privilege in a namespace of one's own."""
 
 
-def create(path: Path) -> None:
-    """A new namespace at `path`, which must not exist."""
+def create(path: Path, work: Callable[[], _T]) -> _T:
+    """A new namespace at `path`, which must not exist; `work` is called in there, as `inside` does."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400))
 
-    def make() -> None:
+    def make() -> _T:
         unshare_network()
+        for name, value in _SETTINGS:
+            _set(f"/proc/sys/net/ipv4/{name}", value)
         bind_mount(_OWN, str(path))
+        return work()
 
-    _in_thread(make)
+    return _in_thread(make)
 
 
 def inside(path: Path, work: Callable[[], _T]) -> _T:
@@ -51,6 +57,12 @@ def remove(path: Path) -> None:
                 raise
             break
     path.unlink(missing_ok=True)
+
+
+def _set(file: str, value: bytes) -> None:
+    """Where /proc/sys is read-only, the namespace keeps the kernel's defaults."""
+    with suppress(OSError), open(file, "wb", buffering=0) as stream:
+        stream.write(value)
 
 
 def _in_thread(work: Callable[[], _T]) -> _T:

@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -62,6 +62,17 @@ def text(kind: int, value: str) -> bytes:
 def number(kind: int, value: int) -> bytes:
     """An attribute that is a 32-bit number in the host's order."""
     return attribute(kind, struct.pack("=I", value))
+
+
+def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The attributes in `data`, as type and content."""
+    at = 0
+    while at + 4 <= len(data):
+        size, kind = struct.unpack_from("=HH", data, at)
+        if size < 4:
+            return
+        yield kind & 0x3FFF, data[at + 4 : at + size]
+        at += (size + 3) & ~3
 
 
 class Netlink:

@@ -6,37 +6,35 @@ fields, each padded to four bytes, in network order.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
 from collections.abc import Sequence
 from typing import Final
 
-from lading.networking.netlink import attribute, nested, text
+from lading.networking.netlink import DUMP, Message, Netlink, NetlinkError, attribute, attributes, nested, text
 from lading.store.fastclass import dataclass
 
 _NETFILTER: Final = 12
 _SUBSYSTEM: Final = 10
+_GET_TABLE, _GET_CHAIN = 1, 4
 _NEW, _GET, _DELETE = 12, 13, 14
 _BEGIN, _END = 0x10, 0x11
 _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
 _INET: Final = 1
 _ERROR: Final = 2
+_AT_ONCE: Final = 500
+"""A batch has to fit into the buffer of a socket."""
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element of a set, or with a `value` of a map; `end` closes an interval that begins at `key`."""
+    """One element of a set, or with a `value` of a map."""
 
     set_name: str
     key: bytes
     value: bytes | None = None
-    end: bytes | None = None
-
-
-def ifname(name: str) -> bytes:
-    """A link's name as a field."""
-    return name.encode().ljust(16, b"\0")
 
 
 def port(number: int) -> bytes:
@@ -58,25 +56,57 @@ def add(table: str, elements: Sequence[Element], *, new: bool = False) -> None:
 
 
 def delete(table: str, elements: Sequence[Element]) -> None:
-    """Removes elements, in one transaction where all are there; those that are not are fine."""
-    try:
-        _batch(table, elements, _DELETE, 0)
-    except FileNotFoundError:
-        _delete_each(table, elements)
+    """Removes elements, in few transactions where all are there; those that are not are fine."""
+    for start in range(0, len(elements), _AT_ONCE):
+        some = elements[start : start + _AT_ONCE]
+        try:
+            _batch(table, some, _DELETE, 0)
+        except FileNotFoundError:
+            _delete_each(table, some)
 
 
 def holds(table: str, element: Element) -> bool:
     """Whether a map has the element with this very value. The kernel removes by key alone, whoever's value it is."""
     body = text(1, table) + text(2, element.set_name)
     body += nested(3, nested(1, nested(1, attribute(1, element.key))))
-    message = _message(_SUBSYSTEM << 8 | _GET, 0, 1, _INET, 0, body)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER) as channel:
-        channel.bind((0, 0))
-        channel.send(message)
-        answer = channel.recv(65536)
-    kind = struct.unpack_from("=H", answer, 4)[0]
-    # The kernel's own nests do not carry the flag that ours do.
-    return kind != _ERROR and attribute(2, attribute(1, element.value or b"")) in answer
+    return element in _elements(element.set_name, _ask(_GET, 0, body))
+
+
+def dump(table: str, set_name: str) -> list[Element]:
+    """All elements of a set or map; none where it does not exist."""
+    return _elements(set_name, _ask(_GET, DUMP, text(1, table) + text(2, set_name)))
+
+
+def has_table(table: str) -> bool:
+    """Whether a table is there."""
+    return bool(_ask(_GET_TABLE, 0, text(1, table)))
+
+
+def has_chain(table: str, chain: str) -> bool:
+    """Whether a table is there and has a chain."""
+    return bool(_ask(_GET_CHAIN, 0, text(1, table) + text(3, chain)))
+
+
+def _ask(kind: int, flags: int, body: bytes) -> list[bytes]:
+    """The bodies of the answers; none where what is asked about does not exist."""
+    head = struct.pack(">BBH", _INET, 0, 0)
+    try:
+        with Netlink(_NETFILTER) as channel:
+            return channel.ask(Message("ask nftables", _SUBSYSTEM << 8 | kind, flags, head + body))
+    except NetlinkError as error:
+        if error.errno == errno.ENOENT:
+            return []
+        raise
+
+
+def _elements(set_name: str, answers: Sequence[bytes]) -> list[Element]:
+    found: list[Element] = []
+    for answer in answers:
+        listed = dict(attributes(answer[4:])).get(3, b"")
+        for _, item in attributes(listed):
+            parts = {kind: dict(attributes(data)).get(1) for kind, data in attributes(item) if kind in (1, 2)}
+            found.append(Element(set_name, parts.get(1) or b"", parts.get(2)))
+    return found
 
 
 def _delete_each(table: str, elements: Sequence[Element]) -> None:
@@ -91,8 +121,6 @@ def _element(element: Element) -> bytes:
     parts = [nested(1, attribute(1, element.key))]
     if element.value is not None:
         parts.append(nested(2, attribute(1, element.value)))
-    if element.end is not None:
-        parts.append(nested(10, attribute(1, element.end)))
     return nested(1, *parts)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import Final
 
 from lading.networking.driver import Publish, Transport
 from lading.store.errors import InputError, MachineError, UsageError
 
-_Taken: TypeAlias = tuple[str | None, int, Transport]
+_EVERY: Final = frozenset(("0.0.0.0", "::"))  # noqa: S104 - words of -p
 _TRIES: Final = 16
 _DIGITS: Final = frozenset("0123456789")
 _MAX_RANGE: Final = 10_000
@@ -70,49 +71,79 @@ def _range(text: str, whole: str) -> range:
     return range(low, high + 1)
 
 
-def settle(publish: Sequence[Publish], *, ipv6: bool) -> tuple[Publish, ...]:
-    """The ports that will be taken, each free on the host now. Raises `InputError`, `MachineError`."""
+def settle(publish: Sequence[Publish], held: Sequence[Publish] = (), *, ipv6: bool) -> tuple[Publish, ...]:
+    """The ports that will be taken, each free on the host now and not among those `held` by containers.
+
+    Raises `InputError`, `MachineError`.
+    """
     settled: list[Publish] = []
-    for wanted in publish:
-        taken: set[_Taken] = {(port.host_ip, port.host_port, port.protocol) for port in settled}
-        settled.append(_settle_one(wanted, taken, ipv6))
+    for wanted in dict.fromkeys(publish):
+        settled.append(_settle_one(wanted, [*held, *settled], ipv6))
     return tuple(settled)
 
 
-def _settle_one(wanted: Publish, taken: set[_Taken], ipv6: bool) -> Publish:
+def _settle_one(wanted: Publish, held: Sequence[Publish], ipv6: bool) -> Publish:
+    _check_address(wanted, ipv6)
     if wanted.host_port == 0:
-        for _ in range(_TRIES):
-            port = _ephemeral(wanted)
-            if (wanted.host_ip, port, wanted.protocol) not in taken and _free(wanted, port, ipv6) is None:
-                return replace(wanted, host_port=port, host_port_end=None)
-        raise MachineError("no free port was found")
+        candidates: Iterable[int] = (_ephemeral(wanted) for _ in range(_TRIES))
+    else:
+        candidates = range(wanted.host_port, (wanted.host_port_end or wanted.host_port) + 1)
     problem: OSError | None = None
-    for port in range(wanted.host_port, (wanted.host_port_end or wanted.host_port) + 1):
-        if (wanted.host_ip, port, wanted.protocol) in taken:
+    for port in candidates:
+        choice = replace(wanted, host_port=port, host_port_end=None)
+        if any(_conflict(choice, other) for other in held):
             continue
-        problem = _free(wanted, port, ipv6)
+        problem = _bind_all(choice, ipv6)
         if problem is None:
-            return replace(wanted, host_port=port, host_port_end=None)
+            return choice
     raise refused(wanted, problem)
+
+
+def _check_address(wanted: Publish, ipv6: bool) -> None:
+    if wanted.host_ip and ":" in wanted.host_ip and not ipv6:
+        raise InputError(f"cannot publish {_where(wanted)}: this machine has no IPv6")
+    if wanted.host_ip == "::1":
+        raise InputError(
+            f"cannot publish {_where(wanted)}: the kernel sends nothing on from the IPv6 loopback",
+            hint="publish on 127.0.0.1",
+        )
+
+
+def _conflict(one: Publish, other: Publish) -> bool:
+    """Whether both would have a packet to the same address."""
+    if (one.host_port, one.protocol) != (other.host_port, other.protocol):
+        return False
+    if one.host_ip is None or other.host_ip is None or one.host_ip == other.host_ip:
+        return True
+    same_family = (":" in one.host_ip) == (":" in other.host_ip)
+    return same_family and bool({one.host_ip, other.host_ip} & _EVERY)
 
 
 def refused(wanted: Publish, problem: OSError | None) -> InputError | MachineError:
     """Why a port cannot be published, in one line."""
-    where = f"{wanted.host_ip or '0.0.0.0'}:{wanted.host_port}/{wanted.protocol}"  # noqa: S104 - every address
-    if problem is not None and problem.errno == 99:
+    where = _where(wanted)
+    if problem is not None and problem.errno == errno.EADDRNOTAVAIL:
         return InputError(f"cannot publish {where}: {wanted.host_ip} is not an address of this machine")
+    if problem is not None and problem.errno not in (errno.EADDRINUSE, errno.EEXIST):
+        return MachineError(f"cannot publish {where}: {problem.strerror}")
     return MachineError(
         f"cannot publish {where}: the port is in use",
         hint="another program or container has it; choose another, or leave the host's port out for a free one",
     )
 
 
-def _free(wanted: Publish, port: int, ipv6: bool) -> OSError | None:
+def _where(wanted: Publish) -> str:
+    address = wanted.host_ip or "0.0.0.0"  # noqa: S104 - every address
+    end = f"-{wanted.host_port_end}" if wanted.host_port_end else ""
+    return f"{f'[{address}]' if ':' in address else address}:{wanted.host_port}{end}/{wanted.protocol}"
+
+
+def _bind_all(wanted: Publish, ipv6: bool) -> OSError | None:
     """Binds the port for a moment: what the kernel refuses now, somebody has."""
     addresses = [wanted.host_ip] if wanted.host_ip else ["0.0.0.0", *(["::"] if ipv6 else [])]  # noqa: S104
     for address in addresses:
         try:
-            _bind(address, port, wanted.protocol).close()
+            _bind(address, wanted.host_port, wanted.protocol).close()
         except OSError as error:
             return error
     return None

@@ -2,38 +2,60 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from lading.store.errors import MachineError
 
-_SYSCTLS: Final = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
+_SYSCTLS: Final = "/proc/sys/net/"
+_FORWARD4: Final = "ipv4/ip_forward"
+_FORWARD6: Final = "ipv6/conf/all/forwarding"
 
 
 def has_ipv6() -> bool:
-    """Whether it is there and not switched off."""
+    """Whether it is there, not switched off, and not switched off for links to come."""
+    return all(_read(f"ipv6/conf/{which}/disable_ipv6") == "0" for which in ("all", "default"))
+
+
+def switch_on_forwarding(*, ipv6: bool) -> dict[str, str]:
+    """Lets the host pass packets on; what was changed, with the values before. Raises `MachineError`."""
+    changed: dict[str, str] = {}
+    if _read(_FORWARD4) == "0":
+        _write(_FORWARD4, "1", changed)
+    if ipv6 and _read(_FORWARD6) == "0":
+        _keep_listening_to_routers(changed)
+        _write(_FORWARD6, "1", changed)
+    return changed
+
+
+def _keep_listening_to_routers(changed: dict[str, str]) -> None:
+    """A host that forwards ignores router advertisements unless accept_ra is 2, and would lose its own way out."""
+    for link in os.listdir(f"{_SYSCTLS}ipv6/conf"):
+        name = f"ipv6/conf/{link}/accept_ra"
+        if link not in ("all", "default", "lo") and _read(name) == "1":
+            _write(name, "2", changed)
+
+
+def _read(name: str) -> str | None:
     try:
-        with open("/proc/sys/net/ipv6/conf/all/disable_ipv6", "rb") as stream:
-            return stream.read(1) == b"0"
+        with open(_SYSCTLS + name, "rb") as stream:
+            return stream.read(16).strip().decode()
     except OSError:
-        return False
+        return None
 
 
-def switch_on_forwarding() -> None:
-    """Lets the host pass packets on, both families. Raises `MachineError`."""
-    for name in _SYSCTLS:
-        path = f"/proc/sys/{name}"
-        try:
-            with open(path, "rb") as stream:
-                if stream.read(1) != b"0":
-                    continue
-            with open(path, "wb") as stream:
-                stream.write(b"1")
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise MachineError(
-                f"{path}: {error.strerror}", hint="containers need the host to forward packets"
-            ) from None
+def _write(name: str, value: str, changed: dict[str, str]) -> None:
+    changed[name] = _read(name) or ""
+    try:
+        with open(_SYSCTLS + name, "wb") as stream:
+            stream.write(value.encode())
+    except FileNotFoundError:
+        del changed[name]
+    except OSError as error:
+        raise MachineError(
+            f"{_SYSCTLS}{name}: {error.strerror}",
+            hint=f"containers need the host to forward packets: sysctl -w net.{name.replace('/', '.')}={value}",
+        ) from None
 
 
 def mtu() -> int:

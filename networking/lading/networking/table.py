@@ -1,46 +1,48 @@
-"""The one nftables table, loaded once; afterwards only elements come and go.
+"""The one nftables table, `inet lading`: loaded whole by `nft`, afterwards changed by element only.
 
 What it does, for links named lad*:
 
-- a packet whose source is not the container's own address goes no further (`bind4`, `bind6`);
+- a packet from a source that is not routed to the link it came by goes no further: the kernel's own routes say who
+  may speak where, and there is nothing to keep in step;
 - a connection to a published port of the host is sent on to the container (`port4`, `port6`, and `host4`, `host6`
   for ports of one address only);
-- connections between containers pass within a network (`same4`, `same6`) and not between networks;
-- what leaves for elsewhere takes the host's address.
+- connections between containers pass within a network, whose links are one device group (`same`), and not between
+  networks;
+- what leaves for elsewhere takes the host's address, what comes from the host's loopback the gateway's.
 
 Everything that is not a lad* link is left alone: the table accepts it without a look.
+
+A chain named after this text tells whether what is loaded is what this code means. A first load *creates* the table,
+so that of two at once the second is refused and finds the work done; another version is replaced in one transaction
+that carries the published ports over.
 """
 
 from __future__ import annotations
 
-import subprocess
+import struct
+import zlib
 from typing import Final
 
+from lading.networking import nfnetlink
+from lading.networking.links import show
+from lading.networking.nfnetlink import Element
 from lading.store.errors import MachineError
 
 NAME: Final = "lading"
 
-_RULES: Final = """
-table inet lading
-delete table inet lading
-table inet lading {
-  set bind4 { type ifname . ipv4_addr; }
-  set bind6 { type ifname . ipv6_addr; }
-  set same4 { type ipv4_addr . ipv4_addr; flags interval; }
-  set same6 { type ipv6_addr . ipv6_addr; flags interval; }
-  map port4 { type inet_proto . inet_service : ipv4_addr . inet_service; }
-  map port6 { type inet_proto . inet_service : ipv6_addr . inet_service; }
-  map host4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
-  map host6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }
-
+_SETS: Final = {
+    "same": "set same { type devgroup . devgroup; ",
+    "port4": "map port4 { type inet_proto . inet_service : ipv4_addr . inet_service; ",
+    "port6": "map port6 { type inet_proto . inet_service : ipv6_addr . inet_service; ",
+    "host4": "map host4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; ",
+    "host6": "map host6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; ",
+}
+_CHAINS: Final = """
   chain guard {
     type filter hook prerouting priority raw; policy accept;
     iifname != "lad*" accept
     ip daddr 127.0.0.0/8 drop
-    meta nfproto ipv4 iifname . ip saddr != @bind4 drop
-    ip6 saddr fe80::/10 accept
-    ip6 saddr :: accept
-    meta nfproto ipv6 iifname . ip6 saddr != @bind6 drop
+    fib saddr . iif oif 0 drop
   }
   chain publish {
     type nat hook prerouting priority dstnat; policy accept;
@@ -52,10 +54,10 @@ table inet lading {
   }
   chain ports {
     fib daddr type != local return
+    ip6 daddr ::1 return
     dnat ip to ip daddr . meta l4proto . th dport map @host4
     dnat ip6 to ip6 daddr . meta l4proto . th dport map @host6
     dnat ip to meta l4proto . th dport map @port4
-    ip6 daddr ::1 return
     dnat ip6 to meta l4proto . th dport map @port6
   }
   chain pass {
@@ -64,26 +66,68 @@ table inet lading {
     ct state vmap { established : accept, related : accept, invalid : drop }
     ct status dnat accept
     iifname "lad*" oifname != "lad*" accept
-    iifname "lad*" oifname "lad*" ip saddr . ip daddr @same4 accept
-    iifname "lad*" oifname "lad*" ip6 saddr . ip6 daddr @same6 accept
+    iifgroup . oifgroup @same accept
     reject with icmpx admin-prohibited
   }
   chain leave {
     type nat hook postrouting priority srcnat; policy accept;
-    oifname "lad*" ip saddr 127.0.0.0/8 masquerade
+    oifname "lad*" ip saddr 127.0.0.0/8 snat ip to 169.254.1.1
+    iifname "lad*" oifname "lad*" ct status dnat meta nfproto ipv4 snat ip to 169.254.1.1
     iifname "lad*" oifname "lad*" ct status dnat masquerade
     iifname "lad*" oifname != "lad*" masquerade
   }
-}
 """
+_MARK: Final = f"version_{zlib.crc32(repr((_SETS, _CHAINS)).encode()):08x}"
+_TRIES: Final = 3
 
 
-def install() -> None:
-    """Puts the table into the kernel, empty, in one transaction, in place of an earlier one."""
+def install() -> bool:
+    """Loads the table, or replaces another version of it; whether anything had to be done. Raises `MachineError`."""
+    refusal = ""
+    for attempt in range(_TRIES):
+        if nfnetlink.has_chain(NAME, _MARK):
+            return attempt > 0
+        before = nfnetlink.has_table(NAME)
+        kept = {name: nfnetlink.dump(NAME, name) for name in _SETS} if before else {}
+        refusal = _load(_text(kept, replace=before))
+    if nfnetlink.has_chain(NAME, _MARK):
+        return True
+    raise MachineError(f"nft could not load the rules of the network: {refusal}")
+
+
+def _text(kept: dict[str, list[Element]], *, replace: bool) -> str:
+    start = f"delete table inet {NAME}\n" if replace else ""
+    sets = "".join(f"  {head}{_listed(kept.get(name))}}}\n" for name, head in _SETS.items())
+    return f"{start}create table inet {NAME}\ntable inet {NAME} {{\n{sets}  chain {_MARK} {{ }}{_CHAINS}}}\n"
+
+
+def _listed(elements: list[Element] | None) -> str:
+    if not elements:
+        return ""
+    return f"elements = {{ {', '.join(_written(element) for element in elements)} }}; "
+
+
+def _written(element: Element) -> str:
+    """An element in nft's language; fields are padded to four bytes, ports to the right."""
+    if element.value is None:
+        return " . ".join(str(group) for group in struct.unpack("=II", element.key))
+    number = f"{element.key[-8]} . {_port(element.key)}"
+    host = f"{show(element.key[:-8])} . " if len(element.key) > 8 else ""
+    return f"{host}{number} : {show(element.value[:-4])} . {_port(element.value)}"
+
+
+def _port(data: bytes) -> int:
+    return int.from_bytes(data[-4:-2], "big")
+
+
+def _load(rules: str) -> str:
+    """What nft complained of, "" where it did not."""
+    import subprocess  # noqa: PLC0415 - once in a boot
+
     try:
-        done = subprocess.run(["nft", "-f", "-"], input=_RULES, capture_output=True, text=True, check=False)
+        done = subprocess.run(["nft", "-f", "-"], input=rules, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise MachineError("nft is not installed", hint="apt-get install nftables") from None
-    if done.returncode != 0:
-        said = next(iter(done.stderr.splitlines()), "without a word")
-        raise MachineError(f"nft could not load the rules of the network: {said}")
+    if done.returncode == 0:
+        return ""
+    return next(iter(done.stderr.splitlines()), "without a word")

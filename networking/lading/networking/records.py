@@ -1,0 +1,119 @@
+"""What a root's networks have on disk: `<state>/<network>/{network.json,lock,containers/ID.json,netns/ID}`.
+
+It is as short-lived as what it describes: nothing is synced, because a power cut takes the kernel's state as well.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lading.networking.driver import Attachment
+from lading.networking.subnets import Subnet, choose
+from lading.store.errors import DocumentError, LadingError, MachineError
+from lading.store.strict import Fields, canonical, parse
+
+
+class Records:
+    """The files of one network among those of a root."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        self._root = root
+        self.folder = root / name
+        self._containers = self.folder / "containers"
+
+    @contextmanager
+    def gate(self) -> Generator[None, None, None]:
+        """One process at a time."""
+        try:
+            self._containers.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise MachineError(f"{self.folder}: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def subnets(self, wanted4: Subnet | None, wanted6: Subnet | None) -> tuple[Subnet, Subnet]:
+        """The network's two ranges, chosen when it is first used. Raises what `choose` raises."""
+        file = self.folder / "network.json"
+        found = _subnets(file)
+        if found is None or (wanted4 or found[0], wanted6 or found[1]) != found:
+            others = [
+                subnet for other in self._root.glob("*/network.json") if other != file for subnet in _known(other)
+            ]
+            found = choose(wanted4, wanted6, others)
+            _replace(file, canonical({"subnet4": str(found[0]), "subnet6": str(found[1])}))
+        return found
+
+    def containers(self) -> list[str]:
+        """The containers on record, readable or not, by id."""
+        with suppress(FileNotFoundError):
+            return sorted(name[: -len(".json")] for name in os.listdir(self._containers) if name.endswith(".json"))
+        return []
+
+    def read(self, container: str) -> Attachment | None:
+        """None where there is no record, or none that this version can read."""
+        return _attachment(self._file(container))
+
+    def everybody(self) -> list[Attachment]:
+        """The attachments of all networks of this root."""
+        found = (_attachment(file) for file in sorted(self._root.glob("*/containers/*.json")))
+        return [attachment for attachment in found if attachment is not None]
+
+    def has(self, container: str) -> bool:
+        """Whether there is a record."""
+        return self._file(container).exists()
+
+    def write(self, attachment: Attachment) -> None:
+        """Puts an attachment on record."""
+        _replace(self._file(attachment.container), attachment.json())
+
+    def forget(self, container: str) -> None:
+        """Takes a container off the record."""
+        self._file(container).unlink(missing_ok=True)
+
+    def remember_settings(self, changed: dict[str, str]) -> None:
+        """Notes settings of the host that were changed, with the values that they had before."""
+        file = self._root / "sysctls.json"
+        before: dict[str, str] = {}
+        with suppress(OSError, DocumentError):
+            fields = Fields(parse(file.read_bytes(), str(file)), str(file))
+            before = {name: fields.text(name) for name in tuple(fields.names())}
+        _replace(file, canonical({**changed, **before}))
+
+    def _file(self, container: str) -> Path:
+        return self._containers / f"{container}.json"
+
+
+def _attachment(file: Path) -> Attachment | None:
+    try:
+        return Attachment.parse(file.read_bytes(), str(file))
+    except (FileNotFoundError, DocumentError):
+        return None
+
+
+def _subnets(file: Path) -> tuple[Subnet, Subnet] | None:
+    try:
+        fields = Fields(parse(file.read_bytes(), str(file)), str(file))
+        return Subnet.parse(fields.text("subnet4")), Subnet.parse(fields.text("subnet6"))
+    except (FileNotFoundError, LadingError):
+        return None
+
+
+def _known(file: Path) -> tuple[Subnet, ...]:
+    return _subnets(file) or ()
+
+
+def _replace(file: Path, data: bytes) -> None:
+    part = file.with_suffix(".new")
+    try:
+        part.write_bytes(data)
+        part.replace(file)
+    except OSError as error:
+        raise MachineError(f"{file}: cannot be written: {error.strerror}") from error
