@@ -31,8 +31,7 @@ def main() -> None:
 
 def call(arguments: Sequence[str]) -> int:
     """Runs one command line; its exit code. Nothing escapes but a traceback asked for with LADING_DEBUG."""
-    # The store, its keys and sockets are nobody else's business, whatever the caller's umask; what an
-    # archive or a layer holds is given its modes explicitly.
+    # The same modes whatever the caller's umask; the state folder's own 0700 keeps others out.
     os.umask(0o022)
     try:
         return _call(arguments)

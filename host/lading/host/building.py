@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from lading.build.builder import build as build_image
 from lading.build.request import BaseImage, BuildRequest, Built, KeySource, Listener, Tools
 from lading.host import policies
-from lading.host.gate import local_case
+from lading.host.gate import local_case, unknown
 from lading.host.keyring import read_file
 from lading.registry.platforms import host_platform
 from lading.registry.reference import Reference
 from lading.store.descriptors import Platform
-from lading.store.errors import InputError
+from lading.store.errors import InputError, LadingError
 from lading.store.fastclass import dataclass
 from lading.verify.keys import PrivateKey
 from lading.verify.policy import Policy
@@ -102,11 +102,15 @@ class Bases:
         self._verifier: Verifier | None = None
 
     def resolve(self, name: str, platform: Platform) -> BaseImage:
-        """The image `name` for `platform`. Raises `GateError`, `RegistryError`, `InputError`."""
+        """The image `name` for `platform`. Raises `GateError`, `RejectedError`, `UnknownError`."""
         reference = Reference.parse(name)
         located = self._host.images.find(name)
         if located is None or self._pull:
-            self._host.pull(name, platform=platform)
+            self._judge().screen_base(reference.name)
+            try:
+                self._host.pull(name, platform=platform)
+            except LadingError as error:
+                raise unknown(error) from error
             located = self._host.images.get(name)
         case = local_case(self._host.store, located, platform)
         base = self._judge().base(case.target, case.evidence)

@@ -63,6 +63,10 @@ class Verifier:
         """
         self._bind((reference,))
 
+    def screen_base(self, reference: str) -> None:
+        """As `screen`, by the ``from`` sections."""
+        self._bind_base((reference,))
+
     def override(self, target: Target, reason: str) -> Verdict:
         """A verdict without any proof, on record as such. Raises `RefusedError` where a policy forbids it.
 
@@ -105,9 +109,12 @@ class Verifier:
         return bind(references, (self._policy, *floors), Policy.scope)
 
     def _base_rules(self, target: Target) -> list[BoundRule]:
+        return self._bind_base(target.references)
+
+    def _bind_base(self, references: Sequence[str | None]) -> list[BoundRule]:
         """A floor without a ``from`` section has no opinion on bases."""
         floors = [floor for floor in self._floors if floor.bases is not None]
-        return bind(target.references, (self._policy, *floors), Policy.base)
+        return bind(references, (self._policy, *floors), Policy.base)
 
     def _judge_base(self, target: Target, rules: Sequence[BoundRule], evidence: Sequence[Evidence]) -> Base:
         self._check_index(target)
