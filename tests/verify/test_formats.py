@@ -12,6 +12,7 @@ import pytest
 
 from lading.store.digests import Digest
 from lading.store.documents import MANIFEST, parse_manifest
+from lading.store.trees import scan
 from lading.verify.dag import Dag
 from lading.verify.encoding import read_pem
 from lading.verify.keyfiles import LABELS
@@ -22,6 +23,7 @@ from lading.verify.statements import Statement
 from suites.papers import image, signature
 
 FORMATS = (Path(__file__).resolve().parents[2] / "docs/formats.md").read_text()
+WHICH = ("entries", "kdf", "artifactType", "dsseEnvelope", "nodes", "subject")
 WORDS = re.compile(r'"(?:sha256:…[^"]*|…|root of[^"]*|of [^"]*)"')
 
 
@@ -35,7 +37,7 @@ def examples() -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for block in FORMATS.split("```json\n")[1:]:
         text = WORDS.sub(fill, block.split("```")[0])
-        word = next(word for word in ("kdf", "artifactType", "dsseEnvelope", "nodes", "subject") if f'"{word}"' in text)
+        word = next(word for word in WHICH if f'"{word}"' in text)
         found[word] = text.encode()
     return found
 
@@ -58,13 +60,18 @@ def test_the_examples_of_key_and_bundle_have_the_members_that_are_written() -> N
     assert shape(json.loads(examples()["dsseEnvelope"])) == shape(json.loads(signature(image().descriptor).blobs[1]))
 
 
+def test_the_example_of_a_tree_has_the_members_that_are_written(tmp_path: Path) -> None:
+    (tmp_path / "app").write_text("hello")
+    assert shape(json.loads(examples()["entries"])) == shape(json.loads(scan(tmp_path).listing()))
+
+
 def shape(value: object) -> object:
     if isinstance(value, dict):
         return {name: shape(item) for name, item in value.items()}
     return [shape(item) for item in value] if isinstance(value, list) else type(value)
 
 
-@pytest.mark.parametrize("name", ["subject", "nodes", "artifactType", "kdf", "dsseEnvelope"])
+@pytest.mark.parametrize("name", WHICH)
 def test_every_format_has_its_example(name: str) -> None:
     assert name in examples()
 
