@@ -40,10 +40,11 @@ class Uploading:
                 raise Failure("UNSUPPORTED", f"{request.method} is not for this path", headers=(("allow", "POST"),))
             return await self._begin(request, body)
         name = request.rest
-        await self._check_known(request, name)
         if request.method == "GET":
             await self._settled(name)
+            await self._check_known(request, name)
             return await asyncio.to_thread(self._standing, request, name, 204)
+        # Taken before anything else is waited for, so that who asks later sees what this request brought.
         async with self._alone(name):
             await self._check_known(request, name)
             return await self._go_on(request, name, body)
