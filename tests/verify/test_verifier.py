@@ -153,6 +153,16 @@ def test_an_attestation_is_no_signature() -> None:
     assert error.candidates[0].trusted_by == (named("own"),)
 
 
+def test_many_of_one_kind_hide_no_other_reason() -> None:
+    other = rehang(signature(OTHER.descriptor), SUBJECT)
+    attested = [attestation(SUBJECT, "https://example.com/x", {"number": number}) for number in range(4)]
+    foreign = [signature(SUBJECT, name) for name in ("alice", "bob", "carol")]
+    for papers in ([other, *attested, *foreign], [*attested, *foreign, other], [*foreign, other, *attested]):
+        error = refusal(RefusedError, trusting("own"), target(APP), Shelf(*papers).evidence)
+        for reason in ("is about another digest", "is not signed by 'own'", "signed_by counts only signatures"):
+            assert reason in error.message
+
+
 def test_attack_3_a_signature_of_another_image() -> None:
     shelf = Shelf().attach(rehang(signature(OTHER.descriptor), SUBJECT))
     error = refusal(RefusedError, trusting("own"), target(APP), shelf.evidence)

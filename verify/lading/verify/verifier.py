@@ -31,6 +31,9 @@ _HINTS: Final[Mapping[type[GateError], str]] = {
 }
 _T = TypeVar("_T")
 
+_SHOWN: Final = 3
+"""Reasons in the one line of a refusal; `Decision.explain` has all."""
+
 
 class Verifier:
     """Judges images by a policy, and by a floor that no flag loosens."""
@@ -218,12 +221,16 @@ class Verifier:
 
 
 def _looked(judgement: Judgement, requirement: str) -> str:
-    """Why the first candidates did not count, in half a line each."""
-    reasons = [
-        f"{candidate.label} {candidate.place.manifest.short} {outcome.reason}"
+    """Why candidates did not count: of each reason the first, in half a line, so that the order hides no reason."""
+    found = [
+        (outcome.reason, f"{candidate.label} {candidate.place.manifest.short} {outcome.reason}")
         for candidate in judgement.candidates
         for outcome in candidate.outcomes
         if outcome.requirement in (requirement, ANY) and not outcome.counted and candidate.kind not in ("dag", "other")
     ]
-    more = f"; and {len(reasons) - 2} more" if len(reasons) > 2 else ""
-    return "; ".join(reasons[:2]) + more
+    first: dict[str, str] = {}
+    for reason, words in found:
+        first.setdefault(reason, words)
+    shown = list(first.values())[:_SHOWN]
+    more = f"; and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
+    return "; ".join(shown) + more
