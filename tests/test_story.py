@@ -14,16 +14,15 @@ import pytest
 
 from suites.commands import LADING, Lading, busybox
 from suites.machine import needs
-from suites.serving import Registry
+from suites.registry_server import running_server
 
 HOUSE = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    made = Registry(tmp_path_factory.mktemp("registry"))
-    yield made.address
-    made.stop()
+    with running_server(tmp_path_factory.mktemp("registry")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

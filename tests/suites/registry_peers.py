@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -55,28 +54,6 @@ def docker_registry(
         child = subprocess.Popen(
             ["docker-registry", "serve", str(config)], stdout=log, stderr=log, env=dict(env) if env else None
         )
-    try:
-        wait_for_port(port, child)
-        yield f"127.0.0.1:{port}"
-    finally:
-        child.terminate()
-        child.wait(10)
-
-
-_OWN = """\
-import sys
-from pathlib import Path
-from lading.registry.server.config import ServerConfig
-from lading.registry.server.serve import serve
-serve(ServerConfig(storage=Path(sys.argv[1]), port=int(sys.argv[2])))
-"""
-
-
-@contextmanager
-def lading_registry(folder: Path) -> Generator[str, None, None]:
-    """Our own server in a process of its own; its `host:port`."""
-    port = free_port()
-    child = subprocess.Popen([sys.executable, "-c", _OWN, str(folder), str(port)])
     try:
         wait_for_port(port, child)
         yield f"127.0.0.1:{port}"

@@ -23,7 +23,8 @@ from suites.machine import needs
 from suites.papers import image, signature
 from suites.registry_hostile import hostile
 from suites.registry_images import open_store, put_image, put_legacy
-from suites.registry_peers import docker_registry, lading_registry
+from suites.registry_peers import docker_registry
+from suites.registry_server import running_server
 
 
 class Repositories:
@@ -64,7 +65,7 @@ def debians(tmp_path_factory: pytest.TempPathFactory) -> Generator[str, None, No
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Generator[str, None, None]:
-    with lading_registry(tmp_path_factory.mktemp("registry")) as host:
+    with running_server(tmp_path_factory.mktemp("registry")) as host:
         yield host
 
 

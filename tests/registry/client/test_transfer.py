@@ -30,7 +30,8 @@ from suites.registry_images import (
     put_legacy,
     put_paper,
 )
-from suites.registry_peers import docker_registry, lading_registry
+from suites.registry_peers import docker_registry
+from suites.registry_server import running_server
 
 Stores = tuple[Store, Store]
 
@@ -39,7 +40,7 @@ Stores = tuple[Store, Store]
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[str, None, None]:
     folder = tmp_path_factory.mktemp("registry")
     if request.param == "lading":
-        with lading_registry(folder) as host:
+        with running_server(folder) as host:
             yield host
         return
     if not present("docker-registry"):
