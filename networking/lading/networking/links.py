@@ -35,7 +35,6 @@ _NEWNEIGH: Final = 28
 _UNIVERSE: Final = 0
 _LINK: Final = 253
 _MAIN: Final = 254
-_LOCAL_TABLE: Final = 255
 _STATIC: Final = 4
 _UNICAST: Final = 1
 _NODAD: Final = 0x02

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from lading.registry.server.config import ServerConfig, is_loopback
+from lading.registry.hosts import is_loopback
+from lading.registry.server.config import ServerConfig
 from lading.registry.server.failures import Failure
 
 _FORWARDED: Final = (
@@ -45,7 +46,9 @@ class LoopbackGate:
             raise Failure("DENIED", "this registry has no passwords and does not answer web pages")
         host = headers.get("host") or authority or ""
         name, colon, port = host.rpartition(":")
-        if not is_loopback(name if colon and port.isdigit() else host):
+        if colon and port.isdigit():
+            host = name
+        if not is_loopback(host.strip("[]") if ":" in host else host):
             raise Failure("DENIED", "this registry has no passwords and answers to loopback names only")
         return ""
 

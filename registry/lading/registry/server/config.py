@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
+from lading.registry.hosts import is_loopback
 from lading.store.errors import InputError
 
 
@@ -53,16 +53,6 @@ class ServerConfig:
                 f"{self.host} is reached from other machines: the registry does not start there without TLS",
                 hint="give --tls-cert and --tls-key, or --insecure-http if the network is yours alone",
             )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's loopback."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_pair(cert: Path, key: Path) -> None:
