@@ -25,19 +25,22 @@ class Lading:
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
 
-    def call(self, *words: object, stdin: str | None = None, **variables: str) -> Said:
-        """Runs `lading WORDS`."""
-        environment = {
+    def variables(self, **more: str) -> dict[str, str]:
+        """The environment of a call."""
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.root.parent),
             "LADING_ROOT": str(self.root),
             "LADING_PASSWORD": "pw",
             **self.environment,
-            **variables,
+            **more,
         }
+
+    def call(self, *words: object, stdin: str | None = None, **variables: str) -> Said:
+        """Runs `lading WORDS`."""
         done = subprocess.run(
             [LADING, *map(str, words)],
-            env=environment,
+            env=self.variables(**variables),
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from lading.store.errors import LadingError
@@ -12,6 +12,20 @@ from lading.store.errors import LadingError
 # Control characters, and the marks that reorder or hide text, would let an outside string draw on the terminal.
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _STYLES: Final = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
+
+
+_before: list[Callable[[], None]] = []
+
+
+def before_writing(end: Callable[[], None]) -> None:
+    """`end` is called, once, before anything is written: it ends what is being drawn at the terminal."""
+    _before.append(end)
+
+
+def end_drawing() -> None:
+    """Ends what is being drawn, if anything is: to be called before the terminal is written to by other means."""
+    while _before:
+        _before.pop()()
 
 
 def escape(text: str) -> str:
@@ -31,15 +45,18 @@ class Output:
 
     def result(self, line: str) -> None:
         """One line of what was asked for."""
+        end_drawing()
         sys.stdout.write(f"{line}\n")
 
     def bytes(self, data: bytes) -> None:
         """What was asked for, byte for byte."""
+        end_drawing()
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
 
     def note(self, line: str) -> None:
         """One line beside it."""
+        end_drawing()
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
@@ -58,6 +75,7 @@ class Output:
 
 def complain(error: LadingError) -> None:
     """The one line of an error, and its hint, on standard error."""
+    end_drawing()
     color = sys.stderr.isatty()
     label = "\x1b[31mlading:\x1b[0m" if color else "lading:"
     sys.stderr.write(f"{label} {escape(error.message)}\n")

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from lading.cli.output import escape, size
+from lading.cli.output import before_writing, escape, size
 
 if TYPE_CHECKING:
     from lading.store.progress import Progress, Task
@@ -64,7 +64,7 @@ class TerminalProgress:
         with self._lock:
             if self._bars is None:
                 self._bars = self._start()
-        return _Bar(self._bars, self._bars.add_task(escape(label), total=total), total)
+        return _Bar(self._bars, self._bars.add_task(escape(label), total=total, note=""), total)
 
     def _start(self) -> Any:
         from rich.console import Console  # noqa: PLC0415
@@ -77,15 +77,19 @@ class TerminalProgress:
             TransferSpeedColumn(),
             TextColumn("{task.fields[note]}", markup=False),
             console=Console(stderr=True, no_color=not self._color),
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
+        before_writing(self.close)
         bars.start()
         return bars
 
     def close(self) -> None:
         """Leaves the bars as they are and gives the terminal back."""
-        if self._bars is not None:
-            self._bars.stop()
-            self._bars = None
+        with self._lock:
+            bars, self._bars = self._bars, None
+        if bars is not None:
+            bars.stop()
 
 
 class _Bar:
@@ -93,7 +97,6 @@ class _Bar:
         self._bars = bars
         self._number = number
         self._total = total
-        bars.update(number, note="")
 
     def advance(self, amount: int, /) -> None:
         self._bars.advance(self._number, amount)

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from lading.cli.output import end_drawing
 from lading.runtime.options import Streams
 
 _PASSED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
@@ -21,6 +22,7 @@ _PASSED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, 
 @contextmanager
 def streams(*, tty: bool, attached: bool) -> Generator[Streams, None, None]:
     """Standard input and output, raw where both sides are terminals, and the signals that are passed on."""
+    end_drawing()
     sys.stdout.flush()
     sys.stderr.flush()
     raw = tty and attached and os.isatty(0)
