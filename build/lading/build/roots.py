@@ -6,7 +6,6 @@ whose lock lives as long as its process, so that the next build removes what a k
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 from collections.abc import Generator, Sequence
@@ -20,7 +19,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import chain_ids
 from lading.store.errors import LadingError
-from lading.store.files import machine_errors
+from lading.store.files import abandoned, locked_folder, machine_errors
 from lading.store.mounts import unmount
 from lading.store.removal import remove_tree
 from lading.store.snapshots import TEMPORARY
@@ -46,16 +45,13 @@ class Roots:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._works = store.root / "cache" / "work"
-        self._work = self._works / secrets.token_hex(8)
+        self._work = self._works
         self._lock = -1
 
     def __enter__(self) -> Self:
         with machine_errors(self._works):
-            self._works.mkdir(parents=True, exist_ok=True)
-            _sweep(self._works, self._store)
-            self._work.mkdir(mode=0o700)
-            self._lock = os.open(self._work / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            sweep(self._store)
+            self._work, self._lock = locked_folder(self._works)
         return self
 
     def __exit__(
@@ -137,22 +133,13 @@ def _key(work: Path, name: str) -> str:
     return f"{TEMPORARY}build-{work.name}-{name}"
 
 
-def _sweep(works: Path, store: Store) -> None:
-    for name in os.listdir(works):
-        work = works / name
-        try:
-            lock = os.open(work / "lock", os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            with suppress(OSError):
-                work.rmdir()
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(work, store)
-        except BlockingIOError:
-            pass
-        finally:
-            os.close(lock)
+def sweep(store: Store) -> None:
+    """Removes what builds that were killed had on the machine."""
+    works = store.root / "cache" / "work"
+    for name in os.listdir(works) if works.is_dir() else ():
+        with abandoned(works / name / "lock") as dead, suppress(OSError):
+            if dead:
+                _remove(works / name, store)
 
 
 def _remove(work: Path, store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from lading.host.configuration import Configuration
 from lading.host.keyring import Keyring, Password
 from lading.store.errors import InputError
+from lading.store.files import is_locked
 from lading.store.progress import QUIET, Progress
 from lading.store.store import Store
 
@@ -33,6 +35,13 @@ if TYPE_CHECKING:
 
 def _silent(text: str) -> None:
     del text
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return [folder / name for name in os.listdir(folder)]
+    except OSError:
+        return []
 
 
 class Host:
@@ -59,13 +68,22 @@ class Host:
 
     @cached_property
     def store(self) -> Store:
-        """The local store, without what killed work left unpacked half-way."""
+        """The local store, without what killed work left unpacked half-way or alive."""
         store = Store.open(self.configuration.root)
+        self._end_dead_builds(store)
         if store.snapshots.has_temporary():
             with store.collecting() as alone:
                 if alone:
                     store.snapshots.sweep()
         return store
+
+    def _end_dead_builds(self, store: Store) -> None:
+        """A glance at two folders, empty unless a build is under way or was killed."""
+        run, works = self.configuration.run / "sandboxes", store.root / "cache" / "work"
+        if not all(is_locked(place / "lock") for folder in (run, works) for place in _entries(folder)):
+            from lading.host.recovery import end_dead_builds  # noqa: PLC0415
+
+            end_dead_builds(self.configuration, store, self.driver)
 
     @cached_property
     def images(self) -> Images:

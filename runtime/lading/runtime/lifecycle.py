@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lading.runtime import monitor, naming, networks
+from lading.runtime import monitor, naming, networks, sandboxes
 from lading.runtime.cgroups import Cgroups
 from lading.runtime.crun import Runtime as OciRuntime
 from lading.runtime.processes import find
@@ -168,8 +168,6 @@ class Lifecycle:
 
     def recover(self) -> None:
         """Settles every container and sweeps what belongs to none, after whatever was killed."""
-        from lading.runtime import sandbox  # noqa: PLC0415 - it stands on this module
-
         for container in self.records.ids():
             record = self.records.read(container)
             if record:
@@ -180,16 +178,20 @@ class Lifecycle:
         for container in set(self.records.runs()) - known:
             self._sweep(container)
         self.records.drop_stale_names()
-        sandbox.sweep(self.config, self.oci, self.cgroups, self.driver)
-        if self.driver:
-            networks.sweep(self.driver, self.config.run_dir, self._live)
+        self.recover_builds()
         with self.store.collecting() as alone:
             if alone:
                 self.store.snapshots.sweep()
         self._forget()
 
+    def recover_builds(self) -> None:
+        """Takes down the sandboxes of builds that were killed, and every network that nobody uses."""
+        sandboxes.sweep(self.config.run_dir, self.oci, self.cgroups, self.driver)
+        if self.driver:
+            networks.sweep(self.driver, self.config.run_dir, self._live)
+
     def _live(self) -> set[str]:
-        return {*self.records.ids(), *sandbox_names(self.config.run_dir)}
+        return {*self.records.ids(), *sandboxes.names(self.config.run_dir)}
 
     def _sweep(self, container: str) -> None:
         """Removes what a maker left that died before it wrote a record, or a remover that died late."""
@@ -231,12 +233,6 @@ def _exit_code(record: Container, bundle: Path) -> int | None:
             return monitor.exit_code(bundle)
         time.sleep(0.002)
     return code
-
-
-def sandbox_names(run_dir: Path) -> list[str]:
-    """The sandboxes of builds that there are now."""
-    folder = run_dir / "sandboxes"
-    return os.listdir(folder) if folder.is_dir() else []
 
 
 def _finished(bundle: Path) -> str:

@@ -15,12 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from lading.runtime import capabilities, etc, networks, processes, users
+from lading.runtime import capabilities, etc, networks, processes, sandboxes, users
 from lading.runtime.cgroups import Cgroups, Limits
 from lading.runtime.crun import ENV, StartError, start_error
 from lading.runtime.crun import Runtime as OciRuntime
 from lading.runtime.lifecycle import RuntimeConfig
-from lading.runtime.records import remove_folder
 from lading.runtime.rootfs import Stubs
 from lading.runtime.spec import DEFAULT_PATH, Mount, Plan, bind
 
@@ -77,7 +76,7 @@ class Sandbox:
     """Executes steps. Safe to use from several threads."""
 
     def __init__(self, config: RuntimeConfig, driver: Driver | None) -> None:
-        self._folder = config.run_dir / "sandboxes"
+        self._run_dir = config.run_dir
         self._driver = driver
         self._cgroups = Cgroups.detect()
         self._oci = OciRuntime(processes.find(config.oci_runtime), config.run_dir / "oci")
@@ -105,17 +104,20 @@ class Sandbox:
 
     @contextmanager
     def _place(self) -> Generator[tuple[str, Path], None, None]:
-        """A folder whose lock is held while the sandbox lives, so that `sweep` can tell the living from the dead."""
+        """A folder whose lock is held while the sandbox lives, which tells the living from the dead."""
         name = f"build-{os.urandom(8).hex()}"
-        bundle = self._folder / name
-        with networks.gate(self._folder.parent, "sandboxes.lock"):
+        bundle = sandboxes.folder(self._run_dir) / name
+        with networks.gate(self._run_dir, sandboxes.GATE):
             bundle.mkdir(mode=0o700, parents=True)
             lock = os.open(bundle / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield name, bundle
+        except BaseException:
+            sandboxes.end_runtime(name)
+            raise
         finally:
-            remove(name, bundle, self._oci, self._cgroups, self._driver)
+            sandboxes.remove(name, bundle, self._oci, self._cgroups, self._driver)
             os.close(lock)
 
     def _mounts(self, stubs: Stubs, bundle: Path, step: Step) -> list[Mount]:
@@ -132,7 +134,7 @@ class Sandbox:
             return "new"
         if step.network == "host" or self._driver is None:
             return "host"
-        return networks.join_sandbox(self._driver, name, bundle, self._folder.parent)
+        return networks.join_sandbox(self._driver, name, bundle, self._run_dir)
 
     def _plan(self, name: str, rootfs: Path, step: Step, mounts: list[Mount], netns: str) -> Plan:
         root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -154,7 +156,7 @@ class Sandbox:
             resources=self._cgroups.resources(Limits()),
             capabilities=capabilities.resolve(),
             mounts=mounts,
-            filters=self._folder.parent / "filters",
+            filters=self._run_dir / "filters",
         )
 
     def _run(self, name: str, bundle: Path, step: Step, output: Output) -> int:
@@ -165,7 +167,6 @@ class Sandbox:
             _carry(readers, output)
             code = processes.wait(pid)
         except BaseException:
-            self._oci.delete(name)
             os.kill(pid, _SIGKILL)
             processes.wait(pid)
             raise
@@ -215,39 +216,3 @@ def _failed(error: StartError) -> int:
     if error.code not in (126, 127):
         raise error
     return error.code
-
-
-def remove(name: str, bundle: Path, oci: OciRuntime, cgroups: Cgroups, driver: Driver | None) -> None:
-    """Takes down a sandbox, whatever it was doing."""
-    if oci.knows(name):
-        oci.delete(name)
-    cgroups.remove(name)
-    if driver and (bundle / "network").exists():
-        driver.detach(name)
-    remove_folder(bundle)
-
-
-def sweep(config: RuntimeConfig, oci: OciRuntime, cgroups: Cgroups, driver: Driver | None) -> None:
-    """Takes down the sandboxes whose build was killed."""
-    folder = config.run_dir / "sandboxes"
-    if not folder.is_dir():
-        return
-    with networks.gate(config.run_dir, "sandboxes.lock"):
-        dead = [entry.name for entry in os.scandir(folder) if not _lives(Path(entry.path))]
-    for name in dead:
-        remove(name, folder / name, oci, cgroups, driver)
-
-
-def _lives(bundle: Path) -> bool:
-    """Whether somebody holds its lock."""
-    try:
-        lock = os.open(bundle / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False

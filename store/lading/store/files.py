@@ -92,7 +92,7 @@ class FileBlobs:
     def workshop(self) -> Generator[Path, None, None]:
         """An empty folder beside the blobs for work of this process, gone afterwards. Raises `MachineError`."""
         with machine_errors(self._tmp):
-            folder, lock = _locked_folder(self._tmp)
+            folder, lock = locked_folder(self._tmp, "export-")
         try:
             place = folder / "work"
             with machine_errors(place):
@@ -106,16 +106,37 @@ class FileBlobs:
 
 def _sweep(path: Path, lock: Path) -> None:
     """Removes `path` unless somebody living holds `lock`."""
+    with abandoned(lock) as dead:
+        if dead:
+            remove_tree(path)
+
+
+@contextmanager
+def abandoned(lock: Path) -> Generator[bool, None, None]:
+    """Whether nobody living holds `lock`, which is held meanwhile: who has just made it sees its folder go."""
     try:
         file = _open_lock(lock)
-    except FileNotFoundError:
-        remove_tree(path)
+    except (FileNotFoundError, NotADirectoryError):
+        yield True
         return
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        remove_tree(path)
+        yield _taken(file)
     finally:
         os.close(file)
+
+
+def is_locked(lock: Path) -> bool:
+    """Whether a process that lives holds `lock`."""
+    with abandoned(lock) as dead:
+        return not dead
+
+
+def _taken(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _open_lock(path: Path) -> int:
@@ -127,10 +148,10 @@ def _open_lock(path: Path) -> int:
         return os.open(path, os.O_RDONLY | flags)
 
 
-def _locked_folder(tmp: Path) -> tuple[Path, int]:
-    """A new folder that no sweep takes for an orphan, and the descriptor that holds it."""
+def locked_folder(parent: Path, prefix: str = "") -> tuple[Path, int]:
+    """A new folder that no sweep takes for an orphan, and the descriptor that holds its lock."""
     while True:
-        folder = tmp / f"export-{secrets.token_hex(6)}"
+        folder = parent / f"{prefix}{secrets.token_hex(6)}"
         folder.mkdir(mode=0o700, parents=True)
         try:
             file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

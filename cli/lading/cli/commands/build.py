@@ -12,6 +12,7 @@ import typer
 from lading.build.request import BuildRequest, Built
 from lading.cli.build_view import Progress, view_for
 from lading.cli.common import TlsVerify, boolean, pairs, read_input
+from lading.cli.endings import ended_by_signals
 from lading.cli.session import Session
 from lading.store.errors import InputError, LadingError, UsageError
 from lading.store.kernel import private_mounts
@@ -98,7 +99,7 @@ def build(
     # However this process ends, no mount of it is left; a network namespace that was bound goes with it, too.
     private_mounts()
     _ensure_key(session, sign_key)
-    with view_for(progress, session.output, quiet=quiet) as view:
+    with ended_by_signals(), view_for(progress, session.output, quiet=quiet) as view:
         built = session.host.build(request, sign_key=sign_key, pull=pull, listener=view)
     for destination in outputs:
         destination.write(session.host.store, built.descriptor, request.names)

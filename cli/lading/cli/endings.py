@@ -1,0 +1,44 @@
+"""Signals that ask a command to end, taken as ^C is: everything that it started is taken down on the way out."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+import typer
+
+_ASKING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def ended_by_signals() -> Generator[None, None, None]:
+    """The first signal ends what goes on in this block as ^C does; further ones do not disturb that.
+
+    The exit code is what shells show of a process that the signal ended. What the caller ignores (``nohup``, a job in
+    the background of a script) stays ignored.
+    """
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        came.append(number)
+        for one in before:
+            signal.signal(one, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {one: handler for one in _ASKING if (handler := signal.getsignal(one)) is not signal.SIG_IGN}
+    for one in before:
+        signal.signal(one, end)
+    try:
+        yield
+    except BaseException as error:
+        # Whatever the way out made of it: the terminal that was closed cannot be written to, for one.
+        if came:
+            raise typer.Exit(128 + came[0]) from error
+        raise
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
