@@ -211,8 +211,10 @@ def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
     subprocess.run(["mount", "--bind", str(root), str(root)], check=True)
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", str(root)], check=True)
-        with pytest.raises(MachineError, match=r"root"):
-            Store.open(root)
+        with Store.open(root) as store:
+            whole(store)
+            with pytest.raises(MachineError, match=r"root/index.db: attempt to write a readonly database"):
+                store.untag(APP)
     finally:
         subprocess.run(["umount", "-l", str(root)], check=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from lading.host.configuration import Configuration
 from lading.host.keyring import Keyring, Password
-from lading.store.errors import InputError
+from lading.store.errors import InputError, MachineError
 from lading.store.files import is_locked
 from lading.store.progress import QUIET, Progress
 from lading.store.store import Store
@@ -72,7 +73,7 @@ class Host:
         store = Store.open(self.configuration.root)
         self._end_dead_builds(store)
         if store.snapshots.has_temporary():
-            with store.collecting() as alone:
+            with suppress(MachineError), store.collecting() as alone:  # a read-only disk: it disturbs nobody
                 if alone:
                     store.snapshots.sweep()
         return store

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +10,7 @@ from typing import Final
 
 from lading.host.keyring import read_file
 from lading.store.digests import Digest
-from lading.store.errors import DocumentError, InputError
+from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.index import Index
 from lading.verify.policy import Policy
 from lading.verify.verifier import Verifier
@@ -50,7 +49,7 @@ def load_own(root: Path, index: Callable[[], Index]) -> Policy:
 
 
 def _keep(index: Index, key: str, compiled: bytes) -> None:
-    with suppress(sqlite3.OperationalError), index.transaction():  # a full or read-only disk: next time then
+    with suppress(MachineError), index.transaction():  # a full or read-only disk: next time then
         index.run("DELETE FROM cache WHERE kind = ?", (_KIND,))
         index.run("INSERT INTO cache (kind, key, value, used) VALUES (?, ?, ?, ?)", (_KIND, key, compiled, time.time()))
 

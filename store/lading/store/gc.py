@@ -53,8 +53,6 @@ def collect(store: Store) -> Collected:
         for digest in removed:
             size += store.blobs.size(digest) or 0
             store.blobs.delete(digest)
-        if store.stale():
-            store.render()
         return Collected(tuple(removed), size, snapshots)
 
 

@@ -1,8 +1,11 @@
-"""`index.db`: the SQLite (WAL) database beside the blobs.
+"""`index.db`: the SQLite database beside the blobs.
 
-It is the authority for references, origins, referrers, leases, snapshots, seals, cache and decisions;
+It is the authority for references, origins, images, referrers, leases, snapshots, seals, cache and decisions;
 `index.json` is only its rendering for other tools. One schema, here; the modules that own a table speak SQL
 to it through `Index`. Opening is cheap enough for every command (about 0.3 ms).
+
+Reading makes no file and needs no space, and a change finds room for its journal set aside: a full disk keeps
+nobody from looking, nor from removing (`docs/adr/0001-a-database-beside-an-oci-layout.md`).
 """
 
 from __future__ import annotations
@@ -19,17 +22,21 @@ from typing import Any, Final
 
 from lading.store.errors import MachineError
 
-VERSION: Final = 1
 _PATIENCE: Final = 60.0
 """Seconds to wait for other processes."""
 _PAUSE: Final = 0.01
+_ROOM: Final = 256 * 1024
+"""Bytes of the journal that are never given back: enough for any change that only takes away."""
+_JOURNAL_LIMIT: Final = 1 << 20
 _HINTS: Final = {
-    sqlite3.SQLITE_FULL: "free some space there; `lading rmi` frees what images hold",
+    sqlite3.SQLITE_FULL: "free some space there; `lading system prune` frees what nothing uses",
+    sqlite3.SQLITE_IOERR: "free some space there; `lading system prune` frees what nothing uses",
     sqlite3.SQLITE_BUSY: "another lading is at work on it; try again",
     sqlite3.SQLITE_CORRUPT: "restore it from a backup, or name another folder with --root",
     sqlite3.SQLITE_NOTADB: "restore it from a backup, or name another folder with --root",
 }
-_SCHEMA: Final = """
+SCHEMAS: Final = (
+    """
 CREATE TABLE reference (
     name TEXT PRIMARY KEY, digest TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL,
     created REAL NOT NULL
@@ -62,7 +69,22 @@ CREATE TABLE cache (
 CREATE TABLE decision (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, digest TEXT NOT NULL, basis TEXT NOT NULL, body BLOB NOT NULL
 ) STRICT;
-"""
+""",
+    """
+CREATE TABLE image (
+    digest TEXT PRIMARY KEY, media_type TEXT NOT NULL, size INTEGER NOT NULL, created REAL NOT NULL,
+    removed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT OR IGNORE INTO image SELECT digest, media_type, size, created, 0 FROM reference;
+ALTER TABLE snapshot ADD COLUMN size INTEGER;
+ALTER TABLE cache ADD COLUMN blob TEXT;
+ALTER TABLE cache ADD COLUMN snapshot TEXT;
+ALTER TABLE cache ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
+UPDATE cache SET blob = json_extract(CAST(value AS TEXT), '$.layer.descriptor.digest') WHERE kind = 'action';
+""",
+)
+"""What makes each version of the schema out of the one before it."""
+VERSION: Final = len(SCHEMAS)
 
 
 class Index:
@@ -77,11 +99,9 @@ class Index:
         try:
             if self._found() != VERSION:
                 with _alone(path):
-                    self._persist("PRAGMA journal_mode = WAL")
                     self._upgrade(path)
-            with self._errors():
-                self._connection.execute("PRAGMA synchronous = FULL")
-                self._connection.execute("PRAGMA foreign_keys = ON")
+            self._set_up()
+            _reserve(path)
         except BaseException:
             self._connection.close()
             raise
@@ -117,6 +137,16 @@ class Index:
         version: int = self._persist("PRAGMA user_version")[0]
         return version
 
+    def _set_up(self) -> None:
+        """A rollback journal that is kept: what WAL keeps beside a database cannot be made on a full disk."""
+        self._persist("PRAGMA journal_mode = PERSIST")
+        with self._errors():
+            self._connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT}")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            # Overwriting what is deleted would need as much room in the journal.
+            self._connection.execute("PRAGMA secure_delete = OFF")
+
     def _upgrade(self, path: Path) -> None:
         found = self._found()
         if found > VERSION:
@@ -124,13 +154,12 @@ class Index:
                 f"{path}: written by a newer lading (schema {found}, this one knows {VERSION})",
                 hint="upgrade lading, or name another folder with --root",
             )
-        if found == VERSION:
-            return
+        self._set_up()
         with self.transaction():
-            if self.one("PRAGMA user_version") == (0,):
-                for statement in _SCHEMA.split(";"):
+            for number in range(self._found(), VERSION):
+                for statement in SCHEMAS[number].split(";"):
                     self.run(statement)
-                self.run(f"PRAGMA user_version = {VERSION}")
+                self.run(f"PRAGMA user_version = {number + 1}")
 
     def all(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Every row of a statement. This and all below raise `MachineError`: a full disk, a damaged database."""
@@ -176,6 +205,18 @@ class Index:
         """Closes the connection."""
         with self._lock, self._errors():
             self._connection.close()
+
+
+def _reserve(path: Path) -> None:
+    """Sets room aside for the journal, once; where there is none now, a later call does."""
+    journal = path.with_name(f"{path.name}-journal")
+    with suppress(OSError):
+        if os.stat(journal).st_size < _ROOM:
+            file = os.open(journal, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.posix_fallocate(file, 0, _ROOM)
+            finally:
+                os.close(file)
 
 
 @contextmanager

@@ -8,12 +8,13 @@ can set; what changes below the file system is for `fsck` to find.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from lading.store.digests import Digest
-from lading.store.errors import DocumentError
+from lading.store.errors import DocumentError, MachineError
 from lading.store.files import FileBlobs
 from lading.store.index import Index
 from lading.store.trees import walk
@@ -48,7 +49,8 @@ class BlobSeals:
                     pass
             except DocumentError as error:
                 raise SealError(error.message, hint="`lading pull` brings the image anew") from None
-        self._index.run("INSERT OR REPLACE INTO blob_seal VALUES (?, ?)", (str(digest), before))
+        with suppress(MachineError):  # a full or read-only disk: it is hashed again next time
+            self._index.run("INSERT OR REPLACE INTO blob_seal VALUES (?, ?)", (str(digest), before))
 
 
 def _blob_seal(path: Path) -> str:

@@ -109,7 +109,10 @@ class OverlaySnapshots:
             if self.stat(key) is not None:
                 remove_tree(place)
                 raise MachineError(f"there is a snapshot {key} already")
-            self._index.run("INSERT INTO snapshot VALUES (?, ?, ?, 0, NULL, ?, ?)", (key, parent, folder, now, now))
+            self._index.run(
+                "INSERT INTO snapshot (key, parent, folder, committed, created, used) VALUES (?, ?, ?, 0, ?, ?)",
+                (key, parent, folder, now, now),
+            )
 
     def _copy_root(self, source: Path, target: Path) -> None:
         info = source.stat()

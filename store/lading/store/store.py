@@ -75,11 +75,14 @@ class Store:
                 (root / "blobs").mkdir(mode=0o755, exist_ok=True)
                 write_atomically(root / "oci-layout", _LAYOUT)
         store = cls(root, Database(root / "index.db"))
-        if store.stale() or not (root / "index.json").exists():
-            # Where there is no room for it, the command may be the one that makes some.
-            with suppress(MachineError):
-                store.render()
+        store._catch_up()
         return store
+
+    def _catch_up(self) -> None:
+        """Brings `index.json` up to date. Where there is no room for it, the command may be the one that makes some."""
+        if self.stale() or not (self.root / "index.json").exists():
+            with suppress(MachineError):
+                self.render()
 
     @cached_property
     def snapshots(self) -> OverlaySnapshots:
@@ -328,8 +331,7 @@ class Store:
     def close(self) -> None:
         """Brings `index.json` up to date and closes the database."""
         try:
-            if self.stale():
-                self.render()
+            self._catch_up()
         finally:
             self.index.close()
 
