@@ -52,7 +52,7 @@ def test_the_root_is_private_and_a_file_in_its_place_is_an_error(tmp_path: Path)
     Store.open(tmp_path / "root")
     assert (tmp_path / "root").stat().st_mode & 0o777 == 0o700
     (tmp_path / "file").touch()
-    with pytest.raises(MachineError, match="file: File exists"):
+    with pytest.raises(MachineError, match="file: Not a directory"):
         Store.open(tmp_path / "file")
 
 

@@ -20,6 +20,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError, MachineError
 from lading.store.index import Index
+from lading.store.private import private_folder
 from lading.store.strict import Fields, canonical, parse
 
 _LIMIT: Final = 64 * 1024 * 1024
@@ -118,7 +119,7 @@ class Cache:
         share an offset merely wait for each other.
         """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self._folder)
             descriptor = os.open(self._folder / "actions.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise MachineError(f"{self._folder}: {error.strerror}") from error

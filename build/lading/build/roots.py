@@ -21,6 +21,7 @@ from lading.store.documents import chain_ids
 from lading.store.errors import LadingError
 from lading.store.files import abandoned, locked_folder, machine_errors
 from lading.store.mounts import unmount
+from lading.store.private import private_folder
 from lading.store.removal import remove_tree
 from lading.store.snapshots import TEMPORARY
 from lading.store.store import Store
@@ -50,6 +51,7 @@ class Roots:
 
     def __enter__(self) -> Self:
         with machine_errors(self._works):
+            private_folder(self._works)
             sweep(self._store)
             self._work, self._lock = locked_folder(self._works)
         return self

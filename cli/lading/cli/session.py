@@ -116,6 +116,7 @@ class Session:
         return Configuration(
             root=self.root,
             run=self.run,
+            runs=self.run.parent,
             credentials=self._credentials(),
             proxies={kind: variable(f"{kind}_proxy") for kind in ("http", "https", "no")},
             certificates=(extra,) if extra and extra.exists() else (),
@@ -164,4 +165,5 @@ def _run_folder(environment: dict[str, str], root: Path) -> Path:
     short = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
     if os.geteuid() == 0:
         return Path("/run/lading") / short
-    return (_path(environment, "XDG_RUNTIME_DIR") or Path(f"/tmp/lading-{os.geteuid()}")) / "lading" / short  # noqa: S108
+    given = _path(environment, "XDG_RUNTIME_DIR")
+    return (given / "lading" if given else Path(f"/tmp/lading-{os.geteuid()}")) / short  # noqa: S108

@@ -40,8 +40,7 @@ def _tools(host: Host, sign_key: Path | None, pull: bool, listener: Listener) ->
     from lading.runtime.lifecycle import RuntimeConfig  # noqa: PLC0415
     from lading.runtime.sandbox import Sandbox  # noqa: PLC0415
 
-    host.configuration.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-    sandbox = Sandbox(RuntimeConfig(host.configuration.root, host.configuration.run), host.driver)
+    sandbox = Sandbox(RuntimeConfig(host.configuration.root, host.run_folder()), host.driver)
     return Tools(
         store=host.store,
         executor=sandbox,

@@ -21,7 +21,7 @@ class Configuration:
     `config.json` and files of its kind, the first one is written by `login`; `proxies` maps `http`, `https` and
     `no` to what the variables of those names say. `certificates` are files of further authorities to believe;
     `tls_verify` None leaves the default, which is to verify. `policy` names a policy file in place of
-    `policy.yaml` below the root.
+    `policy.yaml` below the root. `runs` is a folder of Lading's own in which `run` lies, if it is to be made too.
     """
 
     root: Path
@@ -31,4 +31,5 @@ class Configuration:
     certificates: tuple[Path, ...] = ()
     tls_verify: bool | None = None
     policy: Path | None = None
+    runs: Path | None = None
     floor: Path = FLOOR

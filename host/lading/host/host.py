@@ -15,6 +15,7 @@ from lading.host.configuration import Configuration
 from lading.host.keyring import Keyring, Password
 from lading.store.errors import InputError, MachineError
 from lading.store.files import is_locked
+from lading.store.private import private_folder
 from lading.store.progress import QUIET, Progress
 from lading.store.store import Store
 
@@ -125,8 +126,7 @@ class Host:
         """The driver of the default network."""
         from lading.host.networks import LazyDriver  # noqa: PLC0415
 
-        self._make_run_folder()
-        return LazyDriver(self.configuration.run / "network")
+        return LazyDriver(self.run_folder() / "network")
 
     @cached_property
     def runtime(self) -> Runtime:
@@ -134,11 +134,13 @@ class Host:
         from lading.runtime.lifecycle import RuntimeConfig  # noqa: PLC0415
         from lading.runtime.runtime import Runtime  # noqa: PLC0415
 
-        self._make_run_folder()
-        return Runtime(RuntimeConfig(self.configuration.root, self.configuration.run), self.store, self.driver)
+        return Runtime(RuntimeConfig(self.configuration.root, self.run_folder()), self.store, self.driver)
 
-    def _make_run_folder(self) -> None:
-        self.configuration.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def run_folder(self) -> Path:
+        """The folder for what lasts until the next boot, made where it is missing. Raises `MachineError`."""
+        if self.configuration.runs:
+            private_folder(self.configuration.runs)
+        return private_folder(self.configuration.run)
 
     # What it does
 

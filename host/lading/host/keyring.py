@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.store.errors import InputError
+from lading.store.private import private_folder
 from lading.verify.keys import PrivateKey, PublicKey
 
 Password = Callable[[], bytes]
@@ -48,7 +49,8 @@ class Keyring:
         """Makes the pair, and `policy.yaml` where there is none. Raises `InputError` rather than overwrite a key."""
         self.check_absent()
         key = PrivateKey.generate()
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self._folder.parent)
+        private_folder(self._folder)
         write_new(self.private_file, key.write(password), 0o600)
         write_new(self.public_file, key.public.pem, 0o644)
         if not self._policy.exists():

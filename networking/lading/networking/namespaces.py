@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from lading.networking.kernel import bind_mount, enter_network, unmount, unshare_network
+from lading.store.private import private_folder
 
 _T = TypeVar("_T")
 _OWN: Final = "/proc/thread-self/ns/net"
@@ -20,7 +21,7 @@ _SETTINGS: Final = (("ip_unprivileged_port_start", b"0"), ("ping_group_range", b
 
 def create(path: Path, work: Callable[[], _T]) -> _T:
     """A new namespace at `path`, which must not exist; `work` is called in there, as `inside` does."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(path.parent)
     os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400))
 
     def make() -> _T:

@@ -14,6 +14,7 @@ from pathlib import Path
 from lading.networking.driver import Attachment
 from lading.networking.subnets import Subnet, choose
 from lading.store.errors import DocumentError, LadingError, MachineError
+from lading.store.private import private_folder
 from lading.store.strict import Fields, canonical, parse
 
 
@@ -29,7 +30,7 @@ class Records:
     def gate(self) -> Generator[None, None, None]:
         """One process at a time."""
         try:
-            self._containers.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self._containers)
             lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise MachineError(f"{self.folder}: {error.strerror}") from error

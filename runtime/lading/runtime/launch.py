@@ -60,7 +60,7 @@ class Launch:
         records = self.life.records
         while True:
             container = naming.new_id()
-            records.folder(container).mkdir(mode=0o711)
+            records.folder(container).mkdir(mode=0o700)
             with records.lock(container) as held:
                 if held:
                     yield self._create(container)
@@ -137,7 +137,7 @@ class Launch:
 
     def _mount(self, record: Container, placed: list[Placed], intent: Intent) -> Path:
         rootfs = self.life.records.rootfs(record.id)
-        rootfs.mkdir()
+        rootfs.mkdir(mode=0o700)
         store = self.life.store
         with store.index.transaction():
             store.hold(record.id, self.held)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lading.runtime.state import Container
 from lading.store.errors import DocumentError, InputError
+from lading.store.private import private_folder
 
 
 class NoSuchContainerError(InputError):
@@ -28,8 +29,8 @@ class Records:
         self._containers = root / "containers"
         self._names = self._containers / "names"
         self._run = run_dir / "containers"
-        for folder in (self._names, self._run):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._containers, self._names, self._run):
+            private_folder(folder)
 
     def folder(self, container: str) -> Path:
         """What outlives a reboot: record, log, files under /etc, the mount point of its root."""

@@ -22,6 +22,7 @@ from lading.runtime.crun import Runtime as OciRuntime
 from lading.runtime.lifecycle import RuntimeConfig
 from lading.runtime.rootfs import Stubs
 from lading.runtime.spec import DEFAULT_PATH, Mount, Plan, bind
+from lading.store.private import private_folder
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver
@@ -106,9 +107,9 @@ class Sandbox:
     def _place(self) -> Generator[tuple[str, Path], None, None]:
         """A folder whose lock is held while the sandbox lives, which tells the living from the dead."""
         name = f"build-{os.urandom(8).hex()}"
-        bundle = sandboxes.folder(self._run_dir) / name
+        bundle = private_folder(sandboxes.folder(self._run_dir)) / name
         with networks.gate(self._run_dir, sandboxes.GATE):
-            bundle.mkdir(mode=0o700, parents=True)
+            bundle.mkdir(mode=0o700)
             lock = os.open(bundle / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX)
         try:

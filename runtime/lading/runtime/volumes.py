@@ -17,6 +17,7 @@ from lading.runtime.rootfs import open_in_root
 from lading.runtime.spec import Mount, bind
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass
+from lading.store.private import private_folder
 from lading.store.removal import remove_tree
 
 
@@ -74,7 +75,7 @@ class Volumes:
         if not placed.name:
             _make_bind(placed)
             return
-        placed.source.parent.mkdir(mode=0o701, parents=True, exist_ok=True)
+        private_folder(placed.source.parent)
         placed.source.mkdir(mode=0o755, exist_ok=True)
         if placed.volume.copy and not any(placed.source.iterdir()):
             _copy_up(rootfs, placed.volume.target, placed.source)

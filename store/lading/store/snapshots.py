@@ -19,6 +19,7 @@ from lading.store.files import machine_errors, write_atomically
 from lading.store.index import Index
 from lading.store.kernel import syncfs
 from lading.store.mounts import mount_folder, mount_overlay, mount_readonly, unmount
+from lading.store.private import private_folder
 from lading.store.removal import remove_tree
 from lading.store.seals import UNPACK, SealError, first_difference, tree_listing, tree_seal
 
@@ -98,7 +99,8 @@ class OverlaySnapshots:
         folder = secrets.token_hex(6)
         place = self._folder / folder
         with machine_errors(place):
-            place.mkdir(mode=0o700, parents=True)
+            private_folder(self._folder)
+            place.mkdir(mode=0o700)
             (place / "fs").mkdir(mode=0o755)
             (place / "work").mkdir(mode=0o700)
             if parent is not None:
@@ -196,7 +198,7 @@ class OverlaySnapshots:
     def merged(self, key: str) -> Path:
         """A folder to mount a snapshot at while it is worked on; removed with the snapshot."""
         place = self._folder / self._get(key).folder / "merged"
-        place.mkdir(exist_ok=True)
+        place.mkdir(mode=0o700, exist_ok=True)
         return place
 
     def remove_all(self, prefix: str) -> None:

@@ -34,6 +34,7 @@ from lading.store.documents import (
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.files import FileBlobs, machine_errors, write_atomically
 from lading.store.index import Index as Database
+from lading.store.private import private_folder
 
 if TYPE_CHECKING:
     from lading.store.seals import BlobSeals
@@ -70,9 +71,9 @@ class Store:
     def open(cls, root: Path) -> Store:
         """Opens the store at `root`, making it where there is none. Raises `MachineError`."""
         with machine_errors(root):
+            private_folder(root)
             if not (root / "oci-layout").exists():
-                root.mkdir(mode=0o700, parents=True, exist_ok=True)
-                (root / "blobs").mkdir(mode=0o755, exist_ok=True)
+                private_folder(root / "blobs")
                 write_atomically(root / "oci-layout", _LAYOUT)
         store = cls(root, Database(root / "index.db"))
         store._catch_up()

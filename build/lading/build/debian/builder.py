@@ -27,6 +27,7 @@ from lading.store.digests import Digest
 from lading.store.documents import CONFIG, MANIFEST
 from lading.store.errors import InputError
 from lading.store.layers import EPOCH
+from lading.store.private import private_folder
 from lading.store.strict import canonical
 
 _ARCHITECTURES: Final = {"amd64": "amd64", "arm64": "arm64", "386": "i386", "ppc64le": "ppc64el", "riscv64": "riscv64"}
@@ -130,7 +131,7 @@ def _packages(
     shown = json.dumps([[source.uri, source.suite, source.components, source.signed_by] for source in sources])
     key = hashlib.sha256(f"{architecture} {shown}".encode()).hexdigest()[:16]
     folder = tools.store.root / "cache" / "debian" / key
-    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    private_folder(folder)
     with cache.lock(key):
         apt = Apt(folder, sources, architecture)
         if fresh or not apt.has_lists():

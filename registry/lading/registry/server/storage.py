@@ -15,6 +15,7 @@ from lading.store.blobs import read_blob
 from lading.store.digests import Digest
 from lading.store.errors import InputError
 from lading.store.files import FileBlobs, machine_errors
+from lading.store.private import private_folder
 
 _REMEMBERED: Final = 512
 _REMEMBERED_SIZE: Final = 64 * 1024
@@ -25,9 +26,8 @@ class Storage:
 
     def __init__(self, folder: Path) -> None:
         with machine_errors(folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (folder / "uploads").mkdir(mode=0o700, exist_ok=True)
-            (folder / "blobs").mkdir(exist_ok=True)
+            for place in (folder, folder / "uploads", folder / "blobs"):
+                private_folder(place)
             self._held = _hold(folder)
         self.blobs = FileBlobs(folder)
         self.catalog = Catalog(folder / "registry.db")
