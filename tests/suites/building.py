@@ -30,6 +30,7 @@ class ChrootExecutor:
     """RUN by chroot(8): good enough where a test asks what a build makes of a command, not how it is confined."""
 
     isolation = "chroot"
+    privileges: Mapping[str, object] = {"capabilities": ["ALL"], "noNewPrivileges": False}
 
     def __init__(self) -> None:
         self.runs = 0

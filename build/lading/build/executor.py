@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias
@@ -37,6 +37,11 @@ class Executor(Protocol):
     @property
     def isolation(self) -> str:
         """How strong it is, in a word that provenance records: ``oci`` (all namespaces, seccomp), ``chroot``."""
+        ...
+
+    @property
+    def privileges(self) -> Mapping[str, object]:
+        """What a step may do, as its key and its link have it: ``capabilities`` by name, ``noNewPrivileges``."""
         ...
 
     def execute(self, rootfs: Path, step: Step, output: Output) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from lading.build.executor import Executor
 from lading.build.graph import CopyOp, RunOp, Step
 from lading.build.state import FROM, Solved
 from lading.store.digests import Digest
@@ -22,7 +23,7 @@ def materials(step: Step, solved: Solved, context: Digest | None) -> tuple[Resou
     return found
 
 
-def statement(step: Step, product: Digest, given: tuple[ResourceDescriptor, ...], isolation: str) -> bytes:
+def statement(step: Step, product: Digest, given: tuple[ResourceDescriptor, ...], executor: Executor) -> bytes:
     """The statement that `step` made the tree `product`, ready to be signed.
 
     Its command is as written: no value of a variable is in it, and of the environment only names.
@@ -33,7 +34,7 @@ def statement(step: Step, product: Digest, given: tuple[ResourceDescriptor, ...]
     name = step.text.split(" ", 1)[0]
     if isinstance(operation, RunOp):
         environment = tuple(sorted({name for name, _ in operation.environment}))
-        byproducts = {"network": operation.network, "isolation": isolation}
+        byproducts = {"network": operation.network, "isolation": executor.isolation, **executor.privileges}
     elif isinstance(operation, CopyOp) and operation.documents:
         byproducts = {
             "documents": {item.name: hashlib.sha256(item.content).hexdigest() for item in operation.documents}

@@ -62,8 +62,7 @@ class Solver:
             if product is None:
                 self.tools.listener.started(step)
                 layer = self._execute(step, given)
-                isolation = self.tools.executor.isolation
-                statement = links.statement(step, layer.tree, materials, isolation) if layer else b""
+                statement = links.statement(step, layer.tree, materials, self.tools.executor) if layer else b""
                 product = Product(layer, statement)
                 self.cache.put("action", key, product.raw())
         self.solved.products[step.number] = product
@@ -126,6 +125,7 @@ class Solver:
                     "network": operation.network,
                     "hostname": HOSTNAME,
                     "isolation": self.tools.executor.isolation,
+                    "privileges": dict(self.tools.executor.privileges),
                 }
             case CopyOp() as operation:
                 return self._copy(operation, given)

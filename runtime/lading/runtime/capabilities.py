@@ -1,4 +1,4 @@
-"""Linux capabilities of a container (capabilities(7)): docker's default less MKNOD, NET_RAW and AUDIT_WRITE."""
+"""Linux capabilities (capabilities(7)): of a container docker's default less MKNOD, NET_RAW and AUDIT_WRITE."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ _ALL: Final = """
 
 DEFAULT: Final = frozenset("CAP_" + name for name in _DEFAULT.split())
 """What a container holds unless told otherwise."""
+
+BUILD: Final = DEFAULT | {"CAP_MKNOD", "CAP_NET_RAW", "CAP_AUDIT_WRITE"}
+"""What a step of a build holds: docker's own default, which package managers count on."""
 
 ALL: Final = tuple("CAP_" + name for name in _ALL.split())
 """In the order of their numbers."""

@@ -80,12 +80,18 @@ class Sandbox:
         self._run_dir = config.run_dir
         self._driver = driver
         self._cgroups = Cgroups.detect()
+        self._capabilities = sorted(capabilities.BUILD & capabilities.held())
         self._oci = OciRuntime(processes.find(config.oci_runtime), config.run_dir / "oci")
 
     @property
     def isolation(self) -> str:
         """All namespaces but the user's, capabilities, seccomp, masked paths."""
         return "oci"
+
+    @property
+    def privileges(self) -> dict[str, object]:
+        """Docker's default: setuid programs work, and what package managers count on is allowed."""
+        return {"capabilities": self._capabilities, "noNewPrivileges": False}
 
     def execute(self, rootfs: Path, step: Step, output: Output) -> int:
         """Runs a step to its end in the mounted folder `rootfs`; its exit code, 126 and 127 as a shell would.
@@ -155,7 +161,8 @@ class Sandbox:
             netns=netns,
             cgroup=self._cgroups.path_of(name),
             resources=self._cgroups.resources(Limits()),
-            capabilities=capabilities.resolve(),
+            capabilities=self._capabilities,
+            no_new_privileges=False,
             mounts=mounts,
             filters=self._run_dir / "filters",
         )

@@ -61,6 +61,7 @@ class Plan:
     size: tuple[int, int] | None = None
     mounts: Sequence[Mount] = field(default_factory=tuple[Mount, ...])
     filters: Path | None = None
+    no_new_privileges: bool = True
 
     def spec(self) -> dict[str, object]:
         """config.json."""
@@ -96,7 +97,7 @@ class Plan:
             "env": list(self.env),
             "cwd": self.cwd,
             "capabilities": {name: list(self.capabilities) for name in ("bounding", "effective", "permitted")},
-            "noNewPrivileges": True,
+            "noNewPrivileges": self.no_new_privileges,
             "rlimits": [open_files()],
         }
         if self.terminal and self.size:
