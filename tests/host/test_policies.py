@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from lading.host import policies
 from lading.store.errors import LadingError
 from lading.store.index import Index
 from lading.verify.keys import PrivateKey
+from lading.verify.policy import Policy
 
 _SCOPES = "scopes:\n  default:\n    signed_by:\n      keys: [own]\n"
 
@@ -69,3 +70,35 @@ def test_a_wrong_policy_is_refused_each_time(tmp_path: Path, index: Index) -> No
         with pytest.raises(LadingError):
             policies.load_own(tmp_path, lambda: index)
     assert _rows(index) == 0
+
+
+def _link(place: Path, target: str) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(target)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda floor: _link(floor, "/nowhere/policy.yaml"), id="a link that leads nowhere"),
+        pytest.param(lambda floor: _link(floor, floor.name), id="a link to itself"),
+        pytest.param(lambda floor: _link(floor.parent, "/nowhere"), id="its folder is a link that leads nowhere"),
+        pytest.param(lambda floor: floor.parent.write_text(""), id="its folder is a file"),
+        pytest.param(lambda floor: floor.mkdir(parents=True), id="a folder"),
+    ],
+)
+def test_a_floor_that_cannot_be_read_refuses_everything(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    floor = tmp_path / "lading/policy.yaml"
+    make(floor)
+    with pytest.raises(LadingError, match=str(floor)) as caught:
+        policies.verifier(Policy("p", scopes={}), floor)
+    assert caught.value.exit_code == 5
+
+
+def test_no_floor_is_no_name_of_it(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    for place in ("policy.yaml", "a/b/policy.yaml", "link/policy.yaml"):
+        assert policies.is_there(tmp_path / place) is False
+    (tmp_path / "real/policy.yaml").write_text("version: 1\n")
+    assert policies.is_there(tmp_path / "link/policy.yaml")

@@ -11,10 +11,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lading.registry.reference import Reference
 from lading.store.errors import DocumentError, LadingError
 from lading.verify.policy import Policy, PolicyError
 from lading.verify.policy_template import default_policy
-from lading.verify.scopes import components, covering, repository
+from lading.verify.scopes import components, covering, repository, why_empty
 from lading.verify.statements import PROVENANCE
 from suites.papers import key, named, pem, policy
 
@@ -135,6 +136,20 @@ REFUSED = [
     ("version: 1\nscopes: {'*': {reject: true}}\n", "no wildcards"),
     ("version: 1\nscopes: {'example.com//x': {reject: true}}\n", "not a reference"),
     ("version: 1\nscopes: {'example.com/': {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {example.com/Team: {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {example.com/-x: {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {'example.com/x:1:2': {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {'example.com/x:1/y': {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {'example.com/x:.1': {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {'example.com/x@sha256:12': {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {'example.com:/x': {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {'example..com/x': {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {'[::1/x': {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {'docker.io/team//': {reject: true}}\n", "not a reference"),
+    ("version: 1\nscopes: {docker.io/redis: {reject: true}}\n", "no reference begins with"),
+    ("version: 1\nscopes: {'docker.io/redis:7': {reject: true}}\n", "no reference begins with"),
+    ("version: 1\nscopes: {index.docker.io/redis: {reject: true}}\n", "no reference begins with"),
+    ("version: 1\nscopes: {example.com: {reject: true}, 'example.com.:0443': {reject: true}}\n", "written differently"),
     ("version: 1\nscopes: {'https://example.com': {reject: true}}\n", "not a reference"),
     ("version: 1\nscopes: {example.com: {reject: true}, EXAMPLE.com: {reject: true}}\n", "twice, written differently"),
     ("version: 1\nscopes: {example.com: {reject: true}, 'example.com:443': {reject: true}}\n", "written differently"),
@@ -285,6 +300,11 @@ def test_the_digest_is_of_what_it_says() -> None:
         ("example.org:443/a:1", "example.org"),
         ("example.org:444/a:1", "default"),
         ("example.org.evil.example/a:1", "default"),
+        ("example.org:0443/a:1", "example.org"),
+        ("localhost:05000/app:1", "localhost:5000"),
+        ("[0:0::1]:5000/app:1", "[::1]:5000"),
+        ("docker.io/team/app:1", "docker.io/team/"),
+        ("docker.io/teams/app:1", "docker.io"),
         (None, "default"),
     ],
 )
@@ -294,11 +314,30 @@ def test_the_most_specific_scope_covers(reference: str | None, wanted: str) -> N
         "docker.io",
         "docker.io/library/app",
         "docker.io/library/app:1",
+        "docker.io/team/",
         "localhost:5000",
+        "[::1]:5000",
         "example.org",
     ]
     assert covering(scopes, reference) == wanted
     assert covering(reversed(scopes), reference) == wanted
+
+
+@given(st.from_regex(r"[a-zA-Z0-9.:/@\[\]_-]{1,40}", fullmatch=True))
+@settings(max_examples=500)
+def test_a_scope_that_is_taken_covers_some_reference(scope: str) -> None:
+    if why_empty(scope) is None:
+        parts = components(scope)
+        tail = "" if any(part.startswith((":", "@")) for part in parts) else "x/y"[: 3 if len(parts) == 1 else 1]
+        whole = scope.removesuffix("/") + ("/" + tail if tail else "")
+        assert covering([scope], Reference.parse(whole).name) == scope
+
+
+def test_what_was_meant_below_docker_hub_is_said() -> None:
+    with pytest.raises(PolicyError) as caught:
+        Policy.parse("version: 1\nscopes: {docker.io/redis: {reject: true}}\n", "p")
+    assert caught.value.hint is not None
+    assert "'docker.io/library/redis'" in caught.value.hint and "'docker.io/redis/'" in caught.value.hint
 
 
 def test_without_a_default_an_uncovered_reference_has_no_scope() -> None:

@@ -130,6 +130,6 @@ class Bases:
     def _judge(self) -> Verifier:
         if self._verifier is None:
             path = self._host.configuration.policy or self._host.configuration.root / "policy.yaml"
-            policy = policies.load(path) if path.exists() else Policy("no policy", scopes={})
+            policy = policies.load(path) if policies.is_there(path) else Policy("no policy", scopes={})
             self._verifier = self._host.verifier_by(policy)
         return self._verifier

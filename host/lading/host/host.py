@@ -190,10 +190,11 @@ class Host:
         return verdict
 
     def _override_verifier(self) -> Verifier:
+        from lading.host import policies  # noqa: PLC0415
         from lading.verify.policy import Policy  # noqa: PLC0415
 
         path = self.configuration.policy or self.configuration.root / "policy.yaml"
-        return self.verifier if path.exists() else self.verifier_by(Policy("no policy", scopes={}))
+        return self.verifier if policies.is_there(path) else self.verifier_by(Policy("no policy", scopes={}))
 
     def _record(self, verdict: Verdict) -> None:
         from lading.store.strict import canonical  # noqa: PLC0415

@@ -12,10 +12,11 @@ from lading.host.keyring import read_file
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.index import Index
-from lading.verify.policy import Policy
+from lading.verify.policy import Policy, PolicyError
 from lading.verify.verifier import Verifier
 
 _MISSING = "`lading keygen` makes a key and a policy that trusts it; docs/policy.md says how to write one"
+_UNSURE: Final = "nothing is accepted by a policy that may be there and cannot be read"
 _KIND: Final = "policy"
 _READER: Final = "1 "
 """Goes up when the reading of YAML changes, so that nothing read by an older rule is used again."""
@@ -23,7 +24,7 @@ _READER: Final = "1 "
 
 def load(path: Path) -> Policy:
     """Reads a policy file; keys that it names by path are looked for beside it. Raises `PolicyError`."""
-    return _parse(read_file(path, _MISSING), path)[0]
+    return _parse(_read(path), path)[0]
 
 
 def load_own(root: Path, index: Callable[[], Index]) -> Policy:
@@ -34,7 +35,7 @@ def load_own(root: Path, index: Callable[[], Index]) -> Policy:
     Raises `PolicyError`.
     """
     path = root / "policy.yaml"
-    data = read_file(path, _MISSING)
+    data = _read(path)
     key = _READER + str(Digest.of(data))
     row = index().one("SELECT value FROM cache WHERE kind = ? AND key = ?", (_KIND, key))
     if row is not None:
@@ -48,6 +49,13 @@ def load_own(root: Path, index: Callable[[], Index]) -> Policy:
     return policy
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return read_file(path, _MISSING)
+    except InputError as error:
+        raise PolicyError(error.message, hint=error.hint) from None
+
+
 def _keep(index: Index, key: str, compiled: bytes) -> None:
     with suppress(MachineError), index.transaction():  # a full or read-only disk: next time then
         index.run("DELETE FROM cache WHERE kind = ?", (_KIND,))
@@ -59,7 +67,7 @@ def _parse(data: bytes, path: Path) -> tuple[Policy, bool]:
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8") from None
+        raise PolicyError(f"{path}: not UTF-8") from None
     named: list[str] = []
 
     def read(name: str) -> bytes:
@@ -71,4 +79,21 @@ def _parse(data: bytes, path: Path) -> tuple[Policy, bool]:
 
 def verifier(policy: Policy, floor: Path) -> Verifier:
     """A verifier by `policy`, and by the floor where the administrator put one."""
-    return Verifier(policy, load(floor) if floor.exists() else None)
+    return Verifier(policy, load(floor) if is_there(floor) else None)
+
+
+def is_there(path: Path) -> bool:
+    """Whether a policy of that name is there. What keeps it from being looked at is no "no".
+
+    A link that leads nowhere is there, also in the name of a folder above. Raises `PolicyError`.
+    """
+    try:
+        for place in (path, *path.parents):
+            with suppress(FileNotFoundError):
+                place.lstat()
+                if place != path and not place.is_dir():
+                    raise PolicyError(f"{path}: {place} is not a folder", hint=_UNSURE)
+                return place == path
+    except OSError as error:
+        raise PolicyError(f"{path}: cannot be looked at: {error.strerror}", hint=_UNSURE) from None
+    return False

@@ -14,6 +14,7 @@ from typing import Final, Self
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
+from lading.verify.names import HOST, PATH, TAG
 
 DEFAULT_REGISTRY: Final = "docker.io"
 DEFAULT_TAG: Final = "latest"
@@ -21,11 +22,6 @@ MAX_NAME: Final = 255
 """Characters of registry, slash and repository together (distribution-spec, "Pulling manifests")."""
 
 _OFFICIAL: Final = "library"
-_LABEL: Final = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_HOST: Final = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
-_COMPONENT: Final = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_TAG: Final = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}")
 _BARE_DIGEST: Final = re.compile(r"[a-f0-9]{64}")
 
 
@@ -91,7 +87,7 @@ class Reference:
 
     def tagged(self, tag: str) -> Self:
         """Another manifest of the same repository, by tag. Raises `InvalidReferenceError`."""
-        if not _TAG.fullmatch(tag):
+        if not TAG.fullmatch(tag):
             raise _invalid(tag, "not a tag: at most 128 letters, digits, '_', '.' and '-', not first '.' or '-'")
         return replace(self, tag=tag, digest=None)
 
@@ -121,13 +117,13 @@ def _check(text: str, registry: str, path: str, tag: str | None) -> None:
         raise _invalid(text, "the repository's name is missing")
     if path != path.lower():
         raise _invalid(text, "the repository's name must be lower case")
-    if not _HOST.fullmatch(registry):
+    if not HOST.fullmatch(registry):
         raise _invalid(text, f"{registry!r} is not a host name with an optional port")
-    if not _PATH.fullmatch(path):
+    if not PATH.fullmatch(path):
         raise _invalid(text, f"{path!r} is not a repository name")
     if len(registry) + 1 + len(path) > MAX_NAME:
         raise _invalid(text, f"the name is longer than {MAX_NAME} characters")
-    if tag is not None and not _TAG.fullmatch(tag):
+    if tag is not None and not TAG.fullmatch(tag):
         raise _invalid(text, f"{tag!r} is not a tag")
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from lading.store.errors import LadingError
 from lading.verify.keys import PublicKey
 from lading.verify.policy import VERSION, NamedKey, Policy, PolicyError, Require, Rule, SignedBy
-from lading.verify.scopes import DEFAULT, components
+from lading.verify.scopes import components, why_empty
 from lading.verify.statements import PROVENANCE, PROVENANCE_V02, predicate_type
 from lading.verify.yaml_text import Section, Value, YamlError, load
 
@@ -17,7 +17,6 @@ Read = Callable[[str], bytes]
 
 _RULE: Final = ("signed_by", "require", "signed_for", "reject")
 _KEY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
-_SCOPE_PART: Final = re.compile(r"[A-Za-z0-9\[:@][A-Za-z0-9._:\]@+-]*")
 _PEM: Final = "-----BEGIN"
 
 
@@ -164,16 +163,10 @@ def _key_name(name: str, value: Value) -> str:
 
 
 def _check_scope(name: str, value: Value) -> tuple[str, ...]:
-    if name == DEFAULT:
-        return (name,)
     if "*" in name:
         raise value.error("scopes have no wildcards: a scope covers everything below it")
-    if not all(_SCOPE_PART.fullmatch(part) for part in name.split("/")):
-        raise value.error(f"{name!r} is not a reference or the beginning of one")
-    host = name.partition("/")[0]
-    if "." not in host and ":" not in host and host != "localhost":
-        below = name if "/" in name else f"library/{name}"
-        raise value.error(f"{host!r} is not a registry", hint=f"on Docker Hub it is 'docker.io/{below}'")
+    if (trouble := why_empty(name)) is not None:
+        raise value.error(*trouble)
     return components(name)
 
 
