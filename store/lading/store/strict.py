@@ -1,7 +1,8 @@
 """The one parser for JSON from outside, and the one writer for JSON of ours.
 
 Parsing refuses what two readers could understand differently: duplicate names, a byte order mark, invalid
-UTF-8, lone surrogates, NaN and infinities, numbers beyond 64 bits, deep nesting, trailing bytes.
+UTF-8, lone surrogates, NaN and infinities, numbers beyond 64 bits, deep nesting, trailing bytes; and `Fields`
+refuses members that some readers find by names of another case.
 Writing is RFC 8785 (JCS), so that equal values have equal digests.
 """
 
@@ -102,22 +103,33 @@ class Fields:
 
     Every error names the document and the member. A member that is JSON ``null`` counts as absent, as
     protocol buffers' JSON has it. `close` refuses members that nobody took; `rest` returns them.
+    A member that is also, or only, there in another case is refused: readers in Go take either.
     """
 
-    __slots__ = ("_left", "what")
+    __slots__ = ("_left", "_spellings", "what")
 
     def __init__(self, value: object, what: str) -> None:
         if not isinstance(value, dict):
             raise DocumentError(f"{what}: expected an object, found {kind(value)}")
         self._left = dict(cast("dict[str, object]", value))
+        self._spellings: dict[str, str] = {}
+        for name in self._left:
+            folded = name.casefold()
+            self._spellings[folded] = "" if folded in self._spellings else name
         self.what = what
 
     def __contains__(self, name: str) -> bool:
+        self._check_case(name)
         return self._left.get(name) is not None
 
     def any(self, name: str) -> object:
         """Member `name` whatever it is, None where absent."""
+        self._check_case(name)
         return self._left.pop(name, None)
+
+    def _check_case(self, name: str) -> None:
+        if self._spellings.get(name.casefold(), name) != name:
+            raise DocumentError(f"{self.what}: {name}: also, or only, there with other upper and lower case")
 
     def text(self, name: str) -> str:
         """A required string."""

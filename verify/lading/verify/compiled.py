@@ -71,8 +71,10 @@ def _keys(keys: tuple[NamedKey, ...]) -> list[dict[str, str]]:
 
 
 def _read_rules(fields: Fields, name: str) -> dict[str, Rule] | None:
-    section = fields.optional_fields(name)
-    return None if section is None else {scope: _read_rule(scope, section.fields(scope)) for scope in section.names()}
+    if name not in fields:
+        fields.any(name)
+        return None
+    return {scope: _read_rule(scope, Fields(rule, scope)) for scope, rule in fields.mapping(name).items()}
 
 
 def _read_rule(scope: str, fields: Fields) -> Rule:
