@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.store.blobs import write_blob
+from lading.store.blobs import read_blob, write_blob
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import CONFIG, LAYER_GZIP, Manifest
@@ -25,7 +25,7 @@ from lading.store.snapshots import Snapshots
 from lading.store.store import Store
 from lading.store.strict import canonical
 from lading.store.trees import capture, scan
-from lading.store.unpacking import repair, unpack
+from lading.store.unpacking import repair, unpack, unpack_layers
 from suites.images import put_manifest
 from suites.machine import needs
 from suites.snapshots import SnapshotsContract, mounted
@@ -161,6 +161,34 @@ def test_a_path_through_a_link_of_a_lower_layer(store: Store, tmp_path: Path) ->
     with mounted(store.snapshots, name, top, readonly=True) as root:
         assert (root / "lib").is_symlink()
         assert (root / "usr/lib/x").exists()
+
+
+def test_what_lies_unpacked_is_used_for_its_own_layers_only(store: Store, tmp_path: Path) -> None:
+    """A manifest of good layers and a config with the diff IDs of others names no image, whatever lies unpacked."""
+    for name in ("good", "evil"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    good, evil = (image(store, tmp_path / name) for name in ("good", "evil"))
+    config = read_blob(store.blobs, evil.config.digest)
+    mixed = store.document(put_manifest(store, config, CONFIG, [layer.json() for layer in good.layers]))
+    assert isinstance(mixed, Manifest)
+    for before in (good, evil):
+        unpack(store.snapshots, store.blobs, before, store.config(before))
+        with pytest.raises(DocumentError, match="the image's config says"):
+            unpack(store.snapshots, store.blobs, mixed, store.config(mixed))
+
+
+def test_other_blobs_of_the_same_archive_share_what_is_unpacked(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/file").touch()
+    tree = scan(tmp_path / "tree")
+    layers = [write_layer(tree, store.blobs, compression=compression) for compression in ("gzip", "zstd")]
+    snapshots = store.snapshots
+    tops = {unpack_layers(snapshots, store.blobs, [(layer.descriptor, layer.diff_id)]) for layer in layers}
+    assert len(tops) == 1
+    assert snapshots.diff_ids.known(layers[1].descriptor, layers[1].diff_id)
+    store.forget([layers[1].descriptor.digest])
+    assert not snapshots.diff_ids.known(layers[1].descriptor, layers[1].diff_id)
 
 
 def test_unpacking_twice_and_anew(store: Store, tmp_path: Path) -> None:

@@ -64,13 +64,7 @@ class Roots:
 
     def top(self, stack: Stack) -> str | None:
         """The snapshot of the whole stack, made from its layers where it is missing; None for an empty stack."""
-        if not stack:
-            return None
-        snapshots, name = self._store.snapshots, chain_of(stack)
-        found = snapshots.stat(name)
-        if found is None or not found.committed:
-            unpack_layers(snapshots, self._store.blobs, stack)
-        return name
+        return unpack_layers(self._store.snapshots, self._store.blobs, stack)
 
     @contextmanager
     def reading(self, stack: Stack) -> Generator[Path, None, None]:

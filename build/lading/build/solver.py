@@ -169,6 +169,7 @@ class Solver:
             store.snapshots.remove(attempt.key)
             return None
         layer = write_layer(tree, store.blobs, epoch=self.epoch, compression=self.request.compression)
+        store.snapshots.diff_ids.remember(layer.descriptor, layer.diff_id)
         settle(attempt.upper, self.epoch)
         store.snapshots.commit(attempt.key, chain_of([*stack, (layer.descriptor, layer.diff_id)]))
         return Layer(layer.tree, layer.descriptor, layer.diff_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from lading.store.blobs import read_blob
-from lading.store.documents import ImageConfig, Manifest, chain_ids, parse_config, parse_manifest
+from lading.store.documents import ImageConfig, Manifest, chain_ids, parse_config, parse_manifest, stack
 from lading.verify.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -32,11 +32,14 @@ def judged_image(verdict: Verdict, store: Store) -> Image:
     config = parse_config(read_blob(store.blobs, manifest.config.digest), str(manifest.config.digest))
     for layer in manifest.layers:
         store.seals.check(layer.digest)
+    layers = stack(manifest, config)
     chain = [str(item) for item in chain_ids(config.diff_ids)]
-    if not all(_committed(store, name) for name in chain) or len(chain) != len(manifest.layers):
-        from lading.store.unpacking import unpack  # noqa: PLC0415 - rarely needed, and it loads the decompressors
+    if not all(_committed(store, name) for name in chain) or not all(
+        store.snapshots.diff_ids.known(*pair) for pair in layers
+    ):
+        from lading.store.unpacking import unpack_layers  # noqa: PLC0415 - rarely needed, and it loads the decompressors
 
-        unpack(store.snapshots, store.blobs, manifest, config)
+        unpack_layers(store.snapshots, store.blobs, layers)
     if chain:
         store.snapshots.check(chain[-1])
     return Image(manifest, config, chain[-1] if chain else None)

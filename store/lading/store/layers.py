@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -92,16 +94,31 @@ def apply_layer(
     limits = Limits(size=max(_ALWAYS, descriptor.size * _RATIO))
     task = progress.task(f"unpacking {descriptor.digest.short}", descriptor.size)
     what = f"layer {descriptor.digest}"
+    with _archive(blobs, descriptor, diff_id, task) as archive:
+        extracted = extract(archive, target, what, whiteouts=True, limits=limits)
+    task.done()
+    return extracted
+
+
+def check_layer(blobs: Blobs, descriptor: Descriptor, diff_id: Digest) -> None:
+    """Raises `DocumentError` unless the blob has its digest, and its archive the diff ID. Nothing is unpacked."""
+    with _archive(blobs, descriptor, diff_id, QUIET.task("", descriptor.size)) as archive:
+        while archive.read(1024 * 1024):
+            pass
+
+
+@contextmanager
+def _archive(blobs: Blobs, descriptor: Descriptor, diff_id: Digest, task: Task) -> Generator[_Hashed, None, None]:
+    """The uncompressed archive of a layer, held to both digests at the end."""
+    what = f"layer {descriptor.digest}"
     with blobs.open(descriptor.digest) as blob:
         archive = _Hashed(decoder(_Counted(blob, task), descriptor.media_type, what), diff_id.algorithm)
-        extracted = extract(archive, target, what, whiteouts=True, limits=limits)
+        yield archive
         while blob.read(1024 * 1024):
             pass  # what follows the compressed archive belongs to the blob's digest too
     found = Digest(diff_id.algorithm, archive.hash.hexdigest())
     if found != diff_id:
         raise DocumentError(f"{what}: the uncompressed archive is {found}, but the image's config says {diff_id}")
-    task.done()
-    return extracted
 
 
 def settle(upper: Path, epoch: int = EPOCH) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from lading.store.diff_ids import DiffIds
 from lading.store.errors import MachineError
 from lading.store.files import machine_errors, write_atomically
 from lading.store.index import Index
@@ -40,6 +41,11 @@ class Snapshot:
 
 class Snapshots(Protocol):
     """Where layers are unpacked."""
+
+    @property
+    def diff_ids(self) -> DiffIds:
+        """Which layers were seen to be what lies here."""
+        ...
 
     def prepare(self, key: str, parent: str | None) -> None:
         """A new writable snapshot. Raises `MachineError` where the key is taken or the parent not committed."""
@@ -76,6 +82,7 @@ class OverlaySnapshots:
     def __init__(self, root: Path, index: Index) -> None:
         self._folder = root / "snapshots"
         self._index = index
+        self.diff_ids = DiffIds(index)
 
     def stat(self, key: str) -> Snapshot | None:
         """What is known of `key`."""

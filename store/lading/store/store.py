@@ -146,6 +146,7 @@ class Store:
             for digest in digests:
                 gone += self.index.run("DELETE FROM referrer WHERE digest = ?", (str(digest),))
                 self.index.run("DELETE FROM blob_seal WHERE digest = ?", (str(digest),))
+                self.snapshots.diff_ids.forget(digest)
             if gone:
                 self._change()
 

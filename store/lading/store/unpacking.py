@@ -36,6 +36,9 @@ def unpack_layers(
         found = snapshots.stat(name)
         if found is None or not found.committed:
             _unpack_layer(snapshots, blobs, layer, diff_id, parent, name, progress)
+            snapshots.diff_ids.remember(layer, diff_id)
+        else:
+            snapshots.diff_ids.check(blobs, layer, diff_id)  # what lies there may have come from another blob
         parent = name
     return parent
 

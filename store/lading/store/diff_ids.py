@@ -1,0 +1,49 @@
+"""Which blob uncompresses to which archive: learnt where both were hashed in one pass, and asked for by a launch.
+
+Unpacked layers go by diff IDs, which a config names; a manifest names blobs. What runs is what a manifest names only
+if somebody has seen that each of its blobs is the archive that the config says.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Final
+
+from lading.store.blobs import Blobs
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.errors import MachineError
+from lading.store.index import Index
+
+_KIND: Final = "diff-id"
+
+
+class DiffIds:
+    """The pairs that were seen, in the index; one that is lost is seen again."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    def known(self, layer: Descriptor, diff_id: Digest) -> bool:
+        """Whether it was seen that `layer` uncompresses to `diff_id`."""
+        row = self._index.one("SELECT value FROM cache WHERE kind = ? AND key = ?", (_KIND, str(layer.digest)))
+        return row is not None and row[0] == str(diff_id).encode()
+
+    def remember(self, layer: Descriptor, diff_id: Digest) -> None:
+        """Keeps a pair that was seen; where there is no room for it, it is seen again next time."""
+        row = (_KIND, str(layer.digest), str(diff_id).encode(), time.time())
+        with suppress(MachineError):
+            self._index.run("INSERT OR REPLACE INTO cache (kind, key, value, used) VALUES (?, ?, ?, ?)", row)
+
+    def forget(self, layer: Digest) -> None:
+        """Drops what was seen of a blob that is about to go."""
+        self._index.run("DELETE FROM cache WHERE kind = ? AND key = ?", (_KIND, str(layer)))
+
+    def check(self, blobs: Blobs, layer: Descriptor, diff_id: Digest) -> None:
+        """Raises `DocumentError` unless `layer` uncompresses to `diff_id`; reads it where that was not seen yet."""
+        if not self.known(layer, diff_id):
+            from lading.store.layers import check_layer  # noqa: PLC0415 - loads the decompressors
+
+            check_layer(blobs, layer, diff_id)
+            self.remember(layer, diff_id)
