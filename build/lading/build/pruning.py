@@ -3,17 +3,20 @@
 An overlay's upper folder also holds what was merely touched: folders above a change, mount points made and
 taken away, files written again as they were. None of that is a change of a tree without times, so a step that
 only did that has no product.
+
+What is below is what one sees there: nothing where a folder of this step hides it, nothing behind a link. Folders
+above a change stay, as whoever unpacks a layer by itself has nowhere else to take their owner and mode from.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from lading.store.trees import Entry, Tree, kept
+from lading.store.trees import OPAQUE, Entry, Tree, kept
 
 _KINDS: Final = {"directory": stat.S_IFDIR, "file": stat.S_IFREG, "symlink": stat.S_IFLNK}
 _PIECE: Final = 1 << 20
@@ -22,27 +25,58 @@ _PIECE: Final = 1 << 20
 def prune(tree: Tree, below: Path) -> Tree:
     """`tree`, an upper folder captured, without what is the same in `below`, the mounted view of what is under it.
 
-    What is left out disappears from the folder too, but for folders that hold a change.
+    What is left out disappears from the folder too, so that the folder is what unpacking the layer gives.
     """
-    links = {entry.target for entry in tree.entries if entry.kind == "hardlink"}
-    root = os.fsencode(below)
+    for socket in tree.sockets:
+        os.unlink(socket)
+    under = _Below(os.fsencode(below))
+    old = [under.status(entry) for entry in tree.entries]
+    needed = {entry.target for entry in tree.entries if entry.kind == "hardlink"}
     changed: list[Entry] = []
-    # From the bottom of the listing up, so that a folder is emptied before it is looked at.
-    for entry in reversed(tree.entries):
-        if entry.path in links or not _same(tree.source(entry), os.path.join(root, entry.path), entry):
+    # From the bottom of the listing up, so that a folder is known to be needed before it is looked at.
+    for entry, status in zip(reversed(tree.entries), reversed(old), strict=True):
+        if entry.opaque and not _is_folder(status):
+            os.removexattr(tree.source(entry), OPAQUE)
+            entry.opaque = False
+        if entry.path in needed or not _same(tree.source(entry), under.path(entry), entry, status):
             changed.append(entry)
-            continue
-        with suppress(OSError):
+            needed.add(os.path.dirname(entry.path))
+        else:
             (os.rmdir if entry.kind == "directory" else os.unlink)(tree.source(entry))
     return Tree(tree.folder, changed[::-1])
 
 
-def _same(path: bytes, below: bytes, entry: Entry) -> bool:
+@dataclass(slots=True)
+class _Below:
+    """What shows through the folders of an upper folder: those in `open`, and no other."""
+
+    root: bytes
+    open: set[bytes] = field(default_factory=lambda: {b""})
+
+    def path(self, entry: Entry) -> bytes:
+        return os.path.join(self.root, entry.path)
+
+    def status(self, entry: Entry) -> os.stat_result | None:
+        """Of what `entry` covers; None where it covers nothing. Asked of a folder before its content."""
+        if os.path.dirname(entry.path) not in self.open:
+            return None
+        try:
+            found = os.lstat(self.path(entry))
+        except FileNotFoundError:
+            return None
+        if entry.kind == "directory" and not entry.opaque and _is_folder(found):
+            self.open.add(entry.path)
+        return found
+
+
+def _is_folder(status: os.stat_result | None) -> bool:
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def _same(path: bytes, below: bytes, entry: Entry, old: os.stat_result | None) -> bool:
+    if entry.kind == "whiteout" or old is None:
+        return entry.kind == "whiteout" and old is None
     if entry.opaque or entry.kind not in _KINDS:
-        return False
-    try:
-        old = os.lstat(below)
-    except (FileNotFoundError, NotADirectoryError):
         return False
     if (old.st_mode, old.st_uid, old.st_gid) != (_KINDS[entry.kind] | entry.mode, entry.uid, entry.gid):
         return False

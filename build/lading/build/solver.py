@@ -27,7 +27,7 @@ from lading.store.errors import InputError
 from lading.store.layers import settle, write_layer
 from lading.store.trees import Entry, Tree, capture
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the meaning of operations; part of every key."""
 
 
@@ -162,9 +162,8 @@ class Solver:
         except InputError as error:
             word = step.text.split(" ", 1)[0]
             raise DockerfileError(step.place, f"{word}: {error.message}", hint=error.hint) from error
-        if stack and tree.entries:
-            with self.roots.reading(stack) as below:
-                tree = prune(tree, below)
+        with self.roots.reading(stack) as below:
+            tree = prune(tree, below)
         if not tree.entries:
             store.snapshots.remove(attempt.key)
             return None

@@ -68,10 +68,11 @@ class Entry:
 
 @dataclass(slots=True)
 class Tree:
-    """The entries below `folder`, sorted, whose files' content is read from there."""
+    """The entries below `folder`, sorted, whose files' content is read from there; and the sockets, which are none."""
 
     folder: bytes
     entries: list[Entry] = field(default_factory=list[Entry])
+    sockets: list[bytes] = field(default_factory=list[bytes])
 
     def source(self, entry: Entry) -> bytes:
         """Where the entry is."""
@@ -155,10 +156,12 @@ def _tree(folder: bytes, *, whiteouts: bool) -> Tree:
 
 def _walked(folder: bytes, whiteouts: bool) -> Tree:
     found: list[Entry] = []
+    sockets: list[bytes] = []
     inodes: dict[tuple[int, int], list[Entry]] = {}
     for path, info in walk(folder):
         kind = _SPECIAL.get(stat.S_IFMT(info.st_mode))
         if kind is None:
+            sockets.append(path)
             continue
         name = path[len(folder) + 1 :]
         _check_name(name)
@@ -171,7 +174,7 @@ def _walked(folder: bytes, whiteouts: bool) -> Tree:
     found.sort(key=lambda entry: entry.path)
     for group in inodes.values():
         _link(group)
-    return Tree(folder, found)
+    return Tree(folder, found, sockets)
 
 
 def _link(group: list[Entry]) -> None:

@@ -1,0 +1,120 @@
+"""What a step's layer holds: unpacked elsewhere it gives what the kernel showed when the step ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from suites.building import Bench, write
+from suites.changes import View, WatchingExecutor, elsewhere, here, members, shell
+from suites.machine import needs
+
+pytestmark = needs("root", "overlay", "busybox")
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("layers")
+    bench = Bench(folder / "store")
+    bench.tools = replace(bench.tools, executor=WatchingExecutor())
+    bench.build(shell(folder / "base"), names=("localhost/base:latest",))
+    yield bench
+    bench.close()
+
+
+MODULES = "mkdir -p /app/left /app/right && echo 1 > /app/left/index && echo 2 > /app/right/index"
+
+
+def left(bench: Bench) -> View:
+    """What the kernel showed when the last RUN ended."""
+    executor = bench.tools.executor
+    assert isinstance(executor, WatchingExecutor)
+    return executor.views[-1]
+
+
+CHANGES = {
+    "made again the same": (MODULES, f"rm -rf /app && {MODULES}"),
+    "made again, other owner": (MODULES, f"rm -rf /app && {MODULES} && chown 5:6 /app/left && chmod 700 /app/left"),
+    "made again, less": (MODULES, f"rm -rf /app && {MODULES} && rm -r /app/right"),
+    "made again, one file new": (MODULES, f"rm -rf /app && {MODULES} && echo 3 > /app/left/new"),
+    "there and back": (MODULES, "mv /app /away && mv /away /app"),
+    "a file there and back": (MODULES, "mv /app/left/index /x && mv /x /app/left/index"),
+    "hidden in hidden": (
+        MODULES,
+        f"rm -rf /app && {MODULES} && rm -rf /app/left && mkdir /app/left && echo > /app/left/n",
+    ),
+    "a folder becomes a link": (MODULES, "mv /app/left /kept && ln -s /kept /app/left && echo 9 > /app/left/index"),
+    "a folder becomes a link and a folder again": (
+        MODULES,
+        f"rm -rf /app/left && ln -s right /app/left && rm /app/left && {MODULES}",
+        "rm -rf /app/left && ln -s right /app/left",
+        f"rm /app/left && {MODULES}",
+    ),
+    "a link becomes a folder": (
+        f"{MODULES} && ln -s /app/left /app/link",
+        "rm /app/link && mkdir /app/link && echo 1 > /app/link/index",
+    ),
+    "a file becomes a folder and a file again": (
+        "echo f > /f",
+        "rm /f && mkdir /f && echo 1 > /f/in",
+        "rm -r /f && echo f > /f",
+        "mv /f /g && mkdir /f && mv /g /f/f && mv /f/f /g && rmdir /f && mv /g /f",
+    ),
+    "of several names one is written": ("echo 1 > /one && ln /one /two", "echo 1 > /one", "touch /two"),
+    "names of one file in several folders": (
+        MODULES,
+        "ln /app/left/index /app/right/same && ln /app/left/index /srv/a/n",
+    ),
+    "times, owners and modes alone": (
+        MODULES,
+        "touch -d 2001-01-01 /app/left/index",
+        "chown 7 /app/left",
+        "chmod 1700 /app",
+    ),
+    "a removed one comes and goes": (
+        MODULES,
+        "rm -r /app/left",
+        "mkdir /app/left && rmdir /app/left",
+        "touch /app/left && rm /app/left",
+    ),
+    "pipes": ("mkfifo /p", "rm /p && mkfifo /p", "rm /p && echo > /p"),
+    "links with far ends": (
+        "ln -s /nowhere/at/all /l && ln -s / /root/all",
+        "rm /l && ln -s /nowhere/at/all /l",
+        "rm -r /root && mkdir /root",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_layer_gives_what_the_step_left(bench: Bench, tmp_path: Path, name: str) -> None:
+    lines = [f"RUN {command}\n" for command in CHANGES[name]]
+    context = write(tmp_path / "context", {})
+    for count in range(1, len(lines) + 1):
+        write(context, {"Dockerfile": f"FROM base\n{''.join(lines[:count])}"})
+        built = bench.build(context, no_cache=True)
+        expected = left(bench)
+        assert elsewhere(bench, built.descriptor, tmp_path / f"root{count}") == expected
+        assert here(bench, built.descriptor) == expected
+
+
+def test_what_is_not_below_is_not_compared(bench: Bench, tmp_path: Path) -> None:
+    """A folder where a link to this machine's own files was: what it holds is new, however alike."""
+    outside = write(tmp_path / "outside", {"config": "the machine's own\n"})
+    again = 'rm /etc/app && mkdir /etc/app && echo "the machine\'s own" > /etc/app/config'
+    text = f"FROM base\nRUN ln -s {outside} /etc/app\nRUN {again}\n"
+    built = bench.build(write(tmp_path / "context", {"Dockerfile": text}), no_cache=True)
+    assert elsewhere(bench, built.descriptor, tmp_path / "root")[b"etc/app/config"][3] == b"the machine's own\n"
+
+
+def test_folders_above_a_change_are_in_its_layer(bench: Bench, tmp_path: Path) -> None:
+    """Others unpack a layer by itself, and take the owner and mode of a folder from it alone."""
+    first = "mkdir -p /d/e && chmod 1777 /d && chown 3:4 /d/e"
+    text = f"FROM base\nRUN {first}\nRUN echo > /d/e/f\nRUN rm /d/e/f\nRUN touch /d/e\n"
+    built = bench.build(write(tmp_path / "context", {"Dockerfile": text}), no_cache=True)
+    layers = [members(bench, layer) for layer in bench.manifest(built.descriptor).layers[-3:]]
+    assert layers == [["d", "d/e"], ["d", "d/e", "d/e/f"], ["d", "d/e", "d/e/.wh.f"]]
+    assert elsewhere(bench, built.descriptor, tmp_path / "root") == left(bench)
