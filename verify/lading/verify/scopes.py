@@ -58,11 +58,12 @@ def why_empty(scope: str) -> tuple[str, str | None] | None:
     if scope == DEFAULT:
         return None
     host, slash, rest = scope.partition("/")
+    host = host.replace(".:", ":").removesuffix(".")
     path, at, digest = rest.partition("@")
     path, colon, tag = path.partition(":")
     on_hub = canonical_host(host) == DOCKER_HUB and path != "library" and "/" not in path.removesuffix("/")
     fits = (
-        HOST.fullmatch(host.replace(".:", ":").removesuffix("."))
+        HOST.fullmatch(host)
         and (not slash or PATH.fullmatch(path.removesuffix("/") if on_hub and path == rest else path))
         and (not colon or TAG.fullmatch(tag))
         and (not at or _is_digest(digest))
