@@ -103,16 +103,17 @@ class Bases:
     def resolve(self, name: str, platform: Platform) -> BaseImage:
         """The image `name` for `platform`. Raises `GateError`, `RejectedError`, `UnknownError`."""
         reference = Reference.parse(name)
-        located = self._host.images.find(name)
+        located, pulled = self._host.images.find(name), None
         if located is None or self._pull:
             self._judge().screen_base(reference.name)
             try:
-                self._host.pull(name, platform=platform)
+                located = pulled = self._host.pull_beside(name, platform)
             except LadingError as error:
                 raise unknown(error) from error
-            located = self._host.images.get(name)
         case = local_case(self._host.store, located, platform)
         base = self._judge().base(case.target, case.evidence)
+        if pulled is not None:
+            self._host.name(pulled)
         if base.standing != "verified":
             self._host.warn(f"base image {reference.familiar} is {base.standing}: {base.reason}")
         manifest = case.target.manifest

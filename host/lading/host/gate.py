@@ -31,6 +31,8 @@ class Case:
     evidence: tuple[Evidence, ...]
     where: str
     """The local store, or the repository: for people."""
+    pulled: Located | None = None
+    """The name that it takes from another image here once it is accepted."""
 
     def verdict(self, verifier: Verifier) -> Verdict:
         """Raises `GateError`."""

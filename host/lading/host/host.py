@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ from lading.store.store import Store
 if TYPE_CHECKING:
     from lading.build.request import BuildRequest, Built, Listener
     from lading.host.gate import Case
-    from lading.host.images import Images
+    from lading.host.images import Images, Located
     from lading.networking.driver import Driver
     from lading.registry.client import Client
     from lading.registry.reference import Reference
@@ -149,17 +150,19 @@ class Host:
     ) -> Case:
         """What would run of `text`: the local image, else the one that a registry has (`pull`: missing, always, never).
 
-        No registry is asked for what no scope covers, except with `unverified`.
+        No registry is asked for what no scope covers, except with `unverified`. What was pulled takes its name from
+        another image only when `admit` accepts it.
         Raises `NoSuchImageError`, `RegistryError`, `RejectedError`.
         """
         from lading.host.gate import local_case  # noqa: PLC0415
 
-        located = None if pull == "always" else self.images.find(text)
-        if located is None and pull != "never":
-            if not unverified:
-                self._screen(text, self.verifier)
-            self.pull(text, platform=platform)
-        return local_case(self.store, located or self.images.get(text), platform)
+        located = self.images.find(text)
+        if pull == "never" or (located is not None and pull == "missing"):
+            return local_case(self.store, located or self.images.get(text), platform)
+        if not unverified:
+            self._screen(text, self.verifier)
+        pulled = self.pull_beside(text, platform)
+        return replace(local_case(self.store, pulled, platform), pulled=pulled)
 
     def remote(self, text: str, platform: Platform | None = None, *, judge: Verifier | None = None) -> Case:
         """What a registry has now under the name `text`, where a scope of the `judge` covers that.
@@ -183,10 +186,13 @@ class Host:
 
         Raises `GateError`.
         """
-        if not unverified:
-            return case.verdict(self.verifier)
-        verdict = self._override_verifier().override(case.target, "--unsafe-unverified was given")
-        self._record(verdict)
+        if unverified:
+            verdict = self._override_verifier().override(case.target, "--unsafe-unverified was given")
+            self._record(verdict)
+        else:
+            verdict = case.verdict(self.verifier)
+        if case.pulled is not None:
+            self.name(case.pulled)
         return verdict
 
     def _override_verifier(self) -> Verifier:
@@ -202,14 +208,34 @@ class Host:
         row = (time.time(), str(verdict.manifest), verdict.basis, canonical(verdict.decision.json()))
         self.store.index.run("INSERT INTO decision (time, digest, basis, body) VALUES (?, ?, ?, ?)", row)
 
-    def pull(self, text: str, *, platform: Platform | None = None) -> Pulled:
-        """Downloads an image with its evidence. Raises `RegistryError`."""
+    def pull(self, text: str, *, platform: Platform | None = None, name: bool = True) -> Pulled:
+        """Downloads an image with its evidence, and gives it the name. Raises `RegistryError`."""
         from lading.registry.platforms import host_platform  # noqa: PLC0415
         from lading.registry.reference import Reference  # noqa: PLC0415
         from lading.registry.transfer import pull  # noqa: PLC0415
 
         reference = Reference.parse(text)
-        return pull(self.client, reference, self.store, platform or host_platform(), progress=self.progress)
+        wanted = platform or host_platform()
+        return pull(self.client, reference, self.store, wanted, progress=self.progress, name=name)
+
+    def pull_beside(self, text: str, platform: Platform | None = None) -> Located:
+        """As `pull`, and a name that is taken still means what it meant, until `name` is called with the outcome.
+
+        So a refused image never takes a name from a good one.
+        """
+        from lading.host.images import Located  # noqa: PLC0415
+        from lading.registry.reference import Reference  # noqa: PLC0415
+
+        name = Reference.parse(text).name
+        before = self.store.reference(name)
+        pulled = self.pull(text, platform=platform, name=before is None)
+        same = before is not None and before.descriptor.digest == pulled.descriptor.digest
+        return Located(pulled.descriptor, (name,), (*(before.origins if before and same else ()), name))
+
+    def name(self, image: Located) -> None:
+        """Gives an image its names, with its origins."""
+        for name in image.names:
+            self.store.tag(name, image.descriptor, image.origins)
 
     def push(self, text: str, to: str | None = None) -> Pushed:
         """Uploads an image with its evidence, under its own name or another. Raises `RegistryError`."""

@@ -51,6 +51,7 @@ class Pull:
     platform: Platform
     progress: Progress = QUIET
     bounds: Bounds = field(default_factory=Bounds)
+    name: bool = True
     fetched: int = 0
     notes: list[str] = field(default_factory=list[str])
     evidence: dict[Digest, Descriptor] = field(default_factory=dict[Digest, Descriptor])
@@ -70,7 +71,8 @@ class Pull:
                 self._refer(document)
             for document in {image.descriptor.digest: image, top.descriptor.digest: top}.values():
                 self._keep(document)
-            self.store.tag(self.ref.name, top.descriptor, [self.ref.name])
+            if self.name:
+                self.store.tag(self.ref.name, top.descriptor, [self.ref.name])
         return Pulled(
             self.ref,
             top.descriptor,
@@ -194,13 +196,15 @@ def pull(
     progress: Progress = QUIET,
     *,
     bounds: Bounds | None = None,
+    name: bool = True,
 ) -> Pulled:
     """Pulls the image of `platform` (None: this machine's) and all evidence, which is asked for anew every time.
 
-    Blobs that are here are not fetched again. The name is set after everything else is safely here. Raises a
+    Blobs that are here are not fetched again. The name is set after everything else is safely here, or left to
+    the caller where not `name`. Raises a
     `LadingError`: `NotFoundError`, `InputError` where there is no such platform, `ProtocolError` ...
     """
-    return Pull(client, ref, store, platform or host_platform(), progress, bounds or Bounds()).run()
+    return Pull(client, ref, store, platform or host_platform(), progress, bounds or Bounds(), name).run()
 
 
 def _subject(fetched: Fetched) -> Digest | None:
