@@ -23,6 +23,7 @@ PROGRAMS = {
     **{name: name for name in ("cosign", "crane", "oras", "regctl", "crun", "runc", "conmon", "bsdtar")},
     **{name: name for name in ("faketime", "mkfs.ext4", "curl", "openssl", "bcrypt-htpasswd")},
     "busybox": "busybox",
+    "go": "go",
     "distribution": "registry",
     "gnu-tar": "tar",
     **{name: name for name in ("unshare", "apt-get", "gpg", "gpgv", "dpkg-deb")},

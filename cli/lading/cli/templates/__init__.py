@@ -1,0 +1,1 @@
+"""Go's text/template over plain JSON data, as `--format` of docker and podman has it."""
