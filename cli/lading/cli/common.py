@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -27,13 +26,6 @@ Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Names, di
 Containers = Annotated[list[str], typer.Argument(metavar="CONTAINER...", help="Names or IDs of containers")]
 Container = Annotated[str, typer.Argument(metavar="CONTAINER", help="Name or ID of a container")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only IDs or digests")]
-
-
-class Format(StrEnum):
-    """How a list is shown."""
-
-    table = "table"
-    json = "json"
 
 
 def boolean(text: str | None, option: str) -> bool | None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -92,6 +94,12 @@ class OverlaySnapshots:
     def upper(self, key: str) -> Path:
         """The folder that holds a snapshot's own changes."""
         return self._folder / self._get(key).folder / "fs"
+
+    def sizes(self, key: str) -> tuple[int, int]:
+        """The bytes of the files that a snapshot itself has, and of all that it has with those below it."""
+        found = self._get(key)
+        own, *below = (_size(self._folder / one.folder / "fs") for one in (found, *self._below(found)))
+        return own, own + sum(below)
 
     def _get(self, key: str) -> Snapshot:
         found = self.stat(key)
@@ -227,3 +235,15 @@ class OverlaySnapshots:
         for place in self._folder.iterdir():
             if place.name not in known:
                 self._delete(place)
+
+
+def _size(folder: Path) -> int:
+    """Of the files in a folder, those with several names once; what goes meanwhile is not counted."""
+    found: dict[tuple[int, int], int] = {}
+    for path, folders, files in os.walk(folder):
+        del folders
+        for name in files:
+            with suppress(FileNotFoundError):
+                info = os.lstat(os.path.join(path, name))
+                found[info.st_dev, info.st_ino] = info.st_size if stat.S_ISREG(info.st_mode) else 0
+    return sum(found.values())

@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
+from fnmatch import fnmatchcase
+from typing import Annotated, Final
 
 import typer
 
-from lading.cli.common import Format, Quiet
+from lading.cli.common import Quiet, boolean
+from lading.cli.filters import Filter, Filters, filters, has_labels
+from lading.cli.listing import ListFormat, check_format, show_list
 from lading.cli.output import age, size
 from lading.cli.session import Session
-from lading.host.images import Listed
+from lading.host.images import Listed, Located
 from lading.registry.reference import Reference
+from lading.store.errors import DocumentError, InputError, UsageError
+
+_HEADS: Final = {
+    "ID": "IMAGE ID",
+    "Repository": "REPOSITORY",
+    "Tag": "TAG",
+    "Digest": "DIGEST",
+    "CreatedSince": "CREATED",
+    "CreatedAt": "CREATED AT",
+    "Size": "SIZE",
+}
+_FILTERS: Final = frozenset({"dangling", "label", "before", "since", "reference", "until"})
 
 
 def images(
     ctx: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="[REPOSITORY[:TAG]]", help="Only these")] = None,
+    filter_: Filter = None,
     quiet: Quiet = False,
-    digests: Annotated[bool, typer.Option("--digests", help="Whole digests in place of IDs")] = False,
-    format_: Annotated[Format, typer.Option("--format", help="How to show them")] = Format.table,
+    digests: Annotated[bool, typer.Option("--digests", help="Whole digests, too")] = False,
+    no_trunc: Annotated[bool, typer.Option("--no-trunc", help="Whole IDs")] = False,
+    format_: ListFormat = "table",
 ) -> None:
     """List images."""
     session = Session.of(ctx)
-    rows = [row for row in session.host.images.all() if name is None or _matches(row.name, name)]
-    if quiet:
+    check_format(format_)
+    wanted = filters(filter_, _FILTERS)
+    every = list(session.host.images.all())
+    rows = [row for row in every if name is None or _matches(row.name, name)]
+    rows = _filtered(session, rows, wanted, every)
+    if quiet and format_ == "table":
         for digest in dict.fromkeys(row.descriptor.digest for row in rows):
-            session.output.result(str(digest) if digests else digest.short)
-    elif format_ is Format.json:
-        for row in rows:
-            session.output.result(json.dumps(_json(row)))
-    else:
-        heads = ("REPOSITORY", "TAG", "DIGEST" if digests else "IMAGE ID", "CREATED", "SIZE")
-        session.output.table(heads, _rows(rows, digests))
+            session.output.result(str(digest) if digests or no_trunc else digest.short)
+        return
+    columns = ("Repository", "Tag", *(("Digest",) if digests else ()), "ID", "CreatedSince", "Size")
+    show_list(session.output, format_, (_row(row, whole=no_trunc) for row in rows), _HEADS, columns)
 
 
 def _matches(full: str, wanted: str) -> bool:
@@ -46,22 +64,84 @@ def _matches(full: str, wanted: str) -> bool:
     return ":" not in wanted.rpartition("/")[2] or reference.tag == other.tag
 
 
-def _rows(rows: Iterable[Listed], digests: bool) -> Iterable[tuple[str, ...]]:
-    for row in rows:
-        reference = Reference.parse(row.name)
-        familiar = Reference(reference.registry, reference.repository).familiar
-        digest = row.descriptor.digest
-        total = "incomplete" if row.size is None else size(row.size)
-        yield familiar, reference.tag or "<none>", str(digest) if digests else digest.short, _age(row.created), total
+def _row(row: Listed, *, whole: bool) -> dict[str, object]:
+    reference = Reference.parse(row.name)
+    digest = row.descriptor.digest
+    return {
+        "ID": str(digest) if whole else digest.short,
+        "Repository": Reference(reference.registry, reference.repository).familiar,
+        "Tag": reference.tag or "<none>",
+        "Digest": str(digest),
+        "CreatedSince": _age(row.created),
+        "CreatedAt": row.created or "",
+        "Size": "incomplete" if row.size is None else size(row.size),
+    }
 
 
 def _age(created: str | None) -> str:
+    moment = _moment(created)
+    return "N/A" if moment is None else f"{age(time.time() - moment)} ago"
+
+
+def _moment(created: str | None) -> float | None:
     try:
-        moment = datetime.fromisoformat(created or "").timestamp()
+        return datetime.fromisoformat(created or "").timestamp()
     except ValueError:
-        return "N/A"
-    return f"{age(time.time() - moment)} ago"
+        return None
 
 
-def _json(row: Listed) -> dict[str, object]:
-    return {"name": row.name, "digest": str(row.descriptor.digest), "created": row.created, "size": row.size}
+def _filtered(session: Session, rows: Sequence[Listed], wanted: Filters, every: Iterable[Listed]) -> list[Listed]:
+    tests = [_test(session, name, values, every) for name, values in wanted.items()]
+    return [row for row in rows if all(test(row) for test in tests)]
+
+
+def _test(session: Session, name: str, values: Sequence[str], every: Iterable[Listed]) -> Callable[[Listed], bool]:
+    if name == "dangling":
+        dangling = bool(boolean(values[-1], "--filter dangling"))
+        return lambda row: ("@" in row.name or not row.name) is dangling
+    if name == "label":
+        return lambda row: has_labels(_labels(session, row), values)
+    if name == "reference":
+        return lambda row: any(_like(row.name, pattern) for pattern in values)
+    moment = _instant(values[-1]) if name == "until" else _other(session, name, values[-1], every)
+    after = name == "since"
+    return lambda row: (made := _moment(row.created)) is not None and (made > moment if after else made < moment)
+
+
+def _labels(session: Session, row: Listed) -> Mapping[str, str]:
+    """Of the image that this machine would run; none where a part of it is not here."""
+    images = session.host.images
+    try:
+        target = images.target(Located(row.descriptor, (), ()))
+        return session.host.store.config(target.manifest).labels
+    except (DocumentError, InputError):
+        return {}
+
+
+def _like(full: str, pattern: str) -> bool:
+    """Whether a shell's pattern fits the name, written in full or as people write it, with or without the tag."""
+    reference = Reference.parse(full)
+    familiar = reference.familiar
+    names = {full, familiar, full.removesuffix(f":{reference.tag}"), familiar.removesuffix(f":{reference.tag}")}
+    return any(fnmatchcase(name, pattern) and name.count("/") == pattern.count("/") for name in names)
+
+
+def _instant(text: str) -> float:
+    """RFC 3339, seconds since 1970, or a time ago such as 24h or 1h30m."""
+    if parts := re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text) if text else None:
+        hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+        return time.time() - hours * 3600 - minutes * 60 - seconds
+    moment = float(text) if re.fullmatch(r"\d{1,12}", text) else _moment(text)
+    if moment is None:
+        raise UsageError(f"--filter until={text}: expected a time such as 2026-01-02T03:04:05Z, or how long ago: 24h")
+    return moment
+
+
+def _other(session: Session, name: str, text: str, every: Iterable[Listed]) -> float:
+    """When another image was made."""
+    digest = session.host.images.get(text).descriptor.digest
+    made = next((row.created for row in every if row.descriptor.digest == digest), None)
+    moment = _moment(made)
+    if moment is None:
+        raise UsageError(f"--filter {name}={text}: it does not say when it was made")
+    return moment

@@ -2,83 +2,46 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-import time
-from collections.abc import Iterator
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from lading.cli.common import Format, Quiet
-from lading.cli.output import age
+from lading.cli.common import Quiet
+from lading.cli.filters import Filter, filters
+from lading.cli.listing import ListFormat, check_format, show_list
 from lading.cli.session import Session
-from lading.store.strict import Fields
-
-if TYPE_CHECKING:
-    from lading.runtime.state import Container
-
-_HEADS = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
+from lading.store.errors import UsageError
 
 
 def ps(
     ctx: typer.Context,
     all_: Annotated[bool, typer.Option("-a", "--all", help="And those that ended")] = False,
+    filter_: Filter = None,
+    last: Annotated[int, typer.Option("-n", "--last", metavar="N", help="The N newest, ended or not")] = -1,
+    latest: Annotated[bool, typer.Option("-l", "--latest", help="The newest, ended or not")] = False,
     quiet: Quiet = False,
+    size: Annotated[bool, typer.Option("-s", "--size", help="And how much each has written")] = False,
     no_trunc: Annotated[bool, typer.Option("--no-trunc", help="Whole IDs and commands")] = False,
-    format_: Annotated[Format, typer.Option("--format", help="How to show them")] = Format.table,
+    format_: ListFormat = "table",
 ) -> None:
     """List containers."""
+    from lading.cli.containers import FILTERS, HEADS, Shown, matching  # noqa: PLC0415
+
     session = Session.of(ctx)
-    found = session.host.runtime.list(every=all_)
-    if quiet:
-        for container in found:
+    check_format(format_)
+    wanted = filters(filter_, FILTERS)
+    count = 1 if latest else last
+    if count == 0 or count < -1:
+        raise UsageError(f"--last {count}: expected a number from 1 on")
+    every = all_ or count > 0 or "status" in wanted or "exited" in wanted
+    found = session.host.runtime.list(every=every)
+    kept = matching(found, wanted, session.host.runtime.list(every=True) if wanted else found)
+    kept = kept[:count] if count > 0 else kept
+    if quiet and format_ == "table":
+        for container in kept:
             session.output.result(container.id if no_trunc else container.short)
-    elif format_ is Format.json:
-        for container in found:
-            session.output.result(json.dumps(dict(zip(_KEYS, _row(container, True), strict=True))))
-    else:
-        session.output.table(_HEADS, (_row(container, no_trunc) for container in found))
-
-
-_KEYS = ("ID", "Image", "Command", "CreatedAt", "Status", "Ports", "Names")
-
-
-def _row(container: Container, whole: bool) -> tuple[str, ...]:
-    shown = Fields(dict(container.config), "container")
-    command = shlex.join((*shown.strings("Entrypoint"), *shown.strings("Cmd")))
-    if not whole and len(command) > 20:
-        command = f"{command[:19]}…"
-    return (
-        container.id if whole else container.short,
-        container.image,
-        f'"{command}"',
-        f"{_ago(container.created)} ago",
-        _status(container),
-        ", ".join(_ports(container)),
-        container.name,
-    )
-
-
-def _status(container: Container) -> str:
-    if container.status == "running":
-        return f"Up {_ago(container.started)}"
-    if container.status == "exited":
-        return f"Exited ({container.exit_code}) {_ago(container.finished)} ago"
-    return container.status.capitalize()
-
-
-def _ago(moment: str) -> str:
-    try:
-        seconds = time.time() - datetime.fromisoformat(moment).timestamp()
-    except ValueError:
-        return "some time"
-    return age(seconds)
-
-
-def _ports(container: Container) -> Iterator[str]:
-    attached = Fields(dict(container.attachment or {}), "attachment")
-    for port in attached.each("published", Fields):
-        address = port.optional_text("hostIP") or "0.0.0.0"  # noqa: S104 - how docker shows every address
-        yield f"{address}:{port.integer('hostPort')}->{port.integer('containerPort')}/{port.text('protocol')}"
+        return
+    size = size or (".Size" in format_)
+    columns = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names", *(("Size",) if size else ()))
+    rows = [Shown(container, session.host.store if size else None, whole=no_trunc).row() for container in kept]
+    show_list(session.output, format_, rows, HEADS, columns)

@@ -10,7 +10,7 @@ from lading.cli.templates.functions import FUNCTIONS, LAZY, NAMES, Function
 from lading.cli.templates.nodes import Action, Block, Chain, Constant, Jump, Node, Operand, Pipeline, Text
 from lading.cli.templates.nodes import Function as Named
 from lading.cli.templates.parsing import parse
-from lading.cli.templates.values import fault, kind, member, show, true
+from lading.cli.templates.values import Lookup, fault, kind, member, show, true
 
 _MAX_STEPS: Final = 1_000_000
 _MAX_OUTPUT: Final = 64 * 1024 * 1024
@@ -134,6 +134,8 @@ class _Run:
         if isinstance(first, Named):
             given = [] if last is _NOTHING else [lambda: last]
             return self._call(first.name, [*(self._later(operand, dot) for operand in rest), *given])
+        if rest and isinstance(first, Chain) and isinstance(asked := self._operand(first, dot), Lookup):
+            return asked[show(self._operand(rest[0], dot))]
         if rest or last is not _NOTHING:
             shown = first.text if isinstance(first, Chain) else "a value"
             raise fault(f"can't give argument to non-function {shown}")

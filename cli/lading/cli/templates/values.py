@@ -25,9 +25,18 @@ class Document(dict[str, object]):
         return next((own for own in self if own.lower() == name.lower()), None)
 
 
+class Lookup(dict[str, object]):
+    """A map that is asked, ``.Label "name"``, and not shown."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> object:
+        return ""
+
+
 def document(value: object, maps: frozenset[str]) -> object:
     """JSON data with `Document` for every object but those that are members by one of the names `maps`."""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not isinstance(value, Lookup):
         found = Document()
         for name, item in cast("Mapping[str, object]", value).items():
             is_map = name in maps and isinstance(item, Mapping)
@@ -176,7 +185,7 @@ def _ordered(value: object) -> object:
     if isinstance(value, dict):
         entries = cast("dict[str, object]", value)
         names = entries if isinstance(value, Document) else sorted(entries)
-        return {name: _ordered(entries[name]) for name in names}
+        return {name: _ordered(entries[name]) for name in names if not isinstance(entries[name], Lookup)}
     if isinstance(value, list):
         return [_ordered(item) for item in cast("list[object]", value)]
     return value

@@ -1,0 +1,35 @@
+"""`--filter NAME=VALUE`, as docker has it: several values of one name are alternatives, labels all have to be there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated
+
+import typer
+
+from lading.store.errors import UsageError
+
+Filter = Annotated[
+    list[str] | None, typer.Option("-f", "--filter", metavar="NAME=VALUE", help="Only those for which it holds")
+]
+Filters = Mapping[str, Sequence[str]]
+
+
+def filters(words: Sequence[str] | None, known: Collection[str]) -> Filters:
+    """The values by name. Raises `UsageError` for a name that is not `known`."""
+    found: dict[str, list[str]] = {}
+    for word in words or ():
+        name, equals, value = word.partition("=")
+        name = name.strip().lower()
+        if not equals:
+            raise UsageError(f"--filter {word}: expected NAME=VALUE")
+        if name not in known:
+            raise UsageError(f"--filter {word}: unknown name {name!r}", hint=f"there are {', '.join(sorted(known))}")
+        found.setdefault(name, []).append(value.strip())
+    return found
+
+
+def has_labels(labels: Mapping[str, str], wanted: Sequence[str]) -> bool:
+    """Whether all of ``NAME`` and ``NAME=VALUE`` are among the labels."""
+    pairs = [word.partition("=") for word in wanted]
+    return all(name in labels and (not equals or labels[name] == value) for name, equals, value in pairs)
