@@ -15,7 +15,8 @@ from lading.cli.output import age, escape, size
 from lading.cli.table import COMMANDS
 from suites.commands import LADING, Lading, context
 
-HERE = [name for name, entry in COMMANDS.items() if not entry.later]
+HERE = [name for name, entry in COMMANDS.items() if not entry.later and not entry.commands]
+GROUPS = [name for name, entry in COMMANDS.items() if entry.commands]
 
 
 @pytest.fixture
@@ -42,6 +43,35 @@ def test_every_command_has_help_without_a_root(lading: Lading, name: str) -> Non
 def test_what_is_not_built_says_so(lading: Lading, name: str) -> None:
     line = lading.fails(COMMANDS[name].failure or 2, name, "--whatever", "x")
     assert "not built yet" in line
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_groups_list_what_they_have(lading: Lading, name: str) -> None:
+    commands = COMMANDS[name].commands
+    assert commands
+    listed = lading.ok(name).partition("Commands:")[2]
+    for word, entry in commands.items():
+        assert (f"\n  {word} " in listed) is not entry.later
+    for word in [word for word, entry in commands.items() if not entry.later]:
+        assert lading.ok(name, word, "--help").startswith(f"Usage: lading {name} {word}")
+    assert "unknown command 'nope'" in lading.fails(2, name, "nope")
+    assert not lading.root.exists()
+
+
+def test_groups_do_what_the_commands_do(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    lading.ok("image", "build", "-q", "-t", "app", context(tmp_path / "c", "FROM scratch\nCOPY f /f\n", f="x"))
+    assert lading.ok("image", "ls") == lading.ok("images")
+    assert lading.ok("image", "inspect", "app") == lading.ok("inspect", "app")
+    assert "container 'app'" in lading.fails(1, "container", "inspect", "app")
+    lading.fails(125, "container", "run", "--nope")
+    assert "Untagged: app:latest" in lading.ok("image", "rm", "app")
+
+
+def test_flags_may_have_a_value(lading: Lading) -> None:
+    assert lading.call("ps", "--all=false", "--no-trunc=true").out == lading.ok("ps") + "\n"
+    assert "expected true or false" in lading.fails(2, "ps", "--all=perhaps")
+    lading.fails(2, "ps", "--nope=true")
 
 
 def test_help_as_a_word(lading: Lading) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
+from lading.cli.common import boolean
 from lading.cli.session import Color, Session
 from lading.cli.table import COMMANDS, Entry
 from lading.store.errors import UsageError
@@ -29,41 +30,66 @@ _SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 _VERBATIM: Final = {"help_option_names": ["--help"], "allow_interspersed_args": False}
 
 
+class Command(TyperCommand):
+    """A command whose flags may be given a value, as docker's may: ``--rm=false``."""
+
+    def make_parser(self, ctx: Any) -> Any:
+        """As click does, but for long flags with a value."""
+        parser: Any = super().make_parser(ctx)
+        plain = parser._match_long_opt
+
+        def match(name: str, value: str | None, state: Any) -> None:
+            flag = parser._long_opt.get(name)
+            if flag is None or flag.takes_value or value is None:
+                plain(name, value, state)
+                return
+            state.opts[flag.dest] = flag.const is boolean(value, name)
+            state.order.append(flag.obj)
+
+        parser._match_long_opt = match
+        return parser
+
+
 class LazyGroup(TyperGroup):
-    """`COMMANDS`, built one at a time."""
+    """The commands of a table, built one at a time."""
+
+    table: Mapping[str, Entry] = COMMANDS
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names, in the order of the table."""
-        return [name for name, entry in COMMANDS.items() if not entry.later]
+        return [name for name, entry in self.table.items() if not entry.later]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command `cmd_name`, or None where there is none."""
-        entry = COMMANDS.get(cmd_name)
+        entry = self.table.get(cmd_name)
         if entry is None:
             return None
         if entry.later:
             return _command(cmd_name, _later(cmd_name, entry), {"ignore_unknown_options": True, **_VERBATIM})
+        if entry.commands is not None:
+            return _group(cmd_name, entry)
         module = import_module(f"lading.cli.commands.{entry.module or cmd_name}")
         group: typer.Typer | None = getattr(module, "group", None)
         if group is not None:
             return typer.main.get_command(group)
-        settings = _VERBATIM if entry.failure else _SETTINGS
+        settings = {**(_VERBATIM if entry.failure else _SETTINGS), "default_map": entry.preset}
         return _command(cmd_name, getattr(module, entry.module or cmd_name), settings)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As click does, with a guess at what a mistyped command was meant to be."""
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args[0] not in self.table and not args[0].startswith("-"):
             near = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            path = ctx.command_path
             raise UsageError(
                 f"unknown command {args[0]!r}",
-                hint=f"did you mean `lading {near[0]}`?" if near else "`lading --help` lists the commands",
+                hint=f"did you mean `{path} {near[0]}`?" if near else f"`{path} --help` lists the commands",
             )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The table of commands, from the table alone."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
+            formatter.write_dl([(name, self.table[name].help) for name in self.list_commands(ctx)])
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Command names from the table alone; options as click has them."""
@@ -75,7 +101,19 @@ class LazyGroup(TyperGroup):
 
 def _command(name: str, function: Callable[..., object], settings: dict[str, Any]) -> Any:
     app = typer.Typer(**PLAIN)
-    app.command(name, context_settings=settings)(function)
+    app.command(name, cls=Command, context_settings=settings)(function)
+    return typer.main.get_command(app)
+
+
+def _group(name: str, entry: Entry) -> Any:
+    def show(ctx: typer.Context) -> None:
+        if ctx.invoked_subcommand is None:
+            typer.echo(ctx.get_help())
+
+    show.__doc__ = f"{entry.help}."
+    group = type(name, (LazyGroup,), {"table": entry.commands})
+    app = typer.Typer(name=name, cls=group, invoke_without_command=True, context_settings=_SETTINGS, **PLAIN)
+    app.callback()(show)
     return typer.main.get_command(app)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lading.store.errors import LadingError, UsageError
 
@@ -87,21 +87,20 @@ def _usage(error: Exception) -> UsageError:
 
 def _fail(arguments: Sequence[str], error: LadingError, code: int) -> int:
     from lading.cli.output import complain  # noqa: PLC0415
-    from lading.cli.table import COMMANDS  # noqa: PLC0415
+    from lading.cli.table import entry_of  # noqa: PLC0415
 
     complain(error)
-    entry = COMMANDS.get(_verb(arguments))
+    entry = entry_of(_words(arguments))
     if entry is None or entry.failure is None or code in _OF_THE_COMMAND:
         return code
     return entry.failure
 
 
-def _verb(arguments: Sequence[str]) -> str:
-    """The command word: the first that is neither a global option nor the value of one."""
+def _words(arguments: Sequence[str]) -> Iterator[str]:
+    """The words that are neither options nor the values of global ones: the command comes first."""
     words = iter(arguments)
     for word in words:
         if word in ("--root", "--color"):
             next(words, None)
         elif not word.startswith("-"):
-            return word
-    return ""
+            yield word

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from lading.store.fastclass import dataclass
@@ -12,13 +14,16 @@ class Entry:
     """One command.
 
     `module` below `lading.cli.commands` holds a function of the same name. `failure` is the exit code of any
-    error of ours, usage included, None where the error's own counts. `later` says that it is not built yet.
+    error of ours, usage included, None where the error's own counts. `later` says that it is not built yet. A group
+    has `commands` of its own; `preset` are options' values that differ there.
     """
 
     help: str
     module: str = ""
     failure: int | None = None
     later: bool = False
+    commands: Mapping[str, Entry] | None = None
+    preset: Mapping[str, object] | None = None
 
 
 COMMANDS: Final[dict[str, Entry]] = {
@@ -62,12 +67,10 @@ COMMANDS: Final[dict[str, Entry]] = {
             ("attach", "Attach to a running container"),
             ("builder", "Manage the build cache"),
             ("commit", "Make an image of a container's changes"),
-            ("container", "Manage containers"),
             ("cp", "Copy files to and from containers"),
             ("diff", "Show what a container changed"),
             ("events", "Show what happens"),
             ("export", "Write a container's file system to a tar archive"),
-            ("image", "Manage images"),
             ("info", "Show facts about this machine"),
             ("pause", "Pause containers"),
             ("port", "Show a container's published ports"),
@@ -80,3 +83,40 @@ COMMANDS: Final[dict[str, Entry]] = {
         )
     },
 }
+
+
+def _under(names: str, **others: str) -> dict[str, Entry]:
+    """The commands of these names, and with `others` some under other names, as a group has them."""
+    pairs = {**{name: name for name in names.split()}, **others}
+    return {name: replace(COMMANDS[of], module=COMMANDS[of].module or of) for name, of in pairs.items()}
+
+
+_CONTAINER: Final = "run exec ps logs stop kill wait rm create start restart attach commit cp diff export pause port"
+COMMANDS["image"] = Entry(
+    "Manage images",
+    commands={
+        **_under("build history load pull push save tag", ls="images", list="images", rm="rmi"),
+        "inspect": replace(COMMANDS["inspect"], module="inspect", preset={"type_": "image"}),
+    },
+)
+COMMANDS["container"] = Entry(
+    "Manage containers",
+    commands={
+        **_under(f"{_CONTAINER} rename stats top unpause update", ls="ps", list="ps"),
+        "inspect": replace(COMMANDS["inspect"], module="inspect", preset={"type_": "container"}),
+    },
+)
+
+
+def entry_of(words: Iterable[str]) -> Entry | None:
+    """The command that the words of a call name, those of groups included; None where there is none."""
+    found: Entry | None = None
+    table: Mapping[str, Entry] = COMMANDS
+    for word in words:
+        if word not in table:
+            return found
+        found = table[word]
+        if found.commands is None:
+            return found
+        table = found.commands
+    return found
