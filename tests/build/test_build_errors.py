@@ -31,7 +31,7 @@ REFUSED = [
     ("FROM scratch\nCOPY --from a /", "2: COPY: missing a value on flag: --from"),
     ("FROM scratch\nCOPY a", "2: COPY requires at least two arguments"),
     ("FROM scratch\nCOPY nothere /", '2: COPY: "/nothere" not found'),
-    ("FROM scratch\nCOPY --from=5 a /", "2: COPY --from=5: no stage before this one"),
+    ("FROM scratch\nCOPY --from=5 a /", "2: COPY --from=5: invalid stage index 5"),
     ("FROM scratch\nCOPY --from=$X a /", "2: variables are not expanded in --from"),
     ("FROM scratch\nADD https://example.com/x /", "2: ADD of a URL or a git repository is not supported yet"),
     ("FROM scratch\nADD --checksum=sha256:1 a /", "2: ADD --checksum is not supported yet"),

@@ -118,6 +118,43 @@ def test_stages_by_number_name_and_shadowing() -> None:
     assert _resolve(text, target="1").graph.config.history[-1].text == "RUN /bin/sh -c 2"
 
 
+# What BuildKit 0.34 says of the same text, place aside.
+IMPOSSIBLE = [
+    ("FROM x AS a\nCOPY --from=b / /\nFROM x AS b\nFROM a\n", '2: .*copy from stage "b", .* before current stage "a"'),
+    ("FROM x AS a\nCOPY --from=1 / /\nFROM x\nFROM a\n", '2: .*copy from stage "1", .* before current stage "a"'),
+    ("FROM x AS a\nFROM x AS m\nCOPY --from=A / /\nFROM x AS a\nFROM m\n", '3: .*copy from stage "A", .* stage "m"'),
+    ("FROM x AS a\nCOPY --from=a / /\n", "2: circular dependency detected on stage: a"),
+    ("FROM x AS a\nCOPY --from=A / /\nFROM x\n", "2: circular dependency detected on stage: a"),
+    ("FROM x\nCOPY --from=0 / /\n", "2: circular dependency detected on stage: stage-0"),
+    ("FROM x AS a\nFROM a AS a\nCOPY --from=a / /\n", "3: circular dependency detected on stage: a"),
+    ("FROM x AS a\nCOPY --from=b / /\nFROM a AS b\n", "3: circular dependency detected on stage: a"),
+    ("FROM x AS a\nCOPY --from=9 / /\nFROM x\n", "2: COPY --from=9: invalid stage index 9"),
+    (f"FROM x\nCOPY --from={'9' * 5000} / /\n", "2: COPY --from=9*: invalid stage index"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), IMPOSSIBLE)
+def test_stages_that_cannot_be_copied_from(text: str, message: str) -> None:
+    """Whatever images there are of that name: `_image` knows every name."""
+    with pytest.raises(DockerfileError, match=f"^D:{message}"):
+        _resolve(text)
+
+
+def test_stages_that_can() -> None:
+    def origins(text: str, target: str | None = None) -> list[object]:
+        steps = _resolve(text, target).graph.steps
+        chains = [step.operation.origin for step in steps if isinstance(step.operation, CopyOp)]
+        return [(chain.image, *(steps[number].text for number in chain.steps)) for chain in chains if chain]
+
+    # A stage that comes later is no fault of one that is not needed, and a stage may have an image's name.
+    assert origins("FROM x AS a\nCOPY --from=b / /\nFROM x AS b\n") == []
+    assert origins("FROM x AS x\nRUN 1\nFROM x\nCOPY --from=X / /\n") == [("x", "RUN /bin/sh -c 1")]
+    assert origins("FROM x AS y\nFROM x\nCOPY --from=x / /\n") == [("x",)]
+    assert origins("FROM x AS y\nFROM scratch\nCOPY --from= a /\n") == []
+    assert _resolve("FROM x AS a\nRUN 1\nFROM x\n", "A").graph.config.history[-1].text == "RUN /bin/sh -c 1"
+    assert _resolve("FROM x AS a\nFROM x\nRUN 2\n", "").graph.config.history[-1].text == "RUN /bin/sh -c 2"
+
+
 def test_config_inheritance() -> None:
     config = _resolve('FROM x\nENTRYPOINT ["e"]\n').graph.config
     assert config.cmd is None

@@ -7,14 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from lading.build import executor, picking
+from lading.build import executor, owners, picking
 from lading.build.archives import is_archive, unpack
 from lading.build.copying import Copier, CopyProblemError, Manner
 from lading.build.dockerfile.glob import has_wildcards
-from lading.build.dockerfile.values import Owner, parse_owner
+from lading.build.dockerfile.values import Owner
 from lading.build.errors import DockerfileError, StepError
 from lading.build.graph import CopyOp, FolderOp, RunOp, Step, UnpackOp
-from lading.build.owners import resolve
 from lading.build.picking import Picked
 from lading.build.request import Tools
 from lading.build.roots import Attempt, Roots
@@ -114,7 +113,7 @@ class Doer:
         return Manner(_owner(operation.owner, attempt), operation.mode, foreign, foreign)
 
     def _folder(self, operation: FolderOp, attempt: Attempt) -> None:
-        owner = _owner(parse_owner(operation.user), attempt) if operation.user else None
+        owner = _owner(owners.read(operation.user), attempt) if operation.user else None
         Copier(attempt.root, Manner(owner)).make_folders(operation.path)
 
 
@@ -122,7 +121,7 @@ def _owner(owner: Owner | None, attempt: Attempt) -> tuple[int, int] | None:
     if owner is None:
         return None
     with Folder(attempt.root, "/") as view:
-        return resolve(view, owner)
+        return owners.resolve(view, owner)
 
 
 def _anything(item: Item, named: bool) -> str | None:

@@ -6,12 +6,20 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-from lading.build.dockerfile.values import Owner
+from lading.build.dockerfile.values import MAX_ID, Owner, ValueProblemError, number, parse_owner
 from lading.build.views import View, follow
 from lading.store.errors import InputError
 
 _LIMIT: Final = 10 << 20
-_MAX_ID: Final = 2**32 - 1
+_ROOT: Final = "root"
+
+
+def read(text: str) -> Owner:
+    """What USER says, of a Dockerfile or of a base image's config. Raises `InputError`."""
+    try:
+        return parse_owner(text)
+    except ValueProblemError as problem:
+        raise InputError(str(problem)) from None
 
 
 def resolve(view: View, owner: Owner) -> tuple[int, int]:
@@ -23,25 +31,29 @@ def resolve(view: View, owner: Owner) -> tuple[int, int]:
 
 
 def _user(view: View, name: str) -> tuple[int, int]:
-    if name.isdecimal():
-        return int(name), int(name)
+    uid = number(name, MAX_ID)
+    if uid is not None:
+        return uid, uid
     for fields in _rows(view, "etc/passwd", 4):
-        if fields[0] == name and _is_id(fields[2]) and _is_id(fields[3]):
-            return int(fields[2]), int(fields[3])
+        found, gid = number(fields[2], MAX_ID), number(fields[3], MAX_ID)
+        if fields[0] == name and found is not None and gid is not None:
+            return found, gid
+    if name == _ROOT:
+        return 0, 0
     raise InputError(f"user {name!r} is not in the image's /etc/passwd")
 
 
 def _group(view: View, name: str) -> int:
-    if name.isdecimal():
-        return int(name)
+    gid = number(name, MAX_ID)
+    if gid is not None:
+        return gid
     for fields in _rows(view, "etc/group", 3):
-        if fields[0] == name and _is_id(fields[2]):
-            return int(fields[2])
+        found = number(fields[2], MAX_ID)
+        if fields[0] == name and found is not None:
+            return found
+    if name == _ROOT:
+        return 0
     raise InputError(f"group {name!r} is not in the image's /etc/group")
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < _MAX_ID
 
 
 def _rows(view: View, path: str, least: int) -> Iterator[list[str]]:

@@ -10,6 +10,7 @@ from typing import Final
 from lading.build.applying import EPOCH, PROXIES, Surroundings, apply
 from lading.build.config import Config
 from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Stage
+from lading.build.dockerfile.values import is_number, number
 from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError, Place, suggestion
 from lading.build.graph import Chain, Graph, Line
@@ -60,6 +61,8 @@ class _Resolver:
         self.scope = self._scope()
         self.epoch = self._epoch()
         self.bases = [self._base(stage) for stage in dockerfile.stages]
+        self.dependencies = [self._dependencies(stage) for stage in dockerfile.stages]
+        self._refuse_circles()
         self.steps = Steps()
         self.states: dict[int, State] = {}
         self.warnings = list(dockerfile.warnings)
@@ -132,17 +135,18 @@ class _Resolver:
             )
 
     def _stage_named(self, name: str, before: int) -> int | None:
-        found = [stage.index for stage in self.file.stages[:before] if stage.head.name == name.lower()]
+        """The last stage of a name, in lower case, among those `before` one."""
+        found = [stage.index for stage in self.file.stages[:before] if stage.head.name == name]
         return found[-1] if found else None
 
     def _target(self) -> int:
         wanted = self.choices.target
         stages = self.file.stages
-        if wanted is None:
+        if not wanted:
             return len(stages) - 1
-        index = self._stage_named(wanted, len(stages))
-        if index is None and wanted.isdecimal() and int(wanted) < len(stages):
-            index = int(wanted)
+        index = self._stage_named(wanted.lower(), len(stages))
+        if index is None:
+            index = number(wanted, len(stages) - 1)
         if index is None:
             names = [stage.head.name for stage in stages if stage.head.name]
             raise InputError(
@@ -154,44 +158,71 @@ class _Resolver:
     def _needed(self, target: int) -> set[int]:
         wanted, left = {target}, [target]
         while left:
-            stage = self.file.stages[left.pop()]
-            for dependency in self._dependencies(stage):
+            index = left.pop()
+            for dependency, copy in self.dependencies[index]:
+                if copy and dependency >= index:
+                    raise DockerfileError(
+                        copy.place,
+                        f'cannot copy from stage "{copy.origin}", it needs to be defined before current stage '
+                        f'"{self.file.stages[index].title}"',
+                    )
                 if dependency not in wanted:
                     wanted.add(dependency)
                     left.append(dependency)
         return wanted
 
-    def _dependencies(self, stage: Stage) -> list[int]:
+    def _dependencies(self, stage: Stage) -> list[tuple[int, Copy | None]]:
+        """The stages that `stage` begins with and copies from, and by which instruction."""
         base = self.bases[stage.index]
-        found = [base] if isinstance(base, int) else []
+        found: list[tuple[int, Copy | None]] = [(base, None)] if isinstance(base, int) else []
         for instruction in stage.body:
             if isinstance(instruction, Copy) and instruction.origin is not None:
-                origin = self._origin(instruction, stage.index)
+                origin = self._origin(instruction)
                 if isinstance(origin, int):
-                    found.append(origin)
+                    found.append((origin, instruction))
         return found
 
-    def _origin(self, copy: Copy, before: int) -> int | str:
+    def _refuse_circles(self) -> None:
+        """No stage is made of itself, needed or not. Whoever is done with leads to no circle."""
+        done: set[int] = set()
+        for first in range(len(self.file.stages)):
+            way = {first: iter(self.dependencies[first])}
+            while way:
+                index, following = next(reversed(way.items()))
+                dependency, copy = next(following, (None, None))
+                if dependency is None:
+                    done.add(index)
+                    del way[index]
+                elif dependency in way:
+                    place = (copy or self.file.stages[index].head).place
+                    name = self.file.stages[dependency].title
+                    raise DockerfileError(place, f"circular dependency detected on stage: {name}")
+                elif dependency not in done:
+                    way[dependency] = iter(self.dependencies[dependency])
+
+    def _origin(self, copy: Copy) -> int | str:
         origin = copy.origin or ""
+        stages = self.file.stages
         if "$" in origin:
             raise DockerfileError(
                 copy.place,
                 "variables are not expanded in --from",
                 hint="name a stage FROM the variable, and copy from that stage",
             )
-        if origin.isdecimal():
-            if int(origin) >= before:
-                raise DockerfileError(copy.place, f"COPY --from={origin}: no stage before this one has that number")
-            return int(origin)
-        earlier = self._stage_named(origin, before)
-        return origin if earlier is None else earlier
+        if is_number(origin):
+            index = number(origin, len(stages) - 1)
+            if index is None:
+                raise DockerfileError(copy.place, f"COPY --from={origin}: invalid stage index {origin}")
+            return index
+        named = self._stage_named(origin.lower(), len(stages))
+        return origin if named is None else named
 
     def _evaluate(self, stage: Stage) -> State:
         state = self._begin(stage)
         around = Surroundings(
             Arguments(self.choices.arguments, self.scope),
             self.epoch,
-            lambda copy: self._origin_chain(copy, stage.index),
+            self._origin_chain,
         )
         for instruction in stage.body:
             apply(instruction, state, around)
@@ -216,8 +247,8 @@ class _Resolver:
             config = Config.of(found)
         return State(stage, config, Chain(base), dict(config.env), {}, self.steps, self.file.escape)
 
-    def _origin_chain(self, copy: Copy, before: int) -> Chain:
-        origin = self._origin(copy, before)
+    def _origin_chain(self, copy: Copy) -> Chain:
+        origin = self._origin(copy)
         if isinstance(origin, int):
             return self.states[origin].chain
         if origin == SCRATCH:

@@ -55,7 +55,7 @@ def _find(entries: list[list[str]], wanted: str) -> list[str] | None:
     named = next((entry for entry in entries if entry[0] == wanted), None)
     if named or not _is_number(wanted):
         return named
-    return next((entry for entry in entries if entry[2] == wanted), None)
+    return next((entry for entry in entries if int(entry[2]) == int(wanted)), None)
 
 
 def _group(root: int, text: str) -> int:

@@ -34,7 +34,7 @@ from lading.build.dockerfile.instructions import (
     Workdir,
 )
 from lading.build.dockerfile.parser import Node
-from lading.build.dockerfile.values import ValueProblemError, parse_duration
+from lading.build.dockerfile.values import ValueProblemError, number, parse_duration
 from lading.build.errors import DockerfileError, suggestion
 
 _STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9-_.]*\Z")
@@ -147,7 +147,7 @@ def _copy(node: Node) -> Copy:
         tuple(one for one in given if node.json or not heredoc(one)),
         tuple(document for document in node.heredocs if document.name in names),
         destination,
-        flags.get("from"),
+        flags.get("from") or None,
         flags.get("chown", ""),
         flags.get("chmod", ""),
         "link" in flags,
@@ -210,13 +210,11 @@ def _health_value(node: Node, name: str, value: str) -> int:
     try:
         if name != "retries":
             return parse_duration(value)
-        retries = int(value)
     except ValueProblemError as problem:
         raise DockerfileError(node.place, f"HEALTHCHECK --{name}: {problem}") from None
-    except ValueError:
-        raise DockerfileError(node.place, f"HEALTHCHECK --retries: not a number: {value!r}") from None
-    if not 0 <= retries < 2**31:
-        raise DockerfileError(node.place, f"HEALTHCHECK --retries: out of range: {value}")
+    retries = number(value.removeprefix("+"), 2**31 - 1)
+    if retries is None:
+        raise DockerfileError(node.place, f"HEALTHCHECK --retries: not a number from 0 to {2**31 - 1}: {value!r}")
     return retries
 
 

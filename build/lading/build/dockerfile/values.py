@@ -17,8 +17,12 @@ _UNITS: Final = {
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
-_PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_LONGEST: Final = 256
+"""Characters of a duration: its digits are turned into a number."""
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _MAX: Final = 2**63 - 1
+MAX_ID: Final = 2**32 - 2
+"""The greatest user or group ID; the number after it means "leave it"."""
 
 
 class ValueProblemError(ValueError):
@@ -30,6 +34,8 @@ def parse_duration(text: str) -> int:
     parts = list(_PART.finditer(text))
     if text != "0" and (not parts or "".join(part[0] for part in parts) != text.removeprefix("+")):
         raise ValueProblemError(f"not a duration: {text!r} (it is written like 30s or 1m30s)")
+    if len(text) > _LONGEST:
+        raise ValueProblemError(f"not a duration: one of {len(text)} characters")
     total = sum(_part(part[1], _UNITS[part[2]]) for part in parts)
     if 0 < total < 1_000_000 or total > _MAX:
         raise ValueProblemError(f"{text} is out of range: at least 1ms")
@@ -43,8 +49,8 @@ def _part(number: str, unit: int) -> int:
 
 def check_signal(text: str) -> None:
     """Refuses what is no signal by number or name."""
-    if text.lstrip("+-").isascii() and re.fullmatch(r"[+-]?\d+", text):
-        if int(text) != 0:
+    if re.fullmatch(r"[+-]?[0-9]+", text):
+        if text.strip("+-0"):
             return
         raise ValueProblemError(f"invalid signal: {text}")
     name = text.upper().removeprefix("SIG")
@@ -86,7 +92,7 @@ def parse_mode(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """``--chown``: a user and perhaps a group, each a number or a name in the image."""
+    """``--chown`` and USER: a user and perhaps a group, each a number or a name in the image."""
 
     user: str
     group: str | None
@@ -94,18 +100,30 @@ class Owner:
     @property
     def numeric(self) -> tuple[int, int] | None:
         """User and group ID where no name has to be looked up; a group left out is the user's number."""
-        group = self.group if self.group is not None else self.user
-        if self.user.isdecimal() and group.isdecimal():
-            return int(self.user), int(group)
-        return None
+        user = number(self.user, MAX_ID)
+        group = user if self.group is None else number(self.group, MAX_ID)
+        return None if user is None or group is None else (user, group)
 
 
 def parse_owner(text: str) -> Owner:
-    """``user[:group]``."""
-    user, colon, group = text.partition(":")
-    if not user or (colon and not group) or ":" in group:
+    """``user[:group]``; a user left out is root, a group left out is the user's own."""
+    user, _, group = text.partition(":")
+    if ":" in group:
         raise ValueProblemError(f"not an owner: {text!r} (it is written user or user:group)")
-    for number in (user, group):
-        if number.isdecimal() and int(number) >= 2**32 - 1:
-            raise ValueProblemError(f"not an owner: {text!r}: {number} is out of range")
-    return Owner(user, group if colon else None)
+    for part in (user, group):
+        if is_number(part) and number(part, MAX_ID) is None:
+            raise ValueProblemError(f"not an owner: {text!r}: {part} is out of range")
+    return Owner(user or "0", group or None)
+
+
+def is_number(text: str) -> bool:
+    """Whether `text` is digits as ASCII has them."""
+    return text.isascii() and text.isdigit()
+
+
+def number(text: str, most: int) -> int | None:
+    """The number that `text` is, None for anything else and for one beyond `most`, however long it is written."""
+    digits = text.lstrip("0") or "0"
+    if not is_number(text) or len(digits) > len(str(most)) or int(digits) > most:
+        return None
+    return int(digits)

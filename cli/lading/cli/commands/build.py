@@ -188,7 +188,7 @@ def _epoch(environment: dict[str, str]) -> int | None:
     text = environment.get("SOURCE_DATE_EPOCH")
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
+    if not text.isascii() or not text.isdigit() or len(text) > 11:
         raise InputError(f"SOURCE_DATE_EPOCH={text}: expected seconds since 1970")
     return int(text)
 
