@@ -30,14 +30,14 @@ OUTSIDE=/run/netns/lad-outside-$$ exec "$PY" "$CODE" "$STATE"
 """
 
 
-def on_a_host(work: Callable[..., object], folder: Path, timeout: float = 60) -> Any:
-    """What `work(state, outside)` returns there: `state` is a folder, `outside` the neighbour's namespace."""
+def on_a_host(work: Callable[..., object], folder: Path, timeout: float = 60, words: tuple[str, ...] = ()) -> Any:
+    """What `work(state, outside, *words)` returns there: `state` is a folder, `outside` the neighbour's namespace."""
     code = folder / "work.py"
     body = textwrap.dedent(inspect.getsource(work))
     code.write_text(
         f"from suites.nethost import *\n{body}\n"
         "import json, os, sys\nfrom pathlib import Path\n"
-        f"print('RESULT ' + json.dumps({work.__name__}(Path(sys.argv[1]), Path(os.environ['OUTSIDE']))))\n"
+        f"print('RESULT ' + json.dumps({work.__name__}(Path(sys.argv[1]), Path(os.environ['OUTSIDE']), *{words!r})))\n"
     )
     tests = Path(__file__).parents[1]
     environment = {
@@ -132,7 +132,7 @@ def kernel_state() -> list[str]:
     found: list[str] = []
     for command in commands:
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        found += [line.split("<")[0] for line in said.splitlines() if "same" not in line]
+        found += [line.split("<")[0] for line in said.splitlines()]
     return found
 
 

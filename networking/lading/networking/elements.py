@@ -27,6 +27,17 @@ def network_element(group: int) -> Element:
     return Element("same", struct.pack("=II", group, group))
 
 
+def answers_on_loopback(attachment: Attachment) -> bool:
+    """Whether one of its ports is published on an address of 127.0.0.0/8."""
+    addresses = {published.host_ip or "0.0.0.0" for published in attachment.published}  # noqa: S104 - a word of -p
+    return any(address == "0.0.0.0" or address.startswith("127.") for address in addresses)  # noqa: S104
+
+
+def elements_of(attachment: Attachment) -> list[Element]:
+    """All its ports."""
+    return [element for published in attachment.published for element in port_elements(attachment, published)]
+
+
 def port_elements(attachment: Attachment, published: Publish) -> list[Element]:
     """One published port: an element for each family that it is published in."""
     number = nfnetlink.protocol(_NUMBERS[published.protocol]) + nfnetlink.port(published.host_port)

@@ -5,6 +5,7 @@ Addresses are packed: 4 bytes are IPv4, 16 are IPv6.
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from typing import Final
@@ -14,6 +15,7 @@ from lading.networking.netlink import (
     CREATE,
     DUMP,
     EXCL,
+    REPLACE,
     Message,
     Netlink,
     attribute,
@@ -29,16 +31,21 @@ _DELLINK: Final = 17
 _GETLINK: Final = 18
 _NEWADDR: Final = 20
 _NEWROUTE: Final = 24
+_DELROUTE: Final = 25
 _GETROUTE: Final = 26
 _NEWNEIGH: Final = 28
 
 _UNIVERSE: Final = 0
 _LINK: Final = 253
 _MAIN: Final = 254
+_TABLE: Final = 15
 _STATIC: Final = 4
 _UNICAST: Final = 1
+_PROHIBIT: Final = 8
 _NODAD: Final = 0x02
 _PERMANENT: Final = 0x80
+_RP_FILTER: Final = 8
+_SRC_VMARK: Final = 24
 _ROUTE_LOCALNET: Final = 26
 _SKIP_STATS: Final = 8
 
@@ -46,6 +53,7 @@ _IFLA_ADDRESS: Final = 1
 _IFLA_IFNAME: Final = 3
 _IFLA_MTU: Final = 4
 _IFLA_LINKINFO: Final = 18
+_IFLA_IFALIAS: Final = 20
 _IFLA_AF_SPEC: Final = 26
 _IFLA_GROUP: Final = 27
 _IFLA_NET_NS_FD: Final = 28
@@ -58,6 +66,15 @@ class End:
 
     name: str
     mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link that there is: its device group, and the words noted with it."""
+
+    name: str
+    group: int
+    alias: str
 
 
 def veth(host: End, inside: End, namespace: int, mtu: int, group: int) -> Message:
@@ -88,10 +105,19 @@ def no_own_address(index: int) -> Message:
     )
 
 
-def route_loopback(index: int) -> Message:
-    """127.0.0.0/8 may leave and arrive through this one link (route_localnet)."""
-    setting = nested(1, number(_ROUTE_LOCALNET, 1))
-    return Message("let a link carry loopback", _NEWLINK, ACK, _link(index) + _family(socket.AF_INET, setting))
+def ipv4_mode(index: int, *, loopback: bool) -> Message:
+    """Only sources that are routed to this one link are heard there (rp_filter, strict), as packets with their mark.
+
+    With `loopback`, 127.0.0.0/8 may leave and arrive through it (route_localnet).
+    """
+    settings = {_RP_FILTER: 1, _SRC_VMARK: 1, _ROUTE_LOCALNET: int(loopback)}
+    setting = nested(1, *(number(kind, value) for kind, value in settings.items()))
+    return Message("set a link's IPv4 mode", _NEWLINK, ACK, _link(index) + _family(socket.AF_INET, setting))
+
+
+def alias(index: int, words: str) -> Message:
+    """Words that stay with a link, at most 255 bytes."""
+    return Message("note whose a link is", _NEWLINK, ACK, _link(index) + text(_IFLA_IFALIAS, words))
 
 
 def delete(name: str) -> Message:
@@ -111,6 +137,15 @@ def address(packed: bytes, index: int, *, length: int | None = None, local: bool
 def route(packed: bytes, index: int) -> Message:
     """One address is reached directly over a link. Refused with EEXIST where it has a route already."""
     return _route(packed, index, f"add a route to {show(packed)}", attribute(1, packed), len(packed) * 8, _LINK)
+
+
+def prohibition(packed: bytes, table: int, *, remove: bool = False) -> Message:
+    """One address is not to be reached, by those who look into this table of routes."""
+    head = struct.pack("=BBBBBBBBI", _af(packed), len(packed) * 8, 0, 0, 0, _STATIC, _UNIVERSE, _PROHIBIT, 0)
+    body = head + attribute(1, packed) + number(_TABLE, table)
+    if remove:
+        return Message(f"remove the fence of {show(packed)}", _DELROUTE, ACK, body)
+    return Message(f"fence {show(packed)}", _NEWROUTE, ACK | CREATE | REPLACE, body)
 
 
 def default_route(gateway: bytes, index: int) -> Message:
@@ -133,16 +168,21 @@ def index_of(netlink: Netlink, name: str) -> int:
     return index
 
 
-def in_group(netlink: Netlink, group: int) -> set[str]:
-    """The names of the links in a device group."""
-    body = _link() + number(_IFLA_EXT_MASK, _SKIP_STATS) + number(_IFLA_GROUP, group)
-    wanted = struct.pack("=I", group)
-    found: set[str] = set()
+def named(netlink: Netlink, prefix: str) -> list[Link]:
+    """The links whose names begin so."""
+    body = _link() + number(_IFLA_EXT_MASK, _SKIP_STATS)
+    found: list[Link] = []
     for answer in netlink.ask(Message("list the links", _GETLINK, DUMP, body)):
         told = dict(attributes(answer[16:]))
-        if told.get(_IFLA_GROUP) == wanted:
-            found.add(told[_IFLA_IFNAME].rstrip(b"\0").decode())
+        name = _text(told[_IFLA_IFNAME])
+        if name.startswith(prefix):
+            group: int = struct.unpack("=I", told[_IFLA_GROUP])[0]
+            found.append(Link(name, group, _text(told.get(_IFLA_IFALIAS, b""))))
     return found
+
+
+def _text(data: bytes) -> str:
+    return os.fsdecode(data.rstrip(b"\0"))
 
 
 def routes(netlink: Netlink, family: int) -> list[bytes]:

@@ -14,6 +14,7 @@ from lading.store.fastclass import dataclass
 
 REQUEST: Final = 0x1
 ACK: Final = 0x4
+REPLACE: Final = 0x100
 EXCL: Final = 0x200
 DUMP: Final = 0x300
 CREATE: Final = 0x400

@@ -18,7 +18,7 @@ from lading.store.fastclass import dataclass
 
 _NETFILTER: Final = 12
 _SUBSYSTEM: Final = 10
-_GET_TABLE, _GET_CHAIN = 1, 4
+_GET_TABLE, _GET_RULE = 1, 7
 _NEW, _GET, _DELETE = 12, 13, 14
 _BEGIN, _END = 0x10, 0x11
 _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
@@ -82,9 +82,9 @@ def has_table(table: str) -> bool:
     return bool(_ask(_GET_TABLE, 0, text(1, table)))
 
 
-def has_chain(table: str, chain: str) -> bool:
-    """Whether a table is there and has a chain."""
-    return bool(_ask(_GET_CHAIN, 0, text(1, table) + text(3, chain)))
+def has_rules(table: str, chain: str) -> bool:
+    """Whether a table is there and has a chain that is not empty."""
+    return bool(_ask(_GET_RULE, DUMP, text(1, table) + text(2, chain)))
 
 
 def _ask(kind: int, flags: int, body: bytes) -> list[bytes]:

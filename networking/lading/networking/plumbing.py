@@ -11,17 +11,23 @@ import os
 import socket
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
-from lading.networking import links, namespaces
+from lading.networking import fence, links, namespaces
 from lading.networking.driver import Attachment
-from lading.networking.elements import addresses_of
+from lading.networking.elements import addresses_of, answers_on_loopback
 from lading.networking.links import End
 from lading.networking.netlink import Netlink, NetlinkError
+from lading.store.fastclass import dataclass
 
 GATEWAY4: Final = "169.254.1.1"
 GATEWAY6: Final = "fe80::1"
 
+PREFIX: Final = "lad"
+"""What the names of host links begin with; the rules of the table go by it."""
+
+_MAX_ALIAS: Final = 255
 _PATIENCE: Final = 0.05
 """Seconds."""
 _HOST_MAC: Final = bytes.fromhex("02001adb1001")
@@ -31,16 +37,29 @@ class TakenError(Exception):
     """Somebody on this host has the address."""
 
 
-def connect(attachment: Attachment, host6: bytes, group: int) -> None:
-    """Makes the namespace and the links; `host6` is what the host is called in there, `group` the network's links.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A network among the host's links: their device group, and the folder with its records that each one names.
+
+    `host6` is what the host is called in there.
+    """
+
+    group: int
+    folder: Path
+    host6: bytes
+
+
+def connect(attachment: Attachment, place: Place) -> None:
+    """Makes the namespace and the links.
 
     Raises `TakenError`, `OSError`; what was made until then stays, for `disconnect`.
     """
     addresses = addresses_of(attachment)
     mac = b"\x02\x42" + addresses[0]
     with namespaces.create(attachment.netns, Netlink) as there, Netlink() as here:
-        _pair(here, attachment, mac, group)
-        _host_end(here, attachment, addresses, host6, mac)
+        fence.put_up(here, ipv6=attachment.ipv6 is not None)
+        _pair(here, attachment, mac, place.group)
+        _host_end(here, attachment, place, mac)
         _container_end(there, attachment, addresses)
 
 
@@ -51,8 +70,10 @@ def disconnect(attachment: Attachment, *, insist: bool) -> None:
     holds on to the namespace, the link stays, dead and without routes, until `sweep`; with `insist` it is removed at
     once, which costs 20 ms and more.
     """
-    with Netlink() as here, suppress(NetlinkError):
-        here.send([links.delete(attachment.link) if insist else links.down(attachment.link)])
+    with Netlink() as here:
+        with suppress(NetlinkError):
+            here.send([links.delete(attachment.link) if insist else links.down(attachment.link)])
+        fence.gone(here, addresses_of(attachment))
     namespaces.remove(attachment.netns)
     until = time.monotonic() + _PATIENCE
     while not insist and _exists(attachment.link) and time.monotonic() < until:
@@ -69,9 +90,10 @@ def _exists(link: str) -> bool:
 def sweep(group: int, expected: set[str]) -> None:
     """Removes links of a network that belong to nobody: somebody may hold on to a namespace that was let go."""
     with Netlink() as here:
-        for name in links.in_group(here, group) - expected:
-            with suppress(NetlinkError):
-                here.send([links.delete(name)])
+        for link in links.named(here, PREFIX):
+            if link.group == group and link.name not in expected:
+                with suppress(NetlinkError):
+                    here.send([links.delete(link.name)])
 
 
 def _pair(here: Netlink, attachment: Attachment, mac: bytes, group: int) -> None:
@@ -91,14 +113,17 @@ def _pair(here: Netlink, attachment: Attachment, mac: bytes, group: int) -> None
         os.close(namespace)
 
 
-def _host_end(here: Netlink, attachment: Attachment, addresses: list[bytes], host6: bytes, mac: bytes) -> None:
-    index = socket.if_nametoindex(attachment.link)
+def _host_end(here: Netlink, attachment: Attachment, place: Place, mac: bytes) -> None:
+    index, addresses = socket.if_nametoindex(attachment.link), addresses_of(attachment)
+    words = str(place.folder)
     messages = [
-        *([links.no_own_address(index), links.address(host6, index)] if attachment.ipv6 else []),
-        links.route_loopback(index),
+        *([links.alias(index, words)] if len(os.fsencode(words)) <= _MAX_ALIAS else []),
+        *([links.no_own_address(index), links.address(place.host6, index)] if attachment.ipv6 else []),
+        links.ipv4_mode(index, loopback=answers_on_loopback(attachment)),
         links.up(index),
         links.address(socket.inet_aton(GATEWAY4), index, local=True),
         *(links.route(address, index) for address in addresses),
+        *(fence.around(address) for address in addresses),
         *(links.neighbour(address, mac, index) for address in addresses),
     ]
     try:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from lading.networking.driver import Attachment
 from lading.networking.subnets import Subnet, choose
-from lading.store.errors import DocumentError, LadingError, MachineError
+from lading.store.errors import DocumentError, LadingError
+from lading.store.files import machine_errors
 from lading.store.private import private_folder
 from lading.store.strict import Fields, canonical, parse
 
@@ -28,17 +29,37 @@ class Records:
 
     @contextmanager
     def gate(self) -> Generator[None, None, None]:
-        """One process at a time."""
+        """One process at a time. The last one out of a network without containers takes its folder away."""
+        lock = self._lock()
         try:
-            private_folder(self._containers)
-            lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise MachineError(f"{self.folder}: {error.strerror}") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:
+            self._tidy()
             os.close(lock)
+
+    def _lock(self) -> int:
+        with machine_errors(self.folder):
+            while True:
+                private_folder(self._containers)
+                with suppress(FileNotFoundError):
+                    lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                    if os.fstat(lock).st_nlink:
+                        return lock
+                    os.close(lock)  # whoever held it took the folder away
+
+    def _tidy(self) -> None:
+        with suppress(OSError):
+            (self.folder / "netns").rmdir()
+        with suppress(OSError):
+            self._containers.rmdir()
+            for name in ("network.json", "lock"):
+                (self.folder / name).unlink(missing_ok=True)
+            self.folder.rmdir()
+        with suppress(OSError):
+            if os.listdir(self._root) == ["sysctls.json"]:
+                (self._root / "sysctls.json").unlink()
+            self._root.rmdir()
 
     def subnets(self, wanted4: Subnet | None, wanted6: Subnet | None) -> tuple[Subnet, Subnet]:
         """The network's two ranges, chosen when it is first used. Raises what `choose` raises."""
@@ -54,7 +75,7 @@ class Records:
 
     def containers(self) -> list[str]:
         """The containers on record, readable or not, by id."""
-        with suppress(FileNotFoundError):
+        with machine_errors(self._containers), suppress(FileNotFoundError):
             return sorted(name[: -len(".json")] for name in os.listdir(self._containers) if name.endswith(".json"))
         return []
 
@@ -64,8 +85,8 @@ class Records:
 
     def everybody(self) -> list[Attachment]:
         """The attachments of all networks of this root."""
-        found = (_attachment(file) for file in sorted(self._root.glob("*/containers/*.json")))
-        return [attachment for attachment in found if attachment is not None]
+        folders = sorted(file.parent for file in self._root.glob("*/network.json"))
+        return [attachment for folder in folders for attachment in attachments_in(folder)]
 
     def has(self, container: str) -> bool:
         """Whether there is a record."""
@@ -77,7 +98,9 @@ class Records:
 
     def forget(self, container: str) -> None:
         """Takes a container off the record."""
-        self._file(container).unlink(missing_ok=True)
+        file = self._file(container)
+        with machine_errors(file):
+            file.unlink(missing_ok=True)
 
     def remember_settings(self, changed: dict[str, str]) -> None:
         """Notes settings of the host that were changed, with the values that they had before."""
@@ -92,10 +115,16 @@ class Records:
         return self._containers / f"{container}.json"
 
 
+def attachments_in(folder: Path) -> list[Attachment]:
+    """The attachments of one network, of whichever root; those that can be read."""
+    found = (_attachment(file) for file in sorted((folder / "containers").glob("*.json")))
+    return [attachment for attachment in found if attachment is not None]
+
+
 def _attachment(file: Path) -> Attachment | None:
     try:
         return Attachment.parse(file.read_bytes(), str(file))
-    except (FileNotFoundError, DocumentError):
+    except (OSError, DocumentError):
         return None
 
 
@@ -103,7 +132,7 @@ def _subnets(file: Path) -> tuple[Subnet, Subnet] | None:
     try:
         fields = Fields(parse(file.read_bytes(), str(file)), str(file))
         return Subnet.parse(fields.text("subnet4")), Subnet.parse(fields.text("subnet6"))
-    except (FileNotFoundError, LadingError):
+    except (OSError, LadingError):
         return None
 
 
@@ -113,8 +142,6 @@ def _known(file: Path) -> tuple[Subnet, ...]:
 
 def _replace(file: Path, data: bytes) -> None:
     part = file.with_suffix(".new")
-    try:
+    with machine_errors(file):
         part.write_bytes(data)
         part.replace(file)
-    except OSError as error:
-        raise MachineError(f"{file}: cannot be written: {error.strerror}") from error

@@ -10,25 +10,22 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from lading.networking import conntrack, links, nfnetlink, plumbing, ports, table
 from lading.networking.driver import Attachment, AttachRequest, Publish
-from lading.networking.elements import network_element, port_elements
+from lading.networking.elements import elements_of, network_element, port_elements
+from lading.networking.netlink import Netlink
 from lading.networking.nfnetlink import Element
-from lading.networking.plumbing import GATEWAY4, GATEWAY6, TakenError
-from lading.networking.records import Records
+from lading.networking.plumbing import GATEWAY4, GATEWAY6, PREFIX, Place, TakenError
+from lading.networking.records import Records, attachments_in
 from lading.networking.subnets import Subnet
 from lading.networking.system import has_ipv6, mtu, switch_on_forwarding
 from lading.store.errors import MachineError
 
 __all__ = ["PREFIX", "RoutedDriver", "Subnet"]
-
-PREFIX: Final = "lad"
-"""What the names of host links begin with; the rules of the table go by it."""
 
 _TRIES: Final = 64
 
@@ -64,7 +61,9 @@ class RoutedDriver:
             self._prepare(ipv6)
             for _ in range(_TRIES):
                 try:
-                    return self._make(_somewhere(plan, *subnets), subnets[1].host(1))
+                    return self._make(
+                        _somewhere(plan, *subnets), Place(self._group, self._records.folder, subnets[1].host(1))
+                    )
                 except TakenError:
                     continue
             raise MachineError(f"the network {self._name} has no free address")
@@ -74,11 +73,12 @@ class RoutedDriver:
         with self._records.gate():
             if self._records.has(container):
                 self._unmake(self._records.read(container) or self._unread(container), insist=False)
+                self._restore()
 
     def recover(self, live: Collection[str]) -> tuple[str, ...]:
         """Detaches every container not among `live`, whatever state a crash left it in, and names those it swept.
 
-        Where somebody flushed the table, it is put back for those that live.
+        Where somebody flushed the table, it is put back for those that live, of whichever root.
         """
         with self._records.gate():
             known = self._records.containers()
@@ -88,8 +88,7 @@ class RoutedDriver:
             plumbing.sweep(
                 self._group, {self._link_of(container) for container in known} - set(map(self._link_of, gone))
             )
-            if len(gone) < len(known):
-                self._restore()
+            self._restore()
             return gone
 
     def attachments(self) -> tuple[Attachment, ...]:
@@ -129,21 +128,27 @@ class RoutedDriver:
         changed = switch_on_forwarding(ipv6=ipv6)
         if changed:
             self._records.remember_settings(changed)
-        self._restore()
+        table.install(self._everything)
 
     def _restore(self) -> None:
-        """Loads the table where nobody has, or somebody flushed it: with it went what others had in it."""
-        if not table.install():
-            return
-        for attachment in self._records.everybody():
-            elements = [item for port in attachment.published for item in port_elements(attachment, port)]
-            with suppress(OSError):
-                nfnetlink.add(table.NAME, elements)
+        """Puts the table back where somebody flushed it and there are links for it."""
+        if not table.stands() and _links():
+            table.install(self._everything)
 
-    def _make(self, attachment: Attachment, host6: bytes) -> Attachment:
+    def _everything(self) -> list[Element]:
+        """What belongs into the table for all containers of this host: each link names the folder with its record."""
+        found = {link.name: link for link in _links()}
+        folders = {str(self._records.folder), *(link.alias for link in found.values() if link.alias)}
+        elements = [network_element(link.group) for link in found.values()]
+        for attachment in (attachment for folder in sorted(folders) for attachment in attachments_in(Path(folder))):
+            if attachment.link in found:
+                elements += elements_of(attachment)
+        return elements
+
+    def _make(self, attachment: Attachment, place: Place) -> Attachment:
         self._records.write(attachment)
         try:
-            plumbing.connect(attachment, host6, self._group)
+            plumbing.connect(attachment, place)
             self._publish(attachment)
         except BaseException as error:
             self._unmake(attachment, insist=True)
@@ -167,12 +172,18 @@ class RoutedDriver:
         _forget_flows(attachment)
 
     def _unmake(self, attachment: Attachment, *, insist: bool) -> None:
-        """Takes everything down; what is not there is fine."""
-        found = (item for published in attachment.published for item in port_elements(attachment, published))
-        nfnetlink.delete(table.NAME, [item for item in found if nfnetlink.holds(table.NAME, item)])
+        """Takes everything down, with the last container what its network has as well; what is not there is fine."""
+        nfnetlink.delete(table.NAME, [item for item in elements_of(attachment) if nfnetlink.holds(table.NAME, item)])
+        if self._records.containers() == [attachment.container]:
+            nfnetlink.delete(table.NAME, [network_element(self._group)])
         _forget_flows(attachment)
         plumbing.disconnect(attachment, insist=insist)
         self._records.forget(attachment.container)
+
+
+def _links() -> list[links.Link]:
+    with Netlink() as here:
+        return links.named(here, PREFIX)
 
 
 def _forget_flows(attachment: Attachment) -> None:

@@ -3,27 +3,32 @@
 What it does, for links named lad*:
 
 - a packet from a source that is not routed to the link it came by goes no further: the kernel's own routes say who
-  may speak where, and there is nothing to keep in step;
+  may speak where, and there is nothing to keep in step; nor does one from elsewhere that claims to come from a
+  container;
 - a connection to a published port of the host is sent on to the container (`port4`, `port6`, and `host4`, `host6`
   for ports of one address only);
 - connections between containers pass within a network, whose links are one device group (`same`), and not between
   networks;
 - what leaves for elsewhere takes the host's address, what comes from the host's loopback the gateway's.
 
-Everything that is not a lad* link is left alone: the table accepts it without a look.
+What passes to a container gets the mark that `fence` asks for. Everything that is not a lad* link is left alone, but
+for packets with addresses of the loopback: on a wire they are forged.
 
-A chain named after this text tells whether what is loaded is what this code means. A first load *creates* the table,
-so that of two at once the second is refused and finds the work done; another version is replaced in one transaction
-that carries the published ports over.
+A chain named after this text, with a rule in it, tells whether what is loaded is what this code means. A first load
+*creates* the table, so that of two at once the second is refused and finds the work done; another version is replaced
+in one transaction that carries the published ports over. Where the table was flushed, it comes back with what everybody
+has in it, in one transaction: nobody takes a port in between.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from lading.networking import nfnetlink
+from lading.networking.fence import MARK
 from lading.networking.links import show
 from lading.networking.nfnetlink import Element
 from lading.store.errors import MachineError
@@ -40,13 +45,25 @@ _SETS: Final = {
 _CHAINS: Final = """
   chain guard {
     type filter hook prerouting priority raw; policy accept;
-    iifname != "lad*" accept
+    iifname "lo" accept
+    ip saddr 127.0.0.0/8 drop
     ip daddr 127.0.0.0/8 drop
+    ip6 saddr ::1 drop
+    ip6 daddr ::1 drop
+    iifname != "lad*" accept
     fib saddr . iif oif 0 drop
   }
   chain publish {
     type nat hook prerouting priority dstnat; policy accept;
     jump ports
+  }
+  chain let_in {
+    type filter hook prerouting priority dstnat + 10; policy accept;
+    iifname "lad*" meta mark set meta mark or OUR_MARK accept
+    ct status & (snat | dnat) == 0 accept
+    fib daddr oifname != "lad*" accept
+    fib saddr oifname "lad*" drop
+    meta mark set meta mark or OUR_MARK
   }
   chain publish_local {
     type nat hook output priority -100; policy accept;
@@ -76,32 +93,43 @@ _CHAINS: Final = """
     iifname "lad*" oifname "lad*" ct status dnat masquerade
     iifname "lad*" oifname != "lad*" masquerade
   }
-"""
+""".replace("OUR_MARK", f"{MARK:#x}")
 _MARK: Final = f"version_{zlib.crc32(repr((_SETS, _CHAINS)).encode()):08x}"
 _TRIES: Final = 3
 
 
-def install() -> bool:
-    """Loads the table, or replaces another version of it; whether anything had to be done. Raises `MachineError`."""
+def stands() -> bool:
+    """Whether this version's table is there, with its rules."""
+    return nfnetlink.has_rules(NAME, _MARK)
+
+
+def install(due: Callable[[], Sequence[Element]]) -> None:
+    """Loads the table with the elements that are `due`, or replaces another version of it or what was left of this one.
+
+    Raises `MachineError`.
+    """
     refusal = ""
-    for attempt in range(_TRIES):
-        if nfnetlink.has_chain(NAME, _MARK):
-            return attempt > 0
+    for _ in range(_TRIES):
+        if stands():
+            return
         before = nfnetlink.has_table(NAME)
-        kept = {name: nfnetlink.dump(NAME, name) for name in _SETS} if before else {}
-        refusal = _load(_text(kept, replace=before))
-    if nfnetlink.has_chain(NAME, _MARK):
-        return True
-    raise MachineError(f"nft could not load the rules of the network: {refusal}")
+        kept = [element for name in _SETS for element in nfnetlink.dump(NAME, name)] if before else []
+        refusal = _load(_text([*kept, *due()], replace=before))
+    if not stands():
+        raise MachineError(f"nft could not load the rules of the network: {refusal}")
 
 
-def _text(kept: dict[str, list[Element]], *, replace: bool) -> str:
+def _text(elements: Sequence[Element], *, replace: bool) -> str:
     start = f"delete table inet {NAME}\n" if replace else ""
-    sets = "".join(f"  {head}{_listed(kept.get(name))}}}\n" for name, head in _SETS.items())
-    return f"{start}create table inet {NAME}\ntable inet {NAME} {{\n{sets}  chain {_MARK} {{ }}{_CHAINS}}}\n"
+    first = {(element.set_name, element.key): element for element in reversed(elements)}
+    sets = "".join(
+        f"  {head}{_listed([e for e in first.values() if e.set_name == name])}}}\n" for name, head in _SETS.items()
+    )
+    mark = f"  chain {_MARK} {{\n    accept\n  }}"
+    return f"{start}create table inet {NAME}\ntable inet {NAME} {{\n{sets}{mark}{_CHAINS}}}\n"
 
 
-def _listed(elements: list[Element] | None) -> str:
+def _listed(elements: Sequence[Element]) -> str:
     if not elements:
         return ""
     return f"elements = {{ {', '.join(_written(element) for element in elements)} }}; "
