@@ -25,7 +25,7 @@ from lading.store.layers import write_layer
 from lading.store.store import Store
 from lading.store.strict import canonical
 from lading.store.trees import scan
-from suites.images import put_image, put_index, put_manifest, put_referrer
+from suites.images import put_image, put_index, put_manifest, put_referrer, remove
 from suites.machine import needs
 
 APP = "docker.io/library/app:latest"
@@ -90,7 +90,7 @@ def test_a_layout_with_evidence_of_both_forms(store: Store, other: Store, image:
         assert [item.digest for item in other.referrers(index.digest)] == [evidence.digest]
         assert [item.digest for item in other.referrers(evidence.digest)] == [again.digest]
         assert other.legacy_tags(image.digest) == {tag: old.digest}
-        other.untag(APP)
+        remove(other, APP)
         collect(other)
         assert list(other.blobs) == []
 

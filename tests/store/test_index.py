@@ -15,7 +15,7 @@ from lading.store.errors import MachineError
 from lading.store.gc import collect
 from lading.store.index import SCHEMAS, VERSION, Index
 from lading.store.store import Store
-from suites.images import blobs_of, put_image
+from suites.images import blobs_of, put_image, remove
 from suites.machine import needs
 from suites.small_disk import fill, small_disk
 
@@ -34,7 +34,7 @@ def test_without_a_free_byte_all_is_read_and_all_is_removed(tmp_path: Path) -> N
         with Store.open(small / "root") as store:
             assert {found.name for found in store.references()} == set(NAMES)
             for name in NAMES[1:]:
-                store.untag(name)
+                remove(store, name)
             store.drop("container")
             collect(store)
             assert [found.name for found in store.references()] == NAMES[:1]

@@ -26,7 +26,7 @@ from lading.store.store import Store
 from lading.store.strict import canonical
 from lading.store.trees import capture, scan
 from lading.store.unpacking import repair, unpack, unpack_layers
-from suites.images import put_manifest
+from suites.images import put_manifest, remove
 from suites.machine import needs
 from suites.snapshots import SnapshotsContract, mounted
 from suites.trees import make, seen
@@ -232,11 +232,11 @@ def test_collecting_removes_snapshots_of_images_that_went(store: Store, tmp_path
     store.tag("example.com/first:1", first.descriptor)
     store.tag("example.com/second:1", second.descriptor)
     tops = [unpack(store.snapshots, store.blobs, manifest, store.config(manifest)) for manifest in (first, second)]
-    store.untag("example.com/first:1")
+    remove(store, "example.com/first:1")
     assert collect(store).snapshots == (tops[0],)
     assert tops[1] is not None
     store.snapshots.check(tops[1])
-    store.untag("example.com/second:1")
+    remove(store, "example.com/second:1")
     collect(store)
     assert list((store.root / "snapshots").iterdir()) == []
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lading.store.blobs import write_blob
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import MANIFEST
@@ -119,40 +120,69 @@ def test_nothing_is_collected_while_somebody_writes(tmp_path: Path) -> None:
 
 
 _STEPS = st.lists(
-    st.tuples(st.sampled_from(["tag", "untag", "evidence", "hold", "drop", "collect"]), st.integers(0, 3)), max_size=25
+    st.tuples(
+        st.sampled_from(
+            ["tag", "untag", "give up", "evidence", "hold", "drop", "cache", "collect", "collect given up"]
+        ),
+        st.integers(0, 3),
+    ),
+    max_size=25,
 )
 
 
 @settings(max_examples=25, deadline=None)
 @given(steps=_STEPS)
-def test_no_sequence_loses_what_is_reachable(steps: list[tuple[str, int]]) -> None:
+def test_no_sequence_loses_what_is_here_or_needed(steps: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder)) as store:
         named: dict[int, Descriptor] = {}
+        kept: dict[Digest, Descriptor] = {}
         held: dict[int, Descriptor] = {}
-        evidence: dict[int, list[Descriptor]] = {}
+        cached: set[Digest] = set()
+        loose: set[Digest] = set()
+        evidence: dict[Digest, set[Digest]] = {}
         for kind, number in steps:
             name = f"docker.io/library/app:{number}"
             if kind == "tag":
-                named[number] = put_image(store, bytes([number]), b"shared")
-                store.tag(name, named[number])
+                image = named[number] = put_image(store, bytes([number]), b"shared")
+                kept[image.digest] = image
+                store.tag(name, image)
             elif kind == "untag":
                 store.untag(name)
                 named.pop(number, None)
+            elif kind == "give up" and number not in named:
+                image = put_image(store, bytes([number]), b"shared")
+                store.give_up(image.digest)
+                kept.pop(image.digest, None)
             elif kind == "evidence" and number in named:
-                evidence.setdefault(number, []).append(put_referrer(store, named[number], bytes([9, number])))
+                image = named[number]
+                referrer = put_referrer(store, image, bytes([9, number]))
+                evidence.setdefault(image.digest, set()).add(referrer.digest)
             elif kind == "hold" and number in named:
                 held[number] = named[number]
                 store.hold(str(number), [held[number].digest])
             elif kind == "drop":
                 held.pop(number, None)
                 store.drop(str(number))
+            elif kind == "cache":
+                cached.add(write_blob(store.blobs, bytes([number])))
+                row = (str(number), b"{}", str(Digest.of(bytes([number]))))
+                store.index.run(
+                    "INSERT OR REPLACE INTO cache (kind, key, value, used, blob) VALUES ('action', ?, ?, 0, ?)", row
+                )
             elif kind == "collect":
+                loose.add(write_blob(store.blobs, b"from a killed download"))
+                assert loose <= set(store.blobs)
                 collect(store)
-                evidence = {at: found for at, found in evidence.items() if at in named or at in held}
-            for image in (*named.values(), *held.values()):
-                assert blobs_of(store, image) <= set(store.blobs)
-            for at in {*named, *held}:
-                assert {item.digest for item in evidence.get(at, [])} <= set(store.blobs)
+                assert not loose & set(store.blobs)
+                loose.clear()
+            elif kind == "collect given up":
+                loose.add(write_blob(store.blobs, b"from a killed download"))
+                collect(store, everything=False)
+            alive = {image.digest: image for image in (*kept.values(), *held.values())}
+            evidence = {of: found for of, found in evidence.items() if of in alive}
+            needed = set[Digest]().union(*(blobs_of(store, image) for image in alive.values()), *evidence.values())
+            assert needed | cached | loose <= set(store.blobs)
+            assert {found.descriptor.digest for found in store.kept()} == set(kept)
 
 
 def test_the_index_for_other_tools(store: Store) -> None:

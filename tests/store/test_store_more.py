@@ -27,7 +27,7 @@ from lading.store.errors import LadingError, MachineError
 from lading.store.gc import DamagedError, collect
 from lading.store.store import Store
 from lading.store.strict import canonical
-from suites.images import blobs_of, put_image, put_index, put_manifest
+from suites.images import blobs_of, put_image, put_index, put_manifest, remove
 from suites.machine import needs
 
 APP = "docker.io/library/app:latest"
@@ -392,7 +392,7 @@ def test_what_is_damaged_can_be_given_up_or_mended(store: Store) -> None:
         with pytest.raises(DamagedError, match="nothing can be collected") as caught:
             collect(store)
         assert "lading rmi" in (caught.value.hint or "")
-        store.untag(name)
+        remove(store, name)
     with pytest.raises(DamagedError, match="container 0123456789ab") as caught:
         collect(store)
     assert "lading rm 0123456789ab" in (caught.value.hint or "")
@@ -420,7 +420,7 @@ def test_a_missing_manifest_of_a_name_stops_collection(store: Store) -> None:
     store.blobs.delete(image.digest)
     with pytest.raises(DamagedError, match="is not here any more"):
         collect(store)
-    store.untag(APP)
+    remove(store, APP)
     collect(store)
     assert list(store.blobs) == []
 

@@ -57,3 +57,10 @@ def blobs_of(store: Store, descriptor: Descriptor) -> set[Digest]:
     inside = {layer.digest for layer in getattr(document, "layers", ())}
     config = getattr(document, "config", None)
     return {descriptor.digest, *inside, *({config.digest} if config else ())}
+
+
+def remove(store: Store, name: str) -> None:
+    """Takes away a name, and with the last one gives its image up."""
+    found = store.untag(name)
+    assert found is not None
+    store.give_up(found.descriptor.digest)

@@ -102,7 +102,7 @@ class Attestations:
         if product.envelope:
             return product.envelope
         envelope = signing.seal(Statement.parse(product.statement), signer).raw()
-        self.cache.put("action", key, replace(product, envelope=envelope).raw())
+        self.cache.keep(key, replace(product, envelope=envelope))
         return envelope
 
     def _store(self, artifact: Artifact) -> Descriptor:

@@ -54,6 +54,8 @@ def build(request: BuildRequest, tools: Tools) -> Built:
         image = assemble(graph, solved, resolved.epoch, tools.store)
         facts = Facts(name, Digest.of(text), resolved.epoch, encoder_name(request.compression))
         attestations, reused = Attester(request, tools, cache, graph, solved, facts).attest(image, begun)
+        cache.used(solved.keys[report.step.number] for report in solved.reports if report.cached)
+        tools.store.keep(image)
         for reference in request.names:
             tools.store.tag(reference, image)
     return Built(

@@ -1,7 +1,8 @@
 """The local cache of a build: actions to products, and images to their attestations, in the index's table ``cache``.
 
 A row is found by a key that is the BLAKE3 of everything the product depends on. A row counts without a
-signature: who owns the store owns its rows. Locks keep two builds from doing one action twice.
+signature: who owns the store owns its rows. Its layer, and the tree unpacked of it, stay for as long as the row does
+(`trimming` says which go). Locks keep two builds from doing one action twice.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import fcntl
 import os
 import struct
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,8 +101,25 @@ class Cache:
         except DocumentError:
             return None
 
+    def keep(self, key: str, product: Product, snapshot: str | None = None) -> None:
+        """Keeps what the action `key` made, with the snapshot that was committed of it (None: that of before)."""
+        blob = str(product.layer.descriptor.digest) if product.layer else None
+        self._index.run(
+            "INSERT INTO cache (kind, key, value, used, blob, snapshot) VALUES ('action', ?, ?, ?, ?, ?)"
+            " ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, used = excluded.used,"
+            " blob = excluded.blob, snapshot = coalesce(excluded.snapshot, snapshot)",
+            (key, product.raw(), time.time(), blob, snapshot),
+        )
+
+    def used(self, keys: Iterable[str]) -> None:
+        """Notes that the products of these actions served again: what was used least recently goes first."""
+        now = time.time()
+        with self._index.transaction():
+            for key in keys:
+                self._index.run("UPDATE cache SET used = ? WHERE kind = 'action' AND key = ?", (now, key))
+
     def get(self, kind: Kind, key: str) -> bytes | None:
-        """A row, its use noted."""
+        """A row."""
         row = self._index.one("SELECT value FROM cache WHERE kind = ? AND key = ?", (kind, key))
         return None if row is None else bytes(row[0])
 

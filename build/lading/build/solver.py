@@ -64,7 +64,7 @@ class Solver:
                 layer = self._execute(step, given)
                 statement = links.statement(step, layer.tree, materials, self.tools.executor) if layer else b""
                 product = Product(layer, statement)
-                self.cache.put("action", key, product.raw())
+                self.cache.keep(key, product, self._snapshot(step, layer))
         self.solved.products[step.number] = product
         self.solved.materials[step.number] = materials
         self.solved.keys[step.number] = key
@@ -72,6 +72,9 @@ class Solver:
         report = StepReport(step, cached, time.monotonic() - begun, size)
         self.solved.reports.append(report)
         self.tools.listener.finished(report)
+
+    def _snapshot(self, step: Step, layer: Layer | None) -> str | None:
+        return chain_of([*self.solved.stack(step.below), (layer.descriptor, layer.diff_id)]) if layer else None
 
     def _cached(self, key: str) -> Product | None:
         product = self.cache.product(key)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from lading.host.configuration import Configuration
 from lading.host.keyring import Keyring, Password
-from lading.store.errors import InputError, MachineError
+from lading.store.errors import InputError, LadingError, MachineError
 from lading.store.files import is_locked
 from lading.store.private import private_folder
 from lading.store.progress import QUIET, Progress
@@ -243,7 +243,9 @@ class Host:
         from lading.registry.transfer import push  # noqa: PLC0415
 
         located = self.images.get(text)
-        reference = Reference.parse(to or (located.own[0] if located.own else text))
+        if to is None and not located.own:
+            raise InputError(f"{text}: the image has no name", hint=f"name where it goes: `lading push {text} NAME`")
+        reference = Reference.parse(to or located.own[0])
         return push(self.client, self.store, located.descriptor, reference, progress=self.progress)
 
     def build(self, request: BuildRequest, *, sign_key: Path | None, pull: bool, listener: Listener) -> Built:
@@ -300,7 +302,16 @@ class Host:
         if "client" in self.__dict__:
             self.client.close()
         if "store" in self.__dict__:
+            self._collect_due()
             self.store.close()
+
+    def _collect_due(self) -> None:
+        """Removes what others' work was in the way of, once that has ended."""
+        with suppress(LadingError):
+            if self.store.is_due():
+                from lading.store.gc import collect_due  # noqa: PLC0415
+
+                collect_due(self.store)
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import InvalidReferenceError, Reference
@@ -11,7 +11,6 @@ from lading.store.documents import Index, Manifest
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, collect
-from lading.store.store import Reference as Named
 from lading.store.store import Store, one_image
 from lading.verify.targets import Target
 
@@ -40,12 +39,17 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A row of the list of images; `size` counts compressed layers, and None where a part is not here."""
+    """A row of the list of images; `size` counts compressed layers, and None where a part is not here.
+
+    `name` is "" for an image without one. `arrived` is when it came here, as Unix time.
+    """
 
     name: str
     descriptor: Descriptor
     created: str | None
     size: int | None
+    labels: Mapping[str, str]
+    arrived: float
 
 
 class Images:
@@ -95,18 +99,24 @@ class Images:
         return Target(manifest, document, child.platform, located.names, located.origins)
 
     def all(self) -> Iterator[Listed]:
-        """Every name, the newest first."""
-        for reference in self._store.references():
-            created, size = self._facts(reference)
-            yield Listed(reference.name, reference.descriptor, created, size)
+        """Every name, and every image without one, the newest first."""
+        named = self._store.references()
+        digests = {reference.descriptor.digest for reference in named}
+        rows = [(found.created, found.name, found.descriptor) for found in named]
+        rows += [
+            (kept.created, "", kept.descriptor) for kept in self._store.kept() if kept.descriptor.digest not in digests
+        ]
+        for arrived, name, descriptor in sorted(rows, key=lambda row: -row[0]):
+            yield self._listed(name, descriptor, arrived)
 
-    def _facts(self, reference: Named) -> tuple[str | None, int | None]:
+    def _listed(self, name: str, descriptor: Descriptor, arrived: float) -> Listed:
         try:
-            target = self.target(Located(reference.descriptor, (), ()))
+            target = self.target(Located(descriptor, (), ()))
             config = self._store.config(target.manifest)
-            return config.created, sum(layer.size for layer in target.manifest.layers)
         except (DocumentError, InputError):
-            return None, None
+            return Listed(name, descriptor, None, None, {}, arrived)
+        size = sum(layer.size for layer in target.manifest.layers)
+        return Listed(name, descriptor, config.created, size, config.labels, arrived)
 
     def tag(self, source: str, name: str) -> str:
         """Gives an image another name, to which its origins follow; the full name."""
@@ -119,10 +129,10 @@ class Images:
         return reference.name
 
     def remove(self, text: str, *, force: bool = False) -> tuple[list[str], Collected]:
-        """Forgets a name, or all names of an image given by digest or ID, and collects what nothing needs then.
+        """Forgets a name, or all names of an image given by digest or ID; with the last goes what is the image's own.
 
-        Raises `InputError` where a container holds the last name's image, or several names would go, unless forced;
-        and where only the name of an index that lists it keeps it.
+        What the build cache remembers stays. Raises `InputError` where a container holds the last name's image, or
+        several names would go, unless forced; and where only the name of an index that lists it keeps it.
         """
         located = self.get(text)
         if located.around and not located.own:
@@ -134,17 +144,22 @@ class Images:
                 f"{text!r} has {len(located.own)} names: {', '.join(located.own)}",
                 hint="name one of them, or remove all with --force",
             )
-        others = [
-            name for name in self._store.names_reaching(located.descriptor.digest) if name.name not in located.own
-        ]
+        self._free(located, text, force=force)
+        for name in located.own:
+            self._store.untag(name)
+        self._store.give_up(located.descriptor.digest)
+        return list(located.own), collect(self._store, everything=False)
+
+    def _free(self, located: Located, text: str, *, force: bool) -> None:
+        """Raises `InputError` where a container needs the image, and no other name keeps it for that one."""
         holders = self._store.holders(located.descriptor.digest)
-        if holders and not others and not force:
+        if not holders or force:
+            return
+        reaching = self._store.names_reaching(located.descriptor.digest)
+        if all(name.name in located.own for name in reaching):
             raise InputError(
                 f"{text!r} is used by container {holders[0][:12]}", hint="remove the container first, or use --force"
             )
-        for name in located.own:
-            self._store.untag(name)
-        return list(located.own), collect(self._store)
 
 
 def _offers(index: Index) -> str | None:

@@ -79,7 +79,7 @@ INSERT OR IGNORE INTO image SELECT digest, media_type, size, created, 0 FROM ref
 ALTER TABLE snapshot ADD COLUMN size INTEGER;
 ALTER TABLE cache ADD COLUMN blob TEXT;
 ALTER TABLE cache ADD COLUMN snapshot TEXT;
-ALTER TABLE cache ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rendering ADD COLUMN due INTEGER NOT NULL DEFAULT 0;
 UPDATE cache SET blob = json_extract(CAST(value AS TEXT), '$.layer.descriptor.digest') WHERE kind = 'action';
 """,
 )

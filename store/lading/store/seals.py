@@ -90,6 +90,16 @@ def tree_seal(listing: bytes) -> str:
     return sha256(listing).hexdigest()
 
 
+def tree_size(listing: bytes) -> int:
+    """Bytes of the files in a listing, each counted once however many names it has."""
+    sizes: dict[bytes, int] = {}
+    for line in listing.split(b"\n")[1:]:
+        parts = line.split(b" ", 6)
+        if len(parts) == 7 and parts[0].startswith(b"100"):
+            sizes[parts[5]] = int(parts[2])
+    return sum(sizes.values())
+
+
 def first_difference(before: bytes, after: bytes) -> str:
     """The path of the first entry in which two listings differ."""
     old, new = set(before.split(b"\n")), after.split(b"\n")

@@ -24,7 +24,7 @@ from lading.store.kernel import syncfs
 from lading.store.mounts import mount_folder, mount_overlay, mount_readonly, unmount
 from lading.store.private import private_folder
 from lading.store.removal import remove_tree
-from lading.store.seals import UNPACK, SealError, first_difference, tree_listing, tree_seal
+from lading.store.seals import UNPACK, SealError, first_difference, tree_listing, tree_seal, tree_size
 
 TEMPORARY: Final = "tmp:"
 """Keys that begin so belong to work under way, and are swept when none is."""
@@ -136,6 +136,14 @@ class OverlaySnapshots:
         os.chown(target, info.st_uid, info.st_gid)
         target.chmod(info.st_mode & 0o7777)
 
+    def size(self, key: str) -> int:
+        """Bytes of the files that a snapshot adds, 0 for one that is not here."""
+        row = self._index.one("SELECT size, folder, committed FROM snapshot WHERE key = ?", (key,))
+        if row is None or row[0] is not None:
+            return int(row[0]) if row else 0
+        with machine_errors(self._folder):
+            return tree_size(tree_listing(self._folder / row[1] / "fs"))
+
     def mount(self, key: str, target: Path, *, readonly: bool = False) -> None:
         """Shows a snapshot, with what is below it, at `target`, an existing folder."""
         found = self._get(key)
@@ -168,8 +176,8 @@ class OverlaySnapshots:
         with self._index.transaction():
             if name == key or self.stat(name) is None:
                 self._index.run(
-                    "UPDATE snapshot SET key = ?, committed = 1, seal = ? WHERE key = ?",
-                    (name, tree_seal(listing), key),
+                    "UPDATE snapshot SET key = ?, committed = 1, seal = ?, size = ? WHERE key = ?",
+                    (name, tree_seal(listing), tree_size(listing), key),
                 )
                 return
         self.remove(key)

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
 
 _LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _LEGACY_SUFFIXES: Final = (".sig", ".att")
+_GIVEN_UP: Final = (
+    "SELECT media_type, digest, size FROM image i WHERE removed = 1"
+    " AND NOT EXISTS (SELECT 1 FROM lease WHERE digest = i.digest)"
+)
 _ROW: Final = "r.name, r.digest, r.media_type, r.size, r.created"
 
 
@@ -56,6 +60,14 @@ class Reference:
     name: str
     descriptor: Descriptor
     origins: tuple[str, ...]
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An image that is here, with a name or without, and since when."""
+
+    descriptor: Descriptor
     created: float
 
 
@@ -196,9 +208,31 @@ class Store:
             )
             for origin in origins:
                 self.index.run("INSERT OR IGNORE INTO origin VALUES (?, ?)", (name, origin))
+            self.keep(descriptor)
+
+    def keep(self, descriptor: Descriptor) -> None:
+        """Makes an image one that is here: from now on it stays, with a name or without, until it is given up."""
+        row = (str(descriptor.digest), descriptor.media_type, descriptor.size, time.time())
+        self.index.run(
+            "INSERT INTO image VALUES (?, ?, ?, ?, 0) ON CONFLICT (digest) DO UPDATE"
+            " SET created = excluded.created, removed = 0",
+            row,
+        )
+
+    def give_up(self, digest: Digest) -> None:
+        """Lets an image without a name go: once no one holds it, `gc.collect` removes what is its own."""
+        sql = (
+            "UPDATE image SET removed = 1 WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM reference WHERE digest = ?1)"
+        )
+        self.index.run(sql, (str(digest),))
+
+    def kept(self) -> list[Kept]:
+        """The images that are here, with a name or without, the newest first."""
+        sql = "SELECT media_type, digest, size, created FROM image WHERE removed = 0 ORDER BY created DESC, digest"
+        return [Kept(Descriptor(row[0], Digest.parse(row[1]), row[2]), row[3]) for row in self.index.all(sql)]
 
     def untag(self, name: str) -> Reference | None:
-        """Forgets `name`; what it meant, None where there was no such name."""
+        """Forgets `name`; what it meant, None where there was no such name. The image stays until it is given up."""
         with self._changing():
             found = self.reference(name)
             self.index.run("DELETE FROM reference WHERE name = ?", (name,))
@@ -256,15 +290,15 @@ class Store:
     def find(self, text: str) -> list[Descriptor]:
         """The images that a digest, or the first digits of one, can mean.
 
-        That is a named manifest or index, a child of a named index, or the config of exactly one manifest.
+        That is an image that is here, a child of an index that is, or the config of exactly one manifest.
         """
         start = text.removeprefix("sha256:")
         if len(start) < 3 or not set(start) <= set("0123456789abcdef"):
             return []
-        named = {reference.descriptor.digest: reference.descriptor for reference in self.references()}
-        known = dict(named)
+        kept = {image.descriptor.digest: image.descriptor for image in self.kept()}
+        known = dict(kept)
         configs: dict[Digest, set[Digest]] = {}
-        for descriptor in named.values():
+        for descriptor in kept.values():
             for digest, document in self._listed(descriptor).items():
                 if isinstance(document, Manifest):
                     known.setdefault(digest, document.descriptor)
@@ -323,6 +357,14 @@ class Store:
         """Whether nobody is writing; while inside, nobody begins to."""
         with self._gate(fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
             yield alone
+
+    def is_due(self) -> bool:
+        """Whether a removal waits for the work that stood in its way."""
+        return bool(self.given_up() or self.index.one("SELECT 1 FROM rendering WHERE due = 1"))
+
+    def given_up(self) -> list[Descriptor]:
+        """The images that nobody wants or holds any more, whose content is still here."""
+        return [Descriptor(row[0], Digest.parse(row[1]), row[2]) for row in self.index.all(_GIVEN_UP)]
 
     def render(self) -> None:
         """Writes `index.json` for other tools, from what the database says now."""

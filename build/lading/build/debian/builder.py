@@ -81,6 +81,8 @@ def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool, system: Pa
         attestations, reused = Attester(request, tools, cache, spec, resolution, tuple(solved), facts).attest(
             image, begun
         )
+        cache.used(item.key for item in solved if item.cached)
+        tools.store.keep(image)
         for name in request.names:
             tools.store.tag(name, image)
     unchanged = reused and all(item.cached for item in solved)

@@ -115,7 +115,7 @@ class Workshop:
             if product is None:
                 watcher.begun(part)
                 product = make()
-                self.cache.put("action", key, product.raw())
+                self.cache.keep(key, product)
         solved = Solved(part, key, product, cached)
         watcher.done(solved)
         return solved

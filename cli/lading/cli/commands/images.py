@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Annotated, Final
@@ -16,9 +16,9 @@ from lading.cli.filters import Filter, Filters, filters, has_labels
 from lading.cli.listing import ListFormat, check_format, show_list
 from lading.cli.output import age, size
 from lading.cli.session import Session
-from lading.host.images import Listed, Located
+from lading.host.images import Listed
 from lading.registry.reference import Reference
-from lading.store.errors import DocumentError, InputError, UsageError
+from lading.store.errors import UsageError
 
 _HEADS: Final = {
     "ID": "IMAGE ID",
@@ -35,6 +35,7 @@ _FILTERS: Final = frozenset({"dangling", "label", "before", "since", "reference"
 def images(
     ctx: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="[REPOSITORY[:TAG]]", help="Only these")] = None,
+    all_: Annotated[bool, typer.Option("-a", "--all", help="And those without a name")] = False,
     filter_: Filter = None,
     quiet: Quiet = False,
     digests: Annotated[bool, typer.Option("--digests", help="Whole digests, too")] = False,
@@ -46,7 +47,9 @@ def images(
     check_format(format_)
     wanted = filters(filter_, _FILTERS)
     every = list(session.host.images.all())
-    rows = [row for row in every if name is None or _matches(row.name, name)]
+    # As docker shows them: those without a name when they are asked for.
+    shown = [row for row in every if row.name or all_ or "dangling" in wanted]
+    rows = [row for row in shown if name is None or _matches(row.name, name)]
     rows = _filtered(session, rows, wanted, every)
     if quiet and format_ == "table":
         for digest in dict.fromkeys(row.descriptor.digest for row in rows):
@@ -57,6 +60,8 @@ def images(
 
 
 def _matches(full: str, wanted: str) -> bool:
+    if not full:
+        return False
     reference = Reference.parse(full)
     other = Reference.parse(wanted)
     if reference.repository_name != other.repository_name:
@@ -65,17 +70,24 @@ def _matches(full: str, wanted: str) -> bool:
 
 
 def _row(row: Listed, *, whole: bool) -> dict[str, object]:
-    reference = Reference.parse(row.name)
+    repository, tag = _name(row.name)
     digest = row.descriptor.digest
     return {
         "ID": str(digest) if whole else digest.short,
-        "Repository": Reference(reference.registry, reference.repository).familiar,
-        "Tag": reference.tag or "<none>",
+        "Repository": repository,
+        "Tag": tag,
         "Digest": str(digest),
         "CreatedSince": _age(row.created),
         "CreatedAt": row.created or "",
         "Size": "incomplete" if row.size is None else size(row.size),
     }
+
+
+def _name(full: str) -> tuple[str, str]:
+    if not full:
+        return "<none>", "<none>"
+    reference = Reference.parse(full)
+    return Reference(reference.registry, reference.repository).familiar, reference.tag or "<none>"
 
 
 def _age(created: str | None) -> str:
@@ -100,7 +112,7 @@ def _test(session: Session, name: str, values: Sequence[str], every: Iterable[Li
         dangling = bool(boolean(values[-1], "--filter dangling"))
         return lambda row: ("@" in row.name or not row.name) is dangling
     if name == "label":
-        return lambda row: has_labels(_labels(session, row), values)
+        return lambda row: has_labels(row.labels, values)
     if name == "reference":
         return lambda row: any(_like(row.name, pattern) for pattern in values)
     moment = _instant(values[-1]) if name == "until" else _other(session, name, values[-1], every)
@@ -108,18 +120,10 @@ def _test(session: Session, name: str, values: Sequence[str], every: Iterable[Li
     return lambda row: (made := _moment(row.created)) is not None and (made > moment if after else made < moment)
 
 
-def _labels(session: Session, row: Listed) -> Mapping[str, str]:
-    """Of the image that this machine would run; none where a part of it is not here."""
-    images = session.host.images
-    try:
-        target = images.target(Located(row.descriptor, (), ()))
-        return session.host.store.config(target.manifest).labels
-    except (DocumentError, InputError):
-        return {}
-
-
 def _like(full: str, pattern: str) -> bool:
     """Whether a shell's pattern fits the name, written in full or as people write it, with or without the tag."""
+    if not full:
+        return False
     reference = Reference.parse(full)
     familiar = reference.familiar
     names = {full, familiar, full.removesuffix(f":{reference.tag}"), familiar.removesuffix(f":{reference.tag}")}

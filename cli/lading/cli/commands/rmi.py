@@ -18,7 +18,8 @@ def rmi(
 ) -> None:
     """Remove images.
 
-    What nothing else needs goes with them: layers, unpacked trees, signatures and attestations.
+    A name is taken away, and with the last one what is the image's own: layers, unpacked trees, signatures and
+    attestations. What the build cache holds stays: `lading builder prune` removes that.
     """
     session = Session.of(ctx)
     for text in images:
@@ -28,6 +29,6 @@ def rmi(
         for digest in collected.blobs:
             session.output.result(f"Deleted: {digest}")
         if collected.deferred:
-            session.output.note("other work is writing to the store: its content is removed by the next `lading rmi`")
+            session.output.note("other work is writing to the store: what is the image's own goes when that has ended")
         elif collected.size:
             session.output.note(f"{size(collected.size)} freed")
