@@ -171,7 +171,7 @@ def test_the_last_line_of_a_build_is_the_digest(lading: Lading, tmp_path: Path) 
     assert lading.ok("images", "-q", "--digests") == said.out.strip()
     assert lading.ok("build", "-q", folder) == said.out.strip()
     events = [json.loads(line) for line in lading.call("build", "--progress", "json", folder).err.splitlines()]
-    assert {event["event"] for event in events} == {"planned", "finished"}
+    assert {event["event"] for event in events} == {"planned", "finished", "built"}
 
 
 def test_images_and_inspect(lading: Lading, tmp_path: Path) -> None:

@@ -23,5 +23,5 @@ def test_digests_of_unknown_algorithms_are_escaped() -> None:
 
 
 def test_warnings_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    Output(False).warn("base image app is unverified: \x1b]0;owned\x07 is of another type")
+    Output("never", {}).warn("base image app is unverified: \x1b]0;owned\x07 is of another type")
     assert capsys.readouterr().err == "warning: base image app is unverified: \\x1b]0;owned\\x07 is of another type\n"

@@ -11,6 +11,7 @@ import pytest
 
 from suites.commands import Lading, busybox
 from suites.machine import needs
+from suites.screen import terminal
 
 HEAVY = {
     *("httpx", "httpcore", "rich", "zstandard", "yaml", "jsonschema", "pydantic", "granian", "asyncio"),
@@ -51,6 +52,14 @@ def loaded(root: Path, *words: str) -> set[str]:
 @pytest.mark.parametrize("network", ["none", "default"])
 def test_run_of_a_local_image_imports_what_it_needs(lading: Lading, network: str) -> None:
     assert not loaded(lading.root, "run", "--rm", "--network", network, "bb", "true") & HEAVY
+
+
+@needs("root", "overlay", "busybox")
+def test_a_terminal_costs_nothing_until_something_is_drawn(lading: Lading) -> None:
+    with terminal([sys.executable, "-c", CODE, "inspect", "nothing"], lading.variables()) as shown:
+        assert shown.end() == 0
+    assert "lading.host.images" in shown.raw.decode()
+    assert " rich" not in shown.raw.decode()
 
 
 @needs("root", "overlay", "busybox")

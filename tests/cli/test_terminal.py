@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from suites.commands import Lading, context
+from suites.commands import Lading, busybox, context
 from suites.machine import needs
+from suites.registry_hostile import Handler, Hostile, hostile
 from suites.registry_server import running_server
-from suites.screen import lading_at
+from suites.screen import Terminal, lading_at
+
+SANDBOX = needs("root", "overlay", "crun", "conmon", "nft", "ip", "busybox")
 
 
 @pytest.fixture
@@ -27,25 +33,234 @@ def registry(tmp_path: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize("columns", [80, 200])
-def test_an_image_goes_away_and_comes_back_at_a_terminal(
-    lading: Lading, registry: str, tmp_path: Path, columns: int
-) -> None:
-    folder = context(tmp_path / "c", "FROM scratch\nCOPY big /\n")
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    folder = context(tmp_path / "big", "FROM scratch\nCOPY big /\n")
     (folder / "big").write_bytes(os.urandom(3 << 20))
+    return folder
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_an_image_goes_away_and_comes_back(lading: Lading, registry: str, big: Path, columns: int) -> None:
     name = f"{registry}/app:1"
-    digest = lading.ok("build", "-q", "-t", name, folder)
-    with lading_at(lading, "push", name, columns=columns) as shown:
+    digest = lading.ok("build", "-q", "-t", name, big)
+    for verb in ("push", "pull"):
+        with lading_at(lading, verb, name, columns=columns) as shown:
+            assert shown.end() == 0
+        layer, evidence, last = shown.lines
+        assert layer.startswith("layer ")
+        assert "3.15MB" in layer
+        assert evidence.startswith("evidence ")
+        assert evidence.endswith("3 signatures and attestations")
+        assert last == digest
+        lading.ok("rmi", name)
+        if verb == "push":
+            assert lading.call("inspect", name).code == 1
+
+
+def test_standard_output_is_never_drawn_on(lading: Lading, registry: str, big: Path, tmp_path: Path) -> None:
+    name = f"{registry}/app:1"
+    digest = lading.ok("build", "-q", "-t", name, big)
+    with (tmp_path / "out").open("w") as out, lading_at(lading, "push", name, stdout=out.fileno()) as shown:
         assert shown.end() == 0
-        assert shown.lines[-1] == digest
+    assert (tmp_path / "out").read_text() == f"{digest}\n"
+    assert digest not in shown.text
+
+
+@SANDBOX
+def test_what_is_not_here_comes_before_it_runs(lading: Lading, registry: str, tmp_path: Path) -> None:
+    name = f"{registry}/bb:1"
+    lading.ok("build", "-q", "-t", name, busybox(tmp_path / "bb"))
+    lading.ok("push", name)
     lading.ok("rmi", name)
-    with lading_at(lading, "pull", name, columns=columns) as shown:
+    with lading_at(lading, "run", "--rm", name, "echo", "it runs") as shown:
         assert shown.end() == 0
-        assert shown.lines[-1] == digest
+    assert shown.lines[0].startswith("layer ")
+    assert shown.lines[-1] == "it runs"
+    lading.ok("rmi", name)
+    with lading_at(lading, "build", "-t", "app", context(tmp_path / "c", f"FROM {name}\nRUN echo hello\n")) as shown:
+        assert shown.end() == 0
+    layer, evidence, step, last = shown.lines
+    assert layer.startswith("layer ")
+    assert evidence.startswith("evidence ")
+    assert step.startswith("[1/1] RUN echo hello  ")
+    assert last.startswith("app:latest  ")
+    assert "  signed by 'own' (key " in last
 
 
-@needs("overlay")
-def test_unpacking_at_a_terminal(lading: Lading, tmp_path: Path) -> None:
-    lading.ok("build", "-t", "localhost/app", context(tmp_path / "c", "FROM scratch\nCOPY Dockerfile /\n"))
-    with lading_at(lading, "unpack", "--force", "localhost/app") as shown:
+class Held:
+    """A registry that sends half of a blob, and the rest when it is let go."""
+
+    def __init__(self, registry: Hostile) -> None:
+        self.registry = registry
+        self.go = threading.Event()
+        registry.trick("GET .*/blobs/", self._half)
+
+    def _half(self, handler: Handler) -> None:
+        data = self.registry.blobs[handler.path.rpartition("/")[2]]
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data[: len(data) // 2])
+        handler.wfile.flush()
+        self.go.wait()
+        handler.wfile.write(data[len(data) // 2 :])
+
+
+@pytest.fixture
+def held(lading: Lading, big: Path) -> Iterator[tuple[Held, str, str]]:
+    """It, the name of an image in it, and that image's digest."""
+    with hostile() as registry:
+        name = f"{registry.host}/app:1"
+        digest = lading.ok("build", "-q", "-t", name, big)
+        lading.ok("push", name)
+        lading.ok("rmi", name)
+        kept = Held(registry)
+        try:
+            yield kept, name, digest
+        finally:
+            kept.go.set()
+
+
+def half(shown: Terminal) -> bool:
+    return "━" in shown.text and "1.57MB / 3.15MB" in shown.text
+
+
+def test_a_bar_moves_and_a_line_is_left_of_it(lading: Lading, held: tuple[Held, str, str]) -> None:
+    registry, name, digest = held
+    with lading_at(lading, "pull", name) as shown:
+        shown.until(half)
+        shown.resize(120)
+        shown.until(lambda now: half(now) and max(map(len, now.lines)) > 80)
+        registry.go.set()
         assert shown.end() == 0
+    assert shown.lines[-1] == digest
+    assert "━" not in shown.text
+    assert "\x1b[?25l" not in shown.raw.decode()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_interrupt_leaves_a_sane_terminal(
+    lading: Lading, held: tuple[Held, str, str], number: signal.Signals, code: int
+) -> None:
+    _, name, _ = held
+    with lading_at(lading, "pull", name) as shown:
+        shown.until(half)
+        if number is signal.SIGINT:
+            shown.type(b"\x03")
+        else:
+            shown.process.send_signal(number)
+        assert shown.end() == code
+    assert "━" not in shown.text
+    assert "Traceback" not in shown.text
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "colored", "drawn"),
+    [
+        ((), {}, True, True),
+        (("--color", "never"), {}, False, True),
+        ((), {"NO_COLOR": "1"}, False, True),
+        (("--color=always",), {"NO_COLOR": "1"}, True, True),
+        ((), {"TERM": "dumb"}, False, False),
+        (("--color", "always"), {"TERM": "dumb"}, True, False),
+    ],
+)
+def test_colours_and_dumb_terminals(
+    lading: Lading,
+    held: tuple[Held, str, str],
+    words: tuple[str, ...],
+    variables: dict[str, str],
+    colored: bool,
+    drawn: bool,
+) -> None:
+    registry, name, _ = held
+    with lading_at(lading, *words, "pull", name, **variables) as shown:
+        if drawn:
+            shown.until(half)
+        registry.go.set()
+        assert shown.end() == 0
+    assert shown.colored == (colored and drawn)
+    with lading_at(lading, *words, "inspect", "nothing", **variables) as shown:
+        assert shown.end() == 1
+    assert shown.colored == colored
+    assert b"\x1b[?" not in shown.raw
+    if not colored:
+        assert b"\x1b" not in shown.raw
+
+
+def test_colours_reach_a_pipe_only_on_demand(lading: Lading) -> None:
+    assert "\x1b" not in lading.call("inspect", "nothing").err
+    assert "\x1b[31mlading:" in lading.call("--color", "always", "inspect", "nothing").err
+    assert "\x1b[31mlading:" in lading.call("--color=always", "--nonsense").err
+
+
+FAILING = """\
+FROM bb AS deps
+RUN for i in 1 2 3 4 5 6 7 8 9; do echo line $i; done; \\
+    echo a long line that goes on and on until it is wider than any terminal of eighty columns could be
+FROM deps AS app
+RUN echo before; \\
+    # a comment between
+    touch /go; echo $0 complains >&2; \\
+    exit 7
+"""
+
+
+@SANDBOX
+@pytest.mark.parametrize("columns", [80, 200])
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_failing_step_shows_all_that_it_wrote(lading: Lading, tmp_path: Path, columns: int, quiet: bool) -> None:
+    lading.ok("build", "-q", "-t", "bb", busybox(tmp_path / "bb"))
+    words = ["build", *["-q"] * quiet, context(tmp_path / "c", FAILING)]
+    with lading_at(lading, *words, columns=columns) as shown:
+        assert shown.end() == 1
+    lines = shown.lines
+    if not quiet:
+        assert lines[0].startswith("[1/2] deps  RUN for i in 1 2 3 4 5 6 7 8 9; do echo line $i; done;")
+        assert ("…" in lines[0]) == (columns == 80)
+        assert len(lines[0]) == columns - 1
+        assert lines[0].endswith("s")
+        lines = lines[1:]
+    assert "line 1" not in shown.text  # what succeeded is not worth reading
+    assert lines[0].startswith("[2/2] app  RUN echo before; touch /go;")
+    assert "  failed  " in lines[0]
+    assert lines[1:3] == ["  | before", "  | /bin/sh complains"]
+    assert lines[3].startswith("lading: ")
+    assert "Dockerfile:5: RUN echo before; touch /go;" in shown.text.replace("\n", "")
+    assert "exit code 7" in shown.text
+
+
+@SANDBOX
+def test_plain_lines_where_nothing_can_be_drawn(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("build", "-q", "-t", "bb", busybox(tmp_path / "bb"))
+    folder = context(tmp_path / "c", FAILING)
+    with lading_at(lading, "build", folder, TERM="dumb") as shown:
+        assert shown.end() == 1
+    piped = lading.call("build", "--no-cache", folder)
+    assert piped.code == 1
+    for text in (shown.text, piped.err):
+        assert "[1/2] | line 1\n" in text
+        assert "[1/2] done  " in text
+        assert "[2/2] app  RUN echo before; touch /go; echo $0 complains >&2; exit 7\n" in text.replace("\\\n", "")
+        assert "[2/2] | before\n" in text
+    assert b"\x1b" not in shown.raw
+    assert "\x1b" not in piped.err
+
+
+def test_transfers_for_programs(lading: Lading, registry: str, big: Path) -> None:
+    name = f"{registry}/app:1"
+    lading.ok("build", "-q", "-t", name, big)
+    said = lading.call("push", "--progress", "json", name)
+    events = [json.loads(line) for line in said.err.splitlines()]
+    tasks = {event["task"]: event["label"].split()[0] for event in events if event["event"] == "task"}
+    done = {tasks[event["task"]]: event["note"] for event in events if event["event"] == "done"}
+    assert done == {"layer": "", "evidence": "3 signatures and attestations"}
+    failed = lading.call("push", "--progress", "json", name, f"{registry}/UPPER:1")
+    assert json.loads(failed.err.splitlines()[-1])["event"] == "error"
+
+
+def test_a_name_that_the_locale_cannot_write(lading: Lading, big: Path) -> None:
+    lading.ok("build", "-q", "-t", "app", big, "--label", "name=Zoë…")
+    shown = lading.ok("inspect", "app", PYTHONIOENCODING="ascii")
+    assert "Zo" in shown

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import select
 import signal
 import struct
@@ -67,11 +68,7 @@ class Terminal:
     @property
     def colored(self) -> bool:
         """Whether any style was ever asked for."""
-        return b"\x1b[" in self.raw and any(
-            part[:6].split(b"m")[0].replace(b";", b"").isdigit()
-            for part in bytes(self.raw).split(b"\x1b[")[1:]
-            if b"m" in part[:6]
-        )
+        return re.search(rb"\x1b\[[0-9;]*m", self.raw) is not None
 
     def until(self, seen: Callable[[Terminal], object] | str) -> Terminal:
         """Reads on until the screen shows the text, or `seen` holds."""

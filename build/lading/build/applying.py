@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
@@ -188,7 +189,14 @@ def _(instruction: Run, state: State, around: Surroundings) -> None:
     )
     declared = [f"{name}={state.variables.get(name, value)}" for name, value in state.arguments.items()]
     shown = [f"|{len(declared)}", *declared] if declared else []
-    state.step(instruction.place, operation, " ".join(["RUN", *shown, *argv]), argv)
+    state.step(instruction.place, operation, " ".join(["RUN", *shown, *argv]), argv, _as_written(instruction))
+
+
+def _as_written(instruction: Run) -> str:
+    command = instruction.command
+    words = " ".join(" ".join(command.args).split()) if command.shell else json.dumps(command.args, ensure_ascii=False)
+    network = "" if instruction.network == "default" else f"--network={instruction.network} "
+    return f"RUN {network}{words}"
 
 
 def _script(instruction: Run) -> str:

@@ -23,6 +23,7 @@ from lading.store.errors import InputError
 
 HOSTNAME: Final = "build"
 _LAST_LINES: Final = 20
+_LONGEST_TITLE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,7 @@ class Doer:
         Copier(attempt.root, Manner()).make_folders(operation.workdir)
         code = self.tools.executor.execute(attempt.root, command, output)
         if code != 0:
-            text = " ".join(operation.argv[2:] if operation.argv[:2] == ("/bin/sh", "-c") else operation.argv)
-            raise StepError(
-                step.place, f"RUN {text.splitlines()[0] if text else ''}: exit code {code}", log=log.lines()
-            )
+            raise StepError(step.place, f"{_cut(step.written)}: exit code {code}", log=log.lines())
 
     def _copy(self, step: Step, operation: CopyOp, attempt: Attempt, given: Given | None) -> None:
         with ExitStack() as stack:
@@ -159,3 +157,7 @@ class _Tail:
     def lines(self) -> tuple[str, ...]:
         rest = [self._open] if self._open else []
         return tuple(line.decode("utf-8", "replace").rstrip("\r") for line in [*self._lines, *rest][-_LAST_LINES:])
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"

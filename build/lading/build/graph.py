@@ -83,7 +83,11 @@ Operation: TypeAlias = CopyOp | RunOp | FolderOp | UnpackOp
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An operation in its place. `text` is for people; `command` is what a link says, no variable expanded."""
+    """An operation in its place.
+
+    `text` is what the image's history says; `command` is what a link says, no variable expanded; `written` is the
+    instruction on one line, as it stands in the Dockerfile.
+    """
 
     number: int
     stage: str
@@ -92,6 +96,7 @@ class Step:
     below: Chain
     text: str
     command: tuple[str, ...]
+    written: str
 
     @property
     def chains(self) -> Iterator[Chain]:

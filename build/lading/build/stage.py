@@ -62,12 +62,14 @@ class State:
         self.config.history.append(Entry(text))
         self.steps.lines.append(Line(self.stage.title, place, text if shown is None else shown))
 
-    def step(self, place: Place, operation: Operation, text: str, command: tuple[str, ...]) -> None:
-        """A step on the chain, with its line of history."""
+    def step(
+        self, place: Place, operation: Operation, text: str, command: tuple[str, ...], written: str | None = None
+    ) -> None:
+        """A step on the chain, with its line of history; `written` where `command` is not what the Dockerfile has."""
         number = len(self.steps.steps)
-        title = self.stage.title
-        self.steps.steps.append(Step(number, title, place, operation, self.chain, text, command))
-        self.steps.lines.append(Line(title, place, " ".join(command), number))
+        title, words = self.stage.title, " ".join(command)
+        self.steps.steps.append(Step(number, title, place, operation, self.chain, text, command, written or words))
+        self.steps.lines.append(Line(title, place, words, number))
         self.chain = self.chain.then(number)
         self.config.history.append(Entry(text, number))
 

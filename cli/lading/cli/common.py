@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lading.cli.progress import Form
 from lading.store.errors import UsageError
 
 TlsVerify = Annotated[
@@ -22,6 +23,7 @@ SignKey = Annotated[
     Path | None,
     typer.Option("--key", metavar="FILE", help="A private key in cosign's form, in place of the one keygen made"),
 ]
+ProgressForm = Annotated[Form, typer.Option("--progress", help="How long work is shown")]
 Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Names, digests or IDs of images")]
 Containers = Annotated[list[str], typer.Argument(metavar="CONTAINER...", help="Names or IDs of containers")]
 Container = Annotated[str, typer.Argument(metavar="CONTAINER", help="Name or ID of a container")]

@@ -6,11 +6,15 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
 
 from lading.store.errors import LadingError, UsageError
 
 _OF_THE_COMMAND = (126, 127)
 """Exit codes that say what is wrong with the command in a container, not with lading."""
+
+_VALUED = ("--root", "--color")
+"""Global options that a value follows."""
 
 
 def main() -> None:
@@ -33,6 +37,9 @@ def call(arguments: Sequence[str]) -> int:
     """Runs one command line; its exit code. Nothing escapes but a traceback asked for with LADING_DEBUG."""
     # The same modes whatever the caller's umask; the state folder's own 0700 keeps others out.
     os.umask(0o022)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name that the locale cannot write is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     try:
         return _call(arguments)
     except LadingError as error:
@@ -86,10 +93,10 @@ def _usage(error: Exception) -> UsageError:
 
 
 def _fail(arguments: Sequence[str], error: LadingError, code: int) -> int:
-    from lading.cli.output import complain  # noqa: PLC0415
+    from lading.cli.output import Output  # noqa: PLC0415
     from lading.cli.table import entry_of  # noqa: PLC0415
 
-    complain(error)
+    Output(_color(arguments), os.environ).error(error)
     entry = entry_of(_words(arguments))
     if entry is None or entry.failure is None or code in _OF_THE_COMMAND:
         return code
@@ -100,7 +107,20 @@ def _words(arguments: Sequence[str]) -> Iterator[str]:
     """The words that are neither options nor the values of global ones: the command comes first."""
     words = iter(arguments)
     for word in words:
-        if word in ("--root", "--color"):
+        if word in _VALUED:
             next(words, None)
         elif not word.startswith("-"):
             yield word
+
+
+def _color(arguments: Sequence[str]) -> str:
+    """What the call says of colours, also one that is not understood otherwise."""
+    words = iter(arguments)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name.startswith("-"):
+            break
+        value = value if equals or name not in _VALUED else next(words, "")
+        if name == "--color":
+            return value
+    return "auto"

@@ -1,31 +1,58 @@
-"""Words for the user: results on standard output, everything else on standard error, all of it escaped."""
+"""Words for the user: results on standard output, everything else on standard error, all of it escaped.
+
+One thing at a time has the terminal: what moves there is ended, or lets a line pass, before anything else is written.
+"""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
 from lading.store.errors import LadingError
+
+if TYPE_CHECKING:
+    from lading.cli.screen import Screen
 
 # Control characters, and the marks that reorder or hide text, would let an outside string draw on the terminal.
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _STYLES: Final = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
 
 
-_before: list[Callable[[], None]] = []
+DUMB: Final = frozenset({"", "dumb", "unknown"})
+"""Values of TERM for terminals that can neither move a cursor nor show colours."""
 
 
-def before_writing(end: Callable[[], None]) -> None:
-    """`end` is called, once, before anything is written: it ends what is being drawn at the terminal."""
-    _before.append(end)
+class Drawing(Protocol):
+    """What moves at the terminal, or takes its place: other words pass through it while it stands."""
+
+    def say(self, line: str) -> None:
+        """A line that stays, above what moves."""
+        ...
+
+    def failed(self, error: LadingError) -> bool:
+        """The last that is to be said; whether it has been."""
+        ...
+
+    def end(self) -> None:
+        """Gives the terminal back; nothing moves until the next work begins."""
+        ...
+
+
+_standing: list[Drawing] = []
+"""At most one: there is one terminal."""
+
+
+def stand(drawing: Drawing) -> None:
+    """From now on, every line on standard error goes through `drawing`."""
+    _standing[:] = [drawing]
 
 
 def end_drawing() -> None:
-    """Ends what is being drawn, if anything is: to be called before the terminal is written to by other means."""
-    while _before:
-        _before.pop()()
+    """To be called before the terminal is written to, or lent, by other means."""
+    for drawing in _standing:
+        drawing.end()
 
 
 def escape(text: str) -> str:
@@ -33,15 +60,44 @@ def escape(text: str) -> str:
     return _UNSAFE.sub(lambda match: ascii(match.group())[1:-1], text)
 
 
+def log_line(text: str) -> str:
+    """A line that a program wrote, safe to show: colours and what it wrote over itself are left out."""
+    return escape(re.sub(r"\x1b\[[0-9;:]*m", "", text.rstrip("\r").rpartition("\r")[2]).expandtabs())
+
+
 class Output:
-    """Standard output for results and standard error for the rest."""
+    """Standard output for results and standard error for the rest; `color` is always, never or auto."""
 
-    def __init__(self, color: bool) -> None:
+    def __init__(self, color: str, environment: Mapping[str, str]) -> None:
         self._color = color
+        self._environment = environment
+        self._screen: Screen | None = None
 
-    def style(self, text: str, style: str) -> str:
-        """`text` in bold, red, green, yellow or dim, where colours are on."""
-        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self._color else text
+    @property
+    def screen(self) -> Screen:
+        """What moves at the terminal."""
+        if self._screen is None:
+            from lading.cli.screen import Screen  # noqa: PLC0415 - brings rich
+
+            self._screen = Screen(self.colored(sys.stderr))
+            stand(self._screen)
+        return self._screen
+
+    @property
+    def moves(self) -> bool:
+        """Whether standard error is a terminal on which something can be drawn."""
+        return sys.stderr.isatty() and self._environment.get("TERM", "") not in DUMB
+
+    def colored(self, stream: TextIO) -> bool:
+        """Whether `stream` is one to colour: https://no-color.org, unless the call itself says what it wants."""
+        if self._color != "auto":
+            return self._color == "always"
+        dull = self._environment.get("NO_COLOR") or self._environment.get("TERM", "") in DUMB
+        return not dull and stream.isatty()
+
+    def style(self, text: str, style: str, stream: TextIO | None = None) -> str:
+        """`text` in bold, red, green, yellow or dim, where `stream` (else standard error) is coloured."""
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.colored(stream or sys.stderr) else text
 
     def result(self, line: str) -> None:
         """One line of what was asked for."""
@@ -56,9 +112,20 @@ class Output:
 
     def note(self, line: str) -> None:
         """One line beside it."""
+        if _standing:
+            _standing[0].say(line)
+        else:
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    def error(self, error: LadingError) -> None:
+        """The one line of an error, and its hint, on standard error."""
+        if any(drawing.failed(error) for drawing in _standing):
+            return
         end_drawing()
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+        self.note(f"{self.style('lading:', 'red')} {escape(error.message)}")
+        if error.hint:
+            self.note(f"  hint: {escape(error.hint)}")
 
     def warn(self, line: str) -> None:
         """One line that should be read; words from outside may be in it, so it is escaped here."""
@@ -71,16 +138,6 @@ class Output:
         for row in cells:
             line = "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self.result(line.rstrip())
-
-
-def complain(error: LadingError) -> None:
-    """The one line of an error, and its hint, on standard error."""
-    end_drawing()
-    color = sys.stderr.isatty()
-    label = "\x1b[31mlading:\x1b[0m" if color else "lading:"
-    sys.stderr.write(f"{label} {escape(error.message)}\n")
-    if error.hint:
-        sys.stderr.write(f"  hint: {escape(error.hint)}\n")
 
 
 def size(count: int) -> str:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from lading.cli.output import Output
     from lading.host.configuration import Configuration
     from lading.host.host import Host
-    from lading.store.progress import Progress
 
 
 class Color(StrEnum):
@@ -39,9 +38,9 @@ class Session:
     tls_verify: bool | None = None
     policy: Path | None = None
     quiet: bool = False
+    progress: str = "auto"
     _host: Host | None = None
     _output: Output | None = None
-    _progress: Progress | None = None
 
     @classmethod
     def of(cls, context: typer.Context) -> Session:
@@ -52,7 +51,7 @@ class Session:
 
     @classmethod
     def from_environment(cls, root: Path | None, color: Color) -> Session:
-        """Reads LADING_ROOT, XDG_DATA_HOME, XDG_RUNTIME_DIR, HOME and NO_COLOR."""
+        """Reads LADING_ROOT, XDG_DATA_HOME, XDG_RUNTIME_DIR and HOME."""
         environment = dict(os.environ)
         given = root or _path(environment, "LADING_ROOT") or _default_root(environment)
         folder = Path(os.path.abspath(given))
@@ -66,12 +65,11 @@ class Session:
             from lading.host.host import Host  # noqa: PLC0415
             from lading.store.progress import QUIET  # noqa: PLC0415
 
-            self._progress = QUIET if self.quiet else progress_for(self._colored())
             self._host = Host(
                 self._configuration(),
                 password=lambda: self.password("Password of the key"),
                 warn=self.output.warn,
-                progress=self._progress,
+                progress=QUIET if self.quiet else progress_for(self.progress, self.output),
             )
         return self._host
 
@@ -81,14 +79,14 @@ class Session:
         if self._output is None:
             from lading.cli.output import Output  # noqa: PLC0415
 
-            self._output = Output(self._colored())
+            self._output = Output(self.color, self.environment)
         return self._output
 
     def close(self) -> None:
         """Gives the terminal back, and closes what was opened."""
-        stop = getattr(self._progress, "close", None)
-        if stop is not None:
-            stop()
+        from lading.cli.output import end_drawing  # noqa: PLC0415
+
+        end_drawing()
         if self._host is not None:
             self._host.close()
 
@@ -101,6 +99,9 @@ class Session:
             return b""
         from getpass import getpass  # noqa: PLC0415
 
+        from lading.cli.output import end_drawing  # noqa: PLC0415
+
+        end_drawing()
         first = getpass(f"{prompt}: ")
         if confirm and getpass(f"{prompt} again: ") != first:
             raise InputError("the two passwords differ")
@@ -132,11 +133,6 @@ class Session:
         podman = [runtime / "containers/auth.json"] if runtime else []
         named = _path(self.environment, "REGISTRY_AUTH_FILE")
         return (docker / "config.json", *([named] if named else podman))
-
-    def _colored(self) -> bool:
-        if self.color is Color.auto:
-            return sys.stderr.isatty() and not self.environment.get("NO_COLOR")
-        return self.color is Color.always
 
 
 def _path(environment: dict[str, str], name: str) -> Path | None:

@@ -288,6 +288,13 @@ class Host:
         """The public half of `file`, else our own."""
         return self.keyring.public(file)
 
+    def key_name(self, fingerprint: str) -> str | None:
+        """What the policy calls a key, None where it does not know it, or where there is no policy."""
+        try:
+            return self.verifier.key_name(fingerprint)
+        except InputError:
+            return None
+
     def local_reference(self, text: str) -> Reference:
         """A name to be given to a new image. Raises `InputError` for one with a digest."""
         from lading.registry.reference import Reference  # noqa: PLC0415

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import field, replace
 
 from lading.registry.bounds import Bounds
@@ -13,12 +13,13 @@ from lading.registry.manifests import Fetched
 from lading.registry.parallel import each
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import Reference
+from lading.registry.referrers import pieces
 from lading.store.descriptors import Descriptor, Platform
 from lading.store.digests import Digest
 from lading.store.documents import INDEXES, MANIFESTS, Index, Manifest
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
-from lading.store.progress import QUIET, Progress
+from lading.store.progress import QUIET, Part, Progress, Task
 from lading.store.store import Store
 
 
@@ -55,6 +56,7 @@ class Pull:
     fetched: int = 0
     notes: list[str] = field(default_factory=list[str])
     evidence: dict[Digest, Descriptor] = field(default_factory=dict[Digest, Descriptor])
+    _papers: Task = field(default_factory=lambda: QUIET.task(""))
     _left: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -66,9 +68,14 @@ class Pull:
             image, child = self._image(top)
             assert isinstance(image.document, Manifest)
             manifest = image.document
-            self._fetch([manifest.config, *manifest.layers])
+            self._fetch(
+                [manifest.config, *manifest.layers],
+                lambda item: self._row(item) if item is not manifest.config else QUIET.task(""),
+            )
+            self._papers = self.progress.task("evidence")
             for document in {image.descriptor.digest: image, top.descriptor.digest: top}.values():
                 self._refer(document)
+            self._papers.done(pieces(len(self.evidence)))
             for document in {image.descriptor.digest: image, top.descriptor.digest: top}.values():
                 self._keep(document)
             if self.name:
@@ -121,10 +128,17 @@ class Pull:
 
     # Blobs
 
-    def _fetch(self, wanted: Iterable[Descriptor]) -> None:
-        """Every blob that is not here yet, several at once."""
+    def _row(self, layer: Descriptor) -> Task:
+        return self.progress.task(f"layer {layer.digest.short}", layer.size)
+
+    def _fetch(self, wanted: Iterable[Descriptor], task: Callable[[Descriptor], Task]) -> None:
+        """Every blob that is not here yet, several at once, each as the task that `task` gives."""
+
+        def work(item: Descriptor, stop: threading.Event) -> None:
+            self._blob(item, stop, task(item))
+
         missing = {item.digest: item for item in wanted if not self._has(item)}
-        each(missing.values(), self._blob, self.client.config.parallel)
+        each(missing.values(), work, self.client.config.parallel)
 
     def _has(self, item: Descriptor) -> bool:
         size = self.store.blobs.size(item.digest)
@@ -132,8 +146,7 @@ class Pull:
             raise ProtocolError(f"{self.ref.familiar}: {item.digest} has {size} bytes, listed with {item.size}")
         return size is not None
 
-    def _blob(self, item: Descriptor, stop: threading.Event) -> None:
-        task = self.progress.task(item.digest.short, item.size)
+    def _blob(self, item: Descriptor, stop: threading.Event, task: Task) -> None:
         self.client.pull_blob(self.ref, item, self.store.blobs, task, stop)
         task.done()
         with self._lock:
@@ -182,7 +195,7 @@ class Pull:
             self.notes.append(f"evidence {fetched.descriptor.digest} ({size} bytes) is too much and was left out")
             return False
         self._left -= size
-        self._fetch(blobs)
+        self._fetch(blobs, lambda item: Part(self._papers))
         self._keep(fetched, tag)
         self.evidence[fetched.descriptor.digest] = fetched.descriptor
         return True

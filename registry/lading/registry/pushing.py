@@ -7,19 +7,19 @@ judges a tag has what it needs.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import field
 
 from lading.registry.client import Client
 from lading.registry.parallel import each
 from lading.registry.reference import Reference
-from lading.registry.referrers import descriptor_of
+from lading.registry.referrers import descriptor_of, pieces
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import Index, Manifest
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
-from lading.store.progress import QUIET, Progress
+from lading.store.progress import QUIET, Part, Progress, Task
 from lading.store.store import Store
 
 _MAX_DEPTH = 8
@@ -53,6 +53,7 @@ class Push:
     sent: int = 0
     notes: list[str] = field(default_factory=list[str])
     evidence: dict[Digest, Descriptor] = field(default_factory=dict[Digest, Descriptor])
+    _papers: Task = field(default_factory=lambda: QUIET.task(""))
     _mounts: tuple[str, ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -65,8 +66,10 @@ class Push:
         if changed:
             self._plan(top)
             self._image(top)
+        self._papers = self.progress.task("evidence")
         for document in [*self._children(top), top]:
             self._refer(document.descriptor.digest, 0)
+        self._papers.done(pieces(len(self.evidence)))
         if changed:
             self.client.push_manifest(self.ref, top.raw, top.media_type)
         return Pushed(self.ref, self.descriptor, tuple(self.evidence.values()), self.sent, changed, tuple(self.notes))
@@ -103,7 +106,11 @@ class Push:
 
     def _image(self, top: Manifest | Index) -> None:
         documents = [*self._children(top), top]
-        self._blobs(item for document in documents for item in _blobs(document))
+        configs = {document.config.digest for document in documents if isinstance(document, Manifest)}
+        self._blobs(
+            (item for document in documents for item in _blobs(document)),
+            lambda item: self._row(item) if item.digest not in configs else QUIET.task(""),
+        )
         for document in documents:
             self._document(document)
 
@@ -112,11 +119,18 @@ class Push:
         if self.client.head(ref) is None:
             self.client.push_manifest(ref, document.raw, document.media_type)
 
-    def _blobs(self, wanted: Iterable[Descriptor]) -> None:
-        each({item.digest: item for item in wanted}.values(), self._blob, self.client.config.parallel)
+    def _row(self, layer: Descriptor) -> Task:
+        return self.progress.task(f"layer {layer.digest.short}", layer.size)
 
-    def _blob(self, item: Descriptor, stop: threading.Event) -> None:
-        task = self.progress.task(item.digest.short, item.size)
+    def _blobs(self, wanted: Iterable[Descriptor], task: Callable[[Descriptor], Task]) -> None:
+        """Several at once, each as the task that `task` gives."""
+
+        def work(item: Descriptor, stop: threading.Event) -> None:
+            self._blob(item, stop, task(item))
+
+        each({item.digest: item for item in wanted}.values(), work, self.client.config.parallel)
+
+    def _blob(self, item: Descriptor, stop: threading.Event, task: Task) -> None:
         blobs = self.store.blobs
         outcome = self.client.push_blob(self.ref, item, blobs, task, mount_from=self._mounts, stop=stop)
         task.done("" if outcome == "pushed" else outcome)
@@ -147,7 +161,7 @@ class Push:
         there = {item.digest for item in self.client.referrers(self.ref, subject)}
         new = [self.store.document(item) for item in own if item.digest not in there]
         for document in new:
-            self._blobs(_blobs(document))
+            self._blobs(_blobs(document), lambda item: Part(self._papers))
             self._document(document)
         if new:
             for lost in self.client.list_referrers(self.ref, subject, map(descriptor_of, new)):
@@ -166,7 +180,7 @@ class Push:
                 self.notes.append(f"{tag} in the registry has signatures that are not here; it was left as it is")
             return
         if there is None or there.descriptor.digest != digest:
-            self._blobs(_blobs(document))
+            self._blobs(_blobs(document), lambda item: Part(self._papers))
             self.client.push_manifest(self.ref.tagged(tag), document.raw, document.media_type)
         self.evidence[digest] = document.descriptor
 

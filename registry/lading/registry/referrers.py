@@ -168,3 +168,8 @@ def _index(raw: bytes, what: str) -> Index:
         raise ProtocolError(error.message) from None
     assert isinstance(document, Index)
     return document
+
+
+def pieces(count: int) -> str:
+    """How much evidence there is, in words."""
+    return {0: "none", 1: "1 signature or attestation"}.get(count, f"{count} signatures and attestations")

@@ -43,3 +43,20 @@ class _Quiet:
 
 QUIET: Final[Progress] = _Quiet()
 """The progress of callers that do not show any."""
+
+
+class Part:
+    """A share in a task: it advances the whole, whose end is not its own."""
+
+    __slots__ = ("_whole",)
+
+    def __init__(self, whole: Task) -> None:
+        self._whole = whole
+
+    def advance(self, amount: int, /) -> None:
+        """The whole advances."""
+        self._whole.advance(amount)
+
+    def done(self, note: str = "", /) -> None:
+        """Says nothing."""
+        del note

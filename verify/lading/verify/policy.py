@@ -127,6 +127,11 @@ class Policy:
             return Rule(DEFAULT, allow_unverified=True)
         return _find(self.bases, name)
 
+    def key_name(self, fingerprint: str) -> str | None:
+        """What it calls a key, None where it does not know it."""
+        rules = [*(self.scopes or {}).values(), *(self.bases or {}).values()]
+        return next((str(key) for rule in rules for key in rule.keys if key.key.fingerprint == fingerprint), None)
+
     @property
     def digest(self) -> Digest:
         """Of what the policy says, its keys included: neither layout nor comments nor file names matter."""

@@ -50,6 +50,10 @@ class Verifier:
         """
         return mint(self._guard(target, lambda: self._judge(target, self._scopes(target), evidence)))
 
+    def key_name(self, fingerprint: str) -> str | None:
+        """What the policy calls a key, None where it does not know it."""
+        return self._policy.key_name(fingerprint)
+
     def examine(self, target: Target, evidence: Sequence[Evidence]) -> Decision:
         """The decision on all that every place holds, accepted or not, for showing; it opens no door."""
         try:

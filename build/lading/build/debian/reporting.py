@@ -43,4 +43,5 @@ class Reporter:
 
 def _step(number: int, part: Part, file: str) -> Step:
     names = tuple(package.name for package in part.packages)
-    return Step(number, "", Place(file, 1, 1), UnpackOp(names), Chain(), f"{part.command[0]} {part.name}", part.command)
+    text = f"{part.command[0]} {part.name}"
+    return Step(number, "", Place(file, 1, 1), UnpackOp(names), Chain(), text, part.command, text)

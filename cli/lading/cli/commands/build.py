@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lading.build.request import BuildRequest, Built
-from lading.cli.build_view import Progress, view_for
-from lading.cli.common import TlsVerify, boolean, pairs, read_input
+from lading.cli.build_view import view_for
+from lading.cli.common import ProgressForm, TlsVerify, boolean, pairs, read_input, short
 from lading.cli.endings import ended_by_signals
+from lading.cli.output import escape
+from lading.cli.progress import Form, emit
 from lading.cli.session import Session
 from lading.store.errors import InputError, LadingError, UsageError
 from lading.store.kernel import private_mounts
@@ -66,17 +68,18 @@ def build(
         str, typer.Option(metavar="mode=min|mode=max", help="max records the values of all build arguments")
     ] = "mode=min",
     builder_id: Annotated[str | None, typer.Option(metavar="URI", help="Who builds, as the provenance says")] = None,
-    progress: Annotated[Progress, typer.Option(help="How to show it")] = Progress.auto,
+    progress: ProgressForm = Form.auto,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the digest")] = False,
     tls_verify: TlsVerify = None,
 ) -> None:
     """Build an image from a Dockerfile or a Debian package set, and sign it.
 
-    The last line of standard output is the digest; everything else goes to standard error.
+    The last line of standard output is the digest, at a terminal with name and signer; everything else goes to
+    standard error.
     """
     session = Session.of(ctx)
     session.tls_verify = boolean(tls_verify, "--tls-verify")
-    session.quiet = quiet
+    session.quiet, session.progress = quiet, progress
     request = _request(
         session,
         context,
@@ -106,7 +109,7 @@ def build(
     if push:
         for name in request.names:
             session.host.push(name)
-    _report(session, built, iidfile)
+    _report(session, built, iidfile, request.names, None if quiet else _signer(session, sign_key))
 
 
 def _request(
@@ -210,13 +213,32 @@ def _ensure_key(session: Session, sign_key: Path | None) -> None:
         session.output.note(f"The public key is {keyring.public_file}")
 
 
-def _report(session: Session, built: Built, iidfile: Path | None) -> None:
-    weak = [base for base in built.bases if base.standing != "verified"]
-    for base in weak:
-        session.output.warn(f"stands on {base.reference}, which is {base.standing}")
+def _report(session: Session, built: Built, iidfile: Path | None, names: tuple[str, ...], signer: str | None) -> None:
+    for base in built.bases:
+        if base.standing != "verified":
+            session.output.warn(f"stands on {base.reference}, which is {base.standing}")
+    digest = built.descriptor.digest
     if iidfile is not None:
         try:
-            iidfile.write_text(str(built.descriptor.digest))
+            iidfile.write_text(str(digest))
         except OSError as error:
             raise LadingError(f"--iidfile {iidfile}: {error.strerror}") from None
-    session.output.result(str(built.descriptor.digest))
+    if session.progress == Form.json:
+        emit("built", digest=str(digest), names=list(names), signer=signer)
+        signer = None
+    line = f"{', '.join(map(short, names)) or 'unnamed'}  {digest.short}  signed by {signer}"
+    if signer is not None and sys.stdout.isatty():
+        session.output.result(escape(line))
+        return
+    if signer is not None:
+        session.output.note(escape(line))
+    session.output.result(str(digest))
+
+
+def _signer(session: Session, sign_key: Path | None) -> str:
+    """The name that the policy has for the key, else its fingerprint."""
+    from lading.host.building import Key  # noqa: PLC0415
+
+    host = session.host
+    fingerprint = Key(host.keyring, host.password, sign_key).fingerprint
+    return host.key_name(fingerprint) or f"key {fingerprint[:16]}"

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
-from lading.cli.output import complain
 from lading.cli.session import Session
 from lading.host.images import Located
 from lading.registry.reference import Reference
@@ -58,7 +57,7 @@ def inspect(
             shower.add(_one(session, name, type_, size=size))
         except LadingError as error:
             faults += 1
-            complain(error)
+            session.output.error(error)
     shower.end()
     if faults:
         raise typer.Exit(1)

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.common import Quiet, short
+from lading.cli.common import ProgressForm, Quiet, short
+from lading.cli.endings import ended_by_signals
+from lading.cli.progress import Form
 from lading.cli.session import Session
 
 
@@ -16,6 +18,7 @@ def load(
         str, typer.Option("-i", "--input", metavar="FILE|oci:DIR", help="A layout, or an archive of one or of docker's")
     ],
     tag: Annotated[str | None, typer.Option("-t", "--tag", metavar="NAME", help="Its name instead of its own")] = None,
+    progress: ProgressForm = Form.auto,
     quiet: Quiet = False,
 ) -> None:
     """Read images from an OCI layout or an archive.
@@ -25,6 +28,8 @@ def load(
     from lading.host.loading import load as read  # noqa: PLC0415
 
     session = Session.of(ctx)
-    session.quiet = quiet
-    for image in read(session.host.store, source, tag, session.host.progress):
+    session.quiet, session.progress = quiet, progress
+    with ended_by_signals():
+        found = read(session.host.store, source, tag, session.host.progress)
+    for image in found:
         session.output.result(str(image.descriptor.digest) if quiet else f"Loaded: {short(image.name)}")

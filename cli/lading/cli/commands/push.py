@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.common import Quiet, TlsVerify, boolean
+from lading.cli.common import ProgressForm, Quiet, TlsVerify, boolean
+from lading.cli.endings import ended_by_signals
 from lading.cli.output import escape
+from lading.cli.progress import Form
 from lading.cli.session import Session
 
 
@@ -17,6 +19,7 @@ def push(
     destination: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Where to, unless under its own name")
     ] = None,
+    progress: ProgressForm = Form.auto,
     quiet: Quiet = False,
     tls_verify: TlsVerify = None,
 ) -> None:
@@ -26,10 +29,9 @@ def push(
     """
     session = Session.of(ctx)
     session.tls_verify = boolean(tls_verify, "--tls-verify")
-    session.quiet = quiet
-    pushed = session.host.push(image, destination)
-    if not quiet:
-        session.output.note(f"{image}: {len(pushed.evidence)} signatures and attestations")
+    session.quiet, session.progress = quiet, progress
+    with ended_by_signals():
+        pushed = session.host.push(image, destination)
     for note in pushed.notes:
         session.output.note(escape(note))
     session.output.result(str(pushed.descriptor.digest))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,14 +98,16 @@ def _judge(session: Session, verifier: Verifier, image: str, *, local: bool, rem
         if form is Form.json:
             _say(session, image, {"accepted": False, "where": case.where, **error.decision.json()})
             return error.exit_code
-        _complain(LadingError(error.message))
+        session.output.error(LadingError(error.message))
         for line in error.decision.explain():
             session.output.note(f"  {escape(line)}")
         return error.exit_code
     if form is Form.json:
         _say(session, image, {"accepted": True, "where": case.where, **verdict.decision.json()})
         return 0
-    session.output.result(f"{escape(image)}: {session.output.style('accepted', 'green')}, from {escape(case.where)}")
+    session.output.result(
+        f"{escape(image)}: {session.output.style('accepted', 'green', sys.stdout)}, from {escape(case.where)}"
+    )
     for line in verdict.explain():
         session.output.result(f"  {escape(line)}")
     return 0
@@ -130,14 +133,8 @@ def _failed(session: Session, image: str, error: LadingError, form: Form) -> int
     if form is Form.json:
         _say(session, image, {"accepted": False, "error": error.message})
     else:
-        _complain(error)
+        session.output.error(error)
     return error.exit_code
-
-
-def _complain(error: LadingError) -> None:
-    from lading.cli.output import complain  # noqa: PLC0415
-
-    complain(error)
 
 
 def _say(session: Session, image: str, value: dict[str, object]) -> None:
