@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -118,3 +120,29 @@ def test_folders_above_a_change_are_in_its_layer(bench: Bench, tmp_path: Path) -
     layers = [members(bench, layer) for layer in bench.manifest(built.descriptor).layers[-3:]]
     assert layers == [["d", "d/e"], ["d", "d/e", "d/e/f"], ["d", "d/e", "d/e/.wh.f"]]
     assert elsewhere(bench, built.descriptor, tmp_path / "root") == left(bench)
+
+
+def test_the_root_folder_itself_is_everywhere_the_same(bench: Bench, tmp_path: Path) -> None:
+    """Neither containerd nor containers/storage take anything of it from a layer, so no step changes it either."""
+    first = "chmod 700 / && chown 5:5 / && touch /x"
+    context = write(tmp_path / "context", {"Dockerfile": f"FROM base\nRUN {first}\nRUN stat -c %a-%u / > /root/was\n"})
+    built = bench.build(context, no_cache=True)
+    assert [text for text in bench.listener.warnings if "/ itself" in text] == bench.listener.warnings
+    assert len(bench.listener.warnings) == 1
+    assert elsewhere(bench, built.descriptor, tmp_path / "root")[b"root/was"][3] == b"755-0\n"
+
+
+def test_what_an_archive_says_of_its_own_folder_is_passed_over(bench: Bench, tmp_path: Path) -> None:
+    folder = write(tmp_path / "folder", {"marker": "m", "sub/file": "f"})
+    folder.chmod(0o700)
+    (folder / "sub").chmod(0o711)
+    subprocess.run(["tar", "-C", folder, "--owner=1000", "--group=1000", "-czf", tmp_path / "r.tgz", "."], check=True)
+    text = "FROM base\nRUN mkdir -p /opt/app/sub\nADD r.tgz /opt/app/\nADD r.tgz /opt/new/\nADD r.tgz /\nRUN true\n"
+    context = write(tmp_path / "context", {"Dockerfile": text, "r.tgz": (tmp_path / "r.tgz").read_bytes()})
+    built = bench.build(context, no_cache=True)
+    found = elsewhere(bench, built.descriptor, tmp_path / "root")
+    assert found == left(bench)
+    assert not bench.listener.warnings
+    for path in (b"opt/app", b"opt/new"):
+        assert found[path][:3] == (stat.S_IFDIR | 0o755, 0, 0)
+    assert found[b"opt/app/sub"][:3] == (stat.S_IFDIR | 0o711, 1000, 1000)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lading.store.archives.compression import decoder, encoder
-from lading.store.archives.extract import extract
+from lading.store.archives.extract import extract, extract_layer
 from lading.store.archives.reader import Limits, read_tar
 from lading.store.archives.writer import write_tar
 from lading.store.documents import LAYER, LAYER_GZIP, LAYER_ZSTD
@@ -188,7 +188,7 @@ def test_nothing_outside_is_touched(jail: tuple[Path, Path], name: str) -> None:
     ]
     before = seen(outside, times=True)
     try:
-        extract(io.BytesIO(archive(*members)), root, "test", whiteouts=True)
+        extract_layer(io.BytesIO(archive(*members)), root, "test")
     except DocumentError as error:
         assert "\n" not in error.message
     assert seen(outside, times=True) == before
@@ -209,16 +209,6 @@ def test_the_last_of_two_entries_with_one_name_wins(jail: tuple[Path, Path]) -> 
     assert not (root / "a").is_symlink()
     assert (root / "d/f").read_text() == "x"
     assert (outside / "victim").read_text() == "untouched"
-
-
-def test_whiteouts_remove_what_was_there_but_not_what_the_layer_brings(tmp_path: Path) -> None:
-    for name in ("gone", "kept", "d/old", "d/deep/old"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    members = ((".wh.gone", {}), ("d/new", {}), ("d/.wh..wh..opq", {}), (".wh.never", {}), ("nowhere/.wh.x", {}))
-    extract(io.BytesIO(archive(*members)), tmp_path, "test", whiteouts=True)
-    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
-    assert left == ["d", "d/new", "kept"]
 
 
 @pytest.mark.parametrize(

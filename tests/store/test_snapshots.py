@@ -136,33 +136,6 @@ def test_upper_folders_become_layers_and_layers_the_same_view(store: Store, tmp_
     snapshots.check(top)
 
 
-def test_a_path_through_a_link_of_a_lower_layer(store: Store, tmp_path: Path) -> None:
-    """As in images of a merged /usr: a layer says lib/x where the one below made lib a link."""
-    base, top = tmp_path / "base", tmp_path / "top"
-    (base / "usr/lib").mkdir(parents=True)
-    (base / "lib").symlink_to("usr/lib")
-    base_layer = write_layer(scan(base), store.blobs)
-    stream = BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
-        archive.addfile(tarfile.TarInfo("lib/x"))
-    data = stream.getvalue()
-    digest = write_blob(store.blobs, data)
-    config = {
-        "os": "linux",
-        "architecture": "amd64",
-        "rootfs": {"type": "layers", "diff_ids": [str(base_layer.diff_id), str(digest)]},
-    }
-    layer = Descriptor("application/vnd.oci.image.layer.v1.tar", digest, len(data))
-    descriptor = put_manifest(store, canonical(config), CONFIG, [base_layer.descriptor.json(), layer.json()])
-    manifest = store.document(descriptor)
-    assert isinstance(manifest, Manifest)
-    name = unpack(store.snapshots, store.blobs, manifest, store.config(manifest))
-    assert name is not None
-    with mounted(store.snapshots, name, top, readonly=True) as root:
-        assert (root / "lib").is_symlink()
-        assert (root / "usr/lib/x").exists()
-
-
 def test_what_lies_unpacked_is_used_for_its_own_layers_only(store: Store, tmp_path: Path) -> None:
     """A manifest of good layers and a config with the diff IDs of others names no image, whatever lies unpacked."""
     for name in ("good", "evil"):

@@ -16,6 +16,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.documents import chain_ids
 from lading.store.mounts import unmount
 from lading.store.store import Store
+from lading.store.trees import capture
 from lading.store.unpacking import unpack
 from suites.building import Bench, ChrootExecutor, write
 from suites.trees import seen
@@ -56,13 +57,29 @@ RUN ["/bin/busybox", "--install", "-s", "/bin"]
 
 
 def elsewhere(bench: Bench, image: Descriptor, root: Path) -> View:
-    """The root file system of an image as a fresh root at `root` unpacks and shows it."""
+    """The root file system of an image as a fresh root at `root` unpacks and shows it.
+
+    What the builder kept of its layers is held to what was unpacked of them, times included.
+    """
     manifest = bench.manifest(image)
+    config = bench.store.config(manifest)
     with Store.open(root) as other:
-        top = unpack(other.snapshots, bench.store.blobs, manifest, bench.store.config(manifest))
+        top = unpack(other.snapshots, bench.store.blobs, manifest, config)
         assert top is not None
+        for chain in chain_ids(config.diff_ids):
+            assert own(bench.store, str(chain)) == own(other, str(chain))
         with shown(other, top) as view:
             return seen(view)
+
+
+def own(store: Store, snapshot: str) -> tuple[object, ...]:
+    """What the folder of one snapshot holds, in overlayfs's own form."""
+    upper = store.snapshots.upper(snapshot)
+    info = upper.stat()
+    root = (info.st_mode, info.st_uid, info.st_gid, info.st_mtime_ns)
+    tree = capture(upper)
+    removed = {entry.path for entry in tree.entries if entry.kind == "whiteout"}
+    return root, tree.listing(), {path: what for path, what in seen(upper, times=True).items() if path not in removed}
 
 
 def here(bench: Bench, image: Descriptor) -> View:

@@ -46,6 +46,14 @@ def prune(tree: Tree, below: Path) -> Tree:
     return Tree(tree.folder, changed[::-1])
 
 
+def root_changed(upper: Path) -> bool:
+    """Whether a step changed the root folder's own owner, mode or attributes, which no layer holds."""
+    info = upper.lstat()
+    return (stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid) != (0o755, os.geteuid(), os.getegid()) or bool(
+        _attributes(os.fsencode(upper))
+    )
+
+
 @dataclass(slots=True)
 class _Below:
     """What shows through the folders of an upper folder: those in `open`, and no other."""

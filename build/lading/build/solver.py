@@ -18,7 +18,7 @@ from lading.build.errors import DockerfileError
 from lading.build.executing import HOSTNAME, Doer, Given, pick_all
 from lading.build.graph import CopyOp, FolderOp, Graph, RunOp, Step, UnpackOp
 from lading.build.picking import Picked
-from lading.build.pruning import prune
+from lading.build.pruning import prune, root_changed
 from lading.build.request import BuildRequest, StepReport, Tools
 from lading.build.roots import Attempt, Roots, Stack, chain_of
 from lading.build.state import Solved, entries
@@ -167,6 +167,10 @@ class Solver:
             raise DockerfileError(step.place, f"{word}: {error.message}", hint=error.hint) from error
         with self.roots.reading(stack) as below:
             tree = prune(tree, below)
+        if root_changed(attempt.upper):
+            self.tools.listener.warned(
+                f"{step.place}: what was changed of / itself is in no image: others pass it over"
+            )
         if not tree.entries:
             store.snapshots.remove(attempt.key)
             return None

@@ -11,6 +11,8 @@ from lading.store.errors import MachineError
 
 IN_ROOT: Final = 0x10
 """RESOLVE_IN_ROOT: the folder given is the root, for absolute paths, ``..`` and symlinks alike."""
+BENEATH: Final = 0x08
+NO_SYMLINKS: Final = 0x04
 _MAGICLINKS: Final = 0x02
 _OPENAT2: Final = 437
 

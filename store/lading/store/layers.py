@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.store.archives.compression import MEDIA_TYPES, Compression, Source, decoder, encoder
-from lading.store.archives.extract import Extracted, extract
+from lading.store.archives.extract import Extracted, extract_layer
 from lading.store.archives.reader import Limits
 from lading.store.archives.writer import write_tar
 from lading.store.blobs import BlobReader, Blobs
@@ -84,9 +84,15 @@ class _Hashed:
 
 
 def apply_layer(
-    blobs: Blobs, descriptor: Descriptor, diff_id: Digest, target: Path, *, progress: Progress = QUIET
+    blobs: Blobs,
+    descriptor: Descriptor,
+    diff_id: Digest,
+    target: Path,
+    *,
+    below: Path | None = None,
+    progress: Progress = QUIET,
 ) -> Extracted:
-    """Unpacks a layer onto `target`, the mounted view of the layers below or an empty folder.
+    """Unpacks a layer by itself into `target`, an empty folder; `below` is the mounted view of the layers under it.
 
     Blob and archive are held to their digests in the same pass. Raises `DocumentError`, leaving what was
     unpacked until then, which must not be used.
@@ -95,7 +101,7 @@ def apply_layer(
     task = progress.task(f"unpacking {descriptor.digest.short}", descriptor.size)
     what = f"layer {descriptor.digest}"
     with _archive(blobs, descriptor, diff_id, task) as archive:
-        extracted = extract(archive, target, what, whiteouts=True, limits=limits)
+        extracted = extract_layer(archive, target, what, below=below, limits=limits)
     task.done()
     return extracted
 

@@ -25,6 +25,7 @@ from lading.store.mounts import mount_folder, mount_overlay, mount_readonly, unm
 from lading.store.private import private_folder
 from lading.store.removal import remove_tree
 from lading.store.seals import UNPACK, SealError, first_difference, tree_listing, tree_seal, tree_size
+from lading.store.trees import kept
 
 TEMPORARY: Final = "tmp:"
 """Keys that begin so belong to work under way, and are swept when none is."""
@@ -116,11 +117,9 @@ class OverlaySnapshots:
         with machine_errors(place):
             private_folder(self._folder)
             place.mkdir(mode=0o700)
-            (place / "fs").mkdir(mode=0o755)
+            (place / "fs").mkdir()
             (place / "work").mkdir(mode=0o700)
-            if parent is not None:
-                # The root folder is the only one that no layer need mention: it is as it was below.
-                self._copy_root(self.upper(parent), place / "fs")
+            _dress_root(place / "fs")
         now = time.time()
         with self._index.transaction():
             if self.stat(key) is not None:
@@ -130,11 +129,6 @@ class OverlaySnapshots:
                 "INSERT INTO snapshot (key, parent, folder, committed, created, used) VALUES (?, ?, ?, 0, ?, ?)",
                 (key, parent, folder, now, now),
             )
-
-    def _copy_root(self, source: Path, target: Path) -> None:
-        info = source.stat()
-        os.chown(target, info.st_uid, info.st_gid)
-        target.chmod(info.st_mode & 0o7777)
 
     def size(self, key: str) -> int:
         """Bytes of the files that a snapshot adds, 0 for one that is not here."""
@@ -170,6 +164,7 @@ class OverlaySnapshots:
         place = self._folder / found.folder
         with machine_errors(place):
             remove_tree(place / "work")
+            _dress_root(place / "fs")
             listing = tree_listing(place / "fs")
             write_atomically(place / "sealed", listing, 0o600)
             syncfs(place)
@@ -255,3 +250,11 @@ def _size(folder: Path) -> int:
                 info = os.lstat(os.path.join(path, name))
                 found[info.st_dev, info.st_ino] = info.st_size if stat.S_ISREG(info.st_mode) else 0
     return sum(found.values())
+
+
+def _dress_root(folder: Path) -> None:
+    """What the root folder of every image is: no layer says anything of it that others would take."""
+    for name in filter(kept, os.listxattr(folder)):
+        os.removexattr(folder, name)
+    os.chown(folder, os.geteuid(), os.getegid())
+    folder.chmod(0o755)

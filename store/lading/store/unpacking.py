@@ -55,15 +55,15 @@ def _unpack_layer(
     key = f"{TEMPORARY}{secrets.token_hex(8)}"
     snapshots.prepare(key, parent)
     try:
-        target = snapshots.upper(key)
+        below = None
         if parent is not None:
-            target = snapshots.merged(key)
-            snapshots.mount(key, target)
+            below = snapshots.merged(key)
+            snapshots.mount(parent, below, readonly=True)
         try:
-            apply_layer(blobs, layer, diff_id, target, progress=progress)
+            apply_layer(blobs, layer, diff_id, snapshots.upper(key), below=below, progress=progress)
         finally:
-            if parent is not None:
-                unmount(target)
+            if below is not None:
+                unmount(below)
         snapshots.commit(key, name)
     except BaseException:
         snapshots.remove(key)

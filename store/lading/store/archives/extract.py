@@ -2,10 +2,8 @@
 
 Every parent folder is opened by `openat2` with RESOLVE_IN_ROOT: a symlink in the way, of this archive or of a
 layer below, is followed inside the root and cannot lead out of it, whoever changes what meanwhile. The last
-component is never followed. A folder meets a folder; anything else that is in the way is replaced.
-
-With whiteouts, a layer is applied to the *mounted* view of what is below it, so that removing is what it says,
-and the snapshot's own folder ends up with what overlayfs makes of that.
+component is never followed. A folder meets a folder; anything else that is in the way is replaced. The folder itself
+stays as it is, whatever the archive says of it.
 """
 
 from __future__ import annotations
@@ -20,6 +18,7 @@ from typing import Final
 
 from lading.store.archives.compression import Source
 from lading.store.archives.reader import Limits, Member, read_tar
+from lading.store.archives.whiteouts import METADATA, OPAQUE_NAME, PREFIX, Whiteouts, is_whiteout
 from lading.store.errors import DocumentError, MachineError
 from lading.store.kernel import IN_ROOT, openat2
 from lading.store.removal import remove
@@ -28,8 +27,6 @@ from lading.store.trees import kept
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES: Final = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.S_IFIFO}
-_WHITEOUT: Final = b".wh."
-_OPAQUE: Final = b".wh..wh..opq"
 _MAX_OPEN: Final = 256
 _MACHINES: Final = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EPERM, errno.EACCES, errno.EMFILE, errno.ENFILE),
@@ -50,23 +47,38 @@ def extract(
     target: Path,
     what: str,
     *,
-    whiteouts: bool = False,
     owner: Callable[[int, int], tuple[int, int]] | None = None,
     limits: Limits | None = None,
 ) -> Extracted:
     """Unpacks an uncompressed archive below `target`, which exists, and reads `source` to its end.
 
-    With `whiteouts`, ``.wh.`` names remove what is there. `owner` maps an archive's uid and gid to those given to
-    what is unpacked. Raises `DocumentError`, leaving what was unpacked until then.
+    `owner` maps an archive's uid and gid to those given to what is unpacked. Raises `DocumentError`, leaving what
+    was unpacked until then.
     """
     root = os.open(target, _FOLDER)
     try:
-        work = _Extraction(root, what, whiteouts, owner, limits or Limits())
-        for member in read_tar(source, what, limits):
-            work.apply(member)
-        return work.finish()
+        return _all(_Extraction(root, what, None, owner, limits or Limits()), source, what, limits)
     finally:
         os.close(root)
+
+
+def extract_layer(
+    source: Source, target: Path, what: str, *, below: Path | None = None, limits: Limits | None = None
+) -> Extracted:
+    """As `extract`, of a layer into an empty folder: ``.wh.`` names remove what the mounted view `below` shows."""
+    root = os.open(target, _FOLDER)
+    whiteouts = Whiteouts(root, below, what)
+    try:
+        return _all(_Extraction(root, what, whiteouts, None, limits or Limits()), source, what, limits)
+    finally:
+        whiteouts.close()
+        os.close(root)
+
+
+def _all(work: _Extraction, source: Source, what: str, limits: Limits | None) -> Extracted:
+    for member in read_tar(source, what, limits):
+        work.apply(member)
+    return work.finish()
 
 
 class _Extraction:
@@ -74,7 +86,7 @@ class _Extraction:
         self,
         root: int,
         what: str,
-        whiteouts: bool,
+        whiteouts: Whiteouts | None,
         owner: Callable[[int, int], tuple[int, int]] | None,
         limits: Limits,
     ) -> None:
@@ -86,9 +98,7 @@ class _Extraction:
         self._me = (os.geteuid(), os.getegid())
         self._open: dict[bytes, int] = {}
         self._folders: dict[bytes, Member] = {}
-        self._made: set[bytes] = set()
-        self._holding: set[bytes] = set()  # folders that something made here is below
-        self._touched: set[bytes] = set()  # folders that something was taken out of
+        self._holding: set[bytes] = set()  # folders that something was put into
         self._stale = False
         self._count = 0
         self._size = 0
@@ -106,25 +116,28 @@ class _Extraction:
         if self._owner is not None:
             entry.uid, entry.gid = self._owner(entry.uid, entry.gid)
         if not entry.path:
-            if entry.kind == "directory":
-                self._folders[b""] = member
             return
         folder, _, name = entry.path.rpartition(b"/")
-        if self._whiteouts and _WHITEOUT in folder and b"/" + _WHITEOUT in b"/" + folder:
-            raise DocumentError(f"{self._what}: {os.fsdecode(entry.path)!r}: below a name that removes something")
         try:
-            if self._whiteouts and name.startswith(_WHITEOUT):
-                self._touched.add(folder)
-                self._whiteout(folder, name)
+            if self._whiteouts and name.startswith(PREFIX):
+                self._whiteout(self._whiteouts, folder, name)
             else:
                 self._place(member, self._folder(folder), name)
                 self._remember(entry.path, folder)
         except OSError as error:
             raise self._trouble(error, entry.path) from error
 
+    def _whiteout(self, whiteouts: Whiteouts, folder: bytes, name: bytes) -> None:
+        if name.startswith(METADATA) and name != OPAQUE_NAME:
+            return
+        try:
+            where = self._folder(folder)
+        except NotADirectoryError:
+            return  # below a name that this layer removes
+        whiteouts.apply(where, name)
+        self._remember(folder + b"/" + name, folder)
+
     def _remember(self, path: bytes, folder: bytes) -> None:
-        if self._whiteouts:
-            self._made.add(path)
         self._names += len(path)
         while folder not in self._holding:
             self._holding.add(folder)
@@ -145,7 +158,9 @@ class _Extraction:
         One that the archive does not mention gets the archive's latest time, so that unpacking twice gives the same.
         """
         try:
-            for path in (self._touched | self._holding) - self._folders.keys():
+            if self._whiteouts:
+                self._whiteouts.finish()
+            for path in self._holding - self._folders.keys():
                 self._finish_folder(path, None)
             for path in sorted(self._folders, reverse=True):
                 self._finish_folder(path, self._folders[path])
@@ -167,13 +182,13 @@ class _Extraction:
             if member is None:
                 os.utime(folder, ns=(self._latest, self._latest))
                 return
-            if path and not stat.S_ISDIR(self._lstat(path).st_mode):
+            if not stat.S_ISDIR(self._lstat(path).st_mode):
                 return  # a later entry replaced it by a link to a folder
         except (FileNotFoundError, NotADirectoryError):
             return
         for key in os.listxattr(folder):
             if kept(key) and all(key != name for name, _ in member.entry.xattrs):
-                os.removexattr(folder, key)  # of the folder of a layer below
+                os.removexattr(folder, key)  # of a folder that was there, or of one below
         self._dress(folder, member)
 
     def _lstat(self, path: bytes) -> os.stat_result:
@@ -247,7 +262,10 @@ class _Extraction:
         where, _, base = target.rpartition(b"/")
         if not base:
             raise DocumentError(f"{self._what}: a hard link to {target!r}")
-        os.link(base, name, src_dir_fd=self._folder(where, make=False), dst_dir_fd=folder, follow_symlinks=False)
+        source = self._folder(where, make=False)
+        if is_whiteout(os.stat(base, dir_fd=source, follow_symlinks=False)):
+            raise DocumentError(f"{self._what}: a hard link to {target!r}, which is removed")
+        os.link(base, name, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
 
     # Folders
 
@@ -272,6 +290,8 @@ class _Extraction:
                 found = openat2(self._root, path, _FOLDER, IN_ROOT)
                 os.fchown(found, *self._me)
                 os.fchmod(found, 0o755)  # whatever the umask and the folder above
+                if self._whiteouts:
+                    self._whiteouts.adopt(found)
             self._open[path] = found
         return found
 
@@ -280,46 +300,6 @@ class _Extraction:
             os.close(file)
         self._open.clear()
         self._stale = False
-
-    # Removal
-
-    def _whiteout(self, folder: bytes, name: bytes) -> None:
-        try:
-            where = self._folder(folder, make=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return  # nothing is below, so there is nothing to remove
-        if name == _OPAQUE:
-            for child in os.listdir(where):
-                self._remove_older(where, folder, os.fsencode(child))
-            return
-        hidden = name.removeprefix(_WHITEOUT)
-        if hidden in (b"", b".", b"..") or hidden.startswith(_WHITEOUT):
-            raise DocumentError(f"{self._what}: {os.fsdecode(folder + b'/' + name)!r}: not a name that can be removed")
-        self._remove_older(where, folder, hidden)
-
-    def _remove_older(self, where: int, folder: bytes, name: bytes) -> None:
-        """Removes what layers below put there; what this layer itself brought stays."""
-        pending = [folder + b"/" + name if folder else name]
-        if self._is_older(pending[0]):
-            self._remove(where, name)
-            return
-        while pending:
-            path = pending.pop()
-            try:
-                inside = openat2(self._root, path, _FOLDER | os.O_NOFOLLOW, IN_ROOT)
-            except OSError:
-                continue
-            try:
-                for child in map(os.fsencode, os.listdir(inside)):
-                    if self._is_older(path + b"/" + child):
-                        self._remove(inside, child)
-                    else:
-                        pending.append(path + b"/" + child)
-            finally:
-                os.close(inside)
-
-    def _is_older(self, path: bytes) -> bool:
-        return path not in self._made and path not in self._holding
 
     def _remove(self, folder: int, name: bytes) -> None:
         remove(folder, name)

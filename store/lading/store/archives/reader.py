@@ -1,8 +1,8 @@
 """Reading tar archives that nobody vouches for: ustar, PAX and GNU names, strictly and within bounds.
 
 Sparse files (GNU and PAX) and vendor types are refused: nobody's layers use them, and their sizes lie. Global PAX
-headers are passed over, as docker does. What comes out has a normalised path: no leading ``/`` or ``./``, no
-``..``; the root folder is b"".
+headers are passed over, as docker does. What comes out has a normalised path: no leading ``/`` or ``./``, ``..``
+taken from the words before it, never from the folders there are; the root folder is b"".
 """
 
 from __future__ import annotations
@@ -288,10 +288,13 @@ class _Reader:
         limits = self._limits
         if not _ODD.search(name) and len(name) <= limits.path and name.count(b"/") < limits.depth:
             return name.rstrip(b"/")
-        parts = [part for part in name.split(b"/") if part not in (b"", b".")]
-        if b".." in parts:
-            raise DocumentError(f"{self._what}: {name!r}: leads out of the archive's root")
-        if b"\0" in name or len(name) > limits.path or any(len(part) > 255 for part in parts):
+        parts: list[bytes] = []
+        for part in name.split(b"/"):
+            if part == b"..":
+                del parts[-1:]  # as everybody has it: what leads out of the root is cut off
+            elif part not in (b"", b"."):
+                parts.append(part)
+        if b"\0" in name or len(name) > limits.path or any(len(part) > _longest(part) for part in parts):
             raise DocumentError(f"{self._what}: a name that no file system takes: {name[:80]!r}")
         if len(parts) > limits.depth:
             raise DocumentError(f"{self._what}: a name of more than {limits.depth} parts: {name[:80]!r}")
@@ -300,6 +303,11 @@ class _Reader:
 
 def _nothing() -> Iterator[bytes]:
     return iter(())
+
+
+def _longest(part: bytes) -> int:
+    """The bytes of a name; that of a removal is four longer than what it removes."""
+    return 259 if part.startswith(b".wh.") else 255
 
 
 def _name(header: bytes) -> bytes:

@@ -1,0 +1,189 @@
+"""A layer is unpacked by itself, as containerd and containers/storage do: one digest is one tree everywhere.
+
+The trees below are what BuildKit 0.34 and podman 4.3 made of the same layers. Where the two differ it is said.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lading.store import exchange
+from lading.store.blobs import write_blob
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.documents import CONFIG, LAYER, Manifest
+from lading.store.errors import DocumentError
+from lading.store.store import Store
+from lading.store.unpacking import unpack
+from suites.changes import shown
+from suites.containers_storage import ContainersStorage, containers_storage
+from suites.images import put_manifest
+from suites.machine import needs
+
+pytestmark = needs("root", "overlay")
+
+KINDS = {"/": tarfile.DIRTYPE, "->": tarfile.SYMTYPE, "=>": tarfile.LNKTYPE}
+BELOW = ("w/d/a", "w/l -> /w/d", "t/ 1777 0", "t/x/ 700 5", "t/x/y", "f")
+KEPT = {"w": "/", "w/d": "/", "w/d/a": "", "w/l": "-> /w/d", "t": "/ 1777 0", "t/x": "/ 700 5", "t/x/y": "", "f": ""}
+
+
+def without(*names: str, **more: str) -> dict[str, str]:
+    """What is left of `KEPT`, and what came."""
+    return {name: what for name, what in {**KEPT, **more}.items() if name not in names}
+
+
+IMAGES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "below a link of the layer below": (("w/l/new",), KEPT | {"w/l": "/", "w/l/new": ""}),
+    "a removal below a link of the layer below": (("w/l/.wh.a",), KEPT | {"w/l": "/"}),
+    "a folder where a link was": (("w/l/",), KEPT | {"w/l": "/"}),
+    "folders that are not mentioned": (("t/x/z", "n/q"), KEPT | {"t/x/z": "", "n": "/", "n/q": ""}),
+    "the root's own entry": (("./ 700 1000", "n"), KEPT | {"n": ""}),
+    "all that the root holds": ((".wh..wh..opq", "n"), KEPT | {"n": ""}),
+    "all that a folder holds, said last": (("t/n", "t/.wh..wh..opq"), without("t/x", "t/x/y") | {"t/n": ""}),
+    "all that a folder holds, said first": (("t/.wh..wh..opq", "t/n"), without("t/x", "t/x/y") | {"t/n": ""}),
+    "within what is hidden": (("t/.wh..wh..opq", "t/.wh.x", "t/n"), without("t/x", "t/x/y") | {"t/n": ""}),
+    "a folder in place of a file": (("f/", "f/.wh..wh..opq", "f/n"), KEPT | {"f": "/", "f/n": ""}),
+    "a file in place of a folder": (("t",), without("t/x", "t/x/y") | {"t": ""}),
+    "removed and brought": ((".wh.f", "f"), KEPT),
+    "removed, and a folder again": (("t/ 1777 0", "t/.wh.x", "t/x/ 700 5", "t/x/n"), KEPT | {"t/x/n": ""}),
+    "removed, and below it": ((".wh.t", "t/.wh.x"), without("t", "t/x", "t/x/y")),
+    "what is not there": ((".wh.nope", "t/.wh.nope", "q/.wh.nope"), KEPT | {"q": "/"}),
+    "removed by an entry that is a folder": ((".wh.t/",), without("t", "t/x", "t/x/y")),
+    "a long name": (("n" * 255, "t/.wh." + "m" * 255), KEPT | {"n" * 255: ""}),
+    "metadata of AUFS": ((".wh..wh.plnk/", ".wh..wh.aufs", "t/.wh..wh.f", ".wh..wh.f"), KEPT),
+    "a link of the layer itself": (
+        ("t2/", "k -> t2", "k/n", "k/.wh.z"),
+        KEPT | {"t2": "/", "k": "-> t2", "t2/n": ""},
+    ),
+    "a link of the layer itself, and what it leads to below": (
+        ("t/ 1777 0", "k -> t", "k/.wh.x"),
+        without("t/x", "t/x/y") | {"k": "-> t"},
+    ),
+    "names that lead up": (("a/../b", "../c"), KEPT | {"b": "", "c": ""}),
+}
+REFUSED = {
+    "a hard link to the layer below": ("n => f",),
+    "a hard link to what is removed": (".wh.f", "n => f"),
+    "a hard link to a removal": (".wh.f", "n => .wh.f"),
+    "what the same layer brings": ("f", ".wh.f"),
+    "a folder that the same layer brings": ("t/x/n", "t/.wh.x"),
+    "no name": (".wh.",),
+    "the folder itself": ("t/.wh..",),
+    "the folder above": ("t/.wh...",),
+    "through a link to what only the layer below has": ("k -> t", "k/n"),
+}
+
+
+def archive(rows: tuple[str, ...]) -> bytes:
+    """Rows are ``PATH``, ``PATH/ MODE OWNER``, ``PATH -> TARGET`` and ``PATH => TARGET`` (a hard link)."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as out:
+        for row in rows:
+            name, *rest = row.split(" ")
+            info = tarfile.TarInfo(name)
+            info.mode = 0o644
+            if name.endswith("/"):
+                info.type, info.mode = tarfile.DIRTYPE, 0o755
+                if rest:
+                    info.mode, info.uid = int(rest[0], 8), int(rest[1])
+            elif rest:
+                info.type, info.linkname = KINDS[rest[0]], rest[1]
+            out.addfile(info)
+    return stream.getvalue()
+
+
+def listing(root: Path, *, modes: bool = True) -> dict[str, str]:
+    """What is there, in the words of `IMAGES`; names that the kernel lists and does not find are none."""
+    found: dict[str, str] = {}
+    for folder, folders, files in os.walk(root):
+        for name in folders + files:
+            path = Path(folder, name)
+            if not os.path.lexists(path):
+                continue
+            info = path.lstat()
+            what = ""
+            if stat.S_ISLNK(info.st_mode):
+                what = f"-> {os.readlink(path)}"
+            elif stat.S_ISDIR(info.st_mode):
+                mode = f"{stat.S_IMODE(info.st_mode):o} {info.st_uid}"
+                what = "/" if mode == "755 0" or not modes else f"/ {mode}"
+            found[str(path.relative_to(root))] = what
+    return found
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "root") as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def storage() -> Iterator[ContainersStorage]:
+    with containers_storage() as storage:
+        yield storage
+
+
+def image(store: Store, *layers: tuple[str, ...]) -> Descriptor:
+    blobs = [archive(rows) for rows in layers]
+    config = {
+        "os": "linux",
+        "architecture": "amd64",
+        "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(blob)) for blob in blobs]},
+    }
+    rows = [Descriptor(LAYER, write_blob(store.blobs, blob), len(blob)).json() for blob in blobs]
+    return put_manifest(store, json.dumps(config).encode(), CONFIG, rows)
+
+
+def unpacked(store: Store, descriptor: Descriptor) -> str:
+    manifest = store.document(descriptor)
+    assert isinstance(manifest, Manifest)
+    top = unpack(store.snapshots, store.blobs, manifest, store.config(manifest))
+    assert top is not None
+    return top
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_a_layer_is_unpacked_by_itself(store: Store, name: str) -> None:
+    layer, expected = IMAGES[name]
+    top = unpacked(store, image(store, BELOW, layer))
+    with shown(store, top) as view:
+        assert listing(view) == expected
+        assert set(os.listdir(view)) == {path for path in expected if "/" not in path}, "no name without a file"
+        info = view.stat()
+        assert (stat.S_IMODE(info.st_mode), info.st_uid) == (0o755, 0)
+    store.snapshots.check(top)
+
+
+@needs("podman")
+@pytest.mark.parametrize("name", IMAGES)
+def test_containers_storage_unpacks_the_same(
+    store: Store, storage: ContainersStorage, tmp_path: Path, name: str
+) -> None:
+    """But for modes of folders that a layer does not mention, which containerd alone takes from below, as we do."""
+    layer, expected = IMAGES[name]
+    descriptor = image(store, BELOW, layer)
+    exchange.write_layout(store, descriptor, tmp_path / "layout", ["localhost/x:latest"])
+    with storage.shown(f"oci:{tmp_path / 'layout'}:localhost/x:latest") as view:
+        theirs = listing(view, modes=False)
+    assert theirs == {path: what[:1] if what.startswith("/") else what for path, what in expected.items()}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_nobody_unpacks_is_refused(store: Store, name: str) -> None:
+    with pytest.raises(DocumentError):
+        unpacked(store, image(store, BELOW, REFUSED[name]))
+
+
+def test_the_first_layer_removes_nothing(store: Store) -> None:
+    top = unpacked(store, image(store, ("d/n", "d/.wh.x", "d/.wh..wh..opq", ".wh.y")))
+    with shown(store, top) as view:
+        assert listing(view) == {"d": "/", "d/n": ""}
+    assert os.listdir(store.snapshots.upper(top) / "d") == ["n"]
