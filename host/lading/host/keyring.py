@@ -9,6 +9,7 @@ from typing import Final
 
 from lading.store.errors import InputError
 from lading.store.private import private_folder
+from lading.store.store import own_root
 from lading.verify.keys import PrivateKey, PublicKey
 
 Password = Callable[[], bytes]
@@ -49,7 +50,7 @@ class Keyring:
         """Makes the pair, and `policy.yaml` where there is none. Raises `InputError` rather than overwrite a key."""
         self.check_absent()
         key = PrivateKey.generate()
-        private_folder(self._folder.parent)
+        own_root(self._folder.parent)
         private_folder(self._folder)
         write_new(self.private_file, key.write(password), 0o600)
         write_new(self.public_file, key.public.pem, 0o644)

@@ -9,17 +9,37 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from lading.store.errors import MachineError
+from lading.store.errors import InputError, MachineError
 from lading.store.files import machine_errors
 
 _MODE: Final = 0o700
+_OF_NOBODY: Final = {"lost+found"}
 _MAX_LINKS: Final = 40
 _PLACE: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _HINT: Final = "it holds what only its owner may see: name another folder, or chown this one if it is yours"
+
+
+def claim(path: Path, marks: Collection[str], what: str) -> None:
+    """Lets `path` be a folder of Lading's: one that is missing, is empty, or bears one of the `marks` already.
+
+    Whatever else lies in such a folder may be closed to others, or deleted. Raises `InputError`.
+    """
+    hint = f"name an empty folder, or one that is {what} already"
+    with machine_errors(path):
+        if not path.exists():
+            return
+        if path.samefile("/"):
+            raise InputError(f"{path}: the root of the file system cannot be {what}", hint=hint)
+        names = set(os.listdir(path)) - _OF_NOBODY
+    parts = tuple(f".{mark}." for mark in marks)  # of a mark whose writer was killed
+    found = {name for name in names if not name.startswith(parts)}
+    if found and not found & set(marks):
+        raise InputError(f"{path}: holds other things than {what} would", hint=hint)
 
 
 def private_folder(path: Path) -> Path:

@@ -34,12 +34,14 @@ from lading.store.documents import (
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.files import FileBlobs, machine_errors, write_atomically
 from lading.store.index import Index as Database
-from lading.store.private import private_folder
+from lading.store.private import claim, private_folder
 
 if TYPE_CHECKING:
     from lading.store.seals import BlobSeals
     from lading.store.snapshots import OverlaySnapshots
 
+_MARKS: Final = ("index.db", "keys", "policy.yaml", "trust", "registry")
+"""One of them is in every root, whatever was done there first."""
 _LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _LEGACY_SUFFIXES: Final = (".sig", ".att")
 _GIVEN_UP: Final = (
@@ -81,13 +83,14 @@ class Store:
 
     @classmethod
     def open(cls, root: Path) -> Store:
-        """Opens the store at `root`, making it where there is none. Raises `MachineError`."""
+        """Opens the store at `root`, making it where there is none. Raises `MachineError`, and `InputError` where
+        `root` holds something else."""
+        own_root(root)
+        store = cls(root, Database(root / "index.db"))
         with machine_errors(root):
-            private_folder(root)
             if not (root / "oci-layout").exists():
                 private_folder(root / "blobs")
                 write_atomically(root / "oci-layout", _LAYOUT)
-        store = cls(root, Database(root / "index.db"))
         store._catch_up()
         return store
 
@@ -386,6 +389,12 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         self.close()
+
+
+def own_root(root: Path) -> Path:
+    """Makes the root folder, closed to other users. Raises `InputError` for a folder that holds something else."""
+    claim(root, _MARKS, "a root of Lading's")
+    return private_folder(root)
 
 
 def _flock(file: int, kind: int) -> bool:

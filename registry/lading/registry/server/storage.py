@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import threading
 from collections import OrderedDict
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from lading.registry.server.catalog import Catalog
 from lading.registry.server.uploads import Uploads
 from lading.store.blobs import read_blob
 from lading.store.digests import Digest
 from lading.store.errors import InputError
-from lading.store.files import FileBlobs, machine_errors
-from lading.store.private import private_folder
+from lading.store.files import FileBlobs, machine_errors, write_atomically
+from lading.store.private import claim, private_folder
 
+_MARK: Final = "lading-registry"
+_TEXT: Final = b"What lies in this folder belongs to `lading registry serve`, which deletes what nobody refers to.\n"
 _REMEMBERED: Final = 512
 _REMEMBERED_SIZE: Final = 64 * 1024
 
@@ -25,8 +30,12 @@ class Storage:
     """Content below one folder, which no other server may use meanwhile. Raises `InputError`, `MachineError`."""
 
     def __init__(self, folder: Path) -> None:
+        _claim(folder)
         with machine_errors(folder):
-            for place in (folder, folder / "uploads", folder / "blobs"):
+            private_folder(folder)
+            if not (folder / _MARK).exists():
+                write_atomically(folder / _MARK, _TEXT)
+            for place in (folder / "uploads", folder / "blobs"):
                 private_folder(place)
             self._held = _hold(folder)
         self.blobs = FileBlobs(folder)
@@ -60,6 +69,24 @@ class Storage:
         """Closes the database, and lets another server in."""
         self.catalog.close()
         os.close(self._held)
+
+
+def _claim(folder: Path) -> None:
+    """Raises `InputError` for a folder that holds something else: what nobody refers to is deleted here."""
+    if (folder / "index.db").exists():
+        raise InputError(f"{folder}: is a root of Lading's own", hint="a registry keeps its content in another folder")
+    claim(folder, [_MARK, "registry.db"] if _is_ours(folder / "registry.db") else [_MARK], "a registry's storage")
+
+
+def _is_ours(database: Path) -> bool:
+    """Whether a server of before the mark was there made it."""
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection,
+    ):
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return {"blob", "manifest", "part", "tag", "upload"} <= tables
+    return False
 
 
 def _hold(folder: Path) -> int:
