@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from lading.runtime import logs
 from lading.runtime.crun import StartError
 from lading.runtime.execs import ExecOptions
-from lading.runtime.options import Streams
+from lading.runtime.options import Nobody, Streams
 from lading.store.errors import InputError, UsageError
 from suites.executor_images import Harbour
 from suites.machine import needs
@@ -263,19 +264,24 @@ class TestTerminal:
     def test_signals_are_passed_on(self, harbour: Harbour) -> None:
         from lading.runtime.options import RunOptions
 
-        reader, writer = os.pipe()
-        _ = harbour.busybox
         out = (harbour.root.parent / "out").open("w+b")
 
-        def send() -> None:
-            until(lambda: b"ready" in (harbour.root.parent / "out").read_bytes())
-            os.write(writer, bytes([signal.SIGTERM]))
+        class Caller(Nobody):
+            """It is told to end as soon as the container is ready."""
 
-        thread = threading.Thread(target=send)
-        thread.start()
+            @contextmanager
+            def lend(self, receiver: Callable[[int], None]) -> Generator[None, None, None]:
+                thread = threading.Thread(target=self.send, args=(receiver,))
+                thread.start()
+                yield
+                thread.join()
+
+            def send(self, receiver: Callable[[int], None]) -> None:
+                until(lambda: b"ready" in (harbour.root.parent / "out").read_bytes())
+                receiver(signal.SIGTERM)
+
         options = RunOptions("busybox", FOREVER, network="none", remove=True)
-        ran = harbour.runtime.run(harbour.verdict(), options, Streams(None, out.fileno(), 2, signals=reader))
-        thread.join()
+        ran = harbour.runtime.run(harbour.verdict(), options, Streams(None, out.fileno(), 2, Caller()))
         assert ran.exit_code == 5
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lading.cli.progress import Form
-from lading.store.errors import UsageError
+from lading.store.errors import InputError, UsageError
 
 TlsVerify = Annotated[
     str | None,
@@ -61,6 +61,12 @@ def environment(words: list[str] | None, outside: dict[str, str]) -> tuple[str, 
         elif word in outside:
             found.append(f"{word}={outside[word]}")
     return tuple(found)
+
+
+def require_terminal() -> None:
+    """Raises `InputError`, as docker does, where -i and -t are given and there is no terminal."""
+    if not sys.stdin.isatty():
+        raise InputError("the input device is not a terminal", hint="leave -i or -t out, or call from a terminal")
 
 
 def read_input(path: str, what: str, limit: int) -> bytes:

@@ -6,12 +6,13 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 
 from lading.store.errors import LadingError, UsageError
 
-_OF_THE_COMMAND = (126, 127)
-"""Exit codes that say what is wrong with the command in a container, not with lading."""
+_OF_THE_COMMAND = (126, 127, 129, 141)
+"""Exit codes that say what is wrong with the command in a container, or that its caller is gone."""
 
 _VALUED = ("--root", "--color")
 """Global options that a value follows."""
@@ -27,9 +28,12 @@ def main() -> None:
     code = call(sys.argv[1:])
     try:
         sys.stdout.flush()
-        sys.stderr.flush()
     except BrokenPipeError:
         code = 141
+    except OSError as error:
+        code = code or _fail(sys.argv[1:], LadingError(f"standard output: {error.strerror}"), 1)
+    with suppress(OSError):
+        sys.stderr.flush()
     os._exit(code)
 
 
@@ -96,7 +100,9 @@ def _fail(arguments: Sequence[str], error: LadingError, code: int) -> int:
     from lading.cli.output import Output  # noqa: PLC0415
     from lading.cli.table import entry_of  # noqa: PLC0415
 
-    Output(_color(arguments), os.environ).error(error)
+    # A terminal that was closed, or a full disk, hears nothing; the exit code still tells.
+    with suppress(OSError):
+        Output(_color(arguments), os.environ).error(error)
     entry = entry_of(_words(arguments))
     if entry is None or entry.failure is None or code in _OF_THE_COMMAND:
         return code

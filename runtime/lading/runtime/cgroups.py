@@ -8,6 +8,7 @@ a v1 hierarchy of its own. Containers live in the subtree ``/lading``, one group
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
@@ -87,12 +88,27 @@ class Cgroups:
         The first move of a process between groups after a pause waits for a grace period of the kernel, about 10 ms;
         those that follow soon do not. Called from a thread, the wait overlaps with other work.
         """
+        for folder, path in self._memberships():
+            _try_write(folder / path.lstrip("/") / "cgroup.procs", str(os.getpid()))
+            return
+
+    def free(self, process: int) -> None:
+        """Moves a child of ours out of every group that we are in, to the root of that hierarchy.
+
+        Where this machine is itself a container whose groups were handed out, it stays where it is.
+        """
+        for folder, path in self._memberships():
+            if path != "/":
+                _try_write(folder / "cgroup.procs", str(process))
+
+    def _memberships(self) -> Iterator[tuple[Path, str]]:
+        """The hierarchies that are mounted, and this process's group in each."""
         for line in _read(Path("/proc/self/cgroup")).splitlines():
             number, controllers, path = line.split(":", 2)
-            folder = self.root if self.mode == "unified" else self.root / (controllers or "unified")
-            if (number == "0") == (self.mode == "unified") and "=" not in controllers:
-                _try_write(folder / path.lstrip("/") / "cgroup.procs", str(os.getpid()))
-                return
+            name = "unified" if number == "0" else controllers.removeprefix("name=")
+            folder = self.root if self.mode == "unified" else self.root / name
+            if (number == "0" or self.mode != "unified") and (folder / "cgroup.procs").exists():
+                yield folder, path
 
     def path_of(self, container: str) -> str:
         """The ``cgroupsPath`` of a container."""

@@ -8,14 +8,14 @@ from typing import cast
 from lading.runtime import networks
 from lading.runtime.intent import Intent
 from lading.runtime.options import RunOptions
-from lading.runtime.spec import Plan
+from lading.runtime.spec import DEFAULT_PATH, merged
 from lading.runtime.state import Container
 from lading.store.documents import ImageConfig
 
 Document = dict[str, object]
 
 
-def config(options: RunOptions, intent: Intent, plan: Plan, image: ImageConfig) -> Document:
+def config(options: RunOptions, intent: Intent, image: ImageConfig) -> Document:
     """`Config`."""
     ports = {f"{port.container_port}/{port.protocol}": Document() for port in options.publish}
     exposed = {port if "/" in port else f"{port}/tcp": Document() for port in image.exposed_ports}
@@ -27,7 +27,7 @@ def config(options: RunOptions, intent: Intent, plan: Plan, image: ImageConfig) 
         "AttachStderr": not options.detach,
         "Tty": options.tty,
         "OpenStdin": options.interactive,
-        "Env": list(plan.env),
+        "Env": list(merged(DEFAULT_PATH, *image.env, *options.env)),
         "Entrypoint": list(intent.entrypoint) or None,
         "Cmd": list(intent.cmd),
         "Image": options.image,

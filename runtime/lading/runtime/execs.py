@@ -1,9 +1,14 @@
-"""A further process in a running container, started by the OCI runtime itself on the caller's own streams."""
+"""A further process in a running container, started by the OCI runtime itself, with streams of its own."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, cast
 
@@ -11,11 +16,16 @@ from lading.runtime import capabilities, processes, users
 from lading.runtime.crun import ENV, start_error
 from lading.runtime.lifecycle import Lifecycle
 from lading.runtime.options import Streams, absolute
+from lading.runtime.pipes import Console, Ends, Piped, Terminal, resize
+from lading.runtime.records import remove_folder
+from lading.runtime.relay import LostError, Relay
 from lading.runtime.spec import Plan, environment
 from lading.runtime.state import Container
 from lading.store.errors import InputError, UsageError
 from lading.store.fastclass import dataclass
 
+_PATIENCE: Final = 5.0
+"""Seconds that a runtime may take until it has begun a process."""
 _FAILED: Final = (1, 125, 126, 127, 255)
 """What the runtimes exit with when they could not start the process; a process may exit so as well."""
 
@@ -36,7 +46,8 @@ class ExecOptions:
 def execute(life: Lifecycle, record: Container, options: ExecOptions, streams: Streams) -> int:
     """Runs a command to its end, or with `detach` only starts it; its exit code, 0 for the latter.
 
-    Raises `InputError` unless the container runs, `StartError` for a command that cannot be started.
+    Raises `InputError` unless the container runs, `StartError` for a command that cannot be started, `LostError`
+    where the caller cannot be told any more.
     """
     if record.status != "running" or record.process is None:
         raise InputError(f"container {record.name} is not running")
@@ -46,11 +57,13 @@ def execute(life: Lifecycle, record: Container, options: ExecOptions, streams: S
     folder.mkdir(mode=0o700)
     try:
         (folder / "process.json").write_text(json.dumps(_process(record, options, streams)))
-        return _run(life, record, options, streams, folder)
+        code = _Exec(life, record, options, streams, folder).run()
+        text = _read(folder / "errors") if code in _FAILED else ""
     finally:
-        for name in ("process.json", "errors"):
-            (folder / name).unlink(missing_ok=True)
-        folder.rmdir()
+        remove_folder(folder)
+    if text:
+        raise start_error(text, options.command[0])
+    return code
 
 
 def _process(record: Container, options: ExecOptions, streams: Streams) -> dict[str, object]:
@@ -65,7 +78,13 @@ def _process(record: Container, options: ExecOptions, streams: Streams) -> dict[
     plan = Plan(
         rootfs=Path(),
         args=options.command,
-        env=environment(options.env, _words(config.get("Env")), hostname=record.short, home=user.home, tty=options.tty),
+        env=environment(
+            options.env,
+            _words(config.get("Env")),
+            hostname=str(config.get("Hostname") or record.short),
+            home=user.home,
+            tty=options.tty,
+        ),
         cwd=absolute(workdir, "--workdir"),
         user=user,
         hostname="",
@@ -79,25 +98,108 @@ def _process(record: Container, options: ExecOptions, streams: Streams) -> dict[
     return plan.process()
 
 
-def _run(life: Lifecycle, record: Container, options: ExecOptions, streams: Streams, folder: Path) -> int:
-    words = ["--log", str(folder / "errors"), "exec", "--process", str(folder / "process.json")]
-    words += ["--detach"] * options.detach + ["--tty"] * (options.tty and not options.detach)
-    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    try:
-        inherited = options.interactive and not options.detach and streams.stdin is not None
-        stdin = streams.stdin if inherited and streams.stdin is not None else null
-        output, errors = (null, null) if options.detach else (streams.stdout, streams.stderr)
-        pid = processes.spawn(life.oci.argv(*words, record.id), ENV, keep={0: stdin, 1: output, 2: errors})
-    finally:
-        os.close(null)
-    code = processes.wait(pid)
-    text = _errors(folder / "errors") if code in _FAILED else ""
-    if text:
-        raise start_error(text, options.command[0])
-    return code
+class _Exec:
+    """One call of the OCI runtime. It passes on the signals that it gets, and ends with the process's exit code."""
+
+    def __init__(
+        self, life: Lifecycle, record: Container, options: ExecOptions, streams: Streams, folder: Path
+    ) -> None:
+        words = ["--log", str(folder / "errors"), "exec", "--process", str(folder / "process.json")]
+        self._argv = life.oci.argv(*words, "--pid-file", str(folder / "pid"))
+        self._container = record.id
+        self._options = options
+        self._streams = streams
+        self._folder = folder
+        self._pid = 0
+        self._leader: int | None = None
+        self._session: Relay | None = None
+
+    def run(self) -> int:
+        if self._options.detach:
+            return self._detached()
+        with self._streams.caller.lend(self._signal):
+            return self._terminal() if self._options.tty else self._piped()
+
+    def _detached(self) -> int:
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            return processes.wait(self._spawn("--detach", keep=dict.fromkeys((0, 1, 2), null)))
+        finally:
+            os.close(null)
+
+    def _piped(self) -> int:
+        ends = Ends(stdin=self._options.interactive)
+        try:
+            self._pid = self._spawn(keep=ends.theirs)
+            ends.started()
+            return self._follow(lambda process: Piped(ends, process, self._streams))
+        finally:
+            ends.close()
+
+    def _terminal(self) -> int:
+        console = Console(self._folder)
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            keep = dict.fromkeys((0, 1, 2), null)
+            self._pid = self._spawn("--tty", "--console-socket", console.path, keep=keep)
+            return self._follow(lambda process: self._at_terminal(console, process))
+        finally:
+            os.close(null)
+            console.close()
+            if self._leader is not None:
+                os.close(self._leader)
+
+    def _at_terminal(self, console: Console, process: int) -> Relay | None:
+        self._leader = console.leader(process)
+        if self._leader is None:
+            return None
+        self._resize(self._leader)
+        return Terminal(self._leader, process, self._streams, stdin=self._options.interactive)
+
+    def _spawn(self, *words: str, keep: Mapping[int, int]) -> int:
+        return processes.spawn([*self._argv, *words, self._container], ENV, keep=keep)
+
+    def _follow(self, session: Callable[[int], Relay | None]) -> int:
+        """The exit code, once the session is over. Whatever else ends it ends the process too."""
+        process = os.pidfd_open(self._pid)
+        try:
+            self._session = session(process)
+            if self._session:
+                self._session.run()
+        except BaseException:
+            self._kill()
+            raise
+        finally:
+            os.close(process)
+            pid, self._pid = self._pid, 0
+            code = processes.wait(pid)
+        return code
+
+    def _kill(self) -> None:
+        """Ends the process inside, with which its runtime ends; where none was begun after a while, the runtime."""
+        until = time.monotonic() + _PATIENCE
+        while not (inside := _read(self._folder / "pid").strip()).isdigit() and time.monotonic() < until:
+            if not processes.Process.of(self._pid):
+                return
+            time.sleep(0.001)
+        with suppress(OSError):
+            os.kill(int(inside) if inside.isdigit() else self._pid, signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        if number == signal.SIGWINCH and self._leader is not None:
+            self._resize(self._leader)
+        elif self._pid:
+            with suppress(OSError):
+                os.kill(self._pid, number)
+        if number == signal.SIGHUP and self._session and self._session.hung_up():
+            raise LostError(errno.EIO, "the terminal")
+
+    def _resize(self, leader: int) -> None:
+        if self._streams.size:
+            resize(leader, *self._streams.size())
 
 
-def _errors(file: Path) -> str:
+def _read(file: Path) -> str:
     try:
         return file.read_text(errors="replace")
     except OSError:

@@ -15,8 +15,8 @@ from lading.runtime import capabilities, describe, etc, naming, networks, users
 from lading.runtime.intent import Intent
 from lading.runtime.judged import Image
 from lading.runtime.lifecycle import Lifecycle
-from lading.runtime.monitor import Conmon, Monitored
-from lading.runtime.options import RunOptions
+from lading.runtime.monitor import Conmon, Log, Monitored
+from lading.runtime.options import RunOptions, Streams
 from lading.runtime.processes import find
 from lading.runtime.rootfs import Stubs, make_folder
 from lading.runtime.spec import Mount, Plan, bind, environment, mount
@@ -40,14 +40,14 @@ class Launch:
         *,
         verdict: Mapping[str, object],
         held: tuple[Digest, ...],
-        size: tuple[int, int] | None,
+        streams: Streams,
     ) -> None:
         self.life = life
         self.image = image
         self.options = options
         self.verdict = verdict
         self.held = held
-        self.size = size
+        self.streams = streams
         self._owner: int | None = None
 
     @contextmanager
@@ -123,14 +123,22 @@ class Launch:
         plan = self._plan(record, intent, placed, rootfs, netns)
         record = replace(
             record,
-            config=describe.config(self.options, intent, plan, self.image.config),
+            config=describe.config(self.options, intent, self.image.config),
             host_config=describe.host_config(self.options),
         )
         self._bundle(record, plan)
-        monitored = self._monitor(record, plan)
-        record = replace(record, status="created", process=monitored.process, monitor=monitored.monitor)
-        self.life.records.write(record)
-        return Created(self.life, record, intent.args[0])
+        return Created(self.life, self._monitored(record, plan), intent.args[0])
+
+    def _monitored(self, record: Container, plan: Plan) -> Container:
+        """Left half-way, this would be a container that is made after its folder was taken away."""
+        self.streams.caller.hold()
+        try:
+            monitored = self._monitor(record, plan)
+            record = replace(record, status="created", process=monitored.process, monitor=monitored.monitor)
+            self.life.records.write(record)
+        finally:
+            self.streams.caller.release()
+        return record
 
     def _hostname(self, record: Container) -> str:
         return os.uname().nodename if self.options.network == "host" else record.short
@@ -184,7 +192,7 @@ class Launch:
             capabilities=capabilities.resolve(options.cap_add, options.cap_drop),
             readonly=options.readonly,
             terminal=options.tty,
-            size=self.size,
+            size=self.streams.size() if self.streams.size else None,
             filters=self.life.config.run_dir / "filters",
             mounts=[_settled(item, rootfs) for item in self._mounts(record, placed)],
         )
@@ -221,8 +229,9 @@ class Launch:
             name=record.name,
             bundle=bundle,
             sockets=self.life.config.run_dir,
-            log=self.life.records.folder(record.id) / "log",
+            log=Log(self.life.records.folder(record.id), "log", self.options.log_limit),
             exit_command=exit_command(self.life, record.id),
+            cgroups=self.life.cgroups,
         )
         options = self.options
         return conmon.start(

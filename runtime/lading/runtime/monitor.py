@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from lading.runtime import processes
+from lading.runtime.cgroups import Cgroups
 from lading.runtime.crun import ENV, Runtime, start_error
 from lading.store.errors import MachineError
 from lading.store.strict import Fields, parse
 
 _SYNC: Final = 3
+_START: Final = 4
+_LOGS: Final = "logs"
 
 Exit = tuple[str, ...]
 
@@ -27,6 +31,15 @@ class Monitored(NamedTuple):
 
     process: processes.Process
     monitor: processes.Process
+
+
+class Log(NamedTuple):
+    """Where the monitor writes a container's output, and how many bytes it may hold (0: any number) before it is
+    begun anew. The folder is reached by a link, for conmon takes no colon in a path and replaces the file by name."""
+
+    folder: Path
+    name: str
+    limit: int
 
 
 class Conmon:
@@ -44,8 +57,9 @@ class Conmon:
         name: str,
         bundle: Path,
         sockets: Path,
-        log: Path,
+        log: Log,
         exit_command: Exit,
+        cgroups: Cgroups,
     ) -> None:
         self.path = path
         self.runtime = runtime
@@ -55,23 +69,27 @@ class Conmon:
         self.sockets = sockets
         self.log = log
         self.exit_command = exit_command
+        self.cgroups = cgroups
 
     def start(self, *, stdin: bool, tty: bool, keep_stdin: bool, durable: bool, program: str) -> Monitored:
         """Creates the container under a new monitor. Raises `StartError`, `MachineError`."""
-        reading, writing = os.pipe2(os.O_CLOEXEC)
-        try:
-            os.symlink(self.log, self.bundle / "log")
+        argv = self._argv(stdin=stdin, tty=tty, keep_stdin=keep_stdin, durable=durable)
+        with ExitStack() as stack:
+            reading, writing = _pipe(stack)
+            waiting, going = _pipe(stack)
             errors = os.open(self.bundle / "conmon.err", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            stack.callback(os.close, errors)
             null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-            keep = {0: null, 1: null, 2: errors, _SYNC: writing}
-            env = {**ENV, "_OCI_SYNCPIPE": str(_SYNC), "TMPDIR": str(self.sockets)}
-            argv = self._argv(stdin=stdin, tty=tty, keep_stdin=keep_stdin, durable=durable)
+            stack.callback(os.close, null)
+            keep = {0: null, 1: null, 2: errors, _SYNC: writing, _START: waiting}
+            env = {**ENV, "_OCI_SYNCPIPE": str(_SYNC), "_OCI_STARTPIPE": str(_START), "TMPDIR": str(self.sockets)}
             # conmon leaves a file `oom` in its working folder, which would else be wherever the caller stands.
             pid = processes.spawn([processes.find("env"), f"--chdir={self.bundle}", *argv], env, keep=keep)
-        finally:
-            os.close(writing)
-        os.close(null)
-        os.close(errors)
+            # It waits for a byte before it starts anything: whatever ends the caller's group must not end it.
+            self.cgroups.free(pid)
+            with suppress(BrokenPipeError):
+                os.write(going, b"1")
+            reading = os.dup(reading)
         with open(reading, "rb") as sync:
             code = processes.wait(pid)
             answer = sync.readline(1 << 16)
@@ -92,18 +110,27 @@ class Conmon:
         return Monitored(process, monitor)
 
     def _argv(self, *, stdin: bool, tty: bool, keep_stdin: bool, durable: bool) -> list[str]:
-        log = f"k8s-file:{self.bundle / 'log'}"
+        os.symlink(self.log.folder, self.bundle / _LOGS)
+        log = f"k8s-file:{self.bundle / _LOGS / self.log.name}"
         argv = [self.path, "--api-version", "1", "--cid", self.container, "--cuuid", self.container]
         argv += ["--name", self.name, "--runtime", self.runtime.path, "--runtime-arg", "--root"]
         argv += ["--runtime-arg", str(self.runtime.state), "--bundle", str(self.bundle), "--full-attach"]
         argv += ["--persist-dir", str(self.bundle), "--log-path", log, "--log-level", "error"]
         argv += ["--container-pidfile", str(self.bundle / "pid"), "--conmon-pidfile", str(self.bundle / "conmon.pid")]
         argv += ["--stdin"] * stdin + ["--terminal"] * tty + ["--leave-stdin-open"] * keep_stdin
+        argv += ["--log-size-max", str(self.log.limit)] if self.log.limit else []
         argv += ["--no-sync-log"] * (not durable)
         argv += ["--exit-command", self.exit_command[0]]
         for word in self.exit_command[1:]:
             argv += ["--exit-command-arg", word]
         return argv
+
+
+def _pipe(stack: ExitStack) -> tuple[int, int]:
+    ends = os.pipe2(os.O_CLOEXEC)
+    for end in ends:
+        stack.callback(os.close, end)
+    return ends
 
 
 def connect(bundle: Path) -> socket.socket:

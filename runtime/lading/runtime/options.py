@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from lading.runtime.cgroups import Limits
 from lading.store.errors import UsageError
@@ -20,6 +21,10 @@ _NAME: Final = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
 _MAX_CPUS: Final = 100_000
 _MAX_NUMBER: Final = 2**62
 _PROPAGATION: Final = frozenset({"shared", "slave", "private", "rshared", "rslave", "rprivate"})
+DETACH_KEYS: Final = b"\x10\x11"
+"""Ctrl-P, Ctrl-Q: docker's default."""
+LOG_LIMIT: Final = 64 << 20
+"""Bytes of output that are kept at most, where nothing else is asked for; 0 is any number."""
 _LABELS: Final = frozenset({"z", "Z"})
 
 
@@ -102,6 +107,8 @@ class RunOptions:
     remove: bool = False
     interactive: bool = False
     tty: bool = False
+    detach_keys: bytes = DETACH_KEYS
+    log_limit: int = LOG_LIMIT
     readonly: bool = False
     volumes: tuple[Volume, ...] = ()
     tmpfs: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -146,16 +153,43 @@ class RunOptions:
             absolute(self.workdir, "--workdir")
 
 
+class Caller(Protocol):
+    """Whoever called: its signals and its terminal. At first a signal that asks to end raises where it comes."""
+
+    def hold(self) -> None:
+        """From now on such a signal waits, for what is going on must not be left half-way."""
+        ...
+
+    def release(self) -> None:
+        """From now on it raises again, at once if one came meanwhile."""
+        ...
+
+    def lend(self, receiver: Callable[[int], None]) -> AbstractContextManager[None]:
+        """Inside, the terminal is the container's, and every signal is the receiver's at the moment it comes."""
+        ...
+
+
+class Nobody:
+    """A caller without signals: a program that uses Lading keeps its own."""
+
+    def hold(self) -> None:
+        """Nothing comes."""
+
+    def release(self) -> None:
+        """Nothing came."""
+
+    def lend(self, receiver: Callable[[int], None]) -> AbstractContextManager[None]:
+        """Nothing is lent."""
+        del receiver
+        return nullcontext()
+
+
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """File descriptors of the caller. The terminal, if it is one, was set to raw mode by the caller.
-
-    `signals` yields one byte per signal to pass on, SIGWINCH included (what `signal.set_wakeup_fd` writes);
-    `size` gives rows and columns of the terminal.
-    """
+    """File descriptors of the caller, its signals, and the rows and columns of its terminal, if it has one."""
 
     stdin: int | None = 0
     stdout: int = 1
     stderr: int = 2
-    signals: int | None = None
+    caller: Caller = field(default_factory=Nobody)
     size: Callable[[], tuple[int, int]] | None = None

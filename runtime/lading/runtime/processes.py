@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -56,8 +57,11 @@ def find(program: str) -> str:
     raise MachineError(f"{program} is not installed", hint=f"apt-get install {program}")
 
 
-def spawn(argv: Sequence[str], env: Mapping[str, str], *, keep: Mapping[int, int], session: bool = False) -> int:
-    """Starts `argv`, its first word a path, with only `keep` (its number: ours) open. Returns the pid."""
+def spawn(argv: Sequence[str], env: Mapping[str, str], *, keep: Mapping[int, int], session: bool = True) -> int:
+    """Starts `argv`, its first word a path, with only `keep` (its number: ours) open. Returns the pid.
+
+    In a session of its own it has no terminal of the caller's, and what is typed there reaches it only by us.
+    """
     actions: list[tuple[int, int, int]] = []
     high = max([*keep.keys(), *keep.values(), 2]) + 1
     for at, ours in enumerate(keep.values()):
@@ -74,10 +78,15 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], *, keep: Mapping[int, int
 def _inherited(keep: Mapping[int, int]) -> list[int]:
     """What whoever started us left open: a container that found a folder among it could leave its root by it."""
     found: list[int] = []
-    for name in os.listdir("/proc/self/fd"):
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    for fd in map(int, os.listdir("/proc/self/fd")):
         with suppress(OSError):
-            if int(name) > 2 and int(name) not in keep and os.get_inheritable(int(name)):
-                found.append(int(name))
+            if fd > 2 and fd not in keep and os.get_inheritable(fd):
+                if fd < limit:
+                    found.append(fd)
+                else:
+                    # One from before the limit was lowered cannot be named to posix_spawn.
+                    os.set_inheritable(fd, False)
     return found
 
 

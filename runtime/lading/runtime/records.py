@@ -121,7 +121,7 @@ class Records:
             os.rmdir(folder / "rootfs")
         if isinstance(record, Container) and self._holder(record.name) == container:
             (self._names / record.name).unlink(missing_ok=True)
-        for name in ("log", "hosts", "resolv.conf", "hostname", "lock", "state.new", "state.json"):
+        for name in ("log", "log.tmp", "hosts", "resolv.conf", "hostname", "lock", "state.new", "state.json"):
             (folder / name).unlink(missing_ok=True)
         with suppress(FileNotFoundError):
             os.rmdir(folder)

@@ -45,27 +45,27 @@ class Runtime:
         raises, nothing of the container is left.
         """
         options.validate()
+        streams = streams or Streams(None)
         threading.Thread(target=self._life.cgroups.warm, daemon=True).start()
         self._life.recover_if_needed()
         with self._store.writing():
             image = judged_image(verdict, self._store)
-            size = streams.size() if streams and streams.size else None
             held = (verdict.manifest, *([verdict.index] if verdict.index else []))
             summary = describe.verdict(verdict)
-            launch = Launch(self._life, image, options, verdict=summary, held=held, size=size)
+            launch = Launch(self._life, image, options, verdict=summary, held=held, streams=streams)
             try:
                 started = self._start(launch)
             except BaseException:
                 launch.release()
                 raise
         try:
-            return session.foreground(started, streams or Streams(None), stdin=options.interactive)
+            return session.foreground(started, streams, options)
         finally:
             launch.release()
 
     def _start(self, launch: Launch) -> session.Started:
         with launch.create() as created:
-            return session.begin(created, attach=not launch.options.detach)
+            return session.begin(created, launch.streams, attach=not launch.options.detach)
 
     def list(self, *, every: bool = False) -> list[Container]:
         """The running containers, or all, newest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from lading.runtime import monitor, relay
 from lading.runtime.launch import Created
 from lading.runtime.lifecycle import UNKNOWN_CODE, Lifecycle
-from lading.runtime.options import Streams
+from lading.runtime.options import RunOptions, Streams
 from lading.runtime.state import Container
 from lading.store.errors import MachineError
 
@@ -36,9 +37,13 @@ class Started(NamedTuple):
     attached: socket.socket | None
 
 
-def begin(created: Created, *, attach: bool) -> Started:
-    """Starts a created container, attached first where that is wanted. Raises `StartError`."""
+def begin(created: Created, streams: Streams, *, attach: bool) -> Started:
+    """Starts a created container, attached first where that is wanted. Raises `StartError`.
+
+    From here on signals wait for `foreground`, which passes them on.
+    """
     attached = monitor.connect(created.life.records.run(created.record.id)) if attach else None
+    streams.caller.hold()
     try:
         return Started(created.life, created.start(), attached)
     except BaseException:
@@ -47,31 +52,69 @@ def begin(created: Created, *, attach: bool) -> Started:
         raise
 
 
-def foreground(started: Started, streams: Streams, *, stdin: bool) -> Ran:
-    """Carries bytes until the container ended and is cleaned up, or until the caller detaches."""
+def foreground(started: Started, streams: Streams, options: RunOptions) -> Ran:
+    """Carries bytes until the container ended and is cleaned up, or until the caller detaches.
+
+    Raises `LostError` where the caller cannot be told any more: then one that is removed with its end is ended,
+    and another goes on under its monitor.
+    """
     life, record = started.life, started.record
     if started.attached is None:
         return Ran(record.id, record.name, None)
+    keys = options.detach_keys if record.tty else b""
     with started.attached as attached:
-        handle = _Signals(record, life, streams)
-        ended = relay.Relay(attached, streams, stdin=stdin, tty=record.tty, on_signal=handle).run()
+        session = relay.Attached(attached, streams, stdin=options.interactive, keys=keys)
+        handle = _Signals(record, life, streams, session)
+        try:
+            with streams.caller.lend(handle):
+                handle.resize()
+                ended = session.run()
+        except relay.LostError as error:
+            _abandon(life, record, error)
+            raise
+        finally:
+            handle.close()
     return Ran(record.id, record.name, _see_off(life, record) if ended else None)
 
 
 class _Signals:
     """What a caller's signal does: a new window size is told, all else goes to the container's first process."""
 
-    def __init__(self, record: Container, life: Lifecycle, streams: Streams) -> None:
+    def __init__(self, record: Container, life: Lifecycle, streams: Streams, session: relay.Relay) -> None:
         self._bundle = life.records.run(record.id)
         self._fd = record.process.open() if record.process else None
         self._size = streams.size
+        self._session = session
 
     def __call__(self, number: int) -> None:
-        if number == signal.SIGWINCH:
-            if self._size:
-                monitor.resize(self._bundle, *self._size())
+        if number == signal.SIGWINCH and self._size:
+            self.resize()
         elif self._fd is not None:
-            relay.forward(self._fd)(number)
+            with suppress(OSError):
+                signal.pidfd_send_signal(self._fd, number)
+        if number == signal.SIGHUP and self._session.hung_up():
+            raise relay.LostError(errno.EIO, "the terminal")
+
+    def resize(self) -> None:
+        """Tells the container's terminal the size of the caller's."""
+        if self._size:
+            monitor.resize(self._bundle, *self._size())
+
+    def close(self) -> None:
+        """Lets go of the process."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def _abandon(life: Lifecycle, record: Container, error: relay.LostError) -> None:
+    if not record.remove:
+        error.hint = f"container {record.name} goes on: `lading logs {record.name}`, `lading stop {record.name}`"
+        return
+    with life.records.lock(record.id) as held:
+        current = life.records.read(record.id) if held else None
+        if current and current.active:
+            life.finish(current)
 
 
 def _see_off(life: Lifecycle, record: Container) -> int:

@@ -139,13 +139,13 @@ def open_files() -> dict[str, object]:
 
 def environment(given: Sequence[str], image: Sequence[str], *, hostname: str, home: str, tty: bool) -> tuple[str, ...]:
     """The variables of a process: docker's own, then the image's, then the given ones; the last of a name wins."""
-    own = [DEFAULT_PATH, f"HOSTNAME={hostname}", *(["TERM=xterm"] if tty else [])]
-    values: dict[str, str] = {}
-    for item in (*own, *image, *given):
-        name, _, value = item.partition("=")
-        values[name] = value
-    values.setdefault("HOME", home)
-    return tuple(f"{name}={value}" for name, value in values.items())
+    own = [DEFAULT_PATH, f"HOSTNAME={hostname}", *(["TERM=xterm"] if tty else []), f"HOME={home}"]
+    return merged(*own, *image, *given)
+
+
+def merged(*variables: str) -> tuple[str, ...]:
+    """One of each name: the last, where the first stood."""
+    return tuple({item.partition("=")[0]: item for item in variables}.values())
 
 
 def _throttles() -> list[str]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from typing import Annotated
 
 import typer
 
-from lading.cli.common import Container, environment
+from lading.cli.common import Container, environment, require_terminal
 from lading.cli.session import Session
-from lading.store.errors import InputError
 
 
 def exec_(
@@ -24,22 +21,18 @@ def exec_(
     user: Annotated[str | None, typer.Option("-u", "--user", metavar="USER[:GROUP]", help="Who runs it")] = None,
     workdir: Annotated[str | None, typer.Option("-w", "--workdir", metavar="DIR", help="Where it starts")] = None,
 ) -> int:
-    """Run a command in a running container."""
-    from lading.cli.terminal import streams  # noqa: PLC0415
-    from lading.runtime.crun import StartError  # noqa: PLC0415
+    """Run a command in a running container.
+
+    A signal goes to the command inside; when nobody reads its output any more, the command is ended.
+    """
+    from lading.cli.terminal import Foreground, as_exit  # noqa: PLC0415
     from lading.runtime.execs import ExecOptions  # noqa: PLC0415
 
     session = Session.of(ctx)
-    if tty and not detach and not sys.stdin.isatty():
-        raise InputError("the input device is not a terminal", hint="leave -t out, or call from a terminal")
+    if interactive and tty and not detach:
+        require_terminal()
     options = ExecOptions(
         tuple(command), environment(env, session.environment), user, workdir, detach, interactive, tty
     )
-    lent = contextlib.nullcontext() if detach else streams(tty=tty, attached=True)
-    with lent as io:
-        try:
-            return session.host.runtime.execute(container, options, io)
-        except StartError as error:
-            failure = InputError(error.message)
-            failure.exit_code = error.code
-            raise failure from None
+    with Foreground(tty=tty and not detach, interactive=interactive) as caller, as_exit():
+        return session.host.runtime.execute(container, options, caller.streams)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lading.cli.common import TlsVerify, boolean, environment, pairs
-from lading.cli.output import escape
+from lading.cli.common import TlsVerify, boolean, environment, pairs, require_terminal
 from lading.cli.session import Session
 from lading.store.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from lading.cli.terminal import Foreground
     from lading.networking.driver import Publish
     from lading.runtime.cgroups import Limits
-    from lading.runtime.crun import StartError
     from lading.runtime.options import RunOptions
     from lading.verify.verdict import Verdict
 
@@ -63,6 +60,12 @@ def run(
     unsafe_unverified: Annotated[
         bool, typer.Option("--unsafe-unverified", help="Run it without any proof, loudly and on record")
     ] = False,
+    sig_proxy: Annotated[
+        str | None, typer.Option(metavar="BOOL", help="false: keep signals from it [default: true]")
+    ] = None,
+    detach_keys: Annotated[
+        str, typer.Option(metavar="KEYS", help="What leaves it running: letters, ctrl-a, ... with commas between")
+    ] = "ctrl-p,ctrl-q",
     tls_verify: TlsVerify = None,
 ) -> int:
     """Run a command in a new container of a verified image.
@@ -70,13 +73,16 @@ def run(
     The image is judged by the policy first, and what runs is what was judged. The exit code is the command's own;
     125 for any error of lading's, 126 for a command that cannot be run, 127 for one that is not there.
     """
+    from lading.cli.terminal import Foreground, keys  # noqa: PLC0415
+
     session = Session.of(ctx)
     session.tls_verify = boolean(tls_verify, "--tls-verify")
     session.policy = policy
     if pull not in ("missing", "always", "never"):
         raise UsageError(f"--pull {pull}: expected missing, always or never")
-    if tty and not detach and not sys.stdin.isatty():
-        raise InputError("the input device is not a terminal", hint="leave -t out, or call from a terminal")
+    proxy = boolean(sig_proxy, "--sig-proxy") is not False
+    if interactive and tty and not detach:
+        require_terminal()
     options = _options(
         image,
         command,
@@ -100,13 +106,15 @@ def run(
         cap_drop=cap_drop,
         stop_signal=stop_signal,
         network=network,
+        detach_keys=keys(detach_keys),
     )
     options.validate()
-    verdict = session.host.admit(
-        session.host.judge(image, pull=pull, unverified=unsafe_unverified), unverified=unsafe_unverified
-    )
-    _tell(session, verdict)
-    return _start(session, verdict, options)
+    with Foreground(tty=tty and not detach, interactive=interactive, proxy=proxy) as caller:
+        verdict = session.host.admit(
+            session.host.judge(image, pull=pull, unverified=unsafe_unverified), unverified=unsafe_unverified
+        )
+        _tell(session, verdict)
+        return _start(session, verdict, options, caller)
 
 
 def _options(
@@ -133,6 +141,7 @@ def _options(
     cap_drop: list[str] | None,
     stop_signal: str | None,
     network: str,
+    detach_keys: bytes,
 ) -> RunOptions:
     from lading.runtime.options import RunOptions, Volume  # noqa: PLC0415
 
@@ -159,6 +168,7 @@ def _options(
         cap_add=tuple(cap_add or ()),
         cap_drop=tuple(cap_drop or ()),
         stop_signal=stop_signal,
+        detach_keys=detach_keys,
     )
 
 
@@ -214,30 +224,18 @@ def _tell(session: Session, verdict: Verdict) -> None:
         session.output.warn("it stands on a base image that nobody vouched for: `lading verify` says more")
 
 
-def _start(session: Session, verdict: Verdict, options: RunOptions) -> int:
-    from lading.cli.terminal import streams  # noqa: PLC0415
-    from lading.runtime.crun import StartError  # noqa: PLC0415
+def _start(session: Session, verdict: Verdict, options: RunOptions, caller: Foreground) -> int:
+    from lading.cli.terminal import as_exit  # noqa: PLC0415
 
-    runtime = session.host.runtime
-    with (
-        streams(tty=options.tty, attached=not options.detach) if not options.detach else contextlib.nullcontext() as io
-    ):
-        try:
-            ran = runtime.run(verdict, options, io)
-        except StartError as error:
-            raise _as_exit(error, options) from None
+    with as_exit(_asked(options)):
+        ran = session.host.runtime.run(verdict, options, caller.streams)
     if ran.exit_code is None:
         session.output.result(ran.id)
         return 0
     return ran.exit_code
 
 
-class StartFailedError(InputError):
-    """The command could not be started; exits with the code that docker's users know."""
-
-
-def _as_exit(error: StartError, options: RunOptions) -> StartFailedError:
-    words = escape(shlex.join(options.command)) if options.command else "the image's own command"
-    failure = StartFailedError(f"{error.message}", hint=f"it was asked to run {words}" if error.code != 125 else None)
-    failure.exit_code = error.code
-    return failure
+def _asked(options: RunOptions) -> str:
+    if not options.entrypoint and not options.command:
+        return "it was asked to run the image's own command"
+    return f"it was asked to run {shlex.join((*(options.entrypoint or ()), *options.command))}"
