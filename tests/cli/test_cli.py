@@ -27,7 +27,7 @@ def lading(tmp_path: Path) -> Lading:
 @pytest.mark.parametrize("name", HERE)
 def test_the_table_says_what_the_command_says(name: str) -> None:
     module = import_module(f"lading.cli.commands.{COMMANDS[name].module or name}")
-    function = getattr(module, COMMANDS[name].module or name, None) or module._registry
+    function = getattr(module, COMMANDS[name].module or name, None) or getattr(module, f"_{name}")
     assert (getdoc(function) or "").splitlines()[0].rstrip(".") == COMMANDS[name].help
 
 

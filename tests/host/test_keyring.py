@@ -1,12 +1,45 @@
+"""Keys: named, opened, made and rotated."""
+
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lading.host import rotation
 from lading.host.building import Key
-from lading.host.keyring import KMS, Keyring, read_file
+from lading.host.keyring import KMS, Keyring, read_file, write_pair
+from lading.host.signing_keys import KeyText, NoKeyError, NoPasswords
 from lading.store.errors import InputError
+from lading.verify.keyfiles import PasswordError
+from lading.verify.keys import PrivateKey
+from lading.verify.policy import Policy
+
+
+class Typist:
+    """Somebody at a terminal who types these passwords, one after the other."""
+
+    def __init__(self, *words: str, given: str | None = None) -> None:
+        self._words = iter(words)
+        self._given = given
+        self.prompts: list[str] = []
+
+    def given(self) -> tuple[bytes, str] | None:
+        return None if self._given is None else (self._given.encode(), "A_VARIABLE")
+
+    def ask(self, prompt: str) -> bytes | None:
+        self.prompts.append(prompt)
+        return next(self._words).encode()
+
+
+@pytest.fixture
+def keyring(tmp_path: Path) -> Keyring:
+    made = Keyring(tmp_path / "root")
+    made.generate(b"first")
+    return made
 
 
 @pytest.mark.parametrize("scheme", KMS)
@@ -15,6 +48,114 @@ def test_a_key_that_is_no_file_is_refused_by_name(scheme: str) -> None:
         read_file(Path(f"{scheme}:///alias/build"), "a hint")
 
 
-def test_a_build_misses_its_key_before_the_first_step(tmp_path: Path) -> None:
+def test_a_key_is_missed_when_it_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
-        Key(Keyring(tmp_path), lambda: b"", tmp_path / "missing.key")
+        KeyText.read(tmp_path / "missing.key")
+    with pytest.raises(NoKeyError, match="no key to sign with"):
+        KeyText.own(Keyring(tmp_path))
+
+
+def test_a_wrong_password_may_be_typed_again(keyring: Keyring) -> None:
+    typist = Typist("wrong", "first")
+    assert KeyText.own(keyring).open(typist).public == keyring.public()
+    assert [prompt.startswith("That does not open it") for prompt in typist.prompts] == [False, True]
+    with pytest.raises(PasswordError, match="3 tries"):
+        KeyText.own(keyring).open(Typist("a", "b", "c", "first"))
+
+
+def test_no_password_is_told_from_a_wrong_one(keyring: Keyring) -> None:
+    with pytest.raises(PasswordError, match="none was given"):
+        KeyText.own(keyring).open(NoPasswords())
+    with pytest.raises(PasswordError, match="the password in A_VARIABLE does not open"):
+        KeyText.own(keyring).open(Typist(given="other"))
+
+
+def test_a_key_without_a_password_needs_nobody(tmp_path: Path) -> None:
+    public = write_pair(tmp_path / "a.key", tmp_path / "a.pub", b"")
+    assert KeyText.read(tmp_path / "a.key").open(NoPasswords()).public == public
+
+
+def test_a_build_asks_once_and_only_when_it_must(keyring: Keyring) -> None:
+    typist = Typist("first")
+    key = Key(KeyText.own(keyring), typist)
+    assert key.fingerprint == keyring.public().fingerprint
+    assert typist.prompts == []
+    threads = [threading.Thread(target=key.open) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert key.open().public == keyring.public()
+    assert len(typist.prompts) == 1
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Iterator[Path]:
+    """What a shell makes of <(cat the.key)."""
+    reading, writing = os.pipe()
+    os.write(writing, PrivateKey.generate().write(b""))
+    os.close(writing)
+    yield Path(f"/dev/fd/{reading}")
+    os.close(reading)
+
+
+def test_a_key_in_a_pipe_is_read_once(pipe: Path) -> None:
+    key = Key(KeyText.read(pipe), NoPasswords())
+    assert key.fingerprint == key.open().public.fingerprint
+
+
+def test_a_rotated_key_signs_and_both_are_trusted(keyring: Keyring, tmp_path: Path) -> None:
+    policy = tmp_path / "root/policy.yaml"
+    publics = [keyring.public()]
+    for at in range(3):
+        done = rotation.rotate(keyring, f"next {at}".encode(), policy)
+        assert done.policy_changed
+        assert KeyText.own(keyring).open(Typist(given=f"next {at}")).public == keyring.public() == done.public
+        former = KeyText.read(done.former).open(Typist(given="first" if at == 0 else f"next {at - 1}"))
+        assert former.public == publics[0]
+        publics.insert(0, done.public)
+        rule = Policy.parse(policy.read_text(), "p").scope("example.com/x:1")
+        assert rule is not None and [named.key for named in rule.keys] == publics
+        base = Policy.parse(policy.read_text(), "p").base("example.com/x:1")
+        assert base is not None and base.allow_unverified and [named.key for named in base.keys] == publics
+    assert {file.stat().st_mode & 0o777 for file in keyring.private_file.parent.glob("*.key")} == {0o600}
+
+
+def test_a_policy_that_was_edited_is_left_alone(keyring: Keyring, tmp_path: Path) -> None:
+    policy = tmp_path / "root/policy.yaml"
+    policy.write_text(policy.read_text() + "unsafe_unverified: forbid\n")
+    before = policy.read_text()
+    assert not rotation.rotate(keyring, b"", policy).policy_changed
+    assert policy.read_text() == before
+
+
+@pytest.mark.parametrize("at", range(8))
+def test_a_rotation_killed_anywhere_leaves_a_trusted_key_and_can_go_on(
+    keyring: Keyring, tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each change of the folder the process is gone."""
+    policy = tmp_path / "root/policy.yaml"
+    pid = os.fork()
+    if pid == 0:
+        left = [at]
+
+        def counted(event: str, _: object) -> None:
+            if event in ("os.link", "os.rename"):
+                if left[0] == 0:
+                    os._exit(9)
+                left[0] -= 1
+
+        import sys
+
+        sys.addaudithook(counted)
+        rotation.rotate(keyring, b"first", policy)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    signer = KeyText.own(keyring).open(Typist(given="first"))
+    rule = Policy.parse(policy.read_text(), "p").scope(None)
+    assert rule is not None and signer.public in [named.key for named in rule.keys]
+    done = rotation.rotate(keyring, b"first", policy)
+    assert done.policy_changed
+    assert KeyText.own(keyring).open(Typist(given="first")).public == done.public == keyring.public()
+    rule = Policy.parse(policy.read_text(), "p").scope(None)
+    assert rule is not None and {signer.public, done.public} <= {named.key for named in rule.keys}

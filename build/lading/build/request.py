@@ -85,7 +85,7 @@ class Images(Protocol):
 
 
 class KeySource(Protocol):
-    """A signing key that is opened only when something has to be signed."""
+    """A signing key that is opened only when something is executed or has to be signed."""
 
     @property
     def fingerprint(self) -> str:
@@ -93,7 +93,7 @@ class KeySource(Protocol):
         ...
 
     def open(self) -> Signer:
-        """The key, its password asked for where it must be."""
+        """The key, its password asked for once where it must be. May be called from any thread."""
         ...
 
 
@@ -169,6 +169,12 @@ class Tools:
     key: KeySource | None = None
     listener: Listener = SILENT
     version: str = "0"
+
+    def started(self, step: Step) -> None:
+        """A step is about to be executed: whoever has to be asked for a password is asked before the first one."""
+        if self.key is not None:
+            self.key.open()
+        self.listener.started(step)
 
 
 @dataclass(frozen=True, slots=True)

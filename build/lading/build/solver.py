@@ -60,7 +60,7 @@ class Solver:
             product = None if self.request.no_cache else self._cached(key)
             cached = product is not None
             if product is None:
-                self.tools.listener.started(step)
+                self.tools.started(step)
                 layer = self._execute(step, given)
                 statement = links.statement(step, layer.tree, materials, self.tools.executor) if layer else b""
                 product = Product(layer, statement)

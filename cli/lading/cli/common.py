@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,8 +19,10 @@ TlsVerify = Annotated[
     ),
 ]
 SignKey = Annotated[
-    Path | None,
-    typer.Option("--key", metavar="FILE", help="A private key in cosign's form, in place of the one keygen made"),
+    str | None,
+    typer.Option(
+        "--key", metavar="FILE|env:NAME", help="A private key in cosign's form, in place of the one keygen made"
+    ),
 ]
 ProgressForm = Annotated[Form, typer.Option("--progress", help="How long work is shown")]
 Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Names, digests or IDs of images")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +14,10 @@ if TYPE_CHECKING:
     import typer
 
     from lading.cli.output import Output
+    from lading.cli.passwords import Passwords
     from lading.host.configuration import Configuration
     from lading.host.host import Host
+    from lading.host.signing_keys import KeyText
 
 
 class Color(StrEnum):
@@ -67,7 +68,7 @@ class Session:
 
             self._host = Host(
                 self._configuration(),
-                password=lambda: self.password("Password of the key"),
+                passwords=self.passwords,
                 warn=self.output.warn,
                 progress=QUIET if self.quiet else progress_for(self.progress, self.output),
             )
@@ -90,22 +91,18 @@ class Session:
         if self._host is not None:
             self._host.close()
 
-    def password(self, prompt: str, *, confirm: bool = False) -> bytes:
-        """A key's password: LADING_PASSWORD or COSIGN_PASSWORD, else asked at a terminal, else empty."""
-        for name in ("LADING_PASSWORD", "COSIGN_PASSWORD"):
-            if name in self.environment:
-                return self.environment[name].encode()
-        if not sys.stdin.isatty():
-            return b""
-        from getpass import getpass  # noqa: PLC0415
+    @property
+    def passwords(self) -> Passwords:
+        """Those of keys."""
+        from lading.cli.passwords import Passwords  # noqa: PLC0415
 
-        from lading.cli.output import end_drawing  # noqa: PLC0415
+        return Passwords(self.environment)
 
-        end_drawing()
-        first = getpass(f"{prompt}: ")
-        if confirm and getpass(f"{prompt} again: ") != first:
-            raise InputError("the two passwords differ")
-        return first.encode()
+    def key(self, word: str | None) -> KeyText | None:
+        """The private key that an option names: a file, a pipe or env:NAME, read now and once."""
+        from lading.cli.passwords import named_key  # noqa: PLC0415
+
+        return None if word is None else named_key(word, self.environment)
 
     def _configuration(self) -> Configuration:
         from lading.host.configuration import Configuration  # noqa: PLC0415

@@ -41,6 +41,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "login": Entry("Log in to a registry"),
     "logout": Entry("Log out of a registry"),
     "keygen": Entry("Make a signing key, and a policy that trusts it"),
+    "key": Entry("Manage the signing key"),
     "sign": Entry("Sign an image"),
     "attest": Entry("Attach a signed statement about an image"),
     "verify": Entry("Judge images by the policy, as a launch would"),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lading.host.signing_keys import KeyText
 from lading.registry.reference import Reference
 from lading.store.blobs import write_blob
 from lading.store.descriptors import Descriptor
 from lading.store.documents import MANIFEST, Index, parse_document
-from lading.store.errors import InputError, UsageError
+from lading.store.errors import UsageError
 from lading.store.memory import MemoryBlobs
 from lading.store.strict import MAX_SIZE, Fields, parse
 from lading.verify import signing
@@ -34,7 +34,7 @@ def timestamp() -> str:
 class Papers:
     """Makes papers with one key, opened when the image was found and not before."""
 
-    def __init__(self, host: Host, key: Path | None) -> None:
+    def __init__(self, host: Host, key: KeyText | None) -> None:
         self._host = host
         self._key = key
 
@@ -104,7 +104,4 @@ class Papers:
         client.list_referrers(reference, subject.digest, [artifact.descriptor])
 
     def _signer(self) -> Signer:
-        keyring = self._host.keyring
-        if self._key is None and not keyring.exists():
-            raise InputError("there is no key to sign with", hint="`lading keygen` makes one, --key names another")
-        return keyring.signer(self._host.password, self._key)
+        return (self._key or KeyText.own(self._host.keyring)).open(self._host.passwords)

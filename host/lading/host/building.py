@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import time
 from importlib.metadata import version
-from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from lading.build.builder import build as build_image
 from lading.build.request import BaseImage, BuildRequest, Built, KeySource, Listener, Tools
 from lading.host import policies
 from lading.host.gate import local_case, unknown
-from lading.host.keyring import read_file
+from lading.host.signing_keys import KeyText
 from lading.registry.platforms import host_platform
 from lading.registry.reference import Reference
 from lading.store.descriptors import Platform
-from lading.store.errors import InputError, LadingError
-from lading.store.fastclass import dataclass
+from lading.store.errors import LadingError
 from lading.verify.keys import PrivateKey
 from lading.verify.policy import Policy
 from lading.verify.verifier import Verifier
 
 if TYPE_CHECKING:
     from lading.host.host import Host
-    from lading.host.keyring import Keyring, Password
+    from lading.host.signing_keys import Passwords
 
 
-def build(host: Host, request: BuildRequest, *, sign_key: Path | None, pull: bool, listener: Listener) -> Built:
+def build(host: Host, request: BuildRequest, *, sign_key: KeyText | None, pull: bool, listener: Listener) -> Built:
     """Builds what `request` asks for; a file that ends in .toml is a Debian package set."""
     tools = _tools(host, sign_key, pull, listener)
     if request.file is not None and request.file.suffix == ".toml":
@@ -36,7 +35,7 @@ def build(host: Host, request: BuildRequest, *, sign_key: Path | None, pull: boo
     return build_image(request, tools)
 
 
-def _tools(host: Host, sign_key: Path | None, pull: bool, listener: Listener) -> Tools:
+def _tools(host: Host, sign_key: KeyText | None, pull: bool, listener: Listener) -> Tools:
     from lading.runtime.lifecycle import RuntimeConfig  # noqa: PLC0415
     from lading.runtime.sandbox import Sandbox  # noqa: PLC0415
 
@@ -47,7 +46,7 @@ def _tools(host: Host, sign_key: Path | None, pull: bool, listener: Listener) ->
         images=Bases(host, pull),
         platform=_native(),
         clock=time.time,
-        key=Key(host.keyring, host.password, sign_key),
+        key=Key(sign_key or KeyText.own(host.keyring), host.passwords),
         listener=listener,
         version=version("lading"),
     )
@@ -60,33 +59,29 @@ def _native() -> Platform:
     return Platform(own.os, own.architecture) if implied else own
 
 
-@dataclass(frozen=True, slots=True)
 class Key:
-    """The signing key: its public half is read at once, the private one when something has to be signed."""
+    """The signing key: named before the first step, opened once when something is executed or signed.
 
-    keyring: Keyring
-    password: Password
-    file: Path | None
+    It stays open until the build ends: who could read this process's memory could read the password as well.
+    """
 
-    def __post_init__(self) -> None:
-        if self.file is not None:
-            read_file(self.file, "`lading keygen` makes a key")  # before the first step, not after the last
-        if self.file is None and not self.keyring.exists():
-            raise InputError(
-                "there is no key to sign the image with", hint="`lading keygen` makes one, --sign-key names another"
-            )
+    def __init__(self, text: KeyText, passwords: Passwords) -> None:
+        self._text = text
+        self._passwords = passwords
+        self._lock = Lock()
+        self._opened: PrivateKey | None = None
 
     @property
     def fingerprint(self) -> str:
         """Of the public key that lies beside the private one; the private one is opened where none does."""
-        public = self.keyring.public_file if self.file is None else self.file.with_suffix(".pub")
-        if public.exists():
-            return self.keyring.public(public).fingerprint
-        return self.open().public.fingerprint
+        return self._text.fingerprint or self.open().public.fingerprint
 
     def open(self) -> PrivateKey:
-        """Asks for the password."""
-        return self.keyring.signer(self.password, self.file)
+        """Asks for the password the first time."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._text.open(self._passwords)
+            return self._opened
 
 
 _CHECK: type[KeySource] = Key

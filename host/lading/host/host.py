@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lading.host.configuration import Configuration
-from lading.host.keyring import Keyring, Password
+from lading.host.keyring import Keyring
 from lading.store.errors import InputError, LadingError, MachineError
 from lading.store.files import is_locked
 from lading.store.private import private_folder
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lading.build.request import BuildRequest, Built, Listener
     from lading.host.gate import Case
     from lading.host.images import Images, Located
+    from lading.host.signing_keys import KeyText, Passwords
     from lading.networking.driver import Driver
     from lading.registry.client import Client
     from lading.registry.reference import Reference
@@ -50,7 +51,7 @@ def _entries(folder: Path) -> list[Path]:
 class Host:
     """What the command line, and later the API server and the cluster's agent, do things with.
 
-    `password` asks for the password of a key, `warn` tells the user what should be known, `progress` shows long
+    `passwords` opens keys, `warn` tells the user what should be known, `progress` shows long
     work. A context manager; closing brings the store's index for other tools up to date.
     """
 
@@ -58,13 +59,13 @@ class Host:
         self,
         configuration: Configuration,
         *,
-        password: Password = lambda: b"",
+        passwords: Passwords | None = None,
         warn: Callable[[str], None] = _silent,
         progress: Progress = QUIET,
     ) -> None:
         self.configuration = configuration
         self.progress = progress
-        self._password = password
+        self._passwords = passwords
         self._warn = warn
 
     # The parts
@@ -248,15 +249,18 @@ class Host:
         reference = Reference.parse(to or located.own[0])
         return push(self.client, self.store, located.descriptor, reference, progress=self.progress)
 
-    def build(self, request: BuildRequest, *, sign_key: Path | None, pull: bool, listener: Listener) -> Built:
+    def build(self, request: BuildRequest, *, sign_key: KeyText | None, pull: bool, listener: Listener) -> Built:
         """Builds, signs and tags an image, from a Dockerfile or a Debian package set."""
         from lading.host.building import build  # noqa: PLC0415
 
         return build(self, request, sign_key=sign_key, pull=pull, listener=listener)
 
-    def password(self) -> bytes:
-        """Asks for the password of a key."""
-        return self._password()
+    @cached_property
+    def passwords(self) -> Passwords:
+        """Where the passwords of keys come from."""
+        from lading.host.signing_keys import NoPasswords  # noqa: PLC0415
+
+        return self._passwords or NoPasswords()
 
     def warn(self, text: str) -> None:
         """Tells the user something that should be known."""
@@ -266,7 +270,7 @@ class Host:
         self,
         text: str,
         *,
-        key: Path | None,
+        key: KeyText | None,
         annotations: dict[str, str],
         remote: bool = False,
         recursive: bool = False,
@@ -277,7 +281,7 @@ class Host:
         return Papers(self, key).sign(text, annotations, remote=remote, recursive=recursive)
 
     def attest(
-        self, text: str, *, key: Path | None, kind: str, predicate: bytes, remote: bool = False
+        self, text: str, *, key: KeyText | None, kind: str, predicate: bytes, remote: bool = False
     ) -> list[Descriptor]:
         """Attaches a signed statement about an image where it lies; what it is about."""
         from lading.host.attesting import Papers  # noqa: PLC0415

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from lading.store.errors import InputError
+from lading.store.files import machine_errors, sync_folder
 from lading.store.private import private_folder
 from lading.store.store import own_root
 from lading.verify.keys import PrivateKey, PublicKey
-
-Password = Callable[[], bytes]
-"""Asks for the password of a key, when it is needed and not before."""
 
 KMS: Final = ("awskms", "azurekms", "gcpkms", "hashivault", "k8s", "pkcs11")
 """The schemes by which cosign is told of keys that are no files."""
@@ -42,33 +39,40 @@ class Keyring:
 
     def check_absent(self) -> None:
         """Raises `InputError` where there is a key already."""
-        for file in (self.private_file, self.public_file):
-            if file.exists():
-                raise InputError(f"{file} exists", hint="keys are never overwritten: move it away first")
+        check_absent(self.private_file, self.public_file)
 
     def generate(self, password: bytes) -> PublicKey:
         """Makes the pair, and `policy.yaml` where there is none. Raises `InputError` rather than overwrite a key."""
         self.check_absent()
-        key = PrivateKey.generate()
         own_root(self._folder.parent)
         private_folder(self._folder)
-        write_new(self.private_file, key.write(password), 0o600)
-        write_new(self.public_file, key.public.pem, 0o644)
+        public = write_pair(self.private_file, self.public_file, password)
         if not self._policy.exists():
             from lading.verify.policy_template import default_policy  # noqa: PLC0415
 
-            write_new(self._policy, default_policy(key.public.pem.decode()).encode(), 0o644)
-        return key.public
+            write_new(self._policy, default_policy(public.pem.decode()).encode(), 0o644)
+        return public
 
     def public(self, file: Path | None = None) -> PublicKey:
         """The public key in `file`, else our own."""
         path = self.public_file if file is None else file
         return PublicKey.from_pem(read_file(path, "`lading keygen` makes one"), str(path))
 
-    def signer(self, password: Password, file: Path | None = None) -> PrivateKey:
-        """The private key, opened with `password` (about 0.2 s: the key's own guard against guessing)."""
-        path = self.private_file if file is None else file
-        return PrivateKey.read(read_file(path, "`lading keygen` makes a key"), password(), str(path))
+
+def check_absent(*files: Path) -> None:
+    """Raises `InputError` where one of them is there."""
+    for file in files:
+        if file.exists():
+            raise InputError(f"{file} exists", hint="keys are never overwritten: move it away first")
+
+
+def write_pair(private: Path, public: Path, password: bytes) -> PublicKey:
+    """A new key pair in two new files. Raises `InputError` rather than overwrite one."""
+    check_absent(private, public)
+    key = PrivateKey.generate()
+    write_new(public, key.public.pem, 0o644)  # first: a private key is never there without its public half
+    write_new(private, key.write(password), 0o600)
+    return key.public
 
 
 def read_file(path: Path, hint: str, limit: int = 1024 * 1024) -> bytes:
@@ -88,7 +92,8 @@ def read_file(path: Path, hint: str, limit: int = 1024 * 1024) -> bytes:
 def write_new(path: Path, data: bytes, mode: int) -> None:
     """A new file, durable and whole or not there at all; an existing one is left and `InputError` raised."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with machine_errors(part):
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
@@ -100,8 +105,4 @@ def write_new(path: Path, data: bytes, mode: int) -> None:
         raise InputError(f"{path} exists", hint="it is never overwritten: move it away first") from None
     finally:
         part.unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Final
 
 _TEXT: Final = """\
@@ -11,9 +12,7 @@ _TEXT: Final = """\
 version: 1
 
 keys:
-  own: |
-{pem}
-
+{keys}
 scopes:
   # The most specific scope wins; this one comes last. Another scope would be, for example:
   #   example.com/team/app:
@@ -24,18 +23,20 @@ scopes:
   #         builder: urn:lading:builder:local
   default:
     signed_by:
-      keys: [own]
+      keys: [{names}]
 
 from:
   # Base images. One that nobody vouched for is used, and the build says so aloud;
   # without the last line it is refused.
   default:
     signed_by:
-      keys: [own]
+      keys: [{names}]
     allow_unverified: true
 """
 
 
-def default_policy(pem: str) -> str:
-    """A policy that trusts the public key `pem` for every reference."""
-    return _TEXT.format(pem=textwrap.indent(pem.strip(), "    "))
+def default_policy(pem: str, former: Sequence[str] = ()) -> str:
+    """A policy that trusts the public key `pem` for every reference, and keys that it came after, newest first."""
+    keys = {"own": pem, **{f"own-{len(former) - at}": older for at, older in enumerate(former)}}
+    texts = [f"  {name}: |\n{textwrap.indent(key.strip(), '    ')}\n" for name, key in keys.items()]
+    return _TEXT.format(keys="".join(texts), names=", ".join(keys))

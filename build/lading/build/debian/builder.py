@@ -67,7 +67,7 @@ def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool, system: Pa
         warnings = tuple(_warnings(resolution, len(parts) + 1))
         for warning in warnings:
             tools.listener.warned(warning)
-        reporter = Reporter(tools.listener, request.file.name, parts)
+        reporter = Reporter(tools, request.file.name, parts)
         solved = workshop.solve(parts, reporter)
         image = _assemble(spec, request, tools, solved, workshop.epoch)
         facts = Facts(

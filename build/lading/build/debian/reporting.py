@@ -8,23 +8,23 @@ from collections.abc import Sequence
 from lading.build.debian.packages import DERIVED, Part, Solved
 from lading.build.errors import Place
 from lading.build.graph import Chain, Step, UnpackOp
-from lading.build.request import Listener, StepReport
+from lading.build.request import StepReport, Tools
 
 
 class Reporter:
     """A step a part, numbered as the layers are. Its methods may be called from any thread."""
 
-    def __init__(self, listener: Listener, file: str, parts: Sequence[Part]) -> None:
-        self._listener = listener
+    def __init__(self, tools: Tools, file: str, parts: Sequence[Part]) -> None:
+        self._tools = tools
         self._steps = {part: _step(number, part, file) for number, part in enumerate((*parts, DERIVED))}
         self._begun: dict[Part, float] = {}
         self._reports: dict[Part, StepReport] = {}
-        listener.planned(tuple(self._steps.values()))
+        tools.listener.planned(tuple(self._steps.values()))
 
     def begun(self, part: Part) -> None:
         """A part is made: it was not in the cache."""
         self._begun[part] = time.monotonic()
-        self._listener.started(self._steps[part])
+        self._tools.started(self._steps[part])
 
     def done(self, solved: Solved) -> None:
         """A part is there."""
@@ -33,7 +33,7 @@ class Reporter:
         size = None if solved.cached else solved.layer.descriptor.size
         report = StepReport(self._steps[part], solved.cached, seconds, size)
         self._reports[part] = report
-        self._listener.finished(report)
+        self._tools.listener.finished(report)
 
     @property
     def reports(self) -> tuple[StepReport, ...]:

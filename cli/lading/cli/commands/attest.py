@@ -34,5 +34,5 @@ def attest(
     if local and remote:
         raise UsageError("--local and --remote exclude each other")
     data = read_input(predicate, "--predicate", _MAX_PREDICATE)
-    for descriptor in session.host.attest(image, key=key, kind=type_, predicate=data, remote=remote):
+    for descriptor in session.host.attest(image, key=session.key(key), kind=type_, predicate=data, remote=remote):
         session.output.result(str(descriptor.digest))

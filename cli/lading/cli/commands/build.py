@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,7 +47,9 @@ def build(
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Execute every step")] = False,
     pull: Annotated[bool, typer.Option("--pull", help="Ask registries and archives for newer bases")] = False,
     push: Annotated[bool, typer.Option("--push", help="Push it under every name")] = False,
-    sign_key: Annotated[Path | None, typer.Option(metavar="FILE", help="A private key in cosign's form")] = None,
+    sign_key: Annotated[
+        str | None, typer.Option(metavar="FILE|env:NAME", help="A private key in cosign's form")
+    ] = None,
     output: Annotated[
         list[str] | None,
         typer.Option(
@@ -101,9 +102,11 @@ def build(
     gc.enable()
     # However this process ends, no mount of it is left; a network namespace that was bound goes with it, too.
     private_mounts()
-    _ensure_key(session, sign_key)
+    key = session.key(sign_key)
+    if key is None:
+        _ensure_key(session)
     with ended_by_signals(), view_for(progress, session.output, quiet=quiet) as view:
-        built = session.host.build(request, sign_key=sign_key, pull=pull, listener=view)
+        built = session.host.build(request, sign_key=key, pull=pull, listener=view)
     for destination in outputs:
         destination.write(session.host.store, built.descriptor, request.names)
     if push:
@@ -202,10 +205,10 @@ def _outputs(words: list[str] | None) -> list[Output]:
     return [parse_output(word) for word in words or []]
 
 
-def _ensure_key(session: Session, sign_key: Path | None) -> None:
+def _ensure_key(session: Session) -> None:
     """At a terminal the first build makes a key, and says so."""
     keyring = session.host.keyring
-    if sign_key is None and not keyring.exists() and sys.stdin.isatty():
+    if not keyring.exists() and session.passwords.terminal:
         from lading.cli.commands.keygen import make_key  # noqa: PLC0415
 
         session.output.note("There is no key to sign with yet: making one.")

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from lading.cli.session import Session
 
 
-def keygen(ctx: typer.Context) -> None:
+def keygen(
+    ctx: typer.Context,
+    prefix: Annotated[
+        str | None,
+        typer.Option("-o", "--output-key-prefix", metavar="PREFIX", help="Only write PREFIX.key and PREFIX.pub"),
+    ] = None,
+) -> None:
     """Make a signing key, and a policy that trusts it.
 
-    The key is cosign's encrypted form, its password is LADING_PASSWORD or COSIGN_PASSWORD, else asked for at a
-    terminal, else empty. Nothing that exists is overwritten.
+    The key is cosign's encrypted form. Its password is LADING_PASSWORD, in the file that LADING_PASSWORD_FILE
+    names, or COSIGN_PASSWORD; else asked for at a terminal, else empty. Nothing that exists is overwritten.
     """
     session = Session.of(ctx)
+    if prefix is not None:
+        _write_pair(session, Path(f"{prefix}.key"), Path(f"{prefix}.pub"))
+        return
     had_policy = (session.root / "policy.yaml").exists()
     make_key(session)
     keyring = session.host.keyring
@@ -27,4 +39,13 @@ def make_key(session: Session) -> None:
     """Makes the key pair, asking for a password where there is somebody to ask."""
     keyring = session.host.keyring
     keyring.check_absent()
-    keyring.generate(session.password("Password for the new key (may be empty)", confirm=True))
+    keyring.generate(session.passwords.new())
+
+
+def _write_pair(session: Session, private: Path, public: Path) -> None:
+    from lading.host.keyring import check_absent, write_pair  # noqa: PLC0415
+
+    check_absent(private, public)
+    write_pair(private, public, session.passwords.new())
+    session.output.result(f"private key: {private}")
+    session.output.result(f"public key: {public}")

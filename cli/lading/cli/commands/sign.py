@@ -33,6 +33,6 @@ def sign(
     if local and remote:
         raise UsageError("--local and --remote exclude each other")
     annotations = pairs(annotation, "-a")
-    signed = session.host.sign(image, key=key, annotations=annotations, remote=remote, recursive=recursive)
+    signed = session.host.sign(image, key=session.key(key), annotations=annotations, remote=remote, recursive=recursive)
     for descriptor in signed:
         session.output.result(str(descriptor.digest))

@@ -1,0 +1,73 @@
+"""A new key of one's own in place of the old one, which is kept and still trusted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lading.host.keyring import Keyring, write_pair
+from lading.host.signing_keys import NoKeyError
+from lading.store.errors import LadingError
+from lading.store.fastclass import dataclass
+from lading.store.files import machine_errors, sync_folder, write_atomically
+from lading.verify.keys import PublicKey
+from lading.verify.policy import Policy
+from lading.verify.policy_template import default_policy
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The new key, where the old pair lies now, and whether the policy was ours to change."""
+
+    public: PublicKey
+    former: Path
+    policy_changed: bool
+
+
+def rotate(keyring: Keyring, password: bytes, policy: Path) -> Rotated:
+    """Makes a new pair, lets the policy that `keygen` wrote trust both, and signs with the new one from now on.
+
+    A policy that somebody edited is left as it is. A kill between any two steps leaves a key that signs and is
+    trusted, and calling again goes on from there. Raises `NoKeyError`, `InputError`.
+    """
+    if not keyring.exists():
+        raise NoKeyError("there is no key to rotate", hint="`lading keygen` makes one")
+    folder = keyring.private_file.parent
+    private, public = folder / "next.key", folder / "next.pub"
+    _finish(private, public, keyring)
+    old = keyring.public()
+    former = folder / f"cosign-{old.fingerprint[:12]}.key"
+    new = write_pair(private, public, password)
+    changed = _trust_both(policy, new, old)
+    with machine_errors(folder):
+        for current, kept in ((keyring.private_file, former), (keyring.public_file, former.with_suffix(".pub"))):
+            if not kept.exists():
+                os.link(current, kept)
+        public.replace(keyring.public_file)
+        private.replace(keyring.private_file)
+        sync_folder(folder)
+    return Rotated(new, former, changed)
+
+
+def _finish(private: Path, public: Path, keyring: Keyring) -> None:
+    """What a killed rotation left: half installed it is finished, else it is begun anew."""
+    with machine_errors(private):
+        if private.exists() and not public.exists():
+            private.replace(keyring.private_file)
+        private.unlink(missing_ok=True)
+        public.unlink(missing_ok=True)
+
+
+def _trust_both(policy: Path, new: PublicKey, old: PublicKey) -> bool:
+    """Whether the policy is one that `keygen` or this module wrote, which then trusts the new key too."""
+    try:
+        text = policy.read_text()
+        rule = Policy.parse(text, str(policy)).scope(None)
+    except (OSError, UnicodeDecodeError, LadingError):
+        return False
+    keys = [named.key.pem.decode() for named in rule.keys] if rule else []
+    former = list(dict.fromkeys(keys))
+    if old.pem.decode() not in former or text != default_policy(former[0], former[1:]):
+        return False
+    write_atomically(policy, default_policy(new.pem.decode(), former).encode())
+    return True
