@@ -46,7 +46,7 @@ def test_a_key_need_not_be_a_file(lading: Lading, folder: Path, tmp_path: Path, 
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "accepted" in lading.ok("verify", "--key", tmp_path / "team.pub", "app")
-    assert "PRIVATE KEY" not in lading.ok("provenance", "app", "-o", "json")
+    assert "PRIVATE KEY" not in lading.ok("provenance", "app")
 
 
 def test_a_variable_that_is_not_there_is_named(lading: Lading, folder: Path) -> None:
