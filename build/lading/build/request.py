@@ -190,3 +190,5 @@ class Built:
     bases: tuple[Base, ...]
     reused: bool
     warnings: tuple[str, ...] = ()
+    signer: str | None = None
+    """The fingerprint of the key whose signatures these are; None where nothing was signed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -31,8 +32,10 @@ def build(host: Host, request: BuildRequest, *, sign_key: KeyText | None, pull: 
     if request.file is not None and request.file.suffix == ".toml":
         from lading.build.debian.builder import build_debian  # noqa: PLC0415
 
-        return build_debian(request, tools, fresh=pull)
-    return build_image(request, tools)
+        built = build_debian(request, tools, fresh=pull)
+    else:
+        built = build_image(request, tools)
+    return replace(built, signer=tools.key.fingerprint if tools.key else None)
 
 
 def _tools(host: Host, sign_key: KeyText | None, pull: bool, listener: Listener) -> Tools:

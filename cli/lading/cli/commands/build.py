@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -112,7 +113,7 @@ def build(
     if push:
         for name in request.names:
             session.host.push(name)
-    _report(session, built, iidfile, request.names, None if quiet else _signer(session, sign_key))
+    _report(session, built, iidfile, request.names, None if quiet else _signer(session, built))
 
 
 def _request(
@@ -238,10 +239,8 @@ def _report(session: Session, built: Built, iidfile: Path | None, names: tuple[s
     session.output.result(str(digest))
 
 
-def _signer(session: Session, sign_key: Path | None) -> str:
+def _signer(session: Session, built: Built) -> str | None:
     """The name that the policy has for the key, else its fingerprint."""
-    from lading.host.building import Key  # noqa: PLC0415
-
-    host = session.host
-    fingerprint = Key(host.keyring, host.password, sign_key).fingerprint
-    return host.key_name(fingerprint) or f"key {fingerprint[:16]}"
+    if built.signer is None:
+        return None
+    return session.host.key_name(built.signer) or f"key {built.signer[:16]}"
