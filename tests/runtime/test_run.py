@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,12 @@ import pytest
 from lading.runtime.cgroups import Limits
 from lading.runtime.crun import StartError
 from lading.runtime.options import Volume
+from lading.runtime.volumes import Volumes
 from lading.store.errors import InputError, MachineError, UsageError
 from lading.store.seals import SealError
 from suites.executor_images import Harbour, put_tree
 from suites.machine import needs
+from suites.small_disk import small_disk
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "busybox")
 
@@ -199,6 +203,65 @@ class TestVolumes:
         image = put_tree(harbour.store, harbour.tree)
         harbour.run("true", image=image, volumes=(Volume.parse("v:/trap"),), remove=True)
         assert list((harbour.root / "volumes/v/_data").iterdir()) == []
+
+    @pytest.mark.parametrize("place", ["/", "/proc", "/proc/sys", "/proc/self/attr"])
+    @pytest.mark.parametrize("how", ["-v", "VOLUME", "--tmpfs", "hosts"])
+    def test_a_mount_through_a_link_is_judged_by_where_it_settles(self, harbour: Harbour, how: str, place: str) -> None:
+        trap = "/etc/hosts" if how == "hosts" else "/trap"
+        link = harbour.tree / trap[1:]
+        link.symlink_to(place)
+        image = put_tree(harbour.store, harbour.tree, {"Volumes": {"/trap": {}}} if how == "VOLUME" else {})
+        volumes = (Volume.parse("v:/trap"),) if how == "-v" else ()
+        tmpfs = {"/trap": "rw"} if how == "--tmpfs" else {}
+        with pytest.raises(InputError, match=trap):
+            harbour.run("true", image=image, volumes=volumes, tmpfs=tmpfs)
+        assert harbour.runtime.list(every=True) == []
+
+    def test_a_volume_of_the_image_yields_to_what_is_given_at_its_place(self, harbour: Harbour, tmp_path: Path) -> None:
+        (harbour.tree / "var").mkdir()
+        (harbour.tree / "var/data").symlink_to("/data")
+        image = put_tree(harbour.store, harbour.tree, {"Volumes": {"/var/data": {}}})
+        (tmp_path / "given").mkdir()
+        (tmp_path / "given/mine").touch()
+        given = (Volume.parse(f"{tmp_path}/given:/data"),)
+        assert harbour.run("ls", "/var/data", image=image, volumes=given, remove=True).stdout == "mine\n"
+        with pytest.raises(InputError, match="another mount"):
+            harbour.run("true", image=image, volumes=(*given, Volume.parse("v:/var/data")))
+
+    def test_a_named_volume_is_seen_whole_or_not_at_all(self, harbour: Harbour) -> None:
+        """By runs side by side, and after a kill -9 in the middle of the copy."""
+        many = 3000
+        for number in range(many):
+            (harbour.tree / "data" / f"f{number}").write_text("x")
+        expected = len(list((harbour.tree / "data").iterdir()))
+        volumes = Volumes(harbour.root)
+        (placed,) = volumes.place((Volume.parse("cargo:/data"),), (), (), harbour.tree)
+
+        def make() -> int:
+            volumes.make(placed, harbour.tree)
+            return len(list(placed.source.iterdir()))
+
+        child = os.fork()
+        if not child:
+            make()
+            os._exit(0)
+        while not (found := list(placed.source.parent.glob("*/f*"))):
+            pass
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        assert len(found) <= expected
+        with ThreadPoolExecutor(3) as pool:
+            assert list(pool.map(lambda _: make(), range(3))) == [expected] * 3
+        assert sorted(entry.name for entry in placed.source.parent.iterdir()) == ["_data"]
+
+    def test_a_volume_that_cannot_be_copied_is_not_there(self, harbour: Harbour, tmp_path: Path) -> None:
+        (harbour.tree / "data/large").write_bytes(bytes(1 << 20))
+        with small_disk(tmp_path / "small", "600k") as place:
+            volumes = Volumes(place)
+            (placed,) = volumes.place((Volume.parse("cargo:/data"),), (), (), harbour.tree)
+            with pytest.raises(MachineError, match="No space left"):
+                volumes.make(placed, harbour.tree)
+            assert list(placed.source.parent.iterdir()) == []
 
     @pytest.mark.parametrize("text", ["", ":", "a:b:c:d", "a:rel", "a:/", "/a:/b:nope", "bad/name:/x", "x::ro"])
     def test_bad_notation(self, text: str) -> None:

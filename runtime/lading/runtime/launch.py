@@ -18,10 +18,10 @@ from lading.runtime.lifecycle import Lifecycle
 from lading.runtime.monitor import Conmon, Log, Monitored
 from lading.runtime.options import RunOptions, Streams
 from lading.runtime.processes import find
-from lading.runtime.rootfs import Stubs, make_folder
-from lading.runtime.spec import Mount, Plan, bind, environment, mount
+from lading.runtime.rootfs import make_folder, settled
+from lading.runtime.spec import Mount, Plan, bind, environment
 from lading.runtime.state import Container
-from lading.runtime.volumes import Placed, wanted
+from lading.runtime.volumes import Placed, tmpfs_mounts
 from lading.store.digests import Digest
 from lading.store.errors import InputError
 
@@ -107,10 +107,8 @@ class Launch:
 
     def _make(self, record: Container) -> Created:
         intent = Intent.of(self.image.config, self.options, hostname=self._hostname(record))
-        placed = [
-            self.life.volumes.place(volume)
-            for volume in wanted(self.options.volumes, self.image.config.volumes, self.options.tmpfs)
-        ]
+        rootfs = self._mount(record)
+        placed = self.life.volumes.place(self.options.volumes, self.image.config.volumes, self.options.tmpfs, rootfs)
         record = replace(
             record,
             stop_signal=intent.stop_signal,
@@ -118,7 +116,7 @@ class Launch:
             mounts=tuple(item.document() for item in placed),
         )
         self.life.records.write(record)
-        rootfs = self._mount(record, placed, intent)
+        self._fill(rootfs, placed, intent)
         record, netns = self._join(record, intent)
         plan = self._plan(record, intent, placed, rootfs, netns)
         record = replace(
@@ -143,7 +141,7 @@ class Launch:
     def _hostname(self, record: Container) -> str:
         return os.uname().nodename if self.options.network == "host" else record.short
 
-    def _mount(self, record: Container, placed: list[Placed], intent: Intent) -> Path:
+    def _mount(self, record: Container) -> Path:
         rootfs = self.life.records.rootfs(record.id)
         rootfs.mkdir(mode=0o700)
         store = self.life.store
@@ -151,11 +149,13 @@ class Launch:
             store.hold(record.id, self.held)
             store.snapshots.prepare(record.id, self.image.snapshot)
         store.snapshots.mount(record.id, rootfs)
+        return rootfs
+
+    def _fill(self, rootfs: Path, placed: list[Placed], intent: Intent) -> None:
         for item in placed:
             self.life.volumes.make(item, rootfs)
         if not self.options.readonly:
             make_folder(rootfs, intent.workdir)
-        return rootfs
 
     def _join(self, record: Container, intent: Intent) -> tuple[Container, str]:
         folder, network = self.life.records.folder(record.id), self.options.network
@@ -194,16 +194,16 @@ class Launch:
             terminal=options.tty,
             size=self.streams.size() if self.streams.size else None,
             filters=self.life.config.run_dir / "filters",
-            mounts=[_settled(item, rootfs) for item in self._mounts(record, placed)],
+            mounts=self._mounts(record, placed, rootfs),
         )
 
-    def _mounts(self, record: Container, placed: list[Placed]) -> list[Mount]:
-        mounts = [item.mount() for item in placed]
-        for target, words in self.options.tmpfs.items():
-            mounts.append(mount(target, "tmpfs", "tmpfs", ["nosuid", "nodev", "noexec", *words.split(",")]))
-        taken = {item["destination"] for item in mounts}
-        folder = self.life.records.folder(record.id)
-        mounts += [bind(str(folder / name), f"/etc/{name}") for name in _ETC if f"/etc/{name}" not in taken]
+    def _mounts(self, record: Container, placed: list[Placed], rootfs: Path) -> list[Mount]:
+        mounts = [*(item.mount() for item in placed), *tmpfs_mounts(self.options.tmpfs, rootfs)]
+        folder, taken = self.life.records.folder(record.id), {item["destination"] for item in mounts}
+        for name in _ETC:
+            target = settled(rootfs, f"/etc/{name}", folder=False)
+            if target not in taken:
+                mounts.append(bind(str(folder / name), target))
         return mounts
 
     def _bundle(self, record: Container, plan: Plan) -> None:
@@ -260,12 +260,6 @@ class Created(NamedTuple):
         record = replace(self.record, status="running", started=naming.now())
         self.life.records.write(record, durable=not record.remove)
         return record
-
-
-def _settled(item: Mount, rootfs: Path) -> Mount:
-    """A mount whose target exists, with the links on the way to it followed: runtimes give up at dangling ones."""
-    folder = item["type"] != "bind" or os.path.isdir(str(item["source"]))
-    return {**item, "destination": Stubs(rootfs).place(str(item["destination"]), folder=folder)}
 
 
 def exit_command(life: Lifecycle, container: str) -> tuple[str, ...]:

@@ -96,12 +96,16 @@ def wait(pid: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def capture(argv: Sequence[str], env: Mapping[str, str]) -> tuple[int, str]:
-    """Runs a program to its end with no input; its exit code and, at most 64 KiB of, what it wrote."""
+def capture(argv: Sequence[str], env: Mapping[str, str], *, holding: int | None = None) -> tuple[int, str]:
+    """Runs a program to its end with no input; its exit code and, at most 64 KiB of, what it wrote.
+
+    It keeps `holding` open as well: the descriptor of a lock, which outlives us then if we are killed.
+    """
     reading, writing = os.pipe2(os.O_CLOEXEC)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     try:
-        pid = spawn(argv, env, keep={0: null, 1: writing, 2: writing})
+        held = {} if holding is None else {3: holding}
+        pid = spawn(argv, env, keep={0: null, 1: writing, 2: writing, **held})
     finally:
         os.close(writing)
         os.close(null)

@@ -32,6 +32,18 @@ def make_folder(rootfs: Path, path: str) -> None:
         os.close(root)
 
 
+def settled(rootfs: Path, path: str, *, folder: bool) -> str:
+    """Where a mount at `path` comes to lie: a place that exists then, with the links on the way to it followed.
+
+    Runtimes give up at dangling ones. Raises `InputError` where it would lie over the root or the kernel's own files.
+    """
+    found = Stubs(rootfs).place(path, folder=folder)
+    if found == "/" or (found + "/").startswith("/proc/"):
+        leads = f", which leads to {found} in the image" if found != path else ""
+        raise InputError(f"{path}{leads}: a mount there would hide the root or the kernel's own files")
+    return found
+
+
 class Stubs:
     """Mount points made where a root file system lacks them, and taken away again."""
 

@@ -1,39 +1,44 @@
 """Volumes: named ones under ``volumes/<name>/_data``, anonymous ones with a random name, and binds of host paths.
 
-A new volume takes over what the image has at its place, owner and mode included, as docker does.
+A new volume takes over what the image has at its place, owner and mode included, as docker does. It is made aside and
+renamed: whoever finds ``_data`` finds all of it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lading.runtime import processes
 from lading.runtime.crun import ENV
 from lading.runtime.options import Volume, absolute
-from lading.runtime.rootfs import open_in_root
-from lading.runtime.spec import Mount, bind
+from lading.runtime.rootfs import open_in_root, settled
+from lading.runtime.spec import Mount, bind, mount
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass
+from lading.store.files import machine_errors, sync_folder
+from lading.store.kernel import syncfs
 from lading.store.private import private_folder
 from lading.store.removal import remove_tree
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A volume with its place on the host; `name` is "" for a bind."""
+    """A volume with its place on the host and, links followed, in the container; `name` is "" for a bind."""
 
     volume: Volume
     name: str
     source: Path
+    target: str
     anonymous: bool = False
 
     def mount(self) -> Mount:
         """For config.json."""
         volume = self.volume
-        return bind(str(self.source), volume.target, readonly=volume.readonly, propagation=volume.propagation)
+        return bind(str(self.source), self.target, readonly=volume.readonly, propagation=volume.propagation)
 
     def document(self) -> dict[str, object]:
         """As docker's inspect lists it."""
@@ -48,42 +53,76 @@ class Placed:
         return value | ({"Name": self.name, "Driver": "local"} if self.name else {})
 
 
-def wanted(given: Sequence[Volume], image: Iterable[str], tmpfs: Iterable[str]) -> list[Volume]:
-    """The given volumes, and an anonymous one for every VOLUME of the image that nothing is mounted on."""
-    taken = {volume.target for volume in given} | {absolute(target, "--tmpfs") for target in tmpfs}
-    targets = {absolute("/" + target, "VOLUME") for target in image} - taken - {"/"}
-    if hidden := next((target for target in targets if (target + "/").startswith("/proc/")), None):
-        raise InputError(f"the image asks for a volume at {hidden}, which would hide the kernel's own files")
-    return [*given, *(Volume("volume", "", target) for target in sorted(targets))]
-
-
 class Volumes:
     """The volumes of one root."""
 
     def __init__(self, root: Path) -> None:
         self._root = root / "volumes"
 
-    def place(self, volume: Volume) -> Placed:
-        """Where a volume lies; nothing is made yet. Anonymous ones get their name here."""
+    def place(self, given: Sequence[Volume], image: Iterable[str], tmpfs: Iterable[str], rootfs: Path) -> list[Placed]:
+        """The given volumes, and an anonymous one for every VOLUME of the image where nothing else is mounted.
+
+        Each is judged by where it lies once the links of the image are followed. Nothing of them is made yet.
+        Raises `InputError` where two share a place, or one would hide the root or the kernel's files.
+        """
+        taken = {settled(rootfs, target, folder=True) for target in tmpfs}
+        found: dict[str, Placed] = {}
+        for volume in given:
+            placed = self._place(volume, settled(rootfs, volume.target, folder=_is_folder(volume)))
+            if placed.target in {*taken, *found}:
+                raise InputError(f"-v {volume.target}: another mount has this place in the container")
+            found[placed.target] = placed
+        for target in sorted({absolute("/" + target, "VOLUME") for target in image} - {"/"}):
+            place = settled(rootfs, target, folder=True)
+            if place not in {*taken, *found}:
+                found[place] = self._place(Volume("volume", "", target), place)
+        return list(found.values())
+
+    def _place(self, volume: Volume, target: str) -> Placed:
         if volume.kind == "bind":
-            return Placed(volume, "", Path(volume.source))
+            return Placed(volume, "", Path(volume.source), target)
         name = volume.source or os.urandom(32).hex()
-        return Placed(volume, name, self._root / name / "_data", anonymous=not volume.source)
+        return Placed(volume, name, self._root / name / "_data", target, anonymous=not volume.source)
 
     def make(self, placed: Placed, rootfs: Path) -> None:
-        """Makes the source of a mount: a missing host folder, or a volume with the image's content."""
+        """Makes the source of a mount: a missing host folder, or a volume with all of the image's content at once."""
         if not placed.name:
             _make_bind(placed)
-            return
-        private_folder(placed.source.parent)
-        placed.source.mkdir(mode=0o755, exist_ok=True)
-        if placed.volume.copy and not any(placed.source.iterdir()):
-            _copy_up(rootfs, placed.volume.target, placed.source)
+        elif not placed.source.is_dir():
+            with machine_errors(placed.source), _alone(placed.source.parent) as lock:
+                if not placed.source.is_dir():
+                    _fill(placed, rootfs, lock)
 
     def remove(self, name: str) -> None:
         """Removes a volume with its content; one that is gone is fine."""
         with suppress(OSError):
             remove_tree(self._root / name)
+
+
+def _is_folder(volume: Volume) -> bool:
+    return volume.kind == "volume" or os.path.isdir(volume.source) or not os.path.exists(volume.source)
+
+
+def tmpfs_mounts(tmpfs: Mapping[str, str], rootfs: Path) -> list[Mount]:
+    """The mounts of --tmpfs."""
+    return [
+        mount(settled(rootfs, target, folder=True), "tmpfs", "tmpfs", ["nosuid", "nodev", "noexec", *words.split(",")])
+        for target, words in tmpfs.items()
+    ]
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[int, None, None]:
+    """The lock of a volume's folder, which is made where it is missing; nobody else is at work on it."""
+    while True:
+        lock = os.open(private_folder(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.fstat(lock).st_nlink:
+                yield lock
+                return
+        finally:
+            os.close(lock)
 
 
 def _make_bind(placed: Placed) -> None:
@@ -94,7 +133,27 @@ def _make_bind(placed: Placed) -> None:
         raise InputError(f"-v {placed.source}: cannot be made: {error.strerror}") from error
 
 
-def _copy_up(rootfs: Path, target: str, destination: Path) -> None:
+def _fill(placed: Placed, rootfs: Path, lock: int) -> None:
+    """Makes the volume aside, where a killed maker may have left something, and renames it."""
+    aside = placed.source.with_name("_new")
+    with suppress(FileNotFoundError):
+        remove_tree(aside)
+    aside.mkdir()
+    aside.chmod(0o755)
+    try:
+        if placed.volume.copy:
+            _copy_up(rootfs, placed.target, aside, lock)
+        if not placed.anonymous:
+            syncfs(aside)
+        os.rename(aside, placed.source)
+    except BaseException:
+        with suppress(OSError):
+            remove_tree(aside)
+        raise
+    sync_folder(aside.parent)
+
+
+def _copy_up(rootfs: Path, target: str, destination: Path, lock: int) -> None:
     """Copies a folder of the image; looked up inside the image's root, and by cp, which keeps all that a file has."""
     root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -110,7 +169,7 @@ def _copy_up(rootfs: Path, target: str, destination: Path) -> None:
         if os.listdir(source):
             os.set_inheritable(source, True)
             argv = [processes.find("cp"), "-a", "--", f"/proc/{os.getpid()}/fd/{source}/.", f"{destination}/"]
-            code, text = processes.capture(argv, ENV)
+            code, text = processes.capture(argv, ENV, holding=lock)
             if code:
                 raise MachineError(f"{target}: the image's content could not be copied into the volume: {text}")
     finally:
