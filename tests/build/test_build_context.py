@@ -116,6 +116,35 @@ def test_names_that_are_not_utf8(bench: Bench, tmp_path: Path) -> None:
     assert files["%41"][3] == b"p"
 
 
+ODD = os.fsdecode(b"caf\xe9")
+
+
+@pytest.mark.parametrize("pattern", ["caf*", "*", "[a-z]*", "?*", "."])
+def test_names_that_are_not_utf8_by_any_pattern(bench: Bench, tmp_path: Path, pattern: str) -> None:
+    context = write(tmp_path / ODD, {"Dockerfile": f"FROM scratch\nCOPY {pattern} /one/\n", ODD: "1"})
+    (context / f"{ODD}-link").symlink_to(ODD)
+    built = bench.build(context)
+    files = bench.files(built.descriptor)
+    assert files[f"one/{ODD}"][3] == b"1"
+    assert all(report.cached for report in bench.build(context).steps)
+    (context / ODD).write_text("2")
+    assert bench.files(bench.build(context).descriptor)[f"one/{ODD}"][3] == b"2"
+
+
+def test_names_that_are_not_utf8_in_everything_else(bench: Bench, tmp_path: Path) -> None:
+    """Two names that differ in such a byte alone are two names, and a Dockerfile may have one."""
+    other = os.fsdecode(b"caf\xe8")
+    context = write(tmp_path / "c", {f"D{ODD}": "FROM scratch\nCOPY caf? /\n", ODD: "1", other: "2"})
+    (context / ".dockerignore").write_bytes(b"caf\xe8\n")
+    file = context / f"D{ODD}"
+    assert set(bench.files(bench.build(context, file=file).descriptor)) == {ODD}
+    (context / ".dockerignore").write_bytes(b"caf\xe9\n")
+    assert set(bench.files(bench.build(context, file=file).descriptor)) == {other}
+    (context / f"D{ODD}.dockerignore").write_bytes(b"caf*\n")
+    assert set(bench.files(bench.build(context, file=file).descriptor)) == set()
+    assert any("matches nothing" in warning for warning in bench.listener.warnings)
+
+
 def test_a_name_that_a_layer_cannot_hold(bench: Bench, tmp_path: Path) -> None:
     context = write(tmp_path / "c", {"Dockerfile": "FROM scratch\nCOPY d /\n", "d/.wh.a": ""})
     with pytest.raises(DockerfileError, match=r"Dockerfile:2: COPY: \.wh\.a: a layer cannot hold"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
@@ -43,6 +44,7 @@ from lading.build.stage import Arguments, State
 
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 EPOCH: Final = "SOURCE_DATE_EPOCH"
+_UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
 _REMOTE: Final = ("http://", "https://", "git://", "ssh://", "git@")
 
 
@@ -200,6 +202,8 @@ def _as_written(instruction: Run) -> str:
 
 
 def _script(instruction: Run) -> str:
+    if any(_UNUSABLE.search(document.content) for document in instruction.documents):
+        raise DockerfileError(instruction.place, "RUN: a heredoc that is a script is UTF-8 text without NUL bytes")
     if len(instruction.command.args) != 1 or not instruction.command.shell:
         raise DockerfileError(instruction.place, "RUN: a heredoc needs a command for a shell")
     first = instruction.documents[0]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Final
 
 from lading.build.attesting import Attester, Facts
 from lading.build.cache import Cache
-from lading.build.context import Context, find_ignore, refuse_private
+from lading.build.context import Context, refuse_private
 from lading.build.dockerfile.instructions import Dockerfile
-from lading.build.dockerfile.parser import MAX_SIZE
 from lading.build.dockerfile.reader import read
 from lading.build.errors import Place
 from lading.build.hashes import Hashes
 from lading.build.image import assemble
+from lading.build.named import Named, ignore
+from lading.build.named import dockerfile as find_dockerfile
 from lading.build.request import BuildRequest, Built, Tools
 from lading.build.resolve import Choices, Resolved, resolve
 from lading.build.roots import Roots
@@ -29,8 +27,6 @@ from lading.store.digests import Digest
 from lading.store.documents import ImageConfig
 from lading.store.errors import InputError, LadingError
 
-FILE: Final = "Dockerfile"
-
 
 def build(request: BuildRequest, tools: Tools) -> Built:
     """Builds the image that `request` asks for, and tags it with its names.
@@ -41,7 +37,9 @@ def build(request: BuildRequest, tools: Tools) -> Built:
     begun = tools.clock()
     if not request.context.is_dir():
         raise InputError(f"{request.context}: not a folder", hint="the last word of the call names the context")
-    name, text = _dockerfile(request)
+    _check_text(request)
+    named, text = find_dockerfile(request)
+    name = named.title
     dockerfile = read(text, name)
     solved = Solved()
     with tools.store.writing():
@@ -50,7 +48,7 @@ def build(request: BuildRequest, tools: Tools) -> Built:
             tools.listener.warned(warning)
         graph = resolved.graph
         cache = Cache(tools.store.index, tools.store.root / "cache")
-        _solve(request, tools, cache, solved, resolved)
+        _solve(request, tools, cache, solved, resolved, named)
         image = assemble(graph, solved, resolved.epoch, tools.store)
         facts = Facts(name, Digest.of(text), resolved.epoch, encoder_name(request.compression))
         attestations, reused = Attester(request, tools, cache, graph, solved, facts).attest(image, begun)
@@ -95,18 +93,29 @@ def _placed(place: Place) -> Generator[None, None, None]:
         raise
 
 
+def _check_text(request: BuildRequest) -> None:
+    """Raises `InputError` for values of the call that no document can hold."""
+    given = {"--build-arg": request.arguments, "--label": request.labels, "--builder-id": {"": request.builder_id}}
+    for flag, values in given.items():
+        for name, value in values.items():
+            if any("\ud800" <= character <= "\udfff" for character in name + value):
+                raise InputError(f"{flag} {name}: not UTF-8 text")
+
+
 def _check_platform(request: BuildRequest, native: Platform) -> None:
     if request.platform is not None and request.platform not in (str(native), f"{native.os}/{native.architecture}"):
         raise InputError(f"--platform {request.platform} is not supported yet: only this machine's own, {native}")
 
 
-def _solve(request: BuildRequest, tools: Tools, cache: Cache, solved: Solved, resolved: Resolved) -> None:
-    with Roots(tools.store) as roots, _context(request, tools) as context:
+def _solve(
+    request: BuildRequest, tools: Tools, cache: Cache, solved: Solved, resolved: Resolved, dockerfile: Named
+) -> None:
+    with Roots(tools.store) as roots, _context(request, tools, dockerfile) as context:
         Solver(request, tools, cache, roots, solved, resolved.epoch, context).solve(resolved.graph)
 
 
 @contextmanager
-def _context(request: BuildRequest, tools: Tools) -> Generator[Callable[[], Context], None, None]:
+def _context(request: BuildRequest, tools: Tools, dockerfile: Named) -> Generator[Callable[[], Context], None, None]:
     """Opens the context when the first step asks for it; says at the end what was left out of it."""
     with ExitStack() as stack:
         opened: list[Context] = []
@@ -117,34 +126,11 @@ def _context(request: BuildRequest, tools: Tools) -> Generator[Callable[[], Cont
                 refuse_private(request.context, private)
                 folder = Folder(request.context)
                 hashes = Hashes(tools.store.index, request.context, tools.store.root)
-                file = None if request.dockerfile is not None else request.file or request.context / FILE
-                ignore = find_ignore(request.context, file)
-                context = Context(folder, ignore, hashes, private, normal_modes=request.normal_modes)
+                ignored = ignore(request.context, dockerfile if request.dockerfile is None else None)
+                context = Context(folder, ignored, hashes, private, normal_modes=request.normal_modes)
                 opened.append(stack.enter_context(context))
             return opened[0]
 
         yield get
         for path, reason in sorted(opened[0].left_out.items()) if opened else ():
             tools.listener.warned(f"{path}: left out of the context: {reason}")
-
-
-def _dockerfile(request: BuildRequest) -> tuple[str, bytes]:
-    """Its name as errors and provenance have it, and its content."""
-    if request.dockerfile is not None:
-        return str(request.file or FILE), request.dockerfile
-    path = request.file or request.context / FILE
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read(MAX_SIZE + 1)
-    except OSError as error:
-        hint = "name another with -f" if request.file is None else None
-        raise InputError(f"{path}: cannot be read: {error.strerror}", hint=hint) from error
-    return _relative(path, request.context), data
-
-
-def _relative(path: Path, context: Path) -> str:
-    """`path` as seen from the context where it is inside, its last part elsewhere: never a path of this machine."""
-    try:
-        return str(Path(os.path.realpath(path)).relative_to(os.path.realpath(context)))
-    except ValueError:
-        return path.name

@@ -10,39 +10,13 @@ from pathlib import Path
 from typing import Final, Self
 
 from lading.build.dockerfile import glob
-from lading.build.dockerfile import ignore as ignoring
-from lading.build.dockerfile.glob import PatternError
 from lading.build.dockerfile.ignore import Ignore
 from lading.build.hashes import Hashes
 from lading.build.picking import special
 from lading.build.views import Folder, Item
 from lading.store.errors import InputError
 
-_MAX_IGNORE: Final = 1 << 20
 _PRIVATE_TYPES: Final = "a private signing key"
-
-
-def find_ignore(root: Path, dockerfile: Path | None) -> Ignore:
-    """The patterns of the ignore file that counts. Raises `InputError`.
-
-    ``<Dockerfile>.dockerignore`` beside the Dockerfile comes before ``.dockerignore`` at the root.
-    """
-    candidates = [dockerfile.with_name(dockerfile.name + ".dockerignore")] if dockerfile else []
-    for path in (*candidates, root / ".dockerignore"):
-        try:
-            with open(path, "rb") as stream:
-                data = stream.read(_MAX_IGNORE + 1)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-        if len(data) > _MAX_IGNORE:
-            raise InputError(f"{path}: more than the {_MAX_IGNORE} bytes allowed")
-        try:
-            return Ignore(ignoring.read(data.decode("utf-8", "surrogateescape")))
-        except PatternError as error:
-            raise InputError(f"{path}: {error}") from None
-    return Ignore(())
 
 
 def refuse_private(folder: Path, private: Iterable[Path]) -> None:

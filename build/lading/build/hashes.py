@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from lading.build.views import Item, View
+from lading.store import trees
 from lading.store.errors import InputError
 from lading.store.index import Index
 from lading.verify.keyfiles import LABELS
@@ -43,7 +44,7 @@ class Hashes:
     def __init__(self, index: Index, root: Path, clock: Path) -> None:
         """`clock` is a folder where a file may be made to read the clock that file times are from."""
         self._index = index
-        self._key = os.path.realpath(root)
+        self._key = trees.text(os.fsencode(os.path.realpath(root)))
         self._clock = clock
         self._known = self._load()
         self._new: dict[str, tuple[list[int], Known]] = {}

@@ -6,6 +6,7 @@ the old tree changes nothing after it. Steps are solved in topological order.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from lading.build.state import Solved, entries
 from lading.store.digests import Digest
 from lading.store.errors import InputError
 from lading.store.layers import settle, write_layer
-from lading.store.trees import Entry, Tree, capture
+from lading.store.trees import Entry, Tree, capture, text
 
 VERSION: Final = 2
 """Of the meaning of operations; part of every key."""
@@ -184,4 +185,4 @@ class Solver:
 def _source(source: Picked) -> dict[str, object]:
     if source.item.is_folder:
         return {"folder": str(Tree(b"", entries(source, "")).root())}
-    return {"name": source.name, "file": str(Tree(b"", entries(source, "file")).root())}
+    return {"name": text(os.fsencode(source.name)), "file": str(Tree(b"", entries(source, "file")).root())}

@@ -20,6 +20,7 @@ from lading.store.blobs import MissingBlobError
 from lading.store.digests import HEX, LENGTHS, Digest
 from lading.store.errors import DocumentError, MachineError
 from lading.store.hashing import HashingReader
+from lading.store.opening import open_file
 from lading.store.removal import remove_tree
 
 PathOf = Callable[[Digest], Path]
@@ -52,7 +53,7 @@ class FileBlobs:
         path = self.path(digest)
         with machine_errors(path):
             try:
-                return HashingReader(open(path, "rb", buffering=0), digest, str(path))
+                return HashingReader(open(open_file(path), "rb", buffering=0), digest, str(path))
             except FileNotFoundError:
                 raise MissingBlobError(f"{digest}: not in {self._blobs}") from None
 

@@ -19,6 +19,7 @@ from lading.store.documents import CONFIG, DOCUMENTS, LAYER, MANIFEST, Index, Ma
 from lading.store.errors import DocumentError, InputError
 from lading.store.files import FileBlobs, machine_errors
 from lading.store.layout import CONTAINERD_NAME, REF_NAME
+from lading.store.opening import read_below
 from lading.store.progress import QUIET, Progress, Task
 from lading.store.spilling import Spilled, plain, spill
 from lading.store.store import Store
@@ -68,8 +69,7 @@ def layout_entries(folder: Path) -> list[tuple[Descriptor, dict[str, object]]]:
     path = folder / "index.json"
     with machine_errors(path):
         try:
-            with path.open("rb") as stream:
-                raw = stream.read(MAX_SIZE + 1)
+            raw = read_below(folder, "index.json", MAX_SIZE)
         except FileNotFoundError:
             raise InputError(f"{folder}: not an OCI image layout: it has no index.json") from None
     return _entries(raw, str(path))

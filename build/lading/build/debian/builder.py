@@ -27,6 +27,7 @@ from lading.store.digests import Digest
 from lading.store.documents import CONFIG, MANIFEST
 from lading.store.errors import InputError
 from lading.store.layers import EPOCH
+from lading.store.opening import read_below
 from lading.store.private import private_folder
 from lading.store.strict import canonical
 
@@ -91,8 +92,7 @@ def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool, system: Pa
 
 def _read(file: Path) -> bytes:
     try:
-        with file.open("rb") as stream:
-            return stream.read(MAX_SIZE + 1)
+        return read_below(file.parent, file.name, MAX_SIZE)
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from error
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -22,7 +24,8 @@ from lading.store.kernel import private_mounts
 if TYPE_CHECKING:
     from lading.host.outputs import Output
 
-_MAX_DOCKERFILE = 10 * 1024 * 1024
+_MAX_DOCKERFILE: Final = 10 * 1024 * 1024
+_DESCRIPTOR: Final = re.compile(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
 
 
 def build(
@@ -137,12 +140,12 @@ def _request(
         raise UsageError(f"--compression {compression}: expected zstd or gzip")
     _one_of(context_modes, ("keep", "normal"), "--context-modes")
     _one_of(provenance, ("mode=min", "mode=max", "min", "max"), "--provenance")
-    stdin = file == "-"
+    text = None if file is None else _piped(file, folder)
     settings = {"builder_id": builder_id} if builder_id else {}
     return BuildRequest(
         context=folder,
-        file=None if file is None or stdin else _file(file),
-        dockerfile=read_input("-", "-f", _MAX_DOCKERFILE) if stdin else None,
+        file=None if file is None or text is not None else _file(file),
+        dockerfile=text,
         names=tuple(session.host.local_reference(name).name for name in tags or ()),
         arguments=_arguments(build_arg, session.environment),
         target=target,
@@ -172,9 +175,22 @@ def _folder(context: str) -> Path:
     return folder
 
 
+def _piped(file: str, context: Path) -> bytes | None:
+    """What stands in standard input or in a pipe that -f names (``<(…)``), None where it names a file.
+
+    A pipe that lies in the context is none of the caller's.
+    """
+    if file == "-" or _DESCRIPTOR.fullmatch(file):
+        return read_input(file, "-f", _MAX_DOCKERFILE)
+    path = Path(os.path.realpath(file))
+    if path.is_fifo() and not path.is_relative_to(os.path.realpath(context)):
+        return read_input(file, "-f", _MAX_DOCKERFILE)
+    return None
+
+
 def _file(file: str) -> Path:
     path = Path(file)
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise InputError(f"{file}: no such file", hint="-f is taken from the current folder, as docker does")
     return path
 

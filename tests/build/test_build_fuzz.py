@@ -1,0 +1,123 @@
+"""Whatever stands in a Dockerfile, a context or a call: it is built, or one line says where it cannot be."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+
+from lading.build import executor
+from lading.build.builder import build
+from lading.build.dockerfile.reader import read
+from lading.build.errors import DockerfileError
+from lading.build.request import BuildRequest
+from lading.build.resolve import Choices, resolve
+from lading.store.errors import InputError, LadingError
+from suites import dockerfiles
+from suites.building import PLATFORM, Bench, busybox
+from suites.dockerfiles import Call
+from suites.machine import needs
+
+PLACED = re.compile(r"D:[0-9]+: \S|D: no stage |D\.dockerignore: |\.dockerignore: |--|SOURCE_DATE_EPOCH: ")
+"""How every refusal begins: where in the Dockerfile, or which part of the call."""
+
+
+class Idle:
+    """Executes nothing: what a RUN does is not in question here."""
+
+    isolation = "none"
+    privileges: Mapping[str, object] = MappingProxyType({})
+
+    def execute(self, rootfs: Path, step: executor.Step, output: executor.Output) -> int:
+        del rootfs, step, output
+        return 0
+
+
+class Yard:
+    """A store with a base, and a context; the store is made anew before it grows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.context = dockerfiles.fill(folder / "context")
+        self.base = busybox(folder / "base")
+        self.builds = 0
+        self.bench = self._bench()
+
+    def _bench(self) -> Bench:
+        bench = Bench(self.folder / "store")
+        bench.build(self.base, names=("localhost/base:latest",))
+        bench.tools = replace(bench.tools, executor=Idle())
+        return bench
+
+    def close(self) -> None:
+        self.bench.close()
+        shutil.rmtree(self.folder / "store")
+
+    def build(self, text: bytes, ignore: bytes, call: Call) -> str | None:
+        """What is said of it, None where it was built."""
+        self.builds += 1
+        if self.builds % 500 == 0:
+            self.close()
+            self.bench = self._bench()
+        (self.context / "D").write_bytes(text)
+        (self.context / ".dockerignore").write_bytes(ignore)
+        request = BuildRequest(
+            self.context,
+            self.context / "D",
+            arguments=call.arguments,
+            labels=call.labels,
+            target=call.target,
+            platform=call.platform,
+        )
+        try:
+            build(request, self.bench.tools)
+        except LadingError as error:
+            return error.message
+        return None
+
+
+@pytest.fixture(scope="module")
+def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+    yard = Yard(tmp_path_factory.mktemp("fuzz"))
+    yield yard
+    yard.close()
+
+
+def _check(said: str | None) -> None:
+    if said is not None:
+        assert PLACED.match(said), said
+        assert "\n" not in said, said
+
+
+@needs("root", "overlay", "busybox")
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(dockerfiles.dockerfile, dockerfiles.ignore_file, dockerfiles.call)
+@example(b"FROM base\nUSER web:\nWORKDIR /w\n", b"", Call())
+@example(b"FROM scratch\nCOPY caf* /one/\n", b"", Call())
+@example(b"FROM scratch\nCOPY [a-z]* /one/\n", b"caf\xe9\n", Call())
+@example(b"FROM scratch\nWORKDIR /a\0b\n", b"", Call())
+@example(b'FROM scratch\nCOPY ["a\\u0000", "/"]\n', b"", Call())
+@example(b"FROM base\nRUN <<E\n\xff\nE\n", b"", Call())
+@example(b"FROM scratch\nARG A\nENV B=$A\n", b"", Call({"A": "\udcff"}))
+@example(b"FROM scratch\n", b"", Call(labels={"a": "\udcff"}))
+@example(b"FROM scratch\nHEALTHCHECK --retries=" + b"9" * 5000 + b" CMD x\n", b"", Call())
+def test_any_build_succeeds_or_says_where_it_cannot(yard: Yard, text: bytes, ignore: bytes, call: Call) -> None:
+    _check(yard.build(text, ignore, call))
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(dockerfiles.dockerfile, dockerfiles.call)
+def test_any_text_is_understood_or_refused_in_its_place(text: bytes, call: Call) -> None:
+    def image(name: str, place: object) -> object:
+        raise DockerfileError(place, f"{name}: not here")  # type: ignore[arg-type]
+
+    try:
+        resolve(read(text, "D"), Choices(call.arguments, PLATFORM, call.target), image)  # type: ignore[arg-type]
+    except InputError as error:
+        _check(error.message)
