@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lading.runtime import logs
 from lading.runtime.crun import StartError
@@ -191,12 +194,67 @@ class TestLogs:
         [("100", 100.0), ("1m30s", 910.0), ("1970-01-01T00:00:05Z", 5.0), ("1970-01-01T01:00:00.5+01:00", 0.5)],
     )
     def test_since(self, text: str, expected: float) -> None:
-        assert logs.since(text, 1000.0) == expected
+        assert logs.moment(text, 1000.0, "--since") == expected
 
     @pytest.mark.parametrize("text", ["", "yesterday", "1x", "m"])
     def test_bad_since(self, text: str) -> None:
         with pytest.raises(UsageError):
-            logs.since(text, 0)
+            logs.moment(text, 0, "--since")
+
+    def test_until(self, harbour: Harbour) -> None:
+        harbour.run("sh", "-c", "echo a; echo b", name="anna")
+        (first, second) = harbour.runtime.logs("anna")
+        assert [line.text for line in harbour.runtime.logs("anna", until=first.time)][:1] == [b"a\n"]
+        assert list(harbour.runtime.logs("anna", until="1h")) == []
+        assert list(harbour.runtime.logs("anna", follow=True, since=first.time, until=second.time)) == [first, second]
+
+    def test_a_full_log_is_begun_anew(self, harbour: Harbour) -> None:
+        limit = 1 << 17
+        script = "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i + 1)); done"
+        harbour.run("sh", "-c", script, name="anna", log_limit=limit)
+        folder = harbour.root / "containers" / harbour.runtime.find("anna").id
+        files = [entry for entry in folder.iterdir() if entry.name.startswith("log")]
+        assert [entry.name for entry in files] == ["log"]
+        assert files[0].stat().st_size <= limit
+        _, *lines = b"".join(line.text for line in harbour.runtime.logs("anna")).splitlines()
+        assert 0 < len(lines) < 19_000
+        assert lines == [b"line %d" % number for number in range(20_000 - len(lines), 20_000)]
+        harbour.runtime.remove("anna")
+        assert harbour.gone() == []
+
+    def test_who_follows_goes_on_in_the_new_file(self, tmp_path: Path) -> None:
+        file, going_on = tmp_path / "log", [True]
+        row = b"2026-01-01T00:00:00Z stdout F %d\n"
+        file.write_bytes(row % 1 + row % 2)
+        found = logs.read(file, follow=lambda: going_on[0])
+        assert [next(found).text, next(found).text] == [b"1\n", b"2\n"]
+        with file.open("ab") as old:
+            (tmp_path / "log.tmp").write_bytes(row % 4)
+            (tmp_path / "log.tmp").rename(file)
+            old.write(row % 3)
+        assert [next(found).text, next(found).text] == [b"3\n", b"4\n"]
+        with file.open("ab") as new:
+            new.write(row % 5)
+        going_on[0] = False
+        assert [line.text for line in found] == [b"5\n"]
+
+    @given(
+        st.lists(st.binary(max_size=300)).map(b"\n".join), st.integers(0, 12), st.integers(1, 50), st.integers(20, 400)
+    )
+    def test_tail_is_the_tail(self, text: bytes, count: int, cut: int, block: int) -> None:
+        """However lines are cut into pieces, and wherever blocks end."""
+        *lines, rest = text.split(b"\n")
+        rows = [(line[at : at + cut], at + cut < len(line)) for line in lines for at in range(0, len(line) or 1, cut)]
+        rows += [(rest[at : at + cut], True) for at in range(0, len(rest), cut)]
+        with tempfile.NamedTemporaryFile() as file, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(logs, "_BLOCK", block)
+            file.writelines(
+                b"2026-01-01T00:00:00Z stdout %s %s\n" % (b"FP"[cut : cut + 1], piece) for piece, cut in rows
+            )
+            file.flush()
+            shown = b"".join(line.text for line in logs.read(Path(file.name), tail=count))
+        expected = [line + b"\n" for line in lines] + [rest] * bool(rest)
+        assert shown == b"".join(expected[-count:] if count else [])
 
     def test_tail_over_many_blocks(self, tmp_path: Path) -> None:
         file = tmp_path / "log"

@@ -7,9 +7,9 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from lading.store.errors import UsageError
 
@@ -20,8 +20,7 @@ _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d)?)(\.\d+)?)?
 _BLOCK: Final = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A piece of output: at most one line, its newline included where it has one."""
 
     time: str
@@ -38,61 +37,98 @@ def parse(raw: bytes) -> Line | None:
     return Line(parts[0].decode("ascii", "replace"), "stdout" if parts[1] == b"stdout" else "stderr", text)
 
 
-def read(
-    file: Path, *, tail: int | None = None, since: float | None = None, follow: Callable[[], bool] | None = None
-) -> Iterator[Line]:
-    """The pieces of a log, from the last `tail` lines and from the Unix time `since` on.
+class Span(NamedTuple):
+    """The Unix times between which lines are wanted."""
 
-    With `follow` it goes on for as long as that says True, and then to the end of the file.
+    since: float | None = None
+    until: float | None = None
+
+    def has(self, line: Line) -> bool:
+        """Whether a line is of that time."""
+        if self.since is None and self.until is None:
+            return True
+        moment = seconds(line.time)
+        return (self.since is None or moment >= self.since) and (self.until is None or moment <= self.until)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing that is still to come can be of that time."""
+        return self.until is not None and time.time() > self.until
+
+
+def read(
+    file: Path, *, tail: int | None = None, span: Span | None = None, follow: Callable[[], bool] | None = None
+) -> Iterator[Line]:
+    """The pieces of a log, from the last `tail` lines on and within `span`.
+
+    With `follow` it goes on for as long as that says True, also when the file was begun anew, and then to its end.
     """
+    span = span or Span()
     try:
-        stream = open(file, "rb")  # noqa: SIM115 - closed below
+        fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return
-    with stream:
+    try:
         if tail is not None:
-            stream.seek(_start_of_tail(stream.fileno(), tail))
-        rest = b""
-        while True:
-            going_on = follow is not None and follow()
-            while block := stream.read(_BLOCK):
-                *lines, rest = (rest + block).split(b"\n")
-                for raw in lines:
-                    line = parse(raw)
-                    if line and (since is None or seconds(line.time) >= since):
-                        yield line
-            if not going_on:
-                return
-            time.sleep(_POLL)
+            os.lseek(fd, _start_of_tail(fd, tail), os.SEEK_SET)
+        rest, going_on = b"", True
+        while going_on:
+            going_on = follow is not None and follow() and not span.over
+            newer = _newer(fd, file)
+            while block := os.read(fd, _BLOCK):
+                *rows, rest = (rest + block).split(b"\n")
+                yield from (line for row in rows if (line := parse(row)) and span.has(line))
+            if newer is not None:
+                os.close(fd)
+                fd, rest, going_on = newer, b"", True
+            elif going_on:
+                time.sleep(_POLL)
+    finally:
+        os.close(fd)
+
+
+def _newer(fd: int, file: Path) -> int | None:
+    """The file that now has the name, where it is not the one that is open: the log was full, and begun anew."""
+    try:
+        newer = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    if os.path.sameopenfile(fd, newer):
+        os.close(newer)
+        return None
+    return newer
 
 
 def _start_of_tail(fd: int, lines: int) -> int:
-    """Where the last `lines` whole lines of output begin; a piece marked P belongs to the next one of its stream."""
-    end = os.fstat(fd).st_size
-    data, start, found = b"", end, 0
-    while start > 0:
-        size = min(_BLOCK, start)
-        start -= size
-        data = os.pread(fd, size, start) + data
-        found = sum(1 for line in data.split(b"\n") if _whole(line))
-        if found > lines:
-            break
-    at, kept, streams = len(data), 0, set[bytes]()
-    for row in reversed(data.removesuffix(b"\n").split(b"\n")):
-        stream = row.split(b" ", 2)[1:2]
-        kept += _whole(row) or not streams.issuperset(stream)
-        streams.update(stream)
+    """Where the last `lines` lines of output begin; a piece marked P belongs to the next one of its stream."""
+    after, kept, streams = os.fstat(fd).st_size, 0, set[bytes]()
+    for start, row in _backwards(fd):
+        parts = row.split(b" ", 3)
+        if len(parts) == 4:
+            kept += parts[2] == b"F" or parts[1] not in streams
+            streams.add(parts[1])
         if kept > lines:
-            break
-        at -= len(row) + 1
-    return start + max(at, 0)
+            return after
+        after = start
+    return 0
 
 
-def _whole(row: bytes) -> bool:
-    return row.split(b" ", 3)[2:3] == [b"F"]
+def _backwards(fd: int) -> Iterator[tuple[int, bytes]]:
+    """The rows of a file and where they begin, the last first; what follows the last newline is one too."""
+    position, rest = os.fstat(fd).st_size, b""
+    while position > 0:
+        size = min(_BLOCK, position)
+        position -= size
+        rest, *rows = (os.pread(fd, size, position) + rest).split(b"\n")
+        start = position + len(rest) + sum(len(row) + 1 for row in rows)
+        for row in reversed(rows):
+            start -= len(row)
+            yield start, row
+            start -= 1
+    yield 0, rest
 
 
-def since(text: str, now: float) -> float:
+def moment(text: str, now: float, option: str) -> float:
     """A Unix time from a time (RFC 3339, or seconds) or from how long ago (``1h30m``). Raises `UsageError`."""
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
@@ -101,7 +137,7 @@ def since(text: str, now: float) -> float:
     try:
         return seconds(text)
     except ValueError:
-        raise UsageError(f"--since {text}: neither a time (2026-01-31T12:00:00Z) nor how long ago (1h30m)") from None
+        raise UsageError(f"{option} {text}: neither a time (2026-01-31T12:00:00Z) nor how long ago (1h30m)") from None
 
 
 def seconds(text: str) -> float:
@@ -111,10 +147,14 @@ def seconds(text: str) -> float:
         raise ValueError(text)
     day, clock, fraction, zone = found.groups()
     clock = clock or "00:00:00"
-    moment = calendar.timegm(
-        time.strptime(f"{day} {clock}", "%Y-%m-%d %H:%M:%S" if clock.count(":") == 2 else "%Y-%m-%d %H:%M")
-    )
+    moment = _second(f"{day} {clock}")
     offset = 0
     if zone and zone != "Z":
         offset = (int(zone[1:3]) * 3600 + int(zone[4:]) * 60) * (-1 if zone[0] == "-" else 1)
     return moment + float(fraction or 0) - offset
+
+
+@lru_cache(maxsize=8)
+def _second(text: str) -> int:
+    """Lines come by the thousand in one second."""
+    return calendar.timegm(time.strptime(text, "%Y-%m-%d %H:%M:%S" if text.count(":") == 2 else "%Y-%m-%d %H:%M"))

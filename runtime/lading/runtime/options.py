@@ -25,6 +25,8 @@ DETACH_KEYS: Final = b"\x10\x11"
 """Ctrl-P, Ctrl-Q: docker's default."""
 LOG_LIMIT: Final = 64 << 20
 """Bytes of output that are kept at most, where nothing else is asked for; 0 is any number."""
+_LEAST_LOG: Final = 1 << 16
+"""A multiple of what the monitor reads at once."""
 _LABELS: Final = frozenset({"z", "Z"})
 
 
@@ -138,6 +140,8 @@ class RunOptions:
         for name, number in (("--memory", self.limits.memory), ("--pids-limit", self.limits.pids)):
             if number is not None and number > _MAX_NUMBER:
                 raise UsageError(f"{name}: more than any machine has")
+        if self.log_limit and not _LEAST_LOG <= self.log_limit <= _MAX_NUMBER:
+            raise UsageError(f"--log-opt max-size: at least {_LEAST_LOG} bytes, or -1 for any number")
         for text in self.env:
             if text.startswith("=") or "=" not in text:
                 raise UsageError(f"--env {text}: expected NAME=VALUE")

@@ -93,15 +93,24 @@ class Runtime:
         return execs.execute(self._life, self.find(text), options, streams or Streams())
 
     def logs(
-        self, text: str, *, follow: bool = False, tail: int | None = None, since: str | None = None
+        self,
+        text: str,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: str | None = None,
+        until: str | None = None,
     ) -> Iterator[Line]:
         """What a container wrote, and with `follow` what it writes until it ends."""
         from lading.runtime import logs  # noqa: PLC0415 - not on the way of `run`
 
-        record = self.find(text)
-        start = None if since is None else logs.since(since, time.time())
+        record, now = self.find(text), time.time()
+        span = logs.Span(
+            None if since is None else logs.moment(since, now, "--since"),
+            None if until is None else logs.moment(until, now, "--until"),
+        )
         file = self._life.records.folder(record.id) / "log"
-        return logs.read(file, tail=tail, since=start, follow=self._runs(record) if follow else None)
+        return logs.read(file, tail=tail, span=span, follow=self._runs(record) if follow else None)
 
     def _runs(self, record: Container) -> Callable[[], bool]:
         return lambda: bool(record.status == "running" and record.process and record.process.alive)

@@ -63,6 +63,9 @@ def run(
     sig_proxy: Annotated[
         str | None, typer.Option(metavar="BOOL", help="false: keep signals from it [default: true]")
     ] = None,
+    log_opt: Annotated[
+        list[str] | None, typer.Option(metavar="max-size=BYTES", help="How much of its output is kept [default: 64m]")
+    ] = None,
     detach_keys: Annotated[
         str, typer.Option(metavar="KEYS", help="What leaves it running: letters, ctrl-a, ... with commas between")
     ] = "ctrl-p,ctrl-q",
@@ -107,6 +110,7 @@ def run(
         stop_signal=stop_signal,
         network=network,
         detach_keys=keys(detach_keys),
+        log_limit=_log_limit(log_opt),
     )
     options.validate()
     with Foreground(tty=tty and not detach, interactive=interactive, proxy=proxy) as caller:
@@ -142,6 +146,7 @@ def _options(
     stop_signal: str | None,
     network: str,
     detach_keys: bytes,
+    log_limit: int,
 ) -> RunOptions:
     from lading.runtime.options import RunOptions, Volume  # noqa: PLC0415
 
@@ -169,6 +174,7 @@ def _options(
         cap_drop=tuple(cap_drop or ()),
         stop_signal=stop_signal,
         detach_keys=detach_keys,
+        log_limit=log_limit,
     )
 
 
@@ -190,15 +196,29 @@ def _limits(memory: str | None, cpus: float | None, pids: int | None) -> Limits:
 
     if pids is not None and pids < 1:
         pids = None
-    return Limits(None if memory is None else _bytes(memory), cpus, pids)
+    return Limits(None if memory is None else _bytes(memory, "--memory"), cpus, pids)
 
 
-def _bytes(text: str) -> int:
+def _log_limit(words: list[str] | None) -> int:
+    from lading.runtime.options import LOG_LIMIT  # noqa: PLC0415
+
+    limit = LOG_LIMIT
+    for name, value in pairs(words, "--log-opt").items():
+        if name == "max-size":
+            limit = 0 if value == "-1" else _bytes(value, "--log-opt max-size")
+        elif (name, value) != ("max-file", "1"):
+            raise UsageError(
+                f"--log-opt {name}={value} is not built yet", hint="a log that reaches max-size is begun anew"
+            )
+    return limit
+
+
+def _bytes(text: str, option: str) -> int:
     number = text.rstrip("bBkKmMgGtT")
     unit = text[len(number) :].lower()
     factor = _UNITS.get(unit.removesuffix("b") if len(unit) > 1 else unit)
     if factor is None or not number.isascii() or not number.replace(".", "", 1).isdigit() or len(number) > 19:
-        raise UsageError(f"--memory {text}: expected a number and b, k, m or g")
+        raise UsageError(f"{option} {text}: expected a number and b, k, m or g")
     return int(float(number) * factor)
 
 
