@@ -71,8 +71,8 @@ def test_loading_names_what_is_there_in_full(store: Store, tmp_path: Path) -> No
             loaded = load(other, source)
             assert [found.name for found in loaded] == [APP, "localhost/x:1"]
         assert len(other.referrers(image.digest)) == 1
-        with pytest.raises(InputError, match="no image with a name"):
-            load(other, str(tmp_path / "a.tar"))
+        (unnamed,) = load(other, str(tmp_path / "a.tar"))
+        assert (unnamed.name, unnamed.descriptor.digest) == ("", image.digest)
         assert [found.name for found in load(other, f"oci-archive:{tmp_path / 'a.tar'}", "own")] == [OWN]
 
 

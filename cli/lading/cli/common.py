@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lading.cli.progress import Form
 from lading.store.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from lading.store.archives.compression import Compression
+    from lading.store.descriptors import Descriptor
 
 TlsVerify = Annotated[
     str | None,
@@ -28,6 +32,12 @@ ProgressForm = Annotated[Form, typer.Option("--progress", help="How long work is
 Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Names, digests or IDs of images")]
 Containers = Annotated[list[str], typer.Argument(metavar="CONTAINER...", help="Names or IDs of containers")]
 Container = Annotated[str, typer.Argument(metavar="CONTAINER", help="Name or ID of a container")]
+Compress = Annotated[
+    str | None,
+    typer.Option(
+        "--compression", metavar="gzip|zstd|none", help="Compress the layers otherwise: it is another image then"
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only IDs or digests")]
 
 
@@ -40,6 +50,19 @@ def boolean(text: str | None, option: str) -> bool | None:
     if text.lower() in ("false", "0", "no"):
         return False
     raise UsageError(f"{option}={text}: expected true or false")
+
+
+def compression(text: str | None) -> Compression | None:
+    """What `Compress` says. Raises `UsageError`."""
+    known: dict[str, Compression] = {"gzip": "gzip", "zstd": "zstd", "none": "none"}
+    if text is not None and text not in known:
+        raise UsageError(f"--compression {text}: expected {', '.join(known)}")
+    return known[text] if text else None
+
+
+def another(before: Descriptor, after: Descriptor, how: str) -> str:
+    """What is said when an image becomes another."""
+    return f"{before.digest.short} compressed by {how} is another image, {after.digest}: no signature speaks of it"
 
 
 def pairs(words: list[str] | None, option: str) -> dict[str, str]:

@@ -33,7 +33,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "history": Entry("Show how an image was made, layer by layer"),
     "tag": Entry("Give an image another name"),
     "rmi": Entry("Remove images"),
-    "save": Entry("Write an image to an OCI layout or a docker archive"),
+    "save": Entry("Write images to an archive or an OCI layout"),
     "load": Entry("Read images from an OCI layout or an archive"),
     "unpack": Entry("Unpack an image ahead of its first run, or anew"),
     "push": Entry("Upload an image and its evidence to a registry"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lading.registry.reference import Reference
     from lading.registry.transfer import Pulled, Pushed
     from lading.runtime.runtime import Runtime
+    from lading.store.archives.compression import Compression
     from lading.store.descriptors import Descriptor, Platform
     from lading.verify.keys import PublicKey
     from lading.verify.policy import Policy
@@ -238,8 +239,17 @@ class Host:
         for name in image.names:
             self.store.tag(name, image.descriptor, image.origins)
 
-    def push(self, text: str, to: str | None = None) -> Pushed:
-        """Uploads an image with its evidence, under its own name or another. Raises `RegistryError`."""
+    def compressed(self, descriptor: Descriptor, compression: Compression | None) -> Descriptor:
+        """An image whose layers are compressed so, the image itself where they are: call within `Store.writing`."""
+        from lading.store.converting import convert  # noqa: PLC0415
+
+        return convert(self.store, descriptor, compression, self.progress) if compression else descriptor
+
+    def push(self, text: str, to: str | None = None, *, compression: Compression | None = None) -> Pushed:
+        """Uploads an image with its evidence, under its own name or another. Raises `RegistryError`.
+
+        With another `compression` of its layers it is another image, of which no evidence speaks.
+        """
         from lading.registry.reference import Reference  # noqa: PLC0415
         from lading.registry.transfer import push  # noqa: PLC0415
 
@@ -247,7 +257,9 @@ class Host:
         if to is None and not located.own:
             raise InputError(f"{text}: the image has no name", hint=f"name where it goes: `lading push {text} NAME`")
         reference = Reference.parse(to or located.own[0])
-        return push(self.client, self.store, located.descriptor, reference, progress=self.progress)
+        with self.store.writing():
+            image = self.compressed(located.descriptor, compression)
+            return push(self.client, self.store, image, reference, progress=self.progress)
 
     def build(self, request: BuildRequest, *, sign_key: KeyText | None, pull: bool, listener: Listener) -> Built:
         """Builds, signs and tags an image, from a Dockerfile or a Debian package set."""

@@ -17,14 +17,14 @@ from lading.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An image, and the full name that it has now."""
+    """An image, and the full name that it has now, "" where the archive gives it none."""
 
     name: str
     descriptor: Descriptor
 
 
 def load(store: Store, source: str, name: str | None = None, progress: Progress = QUIET) -> list[Loaded]:
-    """Reads the images at `source`, ``oci:DIR`` or a file, and names them once all are there.
+    """Reads the images at `source`, ``oci:DIR``, a file or ``-`` for standard input, and names them once all are there.
 
     The names are those in it, or `name` where it holds one image. Nothing is judged here. Raises `InputError`,
     `DocumentError`.
@@ -33,11 +33,15 @@ def load(store: Store, source: str, name: str | None = None, progress: Progress 
         loaded = _named(_read(store, source, progress), source, name)
         with store.index.transaction():
             for image in loaded:
-                store.tag(image.name, image.descriptor)
+                if image.name:
+                    store.tag(image.name, image.descriptor)
+                store.keep(image.descriptor)
     return loaded
 
 
 def _read(store: Store, source: str, progress: Progress) -> list[Found]:
+    if source == "-":
+        return exchange.read_archive(store, 0, progress)
     kind, colon, rest = source.partition(":")
     path = Path(os.path.abspath(rest if colon and kind in ("oci", "oci-archive", "docker-archive") else source))
     if (kind == "oci" and colon) or path.is_dir():
@@ -54,11 +58,13 @@ def _named(found: list[Found], source: str, name: str | None) -> list[Loaded]:
         if len(found) != 1:
             raise InputError(f"{source}: holds {len(found)} images, so that --tag {name} could mean any")
         found = [((name,), found[0][1])]
-    loaded = [Loaded(_full(text, source), descriptor) for names, descriptor in found for text in names]
-    if not loaded:
-        what = "holds no image with a name" if found else "holds no image"
-        raise InputError(f"{source}: {what}", hint="give one with --tag" if len(found) == 1 else None)
-    return loaded
+    if not found:
+        raise InputError(f"{source}: holds no image")
+    return [
+        Loaded(_full(text, source) if text else "", descriptor)
+        for names, descriptor in found
+        for text in names or ("",)
+    ]
 
 
 def _full(text: str, source: str) -> str:

@@ -1,4 +1,4 @@
-"""Where a built image is written beside the store: ``oci:DIR``, ``oci-archive:FILE``, ``docker-archive:FILE``."""
+"""Where images are written beside the store: ``oci:DIR``, ``oci-archive:FILE``, ``docker-archive:FILE``, a stream."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-from lading.registry.reference import Reference
+from lading.registry.platforms import choose, host_platform
 from lading.store import exchange
+from lading.store.archives.writer import Sink
 from lading.store.descriptors import Descriptor
+from lading.store.documents import Manifest
 from lading.store.errors import UsageError
+from lading.store.exporting import Form, Saved, to_file, write_archive
 from lading.store.fastclass import dataclass
 from lading.store.store import Store
 
-Kind = Literal["oci", "oci-archive", "docker-archive"]
+Named = tuple[Descriptor, Sequence[str]]
+"""An image, and the full names that it is written under."""
+
+Kind = Literal["oci", "oci-archive", "docker-archive", "archive"]
+"""``archive`` is what docker writes since 25: a layout that its older versions and podman read as theirs, too."""
 
 # The types of buildx that mean the same.
 _TYPES: Final[dict[str, Kind]] = {
@@ -36,14 +43,59 @@ class Output:
 
     def write(self, store: Store, descriptor: Descriptor, names: Sequence[str], *, evidence: bool = False) -> None:
         """Writes an image there: whole, or not at all. Raises `MachineError`."""
-        named = [self.name] if self.name else list(names)
-        if self.kind == "oci":
-            exchange.write_layout(store, descriptor, self.path, named, evidence=evidence)
-        elif self.kind == "oci-archive":
-            exchange.write_oci_archive(store, descriptor, self.path, named, evidence=evidence)
-        else:
-            shown = [Reference.parse(name).familiar for name in named]
-            exchange.write_docker_archive(store, descriptor, self.path, shown)
+        self.write_all(store, [(descriptor, tuple(names))], evidence=evidence)
+
+    def write_all(self, store: Store, images: Sequence[Named], *, evidence: bool = False) -> None:
+        """As `write`, several images; into a layout one after another."""
+        if self.name and len(images) > 1:
+            raise UsageError(f"{self.name} could be the name of any of {len(images)} images")
+        named = [(descriptor, (self.name,) if self.name else names) for descriptor, names in images]
+        if self.kind != "oci":
+            to_file(self.path, lambda sink: write_stream(store, named, sink, self.kind, evidence=evidence))
+            return
+        for descriptor, names in named:
+            exchange.write_layout(store, descriptor, self.path, names, evidence=evidence)
+
+
+def write_stream(store: Store, images: Sequence[Named], sink: Sink, kind: Kind, *, evidence: bool = False) -> None:
+    """Writes an archive of images piece by piece."""
+    forms: dict[Kind, Form] = {"oci-archive": "oci", "docker-archive": "docker", "archive": "both"}
+    saved = [Saved(descriptor, tuple(names), _shown(store, descriptor)) for descriptor, names in images]
+    write_archive(store, saved, sink, forms[kind], evidence=evidence)
+
+
+def _shown(store: Store, descriptor: Descriptor) -> Manifest | None:
+    """What of an index docker's older readers are shown: the image for this machine, else the first that is here."""
+    document = store.document(descriptor)
+    if isinstance(document, Manifest):
+        return document
+    here = [child for child in document.manifests if store.blobs.size(child.digest) is not None]
+    child = choose(here, host_platform()) or next(iter(here), None)
+    found = store.document(child) if child else None
+    return found if isinstance(found, Manifest) else None
+
+
+def destination(output: str, format_: str | None) -> Output:
+    """Where ``-o`` says, a file where no transport stands before it, in the form that podman's ``--format`` names."""
+    transport = output.partition(":")[0]
+    if transport in ("oci", "oci-archive", "docker-archive") and ":" in output:
+        if format_:
+            raise UsageError(f"--format {format_}: {transport}: says it already")
+        return parse_output(output)
+    return Output(form_of(format_), Path(os.path.abspath(output)))
+
+
+def form_of(format_: str | None) -> Kind:
+    """The form that podman's ``--format`` names. Raises `UsageError`."""
+    known: dict[str | None, Kind] = {
+        None: "archive",
+        "docker-archive": "docker-archive",
+        "oci-archive": "oci-archive",
+        "oci-dir": "oci",
+    }
+    if format_ not in known:
+        raise UsageError(f"--format {format_}: expected docker-archive, oci-archive or oci-dir")
+    return known[format_]
 
 
 def parse_output(text: str) -> Output:

@@ -44,14 +44,14 @@ def read_layout(store: Store, folder: Path, progress: Progress = QUIET) -> list[
     return loaded
 
 
-def read_archive(store: Store, file: Path, progress: Progress = QUIET) -> list[Loaded]:
+def read_archive(store: Store, file: Path | int, progress: Progress = QUIET) -> list[Loaded]:
     """The images of a tar archive that holds a layout, or is docker's; one that is both is read as a layout."""
     spilled = spill(store.blobs, file, progress)
     if b"index.json" in spilled.paths and b"oci-layout" in spilled.paths:
         return _from_oci(store, spilled)
     if b"manifest.json" in spilled.paths:
         return _from_docker(store, spilled)
-    raise InputError(f"{file}: neither an OCI image layout nor docker's archive")
+    raise InputError(f"{spilled.what}: neither an OCI image layout nor docker's archive")
 
 
 def read_oci_archive(store: Store, file: Path, progress: Progress = QUIET) -> list[Loaded]:

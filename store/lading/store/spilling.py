@@ -60,12 +60,16 @@ class Spilled:
         return self.blobs.open(digest)
 
 
-def spill(blobs: Blobs, file: Path, progress: Progress) -> Spilled:
-    """Reads an archive. A file under ``blobs/ALGORITHM/HEX`` is held to that digest. Raises `DocumentError`."""
-    spilled = Spilled(blobs, str(file))
+def spill(blobs: Blobs, file: Path | int, progress: Progress) -> Spilled:
+    """Reads an archive: a file, or a descriptor, which stays open. Raises `DocumentError`.
+
+    A file under ``blobs/ALGORITHM/HEX`` is held to that digest.
+    """
+    place = Path("standard input") if isinstance(file, int) else file
+    spilled = Spilled(blobs, str(place))
     links: dict[bytes, bytes] = {}
-    with machine_errors(file), _archive(file, progress) as stream:
-        for member in read_tar(stream, str(file), _LIMITS):
+    with machine_errors(place), _archive(file, place, progress) as stream:
+        for member in read_tar(stream, str(place), _LIMITS):
             entry = member.entry
             if entry.kind == "file":
                 spilled.add(entry.path, _put(blobs, member))
@@ -92,12 +96,12 @@ def _put(blobs: Blobs, member: Member) -> Digest:
 
 
 @contextmanager
-def _archive(file: Path, progress: Progress) -> Generator[Stream, None, None]:
+def _archive(file: Path | int, place: Path, progress: Progress) -> Generator[Stream, None, None]:
     """The uncompressed bytes of a file."""
-    with file.open("rb") as stream:
+    with open(file, "rb", closefd=not isinstance(file, int)) as stream:
         info = os.fstat(stream.fileno())
-        task = progress.task(f"loading {file.name}", info.st_size or None)
-        yield _uncompressed(stream, task, str(file))
+        task = progress.task(f"loading {place.name}", info.st_size or None)
+        yield _uncompressed(stream, task, str(place))
         task.done()
 
 

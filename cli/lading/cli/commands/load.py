@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
 
-from lading.cli.common import ProgressForm, Quiet, short
+from lading.cli.common import ProgressForm, short
 from lading.cli.endings import ended_by_signals
 from lading.cli.progress import Form
 from lading.cli.session import Session
+from lading.store.errors import UsageError
 
 
 def load(
     ctx: typer.Context,
     source: Annotated[
-        str, typer.Option("-i", "--input", metavar="FILE|oci:DIR", help="A layout, or an archive of one or of docker's")
-    ],
+        str,
+        typer.Option(
+            "-i",
+            "--input",
+            metavar="FILE|oci:DIR",
+            help="A layout, or an archive of one or of docker's [default: standard input]",
+            show_default=False,
+        ),
+    ] = "-",
     tag: Annotated[str | None, typer.Option("-t", "--tag", metavar="NAME", help="Its name instead of its own")] = None,
     progress: ProgressForm = Form.auto,
-    quiet: Quiet = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Without progress")] = False,
 ) -> None:
     """Read images from an OCI layout or an archive.
 
@@ -29,7 +38,10 @@ def load(
 
     session = Session.of(ctx)
     session.quiet, session.progress = quiet, progress
+    if source == "-" and os.isatty(0):
+        raise UsageError("an archive is not read from a terminal", hint="name a file with -i, or redirect one: < FILE")
     with ended_by_signals():
         found = read(session.host.store, source, tag, session.host.progress)
     for image in found:
-        session.output.result(str(image.descriptor.digest) if quiet else f"Loaded: {short(image.name)}")
+        name = short(image.name) if image.name else ""
+        session.output.result(f"Loaded image: {name}" if name else f"Loaded image ID: {image.descriptor.digest}")

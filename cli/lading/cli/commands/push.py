@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.common import ProgressForm, Quiet, TlsVerify, boolean
+from lading.cli.common import Compress, ProgressForm, Quiet, TlsVerify, another, boolean, compression
 from lading.cli.endings import ended_by_signals
 from lading.cli.output import escape
 from lading.cli.progress import Form
@@ -19,6 +19,7 @@ def push(
     destination: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Where to, unless under its own name")
     ] = None,
+    compress: Compress = None,
     progress: ProgressForm = Form.auto,
     quiet: Quiet = False,
     tls_verify: TlsVerify = None,
@@ -30,8 +31,12 @@ def push(
     session = Session.of(ctx)
     session.tls_verify = boolean(tls_verify, "--tls-verify")
     session.quiet, session.progress = quiet, progress
+    wanted = compression(compress)
+    here = session.host.images.get(image).descriptor if wanted else None
     with ended_by_signals():
-        pushed = session.host.push(image, destination)
+        pushed = session.host.push(image, destination, compression=wanted)
+    if here and here.digest != pushed.descriptor.digest:
+        session.output.note(another(here, pushed.descriptor, str(wanted)))
     for note in pushed.notes:
         session.output.note(escape(note))
     session.output.result(str(pushed.descriptor.digest))

@@ -1,0 +1,115 @@
+"""The same image with its layers compressed otherwise: other bytes, and so another digest.
+
+Configs stay as they are, and with them the diff IDs: every layer is held to its own while it is read once. What
+refers to an image speaks of its digest and is not carried over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from lading.store.archives.compression import MEDIA_TYPES, Compression, decoder, encoder
+from lading.store.descriptors import Descriptor
+from lading.store.digests import Digest
+from lading.store.documents import (
+    CONFIG,
+    CONFIGS,
+    DOCKER_LAYER,
+    INDEX,
+    MANIFEST,
+    Index,
+    Manifest,
+    stack,
+)
+from lading.store.errors import DocumentError
+from lading.store.hashing import CHUNK
+from lading.store.progress import QUIET, Progress
+from lading.store.store import Store
+from lading.store.strict import canonical
+
+_SAME: Final = {DOCKER_LAYER: MEDIA_TYPES["gzip"]}
+_RATIO: Final = 1000
+_ALWAYS: Final = 1024 * 1024 * 1024
+_OF_ITS_DIGEST: Final = "vnd.docker.reference.digest"
+"""What marks an entry of an index as buildx's attestation of another."""
+
+
+def convert(store: Store, descriptor: Descriptor, compression: Compression, progress: Progress = QUIET) -> Descriptor:
+    """An image whose layers are all of `compression`; `descriptor` itself where they are already.
+
+    Of an index, the images that are here. Call within `Store.writing`, until the image has a name or has gone on.
+    Raises `DocumentError` for a layer that is not what its config says.
+    """
+    document = store.document(descriptor)
+    if isinstance(document, Index):
+        return _index(store, document, compression, progress)
+    return _manifest(store, document, compression, progress)
+
+
+def _index(store: Store, index: Index, compression: Compression, progress: Progress) -> Descriptor:
+    here = [child for child in index.manifests if store.blobs.size(child.digest) is not None]
+    images = [child for child in here if _OF_ITS_DIGEST not in child.annotations]
+    children: list[Descriptor] = []
+    for child in images:
+        converted = convert(store, child, compression, progress)
+        children.append(replace(child, digest=converted.digest, size=converted.size, media_type=converted.media_type))
+    if children == list(index.manifests):
+        return index.descriptor
+    changed = {"mediaType": INDEX, "manifests": [child.json() for child in children]}
+    return store.put_manifest(_changed(index.raw, changed), INDEX)
+
+
+def _manifest(store: Store, manifest: Manifest, compression: Compression, progress: Progress) -> Descriptor:
+    if manifest.config.media_type not in CONFIGS:
+        return manifest.descriptor
+    layers = [
+        _layer(store, layer, diff_id, compression, progress)
+        for layer, diff_id in stack(manifest, store.config(manifest))
+    ]
+    if layers == list(manifest.layers):
+        return manifest.descriptor
+    changed = {
+        "mediaType": MANIFEST,
+        "config": replace(manifest.config, media_type=CONFIG).json(),
+        "layers": [replace(layer, media_type=_SAME.get(layer.media_type, layer.media_type)).json() for layer in layers],
+    }
+    return store.put_manifest(_changed(manifest.raw, changed), MANIFEST)
+
+
+def _changed(raw: bytes, changed: Mapping[str, object]) -> bytes:
+    return canonical({**json.loads(raw), **changed})
+
+
+def _layer(
+    store: Store, layer: Descriptor, diff_id: Digest, compression: Compression, progress: Progress
+) -> Descriptor:
+    wanted = MEDIA_TYPES[compression]
+    if _SAME.get(layer.media_type, layer.media_type) == wanted:
+        return layer
+    what = f"layer {layer.digest}"
+    task = progress.task(f"compressing {layer.digest.short}")
+    limit = max(_ALWAYS, layer.size * _RATIO)
+    found = hashlib.new(diff_id.algorithm)
+    running = encoder(compression)
+    size = read = 0
+    with store.blobs.open(layer.digest) as reader, store.blobs.writer() as writer:
+        source = decoder(reader, layer.media_type, what)
+        while data := source.read(CHUNK):
+            found.update(data)
+            size += writer.write(running.compress(data))
+            task.advance(len(data))
+            read += len(data)
+            if read > limit:
+                raise DocumentError(f"{what}: unpacks to more than {limit} bytes")
+        while reader.read(CHUNK):
+            pass  # what follows the compressed archive belongs to the blob's digest too
+        if found.hexdigest() != diff_id.hex:
+            raise DocumentError(f"{what}: is not the archive {diff_id} that the image's config names")
+        size += writer.write(running.flush())
+        digest = writer.commit()
+    task.done()
+    return Descriptor(wanted, digest, size)  # annotations speak of the bytes there were
