@@ -8,14 +8,13 @@ import typer
 
 from lading.cli.common import Containers
 from lading.cli.session import Session
+from lading.cli.several import each
 
 
 def kill(
     ctx: typer.Context,
     containers: Containers,
     signal: Annotated[str, typer.Option("-s", "--signal", help="Name or number")] = "KILL",
-) -> None:
+) -> int:
     """Send a signal to containers."""
-    for container in containers:
-        Session.of(ctx).host.runtime.kill(container, signal)
-        Session.of(ctx).output.result(container)
+    return each(Session.of(ctx), containers, lambda runtime, name: runtime.kill(name, signal))

@@ -8,6 +8,7 @@ import typer
 
 from lading.cli.common import Containers
 from lading.cli.session import Session
+from lading.cli.several import each
 
 
 def rm(
@@ -15,8 +16,12 @@ def rm(
     containers: Containers,
     force: Annotated[bool, typer.Option("-f", "--force", help="Kill those that run")] = False,
     volumes: Annotated[bool, typer.Option("-v", "--volumes", help="With their anonymous volumes")] = False,
-) -> None:
+) -> int:
     """Remove containers."""
-    for container in containers:
-        Session.of(ctx).host.runtime.remove(container, force=force, volumes=volumes)
-        Session.of(ctx).output.result(container)
+    session = Session.of(ctx)
+    return each(
+        session,
+        containers,
+        lambda runtime, name: runtime.remove(name, force=force, volumes=volumes),
+        absent_is_fine=force,
+    )

@@ -8,14 +8,13 @@ import typer
 
 from lading.cli.common import Containers
 from lading.cli.session import Session
+from lading.cli.several import each
 
 
 def stop(
     ctx: typer.Context,
     containers: Containers,
     time: Annotated[float | None, typer.Option("-t", "--time", help="Seconds before it is killed, -1: never")] = None,
-) -> None:
+) -> int:
     """Stop containers."""
-    for container in containers:
-        Session.of(ctx).host.runtime.stop(container, time)
-        Session.of(ctx).output.result(container)
+    return each(Session.of(ctx), containers, lambda runtime, name: runtime.stop(name, time))

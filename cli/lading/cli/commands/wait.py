@@ -6,9 +6,9 @@ import typer
 
 from lading.cli.common import Containers
 from lading.cli.session import Session
+from lading.cli.several import each
 
 
-def wait(ctx: typer.Context, containers: Containers) -> None:
+def wait(ctx: typer.Context, containers: Containers) -> int:
     """Wait until containers stop, and print their exit codes."""
-    for container in containers:
-        Session.of(ctx).output.result(str(Session.of(ctx).host.runtime.wait(container)))
+    return each(Session.of(ctx), containers, lambda runtime, name: runtime.wait(name))
