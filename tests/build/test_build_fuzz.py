@@ -16,11 +16,14 @@ from lading.build import executor
 from lading.build.builder import build
 from lading.build.dockerfile.reader import read
 from lading.build.errors import DockerfileError
-from lading.build.request import BuildRequest
+from lading.build.request import BaseImage, BuildRequest
 from lading.build.resolve import Choices, resolve
+from lading.runtime.lifecycle import RuntimeConfig
+from lading.runtime.sandbox import Sandbox
+from lading.store.descriptors import Platform
 from lading.store.errors import InputError, LadingError
 from suites import dockerfiles
-from suites.building import PLATFORM, Bench, busybox
+from suites.building import PLATFORM, Bench, Images, busybox
 from suites.dockerfiles import Call
 from suites.machine import needs
 
@@ -39,6 +42,13 @@ class Idle:
         return 0
 
 
+class Everything(Images):
+    """Every image that somebody may have is the base."""
+
+    def resolve(self, name: str, platform: Platform) -> BaseImage:
+        return super().resolve("base" if name[:1].isalpha() and name.isascii() else name, platform)
+
+
 class Yard:
     """A store with a base, and a context; the store is made anew before it grows."""
 
@@ -52,7 +62,7 @@ class Yard:
     def _bench(self) -> Bench:
         bench = Bench(self.folder / "store")
         bench.build(self.base, names=("localhost/base:latest",))
-        bench.tools = replace(bench.tools, executor=Idle())
+        bench.tools = replace(bench.tools, executor=Idle(), images=Everything(bench.store))
         return bench
 
     def close(self) -> None:
@@ -109,6 +119,25 @@ def _check(said: str | None) -> None:
 @example(b"FROM scratch\nHEALTHCHECK --retries=" + b"9" * 5000 + b" CMD x\n", b"", Call())
 def test_any_build_succeeds_or_says_where_it_cannot(yard: Yard, text: bytes, ignore: bytes, call: Call) -> None:
     _check(yard.build(text, ignore, call))
+
+
+@needs("root", "overlay", "busybox", "crun")
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(dockerfiles.executed)
+@example(b"FROM base\nRUN rm -rf /etc; ln -s /proc/1/root/etc /etc\nUSER web\nRUN true\n")
+@example(b'FROM base\nRUN [""]\n')
+@example(b"FROM base\nRUN rm -rf /tmp /proc /sys; touch /tmp\nWORKDIR /tmp/x\n")
+def test_what_a_step_does_is_no_fault_of_ours(yard: Yard, text: bytes) -> None:
+    folder = yard.folder / "run"
+    folder.mkdir(exist_ok=True)
+    idle = yard.bench.tools
+    sandbox = Sandbox(RuntimeConfig(yard.folder / "store", folder), None)
+    yard.bench.tools = replace(idle, executor=sandbox)
+    try:
+        _check(yard.build(text, b"", Call()))
+    finally:
+        yard.bench.tools = idle
+    assert list((folder / "sandboxes").iterdir() if (folder / "sandboxes").exists() else []) == []
 
 
 @settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))

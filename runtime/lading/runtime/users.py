@@ -7,6 +7,7 @@ host's files be read. Rules as docker's: a user that is a number need not exist;
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from typing import Final
 
@@ -97,8 +98,7 @@ def read_in_root(root: int, path: str) -> bytes:
         fd = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError:
         return b""
-    with open(fd, "rb") as file:
-        try:
-            return file.read(_LIMIT)
-        except OSError:
-            return b""
+    try:
+        return os.read(fd, _LIMIT) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    finally:
+        os.close(fd)
