@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from suites.commands import Lading, busybox
+from suites.commands import LADING, Lading, busybox, context
 from suites.machine import needs
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "busybox")
@@ -105,3 +108,120 @@ def test_a_held_image_goes_with_its_last_holder(lading: Lading, tmp_path: Path) 
     assert lading.ok("exec", container, "cat", "/word") == "one"
     lading.ok("rm", "-f", container)
     assert digest.removeprefix("sha256:") not in blobs(lading)
+
+
+def test_pruning_asks_refuses_or_is_told(lading: Lading, tmp_path: Path) -> None:
+    build(lading, tmp_path, "one")
+    for words in (("image", "prune"), ("builder", "prune", "-a"), ("system", "prune", "-a", "--volumes")):
+        assert "this removes" in lading.fails(2, *words)
+    assert "expected a size" in lading.fails(2, "builder", "prune", "-f", "--keep-storage", "much")
+    assert "neither a time" in lading.fails(2, "builder", "prune", "-f", "--filter", "until=old")
+    assert "--volumes" in lading.fails(2, "system", "prune", "-f", "--volumes", "--filter", "until=1h")
+    assert len(names(lading, "-a")) == 1
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n", 1), ("", 1), ("y", 0)])
+def test_at_a_terminal_pruning_asks(lading: Lading, tmp_path: Path, answer: str, left: int) -> None:
+    build(lading, tmp_path, "one")
+    master, slave = os.openpty()
+    process = subprocess.Popen(
+        [LADING, "image", "prune"], env=lading.variables(), stdin=slave, stdout=slave, stderr=slave, close_fds=True
+    )
+    os.close(slave)
+    said = b""
+    while b"[y/N] " not in said:
+        said += os.read(master, 1000)
+    os.write(master, answer.encode() + b"\n")
+    assert process.wait() == 0
+    os.close(master)
+    assert b"images that have no name and no container" in said
+    assert len(names(lading, "-a")) == left
+
+
+def test_pruning_images_leaves_names_containers_and_the_cache(lading: Lading, tmp_path: Path) -> None:
+    unnamed, used = build(lading, tmp_path, "one"), build(lading, tmp_path, "two")
+    container = lading.ok("run", "-d", used, "sleep", "100")
+    named = build(lading, tmp_path, "three", "-t", "app")
+    loose = lading.root / "blobs/sha256" / hashlib.sha256(b"of a killed pull").hexdigest()
+    lading.ok("image", "prune", "-fa", "--filter", "label=word=none")
+    lading.ok("image", "prune", "-fa", "--filter", "until=1h")
+    assert {digest for _, digest in names(lading, "-a")} == {unnamed, used, named}
+    loose.write_bytes(b"of a killed pull")
+    said = lading.ok("image", "prune", "-f")
+    assert f"Deleted: {unnamed}" in said
+    assert not loose.exists()
+    assert {digest for _, digest in names(lading, "-a")} == {used, named}
+    assert "Untagged: app:latest" in lading.ok("image", "prune", "-fa")
+    assert {digest for _, digest in names(lading, "-a")} == {used}
+    assert lading.ok("exec", container, "cat", "/word") == "two"
+    lading.ok("rm", "-f", container)
+    again = lading.call("build", "--progress", "plain", tmp_path / "context")
+    assert again.out.strip() == named
+    assert again.err.count("cached") == 2
+
+
+def test_pruning_the_cache_by_age_size_and_all(lading: Lading, tmp_path: Path) -> None:
+    def steps() -> int:
+        return json.loads(lading.ok("system", "df", "--format", "{{json .TotalCount}}").splitlines()[-1]) != "0"
+
+    build(lading, tmp_path, "one", "-t", "app")
+    lading.ok("rmi", "app")
+    before = blobs(lading)
+    lading.ok("builder", "prune", "-f", "--filter", "until=1h")
+    lading.ok("builder", "prune", "-f", "--keep-storage", "1GB")
+    assert blobs(lading) == before
+    assert steps()
+    kept = build(lading, tmp_path, "two", "-t", "app")  # shares the first layer
+    lading.ok("builder", "prune", "-f")
+    assert lading.ok("run", "--rm", "app", "cat", "/word") == "two"
+    again = lading.call("build", "--progress", "plain", "-t", "app", tmp_path / "context")
+    assert again.out.strip() == kept
+    assert again.err.count("cached") == 2
+    lading.ok("builder", "prune", "-fa")
+    assert not steps()
+    assert lading.ok("run", "--rm", "app", "cat", "/word") == "two"
+    lading.ok("rmi", "app")
+    assert blobs(lading) == set()
+    assert list((lading.root / "snapshots").iterdir()) == []
+
+
+def test_a_build_ends_within_the_bound_but_for_what_it_made(lading: Lading, tmp_path: Path) -> None:
+    bounded = {"LADING_BUILD_CACHE": "0"}
+    place = busybox(tmp_path / "context", "RUN echo first >/word\n")
+    lading.ok("build", "-q", "-t", "app", place, **bounded)
+    again = lading.call("build", "--progress", "plain", "-t", "app", place, **bounded)
+    assert again.err.count("cached") == 2  # what it used just now stays
+    lading.ok("rmi", "app")
+    other = context(tmp_path / "other", "FROM scratch\nCOPY Dockerfile /\n")
+    lading.ok("build", "-q", "-t", "other", other)  # within the default bound: all stays
+    assert lading.call("build", "--progress", "plain", place).err.count("cached") == 2
+    lading.ok("image", "prune", "-f")
+    lading.ok("build", "-q", "-t", "other", other, **bounded)
+    assert "cached" not in lading.call("build", "--progress", "plain", place).err
+    assert "LADING_BUILD_CACHE=some: expected a size" in lading.fails(2, "build", place, LADING_BUILD_CACHE="some")
+
+
+def test_system_df_and_prune(lading: Lading, tmp_path: Path) -> None:
+    build(lading, tmp_path, "one", "-t", "app")
+    build(lading, tmp_path, "two")
+    lading.ok("run", "-v", "/data", "--name", "ended", "app", "touch", "/data/x")
+    running = lading.ok("run", "-d", "-v", "/data", "app", "sleep", "100")
+    rows = [json.loads(line) for line in lading.ok("system", "df", "--format", "json").splitlines()]
+    assert [(row["Type"], row["TotalCount"], row["Active"]) for row in rows[:3]] == [
+        ("Images", "2", "1"),
+        ("Containers", "2", "1"),
+        ("Local Volumes", "2", "2"),
+    ]
+    whole = json.loads(lading.ok("system", "df", "-v", "--format", "json"))
+    assert [row["Names"] for row in whole["Containers"]].count("ended") == 1
+    assert sorted(row["Containers"] for row in whole["Images"]) == ["0", "2"]
+    assert "BuildCache:" in lading.ok("system", "df", "-v")
+    said = lading.ok("system", "prune", "-fa", "--volumes")
+    assert said.count("Deleted container") == said.count("Deleted volume") == 1
+    assert [json.loads(line)["Names"] for line in lading.ok("ps", "-a", "--format", "json").splitlines()] != ["ended"]
+    assert [name for name, _ in names(lading, "-a")] == ["app:latest"]
+    assert lading.ok("exec", running, "cat", "/word") == "one"
+    lading.ok("rm", "-fv", running)
+    lading.ok("system", "prune", "-fa")
+    rows = [json.loads(line) for line in lading.ok("system", "df", "--format", "json").splitlines()]
+    assert [row["TotalCount"] for row in rows] == ["0"] * 4

@@ -120,6 +120,7 @@ class Session:
             certificates=(extra,) if extra and extra.exists() else (),
             tls_verify=self.tls_verify,
             policy=self.policy,
+            build_cache=_build_cache(self.environment.get("LADING_BUILD_CACHE")),
         )
 
     def _credentials(self) -> tuple[Path, ...]:
@@ -130,6 +131,15 @@ class Session:
         podman = [runtime / "containers/auth.json"] if runtime else []
         named = _path(self.environment, "REGISTRY_AUTH_FILE")
         return (docker / "config.json", *([named] if named else podman))
+
+
+def _build_cache(text: str | None) -> int | None:
+    """The bound on the build cache that LADING_BUILD_CACHE sets; None where it says nothing."""
+    if not text:
+        return None
+    from lading.cli.amounts import byte_count  # noqa: PLC0415
+
+    return 1 << 62 if text == "unlimited" else byte_count(text, "LADING_BUILD_CACHE")
 
 
 def _path(environment: dict[str, str], name: str) -> Path | None:

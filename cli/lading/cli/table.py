@@ -66,7 +66,6 @@ COMMANDS: Final[dict[str, Entry]] = {
         name: Entry(help_, later=True)
         for name, help_ in (
             ("attach", "Attach to a running container"),
-            ("builder", "Manage the build cache"),
             ("commit", "Make an image of a container's changes"),
             ("cp", "Copy files to and from containers"),
             ("diff", "Show what a container changed"),
@@ -77,7 +76,6 @@ COMMANDS: Final[dict[str, Entry]] = {
             ("port", "Show a container's published ports"),
             ("rename", "Rename a container"),
             ("stats", "Show what containers use"),
-            ("system", "Manage everything"),
             ("top", "Show a container's processes"),
             ("unpause", "Let paused containers go on"),
             ("update", "Change a container's limits"),
@@ -98,6 +96,19 @@ COMMANDS["image"] = Entry(
     commands={
         **_under("build history load pull push save tag", ls="images", list="images", rm="rmi"),
         "inspect": replace(COMMANDS["inspect"], module="inspect", preset={"type_": "image"}),
+        "prune": Entry("Remove images that have no name and no container", module="image_prune"),
+    },
+)
+COMMANDS["builder"] = Entry(
+    "Manage the build cache", commands={"prune": Entry("Remove what the build cache holds", module="builder_prune")}
+)
+COMMANDS["system"] = Entry(
+    "See and free what takes room",
+    commands={
+        "df": Entry("Show what takes room on the disk", module="system_df"),
+        "prune": Entry(
+            "Remove containers that ended, images that nothing uses, and build cache", module="system_prune"
+        ),
     },
 )
 COMMANDS["container"] = Entry(

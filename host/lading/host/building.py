@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lading.build.builder import build as build_image
 from lading.build.request import BaseImage, BuildRequest, Built, KeySource, Listener, Tools
+from lading.build.trimming import bound
 from lading.host import policies
 from lading.host.gate import local_case, unknown
 from lading.host.signing_keys import KeyText
@@ -29,13 +30,20 @@ if TYPE_CHECKING:
 def build(host: Host, request: BuildRequest, *, sign_key: KeyText | None, pull: bool, listener: Listener) -> Built:
     """Builds what `request` asks for; a file that ends in .toml is a Debian package set."""
     tools = _tools(host, sign_key, pull, listener)
+    begun = time.time()
+    try:
+        built = _build(request, tools, fresh=pull)
+        return replace(built, signer=tools.key.fingerprint if tools.key else None)
+    finally:
+        bound(host.store, host.cache_limit, begun)
+
+
+def _build(request: BuildRequest, tools: Tools, *, fresh: bool) -> Built:
     if request.file is not None and request.file.suffix == ".toml":
         from lading.build.debian.builder import build_debian  # noqa: PLC0415
 
-        built = build_debian(request, tools, fresh=pull)
-    else:
-        built = build_image(request, tools)
-    return replace(built, signer=tools.key.fingerprint if tools.key else None)
+        return build_debian(request, tools, fresh=fresh)
+    return build_image(request, tools)
 
 
 def _tools(host: Host, sign_key: KeyText | None, pull: bool, listener: Listener) -> Tools:

@@ -20,8 +20,9 @@ class Configuration:
     `root` holds everything that lasts, `run` what lasts until the next boot. `credentials` are docker's
     `config.json` and files of its kind, the first one is written by `login`; `proxies` maps `http`, `https` and
     `no` to what the variables of those names say. `certificates` are files of further authorities to believe;
-    `tls_verify` None leaves the default, which is to verify. `policy` names a policy file in place of
-    `policy.yaml` below the root. `runs` is a folder of Lading's own in which `run` lies, if it is to be made too.
+    `tls_verify` None leaves the default, which is to verify. `policy` names a policy file in place of `policy.yaml`
+    below the root. `runs` is a folder of Lading's own in which `run` lies, if it is to be made too. `build_cache`
+    bounds the build cache, in bytes; None leaves the default.
     """
 
     root: Path
@@ -32,4 +33,5 @@ class Configuration:
     tls_verify: bool | None = None
     policy: Path | None = None
     runs: Path | None = None
+    build_cache: int | None = None
     floor: Path = FLOOR

@@ -97,6 +97,14 @@ class Host:
 
         return Images(self.store)
 
+    @property
+    def cache_limit(self) -> int:
+        """Bytes that the build cache may hold after a build."""
+        from lading.build.trimming import default_limit  # noqa: PLC0415
+
+        given = self.configuration.build_cache
+        return default_limit(self.configuration.root) if given is None else given
+
     @cached_property
     def keyring(self) -> Keyring:
         """The user's own key pair."""

@@ -47,8 +47,13 @@ def collect(store: Store, *, everything: bool = True) -> Collected:
         if alone:
             return collect_alone(store, everything=everything)
     if everything:
-        store.index.run("UPDATE rendering SET due = 1")
+        postpone(store)
     return Collected(deferred=True)
+
+
+def postpone(store: Store) -> None:
+    """Has whoever ends work next collect what nothing needs."""
+    store.index.run("UPDATE rendering SET due = 1")
 
 
 def collect_due(store: Store) -> None:

@@ -132,11 +132,10 @@ class OverlaySnapshots:
 
     def size(self, key: str) -> int:
         """Bytes of the files that a snapshot adds, 0 for one that is not here."""
-        row = self._index.one("SELECT size, folder, committed FROM snapshot WHERE key = ?", (key,))
+        row = self._index.one("SELECT size, folder FROM snapshot WHERE key = ?", (key,))
         if row is None or row[0] is not None:
             return int(row[0]) if row else 0
-        with machine_errors(self._folder):
-            return tree_size(tree_listing(self._folder / row[1] / "fs"))
+        return _size(self._folder / row[1] / "fs")
 
     def mount(self, key: str, target: Path, *, readonly: bool = False) -> None:
         """Shows a snapshot, with what is below it, at `target`, an existing folder."""

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _MARKS: Final = ("index.db", "keys", "policy.yaml", "trust", "registry")
 """One of them is in every root, whatever was done there first."""
 _LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
+_AT_ONCE: Final = 5
 _LEGACY_SUFFIXES: Final = (".sig", ".att")
 _GIVEN_UP: Final = (
     "SELECT media_type, digest, size FROM image i WHERE removed = 1"
@@ -155,15 +156,15 @@ class Store:
         return self.index.one("SELECT 1 FROM rendering WHERE changed != rendered") is not None
 
     def forget(self, digests: Iterable[Digest]) -> None:
-        """Drops what is on record of blobs that are about to go."""
-        with self.index.transaction():
-            gone = 0
-            for digest in digests:
-                gone += self.index.run("DELETE FROM referrer WHERE digest = ?", (str(digest),))
-                self.index.run("DELETE FROM blob_seal WHERE digest = ?", (str(digest),))
-                self.snapshots.diff_ids.forget(digest)
-            if gone:
-                self._change()
+        """Drops what is on record of blobs that are about to go: few at once, for which a full disk has room."""
+        waiting = list(digests)
+        for start in range(0, len(waiting), _AT_ONCE):
+            with self.index.transaction():
+                for digest in waiting[start : start + _AT_ONCE]:
+                    if self.index.run("DELETE FROM referrer WHERE digest = ?", (str(digest),)):
+                        self._change()
+                    self.index.run("DELETE FROM blob_seal WHERE digest = ?", (str(digest),))
+                    self.snapshots.diff_ids.forget(digest)
 
     def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
         """The manifests here that refer to `subject`, cosign's older form included; without annotations."""

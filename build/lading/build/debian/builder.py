@@ -20,6 +20,7 @@ from lading.build.debian.sources import machine_release, machine_sources, select
 from lading.build.debian.spec import MAX_SIZE, DebianSpec, parse_spec
 from lading.build.image import timestamp
 from lading.build.request import BuildRequest, Built, Tools
+from lading.build.trimming import note_use
 from lading.store.archives.compression import encoder_name
 from lading.store.blobs import write_blob
 from lading.store.descriptors import Descriptor
@@ -139,7 +140,9 @@ def _packages(
         if fresh or not apt.has_lists():
             apt.update()
         resolution = apt.resolve(spec.packages)
-        return suite, resolution, apt.fetch(resolution.packages)
+        debs = apt.fetch(resolution.packages)
+        note_use((folder, *debs.values()))
+        return suite, resolution, debs
 
 
 def _work_folder(root: Path) -> Path:

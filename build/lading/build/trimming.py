@@ -1,0 +1,212 @@
+"""What of the build cache goes, and what of it first: by age, by size, and by a bound after each build.
+
+The cache is the rows of steps with their layers and unpacked trees, what is remembered of contexts and of
+attestations, and below ``cache/debian`` package lists and packages. What an image has anyway costs the cache nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from lading.store.digests import Digest
+from lading.store.errors import LadingError
+from lading.store.files import machine_errors
+from lading.store.gc import Collected, Reached, collect_alone, postpone
+from lading.store.removal import remove_tree
+from lading.store.store import Store
+
+Kind = Literal["step", "attestations", "context", "package lists", "package"]
+
+_KINDS: Final[dict[str, Kind]] = {"action": "step", "image": "attestations", "stat": "context"}
+_LEAST: Final = 2 * 10**9
+_AT_ONCE: Final = 10
+"""Rows deleted in one transaction: its journal stays within the room that is set aside for one."""
+_GOING: Final = ".going-"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that the cache keeps: when it was used last, and the bytes that go with it.
+
+    `shared` says that an image or a container has its content anyway.
+    """
+
+    kind: Kind
+    key: str
+    used: float
+    size: int
+    shared: bool
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """What was removed."""
+
+    entries: tuple[Entry, ...]
+    collected: Collected
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.collected.size + sum(entry.size for entry in self.entries if entry.path)
+
+
+def default_limit(folder: Path) -> int:
+    """The bound where none was set: a tenth of the file system, and at least 2 GB."""
+    with machine_errors(folder):
+        found = os.statvfs(folder)
+    return max(_LEAST, found.f_blocks * found.f_frsize // 10)
+
+
+def entries(store: Store) -> list[Entry]:
+    """The whole cache, what was used least recently first, and of one build the last step first."""
+    found = [*_rows(store), *_files(store)]
+    return sorted(found, key=lambda entry: entry.used)
+
+
+def choose(
+    cache: Sequence[Entry], *, everything: bool, before: float | None = None, limit: int | None = None
+) -> list[Entry]:
+    """What goes: all, or what no image has; only what was last used `before`; only until the rest fits the limit."""
+    left = sum(entry.size for entry in cache)
+    chosen: list[Entry] = []
+    for entry in cache:
+        if limit is not None and left <= limit:
+            break
+        if (everything or not entry.shared) and (before is None or entry.used < before):
+            chosen.append(entry)
+            left -= entry.size
+    return chosen
+
+
+def remove(store: Store, chosen: Sequence[Entry]) -> Trimmed:
+    """Removes entries, and then what nothing needs; where others are at work, what they may use goes after them."""
+    with store.collecting() as alone:
+        going = [entry for entry in chosen if alone or entry.path is None]
+        _forget(store, [entry for entry in going if entry.path is None])
+        for entry in going:
+            if entry.path is not None:
+                _remove(entry.path)
+        if alone:
+            _sweep(store)
+            return Trimmed(tuple(going), collect_alone(store))
+    postpone(store)
+    return Trimmed(tuple(going), Collected(deferred=True))
+
+
+def bound(store: Store, limit: int, begun: float) -> None:
+    """After a build: removes what was used least recently until the cache fits, nothing that was used since `begun`."""
+    with suppress(LadingError), store.collecting() as alone:
+        if not alone:
+            return  # the last build to end does it
+        cache = entries(store)
+        if sum(entry.size for entry in cache) <= limit:
+            return
+        for entry in choose(cache, everything=False, before=begun, limit=limit):
+            _remove(entry.path) if entry.path else _forget(store, [entry])
+        collect_alone(store)
+
+
+def note_use(paths: Iterable[Path]) -> None:
+    """Notes that files of the cache served again."""
+    for path in paths:
+        with suppress(OSError):
+            os.utime(path)
+
+
+def _rows(store: Store) -> list[Entry]:
+    images = Reached.by_images(store)
+    found: list[Entry] = []
+    counted: set[str] = set()
+    # The latest first: what several rows share goes with the last of them.
+    sql = "SELECT kind, key, used, blob, snapshot, length(value), rowid FROM cache WHERE kind IN (?, ?, ?)"
+    for kind, key, used, blob, snapshot, length, _ in store.index.all(f"{sql} ORDER BY used DESC, rowid", list(_KINDS)):
+        own = {part for part in (blob, f"tree {snapshot}" if snapshot else None) if part}
+        shared = _has(images, blob, snapshot) if kind == "action" else kind == "image" and _attests(store, images, key)
+        size = length + sum(_size(store, part, images) for part in own - counted)
+        counted |= own
+        found.append(Entry(_KINDS[kind], key, used, size, shared))
+    return found[::-1]
+
+
+def _has(images: Reached, blob: str | None, snapshot: str | None) -> bool:
+    return blob is not None and Digest.parse(blob) in images.blobs and (snapshot is None or snapshot in images.chains)
+
+
+def _attests(store: Store, images: Reached, key: str) -> bool:
+    """Whether a row names attestations of an image that is here."""
+    row = store.index.one("SELECT value FROM cache WHERE kind = 'image' AND key = ?", (key,))
+    with suppress(ValueError, TypeError, KeyError, LadingError):
+        return any(Digest.parse(item["digest"]) in images.blobs for item in json.loads(row[0] if row else b"[]"))
+    return False
+
+
+def _size(store: Store, part: str, images: Reached) -> int:
+    """Bytes that a blob or an unpacked tree holds for the cache alone."""
+    if part.startswith("tree "):
+        key = part.removeprefix("tree ")
+        return 0 if key in images.chains else store.snapshots.size(key)
+    digest = Digest.parse(part)
+    return 0 if digest in images.blobs else store.blobs.size(digest) or 0
+
+
+def _folder(store: Store) -> Path:
+    return store.root / "cache" / "debian"
+
+
+def _files(store: Store) -> list[Entry]:
+    found: list[Entry] = []
+    for path in _listed(_folder(store)):
+        kind: Kind = "package" if path.name == "debs" else "package lists"
+        for item in _listed(path) if kind == "package" else [path]:
+            with suppress(OSError):
+                found.append(Entry(kind, item.name, item.stat().st_mtime, _bytes(item), False, item))
+    return found
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return [folder / name for name in os.listdir(folder) if not name.startswith(_GOING)]
+    except OSError:
+        return []
+
+
+def _bytes(path: Path) -> int:
+    """Of a file, or of all files below a folder."""
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(os.lstat(os.path.join(at, name)).st_size for at, _, names in os.walk(path) for name in names)
+
+
+def _forget(store: Store, rows: Sequence[Entry]) -> None:
+    names = {kind: name for name, kind in _KINDS.items()}
+    for start in range(0, len(rows), _AT_ONCE):
+        with store.index.transaction():
+            for entry in rows[start : start + _AT_ONCE]:
+                store.index.run("DELETE FROM cache WHERE kind = ? AND key = ?", (names[entry.kind], entry.key))
+
+
+def _remove(path: Path) -> None:
+    """A folder is gone at once, under a name that `_sweep` knows, and never half there."""
+    going = path.with_name(f"{_GOING}{secrets.token_hex(6)}")
+    with machine_errors(path), suppress(FileNotFoundError):
+        os.rename(path, going)
+        remove_tree(going)
+
+
+def _sweep(store: Store) -> None:
+    """Removes what a killed removal left."""
+    folder = _folder(store)
+    for place in (folder, folder / "debs"):
+        with suppress(OSError):
+            for name in os.listdir(place):
+                if name.startswith(_GOING):
+                    remove_tree(place / name)

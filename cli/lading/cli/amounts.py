@@ -1,0 +1,57 @@
+"""Ages and sizes as they are given to what removes, and its question before it does."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
+
+from lading.cli.filters import Filters
+from lading.cli.output import size
+from lading.cli.session import Session
+from lading.store.errors import UsageError
+
+Force = Annotated[bool, typer.Option("-f", "--force", help="Without asking")]
+_SIZE: Final = re.compile(
+    r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,6})?) ?(?P<unit>[kmgtp]?)(?P<binary>i?)b?", re.IGNORECASE
+)
+
+
+def byte_count(text: str, option: str) -> int:
+    """A size: ``20GB`` is a power of a thousand, ``20GiB`` one of 1024. Raises `UsageError`."""
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise UsageError(f"{option}={text}: expected a size, such as 512MB or 20GiB")
+    power = "kmgtp".find(found["unit"].lower()) + 1 if found["unit"] else 0
+    return int(float(found["number"]) * (1024 if found["binary"] else 1000) ** power)
+
+
+def before(wanted: Filters, now: float) -> float | None:
+    """The earliest moment that ``--filter until=`` names, None where it is not given. Raises `UsageError`."""
+    from lading.runtime.logs import moment  # noqa: PLC0415
+
+    return min((moment(text, now, "--filter until") for text in wanted.get("until", ())), default=None)
+
+
+def confirm(session: Session, what: Sequence[str], *, force: bool) -> bool:
+    """Asks at a terminal whether to remove `what`. Raises `UsageError` where there is nobody to ask."""
+    if force:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"this removes {', '.join(what)}", hint="-f does it without asking; there is no terminal to ask at"
+        )
+    session.output.note("This removes:")
+    for line in what:
+        session.output.note(f"  - {line}")
+    sys.stderr.write("Go on? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def say_total(session: Session, freed: int) -> None:
+    """The last line of what removes."""
+    session.output.result(f"Total reclaimed space: {size(freed)}")
