@@ -49,7 +49,7 @@ def test_what_was_pushed_is_pulled_elsewhere_and_verifies(pushed: tuple[Lading, 
     other.fails(3, "verify", name)
     assert "accepted" in other.ok("verify", "--key", lading.root / "keys/cosign.pub", name)
     assert "accepted" in other.ok("verify", "--key", lading.root / "keys/cosign.pub", "--type", "slsaprovenance1", name)
-    assert "accepted, from " in lading.ok("verify", "--remote", name)
+    assert "  accepted by scope " in lading.ok("verify", "--remote", name)
 
 
 @needs("skopeo")

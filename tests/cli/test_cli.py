@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from importlib import import_module
@@ -195,19 +196,63 @@ def test_verify_tells_three_failures_apart(lading: Lading, tmp_path: Path) -> No
     lading.ok("keygen")
     folder = context(tmp_path / "c", "FROM scratch\nCOPY f /f\n", f="x")
     lading.ok("build", "-q", "-t", "app", folder)
-    assert "app: accepted" in lading.ok("verify", "app")
-    decision = json.loads(lading.ok("verify", "-o", "json", "app"))
-    assert decision["accepted"] is True
+    assert lading.ok("verify", "app").splitlines() == [
+        "app  accepted by scope default (policy.yaml), from the local store",
+        "  ok       signature by 'own'",
+        "  base     stands on no base image: every layer was made by this build",
+    ]
+    assert "the manifest sha256:" in lading.ok("verify", "-v", "app")
     other = Lading(tmp_path / "other")
     other.ok("keygen")
     key = other.root / "keys/cosign.pub"
-    lading.fails(3, "verify", "--key", key, "app")
+    refused = lading.call("verify", "--key", key, "app")
+    assert refused.code == 3
+    assert refused.err.splitlines() == [
+        "lading: app  refused by scope default (cosign.pub)",
+        f"  MISSING  signature by '{key}': 1 is attached, signed by a key this policy does not name",
+        "  hint: with -v, everything that was looked at is listed: `lading -v …`",
+    ]
+    assert "does not count" in lading.call("-v", "verify", "--key", key, "app").err
     lading.fails(5, "verify", "--local", "nothing")
     lading.fails(5, "verify", "--policy", tmp_path / "none.yaml", "app")
     (tmp_path / "bad.yaml").write_text("version: 1\nversion: 1\n")
     lading.fails(5, "verify", "--policy", tmp_path / "bad.yaml", "app")
     said = lading.call("verify", "app", "nothing", "--local", "--key", key)
     assert said.code == 5
+
+
+@pytest.mark.parametrize("option", ["--format", "--output", "-o"])
+def test_verdicts_for_programs(lading: Lading, tmp_path: Path, option: str) -> None:
+    lading.ok("keygen")
+    other = Lading(tmp_path / "other")
+    other.ok("keygen")
+    lading.ok("build", "-q", "-t", "app", context(tmp_path / "c", "FROM scratch\nCOPY f /f\n", f="x"))
+
+    def verdicts(*words: object) -> list[tuple[str, str, int, bool]]:
+        said = lading.call("verify", option, "json", "--local", *words)
+        found = [json.loads(line) for line in said.out.splitlines()]
+        assert all(isinstance(one["reason"], str) for one in found)
+        return [(one["image"], one["outcome"], one["exit_code"], one["accepted"]) for one in found]
+
+    assert verdicts("app") == [("app", "accepted", 0, True)]
+    refused = verdicts("--key", other.root / "keys/cosign.pub", "app", "nothing")
+    assert refused == [("app", "refused", 3, False), ("nothing", "uncheckable", 5, False)]
+    assert verdicts("--policy", tmp_path / "none.yaml", "app") == [("app", "uncheckable", 5, False)]
+    (lading.root / "policy.yaml").write_text("version: 1\nscopes: {example.com: {reject: true}}\n")
+    assert verdicts("app") == [("app", "refused", 3, False)]
+
+
+def test_an_image_is_named_as_typed_and_as_understood(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        gone = f"127.0.0.1:{server.getsockname()[1]}/app"
+    for words in (("verify", gone), ("run", gone), ("build", context(tmp_path / "c", f"FROM {gone}\n"))):
+        line = lading.fails(125 if words[0] == "run" else 5, *words)
+        assert f"{gone} is not here, and {gone}:latest cannot be fetched: " in line
+    assert f"{gone}:latest cannot be fetched: " in lading.fails(1, "pull", gone)
+    assert "no image 'nosuch' here (docker.io/library/nosuch:latest)" in lading.fails(1, "tag", "nosuch", "x")
+    (lading.root / "policy.yaml").write_text("version: 1\nscopes: {example.com: {reject: true}}\n")
+    assert "nosuch: no scope of " in lading.fails(3, "verify", "nosuch")
 
 
 def test_sign_and_attest_where_verify_looks(lading: Lading, tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ def test_a_refused_image_takes_no_name_from_a_good_one(tmp_path: Path) -> None:
         policy = (own.root / "policy.yaml").read_text().replace("    allow_unverified: true\n", "")
         (own.root / "policy.yaml").write_text(policy)
         good = own.ok("inspect", name)
-        assert "is not signed by 'own'" in own.fails(125, "run", "--rm", "--network", "none", "--pull", "always", name)
+        assert "refused by scope default" in own.fails(
+            125, "run", "--rm", "--network", "none", "--pull", "always", name
+        )
         own.fails(3, "build", "--pull", context(tmp_path / "on", f"FROM {name}\nLABEL x=1\n"))
         assert own.ok("inspect", name) == good
         assert own.ok("run", "--rm", "--network", "none", name, "echo", "still good") == "still good"

@@ -248,6 +248,22 @@ def test_plain_lines_where_nothing_can_be_drawn(lading: Lading, tmp_path: Path) 
     assert "\x1b" not in piped.err
 
 
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_refusal_stands_in_columns(lading: Lading, big: Path, tmp_path: Path, columns: int) -> None:
+    lading.ok("build", "-q", "-t", "localhost/a/team/app", big)
+    other = Lading(tmp_path / "other")
+    other.ok("keygen")
+    words = ("verify", "--key", other.root / "keys/cosign.pub", "localhost/a/team/app")
+    with lading_at(lading, *words, columns=columns, rows=40) as shown:
+        assert shown.end() == 3
+    lines = shown.lines
+    assert lines[0] == "lading: localhost/a/team/app  refused by scope default (cosign.pub)"
+    assert lines[1].startswith("  MISSING  signature by")
+    assert all(line.startswith(" " * 11) and line[11] != " " for line in lines[2:-1])
+    assert max(map(len, lines)) <= max(columns, len(str(other.root)) + 40)
+    assert lines[-1].startswith("  hint: ") or lines[-2].startswith("  hint: ")
+
+
 def test_transfers_for_programs(lading: Lading, registry: str, big: Path) -> None:
     name = f"{registry}/app:1"
     lading.ok("build", "-q", "-t", name, big)

@@ -56,7 +56,8 @@ def refusal(
         judge(asked, aim, *evidence, floor=floor)
     assert type(caught.value) is kind, caught.value.message
     assert not caught.value.decision.accepted
-    json.dumps(caught.value.decision.json())
+    record = json.loads(json.dumps(caught.value.decision.json()))
+    assert (record["outcome"], record["exit_code"]) == (kind.outcome, kind.exit_code)
     return caught.value
 
 
@@ -87,7 +88,8 @@ def test_a_verdict_says_what_was_judged_and_why() -> None:
     assert third == "stands on no base image: every layer was made by this build"
     record = verdict.decision.json()
     assert record["accepted"] is True
-    assert record["time"] == 1000.0
+    assert (record["outcome"], record["exit_code"]) == ("accepted", 0)
+    assert record["time"] == "1970-01-01T00:16:40Z"
     assert len(record["candidates"]) == 2  # type: ignore[arg-type]
     json.dumps(record)
 

@@ -137,6 +137,9 @@ def _main(
         ),
     ] = None,
     color: Annotated[Color, typer.Option(help="When to colour what is shown at a terminal")] = Color.auto,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="List all evidence where an image is judged")
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit", is_eager=True)] = False,
 ) -> None:
     """Container images built, signed, moved and run only with the papers that prove where they came from."""
@@ -146,6 +149,7 @@ def _main(
         typer.echo(version_line())
         raise typer.Exit
     ctx.obj = Session.from_environment(root, color)
+    ctx.obj.verbose = verbose
     ctx.call_on_close(ctx.obj.close)
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())

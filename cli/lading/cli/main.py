@@ -8,8 +8,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
+from typing import TYPE_CHECKING, cast
 
 from lading.store.errors import LadingError, UsageError
+
+if TYPE_CHECKING:
+    from lading.verify.refusals import GateError
 
 _OF_THE_COMMAND = (126, 127, 129, 141)
 """Exit codes that say what is wrong with the command in a container, or that its caller is gone."""
@@ -97,16 +101,27 @@ def _usage(error: Exception) -> UsageError:
 
 
 def _fail(arguments: Sequence[str], error: LadingError, code: int) -> int:
-    from lading.cli.output import Output  # noqa: PLC0415
     from lading.cli.table import entry_of  # noqa: PLC0415
 
     # A terminal that was closed, or a full disk, hears nothing; the exit code still tells.
     with suppress(OSError):
-        Output(_color(arguments), os.environ).error(error)
+        _tell(error, _options(arguments))
     entry = entry_of(_words(arguments))
     if entry is None or entry.failure is None or code in _OF_THE_COMMAND:
         return code
     return entry.failure
+
+
+def _tell(error: LadingError, options: dict[str, str]) -> None:
+    from lading.cli.output import Output  # noqa: PLC0415
+
+    output = Output(options.get("--color", "auto"), os.environ)
+    if hasattr(error, "decision"):
+        from lading.cli.verdicts import refused  # noqa: PLC0415
+
+        refused(output, cast("GateError", error), verbose="-v" in options or "--verbose" in options)
+    else:
+        output.error(error)
 
 
 def _words(arguments: Sequence[str]) -> Iterator[str]:
@@ -119,14 +134,13 @@ def _words(arguments: Sequence[str]) -> Iterator[str]:
             yield word
 
 
-def _color(arguments: Sequence[str]) -> str:
-    """What the call says of colours, also one that is not understood otherwise."""
+def _options(arguments: Sequence[str]) -> dict[str, str]:
+    """The global options of a call and their values, also where the rest is not understood."""
+    found: dict[str, str] = {}
     words = iter(arguments)
     for word in words:
         name, equals, value = word.partition("=")
         if not name.startswith("-"):
             break
-        value = value if equals or name not in _VALUED else next(words, "")
-        if name == "--color":
-            return value
-    return "auto"
+        found[name] = value if equals or name not in _VALUED else next(words, "")
+    return found

@@ -118,14 +118,17 @@ class Output:
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
 
-    def error(self, error: LadingError) -> None:
-        """The one line of an error, and its hint, on standard error."""
+    def error(self, error: LadingError, lines: Iterable[str] = ()) -> None:
+        """The one line of an error, what belongs to it, and its hint, on standard error."""
         if any(drawing.failed(error) for drawing in _standing):
             return
         end_drawing()
-        self.note(f"{self.style('lading:', 'red')} {escape(error.message)}")
+        first, *more = column(escape(error.message), len("lading: "), sys.stderr)
+        self.note("\n".join([f"{self.style('lading:', 'red')} {first}", *more]))
+        for line in lines:
+            self.note(line)
         if error.hint:
-            self.note(f"  hint: {escape(error.hint)}")
+            self.note("  hint: " + "\n".join(column(escape(error.hint), len("  hint: "), sys.stderr)))
 
     def warn(self, line: str) -> None:
         """One line that should be read; words from outside may be in it, so it is escaped here."""
@@ -138,6 +141,18 @@ class Output:
         for row in cells:
             line = "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self.result(line.rstrip())
+
+
+def column(text: str, indent: int, stream: TextIO) -> list[str]:
+    """`text` as one line, at a terminal as several: between words, all but the first under its beginning."""
+    if not stream.isatty():
+        return [text]
+    import shutil  # noqa: PLC0415
+    import textwrap  # noqa: PLC0415
+
+    room = max(shutil.get_terminal_size().columns - 1 - indent, 20)
+    first, *more = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    return [first, *(" " * indent + line for line in more)]
 
 
 def size(count: int) -> str:

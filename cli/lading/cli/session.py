@@ -39,6 +39,7 @@ class Session:
     tls_verify: bool | None = None
     policy: Path | None = None
     quiet: bool = False
+    verbose: bool = False
     progress: str = "auto"
     _host: Host | None = None
     _output: Output | None = None

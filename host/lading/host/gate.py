@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lading.host.images import Images, Located, NoSuchImageError
@@ -10,7 +11,7 @@ from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import Reference
 from lading.store.descriptors import Platform
 from lading.store.documents import Index, Manifest, parse_document
-from lading.store.errors import DocumentError, InputError, LadingError
+from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
 from lading.store.fastclass import dataclass
 from lading.store.store import Store
 from lading.verify.decision import Decision
@@ -85,3 +86,17 @@ def unknown(error: LadingError) -> LadingError:
     if isinstance(error, NoSuchImageError) or error.exit_code == 1:
         return UnknownError(error.message, hint=error.hint)
     return error
+
+
+@contextmanager
+def fetching(text: str, *, here: bool = True) -> Generator[None, None, None]:
+    """A registry's errors in this block name the image as it was typed and as it was understood."""
+    try:
+        yield
+    except RegistryError as error:
+        reference = Reference.parse(text)
+        cause = error.message.removeprefix(f"{reference.familiar}: ")
+        known = "" if here else f"{text} is not here, and "
+        error.message = f"{known}{reference.name} cannot be fetched: {cause}"
+        error.args = (error.message,)
+        raise

@@ -174,22 +174,30 @@ class Host:
         pulled = self.pull_beside(text, platform)
         return replace(local_case(self.store, pulled, platform), pulled=pulled)
 
-    def remote(self, text: str, platform: Platform | None = None, *, judge: Verifier | None = None) -> Case:
+    def remote(
+        self, text: str, platform: Platform | None = None, *, judge: Verifier | None = None, here: bool = True
+    ) -> Case:
         """What a registry has now under the name `text`, where a scope of the `judge` covers that.
 
-        Raises `RegistryError`, `RejectedError`.
+        Raises `RegistryError`, `RejectedError`; for one that is not `here` they say so.
         """
-        from lading.host.gate import remote_case  # noqa: PLC0415
+        from lading.host.gate import fetching, remote_case  # noqa: PLC0415
         from lading.registry.reference import Reference  # noqa: PLC0415
 
         if judge is not None:
             self._screen(text, judge)
-        return remote_case(self.client, Reference.parse(text), platform)
+        with fetching(text, here=here):
+            return remote_case(self.client, Reference.parse(text), platform)
 
     def _screen(self, text: str, verifier: Verifier) -> None:
         from lading.registry.reference import Reference  # noqa: PLC0415
+        from lading.verify.refusals import RejectedError  # noqa: PLC0415
 
-        verifier.screen(Reference.parse(text).name)
+        name = Reference.parse(text).name
+        try:
+            verifier.screen(name)
+        except RejectedError as error:
+            raise RejectedError(error.message if name == text else f"{text}: {error.message}") from None
 
     def admit(self, case: Case, *, unverified: bool = False) -> Verdict:
         """The verdict that opens the door. With `unverified`, one without proof, on record as such.
@@ -218,8 +226,14 @@ class Host:
         row = (time.time(), str(verdict.manifest), verdict.basis, canonical(verdict.decision.json()))
         self.store.index.run("INSERT INTO decision (time, digest, basis, body) VALUES (?, ?, ?, ?)", row)
 
-    def pull(self, text: str, *, platform: Platform | None = None, name: bool = True) -> Pulled:
+    def pull(self, text: str, *, platform: Platform | None = None) -> Pulled:
         """Downloads an image with its evidence, and gives it the name. Raises `RegistryError`."""
+        from lading.host.gate import fetching  # noqa: PLC0415
+
+        with fetching(text):
+            return self._pull(text, platform, name=True)
+
+    def _pull(self, text: str, platform: Platform | None, *, name: bool) -> Pulled:
         from lading.registry.platforms import host_platform  # noqa: PLC0415
         from lading.registry.reference import Reference  # noqa: PLC0415
         from lading.registry.transfer import pull  # noqa: PLC0415
@@ -233,12 +247,14 @@ class Host:
 
         So a refused image never takes a name from a good one.
         """
+        from lading.host.gate import fetching  # noqa: PLC0415
         from lading.host.images import Located  # noqa: PLC0415
         from lading.registry.reference import Reference  # noqa: PLC0415
 
         name = Reference.parse(text).name
         before = self.store.reference(name)
-        pulled = self.pull(text, platform=platform, name=before is None)
+        with fetching(text, here=before is not None):
+            pulled = self._pull(text, platform, name=before is None)
         same = before is not None and before.descriptor.digest == pulled.descriptor.digest
         return Located(pulled.descriptor, (name,), (*(before.origins if before and same else ()), name))
 

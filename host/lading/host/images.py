@@ -81,7 +81,7 @@ class Images:
         """As `find`; raises `NoSuchImageError` where there is none."""
         found = self.find(text)
         if found is None:
-            raise NoSuchImageError(f"no image {text!r} here", hint="`lading images` lists those that are")
+            raise NoSuchImageError(f"no image {text!r} here{_meant(text)}", hint="`lading images` lists those that are")
         return found
 
     def target(self, located: Located, platform: Platform | None = None) -> Target:
@@ -165,3 +165,12 @@ class Images:
 def _offers(index: Index) -> str | None:
     offered = [str(child.platform) for child in index.manifests if child.platform and child.platform.os != "unknown"]
     return f"it has {', '.join(offered)}" if offered else None
+
+
+def _meant(text: str) -> str:
+    """The full reference that was looked for, where that is not what was typed."""
+    try:
+        name = Reference.parse(text).name
+    except InvalidReferenceError:
+        return ""
+    return f" ({name})" if name != text else ""

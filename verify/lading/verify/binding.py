@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from lading.verify.judging import BoundRule
 from lading.verify.policy import Policy, Rule
@@ -12,18 +13,25 @@ from lading.verify.scopes import is_full
 Find = Callable[[Policy, str | None], Rule | None]
 
 
-def bind(references: Sequence[str | None], policies: Sequence[Policy], find: Find) -> list[BoundRule]:
+FROM: Final = "the from section of "
+"""Stands before the name of a policy where its section on bases is meant."""
+
+
+def bind(
+    references: Sequence[str | None], policies: Sequence[Policy], find: Find, section: str = ""
+) -> list[BoundRule]:
     """Each rule once. Raises `RejectedError`, before anything is read or asked of anybody."""
     found: dict[tuple[int, str | None], BoundRule] = {}
     for policy, reference, rule in lookup(references, policies, find):
+        what = section + policy.what
         if reference is not None and not is_full(reference):
             raise RejectedError(f"{reference!r} is not a full reference, so no scope could be found for it")
         if rule is None:
-            raise RejectedError(f"no scope of {policy.what} covers {reference or 'an image without a name'}")
+            raise RejectedError(f"no scope of {what} covers {reference or 'an image without a name'}")
         if rule.reject:
-            raise RejectedError(f"scope {rule.scope!r} of {policy.what} rejects {reference or 'it'}")
+            raise RejectedError(f"scope {rule.scope!r} of {what} rejects {reference or 'it'}")
         by_name = reference if rule.signed_for == () else None
-        found.setdefault((id(rule), by_name), BoundRule(rule, policy.what, reference))
+        found.setdefault((id(rule), by_name), BoundRule(rule, what, reference))
     return list(found.values())
 
 

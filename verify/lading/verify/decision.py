@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+import time
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal
 
 from lading.store.digests import Digest
 from lading.store.fastclass import dataclass
@@ -13,15 +14,20 @@ from lading.verify.standings import Base, Standing
 from lading.verify.statements import Statement
 
 Basis = Literal["policy", "override"]
+Ending = Literal["accepted", "refused", "no_attestation", "uncheckable"]
+
+EXIT_CODES: Final[Mapping[Ending, int]] = {"accepted": 0, "refused": 3, "no_attestation": 4, "uncheckable": 5}
+"""Of `lading verify`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one requirement made of one piece of evidence."""
+    """What one requirement made of one piece of evidence. `foreign`: all of it fits but who signed."""
 
     requirement: str
     counted: bool
     reason: str
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ class Finding:
 class Decision:
     """The whole of it. `time` is in seconds since the epoch; `reason` says in one line why not, or why anyway."""
 
-    accepted: bool
+    outcome: Ending
     basis: Basis
     manifest: Digest
     index: Digest | None
@@ -125,6 +131,11 @@ class Decision:
     reason: str = ""
 
     @property
+    def accepted(self) -> bool:
+        """Whether it may run."""
+        return self.outcome == "accepted"
+
+    @property
     def evidence(self) -> tuple[Digest, ...]:
         """The manifests of what counted, each once."""
         return tuple(dict.fromkeys(item.place.manifest for item in self.candidates if item.counted))
@@ -138,6 +149,8 @@ class Decision:
         """For the record and for programs."""
         return {
             "version": 1,
+            "outcome": self.outcome,
+            "exit_code": EXIT_CODES[self.outcome],
             "accepted": self.accepted,
             "basis": self.basis,
             "manifest": str(self.manifest),
@@ -147,7 +160,7 @@ class Decision:
             "origins": list(self.origins),
             "policy": str(self.policy),
             "floor": None if self.floor is None else str(self.floor),
-            "time": self.time,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.time)),
             "requirements": [finding.json() for finding in self.findings],
             "candidates": [candidate.json() for candidate in self.candidates],
             "troubles": list(self.troubles),
@@ -168,12 +181,13 @@ class Decision:
         for finding in self.findings:
             yield str(finding)
         if self.accepted:
-            yield from self._explain_bases()
+            yield from self.explain_bases()
         else:
             yield from map(str, self.candidates)
             yield from self.troubles
 
-    def _explain_bases(self) -> Iterator[str]:
+    def explain_bases(self) -> Iterator[str]:
+        """What is known of the images that it stands on."""
         weak = [base.reference for base in self.bases if base.standing not in ("verified", "none")]
         match self.base_standing:
             case "none":

@@ -186,7 +186,7 @@ def _outcome(
         return Outcome(requirement, True, f"signed by {wording.listed(map(str, new))}")
     if signers:
         return Outcome(requirement, False, f"signed by {wording.listed(map(str, signers))}, counted already")
-    return Outcome(requirement, False, wording.signed_by_none(keys))
+    return Outcome(requirement, False, wording.signed_by_none(keys), foreign=True)
 
 
 def _wrong_builder(claim: Claim, wanted: Require) -> str | None:

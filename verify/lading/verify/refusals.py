@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from lading.store.errors import LadingError
-from lading.verify.decision import Candidate, Decision
+from lading.verify.decision import EXIT_CODES, Candidate, Decision, Ending
 
 
 class RejectedError(LadingError):
@@ -22,6 +22,8 @@ class RejectedError(LadingError):
 
 class GateError(LadingError):
     """No verdict. `decision` has everything that was looked at."""
+
+    outcome: Ending
 
     def __init__(self, message: str, decision: Decision, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -36,16 +38,19 @@ class GateError(LadingError):
 class RefusedError(GateError):
     """The image does not meet the policy, or a rule rejects it."""
 
-    exit_code = 3
+    outcome = "refused"
+    exit_code = EXIT_CODES[outcome]
 
 
 class NoAttestationError(GateError):
     """Nothing is attached to the image that could be judged."""
 
-    exit_code = 4
+    outcome = "no_attestation"
+    exit_code = EXIT_CODES[outcome]
 
 
 class UncheckableError(GateError):
     """Evidence could not be listed or read, and what could be read does not suffice."""
 
-    exit_code = 5
+    outcome = "uncheckable"
+    exit_code = EXIT_CODES[outcome]

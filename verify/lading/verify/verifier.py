@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from lading.verify.binding import bind, lookup
-from lading.verify.decision import Basis, Decision
+from lading.verify.binding import FROM, bind, lookup
+from lading.verify.decision import Basis, Decision, Ending
 from lading.verify.evidence import Evidence
 from lading.verify.gathering import Gathering
 from lading.verify.judging import ANY, BoundRule, Judge, Judgement
@@ -86,7 +86,7 @@ class Verifier:
             if rule is not None and rule.reject:
                 raise self._refuse(target, f"scope {rule.scope!r} of {policy.what} rejects {reference or 'it'}")
         self._check_index(target)
-        return mint(self._decision(target, None, accepted=True, reason=reason, basis="override"))
+        return mint(self._decision(target, None, "accepted", reason=reason, basis="override"))
 
     def base(self, target: Target, evidence: Sequence[Evidence]) -> Base:
         """How far a base image is vouched for by the ``from`` sections; it opens no door.
@@ -104,7 +104,7 @@ class Verifier:
             raise
         except Exception as error:  # any fault is a refusal
             words = f"could not be checked: {type(error).__name__}: {error}"
-            decision = self._decision(target, None, reason=words)
+            decision = self._decision(target, None, "uncheckable", reason=words)
             raise UncheckableError(f"{decision.title}: {words}", decision) from error
 
     def _scopes(self, target: Target) -> list[BoundRule]:
@@ -121,7 +121,7 @@ class Verifier:
     def _bind_base(self, references: Sequence[str | None]) -> list[BoundRule]:
         """A floor without a ``from`` section has no opinion on bases."""
         floors = [floor for floor in self._floors if floor.bases is not None]
-        return bind(references, (self._policy, *floors), Policy.base)
+        return bind(references, (self._policy, *floors), Policy.base, FROM)
 
     def _judge_base(self, target: Target, rules: Sequence[BoundRule], evidence: Sequence[Evidence]) -> Base:
         self._check_index(target)
@@ -151,7 +151,7 @@ class Verifier:
             if judgement.accepted and not thorough:
                 break
         if judgement.accepted:
-            return self._decision(target, judgement, accepted=True, troubles=gathering.troubles)
+            return self._decision(target, judgement, "accepted", troubles=gathering.troubles)
         raise self._failure(target, judgement, gathering)
 
     def _present(self, target: Target, evidence: Sequence[Evidence], refused: Decision) -> Decision:
@@ -172,7 +172,7 @@ class Verifier:
             kind, words = NoAttestationError, f"nothing is attached to it that could be judged; {wanted}"
         else:
             kind, words = RefusedError, f"refused: {wanted}; {_looked(judgement, missing.requirement)}"
-        decision = self._decision(target, judgement, reason=words, troubles=gathering.troubles)
+        decision = self._decision(target, judgement, kind.outcome, reason=words, troubles=gathering.troubles)
         return kind(f"{decision.title}: {words}", decision, hint=_HINTS.get(kind))
 
     def _check_index(self, target: Target) -> None:
@@ -180,21 +180,21 @@ class Verifier:
             raise self._refuse(target, "it is not among the manifests of the index it was reached through")
 
     def _refuse(self, target: Target, words: str) -> RefusedError:
-        decision = self._decision(target, None, reason=words)
+        decision = self._decision(target, None, "refused", reason=words)
         return RefusedError(f"{decision.title}: refused: {words}", decision)
 
     def _decision(
         self,
         target: Target,
         judgement: Judgement | None,
+        outcome: Ending,
         *,
-        accepted: bool = False,
         reason: str = "",
         troubles: Sequence[str] = (),
         basis: Basis = "policy",
     ) -> Decision:
         return Decision(
-            accepted=accepted,
+            outcome=outcome,
             basis=basis,
             manifest=target.manifest.descriptor.digest,
             index=None if target.index is None else target.index.descriptor.digest,

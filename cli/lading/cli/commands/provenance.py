@@ -53,7 +53,7 @@ def _papers(session: Session, image: str, *, remote: bool) -> Papers:
 
     host = session.host
     located = None if remote else host.images.find(image)
-    case = host.remote(image) if located is None else local_case(host.store, located)
+    case = host.remote(image, here=remote) if located is None else local_case(host.store, located)
     keys = [host.own_key(None)] if host.keyring.public_file.exists() else []
     return read_papers(case, case.decision(host.verifier), keys)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lading.cli.common import Images, TlsVerify, boolean, pairs
-from lading.cli.output import escape
 from lading.cli.session import Session
 from lading.store.errors import LadingError, UsageError
 
@@ -43,7 +41,8 @@ def verify(
     ] = None,
     local: Annotated[bool, typer.Option("--local", help="Only what is in the local store")] = False,
     remote: Annotated[bool, typer.Option("--remote", help="What the registry has now, whatever is here")] = False,
-    output: Annotated[Form, typer.Option("-o", "--output", help="How to show the outcome")] = Form.text,
+    format_: Annotated[Form, typer.Option("--format", "-o", "--output", help="How to show the outcome")] = Form.text,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="List all evidence")] = False,
     tls_verify: TlsVerify = None,
 ) -> int:
     """Judge images by the policy, as a launch would.
@@ -60,13 +59,14 @@ def verify(
     if (type_ or annotation) and key is None:
         raise UsageError("--type and -a go with --key; a policy says itself what it asks for")
     session.policy = policy
-    codes: set[int] = set()
+    session.verbose = session.verbose or verbose
     try:
         verifier = _verifier(session, key, type_ or [], pairs(annotation, "-a"))
     except LadingError as error:
-        raise _uncheckable(error) from None
-    for image in images:
-        codes.add(_judge(session, verifier, image, local=local, remote=remote, form=output))
+        if format_ is Form.text:
+            raise _uncheckable(error) from None
+        return max(_failed(session, image, _uncheckable(error), format_) for image in images)
+    codes = {_judge(session, verifier, image, local=local, remote=remote, form=format_) for image in images}
     return next(code for code in _WORST if code in codes)
 
 
@@ -86,6 +86,7 @@ def _verifier(session: Session, key: Path | None, types: list[str], annotations:
 
 
 def _judge(session: Session, verifier: Verifier, image: str, *, local: bool, remote: bool, form: Form) -> int:
+    from lading.cli import verdicts  # noqa: PLC0415
     from lading.verify.refusals import GateError  # noqa: PLC0415
 
     try:
@@ -96,20 +97,14 @@ def _judge(session: Session, verifier: Verifier, image: str, *, local: bool, rem
         verdict = case.verdict(verifier)
     except GateError as error:
         if form is Form.json:
-            _say(session, image, {"accepted": False, "where": case.where, **error.decision.json()})
-            return error.exit_code
-        session.output.error(LadingError(error.message))
-        for line in error.decision.explain():
-            session.output.note(f"  {escape(line)}")
+            _say(session, image, {"where": case.where, **error.decision.json()})
+        else:
+            verdicts.refused(session.output, error, name=image, verbose=session.verbose)
         return error.exit_code
     if form is Form.json:
-        _say(session, image, {"accepted": True, "where": case.where, **verdict.decision.json()})
-        return 0
-    session.output.result(
-        f"{escape(image)}: {session.output.style('accepted', 'green', sys.stdout)}, from {escape(case.where)}"
-    )
-    for line in verdict.explain():
-        session.output.result(f"  {escape(line)}")
+        _say(session, image, {"where": case.where, **verdict.decision.json()})
+    else:
+        verdicts.accepted(session.output, image, case.where, verdict, verbose=session.verbose)
     return 0
 
 
@@ -120,7 +115,7 @@ def _case(session: Session, verifier: Verifier, image: str, *, local: bool, remo
     if remote:
         return host.remote(image, judge=verifier)
     located = host.images.get(image) if local else host.images.find(image)
-    return host.remote(image, judge=verifier) if located is None else local_case(host.store, located)
+    return host.remote(image, judge=verifier, here=False) if located is None else local_case(host.store, located)
 
 
 def _uncheckable(error: LadingError) -> LadingError:
@@ -130,8 +125,10 @@ def _uncheckable(error: LadingError) -> LadingError:
 
 
 def _failed(session: Session, image: str, error: LadingError, form: Form) -> int:
+    from lading.cli import verdicts  # noqa: PLC0415
+
     if form is Form.json:
-        _say(session, image, {"accepted": False, "error": error.message})
+        _say(session, image, verdicts.failure(error))
     else:
         session.output.error(error)
     return error.exit_code
