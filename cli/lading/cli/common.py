@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lading.cli.progress import Form
-from lading.store.errors import InputError, UsageError
+from lading.store.errors import InputError, LadingError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lading.cli.session import Session
+    from lading.registry.credentials import Given
     from lading.store.archives.compression import Compression
     from lading.store.descriptors import Descriptor
 
@@ -21,6 +26,14 @@ TlsVerify = Annotated[
         metavar="BOOL",
         help="false: believe any certificate, and speak plain HTTP where HTTPS does not answer [default: true]",
     ),
+]
+AuthFile = Annotated[
+    Path | None,
+    typer.Option("--authfile", metavar="FILE", help="Passwords from this file alone [env: REGISTRY_AUTH_FILE]"),
+]
+Creds = Annotated[
+    str | None,
+    typer.Option("--creds", metavar="USER[:PASSWORD]", help="For this call; others see what stands on a command line"),
 ]
 SignKey = Annotated[
     str | None,
@@ -63,6 +76,57 @@ def compression(text: str | None) -> Compression | None:
 def another(before: Descriptor, after: Descriptor, how: str) -> str:
     """What is said when an image becomes another."""
     return f"{before.digest.short} compressed by {how} is another image, {after.digest}: no signature speaks of it"
+
+
+def access(session: Session, tls_verify: str | None, authfile: Path | None, creds: str | None, *images: str) -> None:
+    """How registries are spoken to in this call; `creds` are for the one registry of the `images`."""
+    session.tls_verify = boolean(tls_verify, "--tls-verify")
+    if authfile is not None and not authfile.exists():
+        raise InputError(f"--authfile {authfile}: no such file")
+    session.authfile = authfile
+    if creds is not None:
+        session.given = _given(creds, images)
+
+
+def _given(creds: str, images: Sequence[str]) -> Given:
+    """Errors say nothing of the password."""
+    from lading.registry.credentials import Credential, Given  # noqa: PLC0415
+    from lading.registry.reference import Reference  # noqa: PLC0415
+
+    registries = {Reference.parse(image).registry for image in images}
+    if len(registries) != 1:
+        what = f"{len(registries)} registries are asked" if registries else "no registry is named"
+        raise UsageError(f"--creds: {what}, and a password is for one", hint="log in, or use --authfile")
+    user, colon, password = creds.partition(":")
+    if not user:
+        raise UsageError("--creds: expected USER:PASSWORD")
+    return Given(registries.pop(), Credential(user, password if colon else ask("Password: ", secret=True)))
+
+
+def ask(prompt: str, *, secret: bool) -> str:
+    """Asks at the terminal. Raises `UsageError` where there is none."""
+    if not sys.stdin.isatty():
+        raise UsageError("not at a terminal: use --username and --password-stdin, or --creds USER:PASSWORD")
+    if secret:
+        from getpass import getpass  # noqa: PLC0415
+
+        return getpass(prompt)
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def each(session: Session, names: Sequence[str], act: Callable[[str], None]) -> None:
+    """`act` for every name: the error of one is told, the rest is done, and then the call fails."""
+    failed: list[LadingError] = []
+    for name in names:
+        try:
+            act(name)
+        except LadingError as error:
+            failed.append(error)
+            session.output.error(error)
+    if failed:
+        raise typer.Exit(failed[0].exit_code if len(names) == 1 else 1)
 
 
 def pairs(words: list[str] | None, option: str) -> dict[str, str]:

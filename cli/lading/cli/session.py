@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lading.host.configuration import Configuration
     from lading.host.host import Host
     from lading.host.signing_keys import KeyText
+    from lading.registry.credentials import Given
 
 
 class Color(StrEnum):
@@ -37,6 +38,8 @@ class Session:
     environment: dict[str, str]
     color: Color
     tls_verify: bool | None = None
+    authfile: Path | None = None
+    given: Given | None = None
     policy: Path | None = None
     quiet: bool = False
     verbose: bool = False
@@ -119,19 +122,23 @@ class Session:
             credentials=self._credentials(),
             proxies={kind: variable(f"{kind}_proxy") for kind in ("http", "https", "no")},
             certificates=(extra,) if extra and extra.exists() else (),
+            given=self.given,
             tls_verify=self.tls_verify,
             policy=self.policy,
             build_cache=_build_cache(self.environment.get("LADING_BUILD_CACHE")),
         )
 
     def _credentials(self) -> tuple[Path, ...]:
-        """Docker's config.json first, for `login` writes there; then podman's."""
+        """The file that was named, alone; else docker's config.json, or before it REGISTRY_AUTH_FILE: `login` writes to
+        the first. Then podman's."""
+        if self.authfile is not None:
+            return (self.authfile,)
         home = Path(self.environment.get("HOME") or "/")
         docker = _path(self.environment, "DOCKER_CONFIG") or home / ".docker"
         runtime = _path(self.environment, "XDG_RUNTIME_DIR")
         podman = [runtime / "containers/auth.json"] if runtime else []
         named = _path(self.environment, "REGISTRY_AUTH_FILE")
-        return (docker / "config.json", *([named] if named else podman))
+        return (named, docker / "config.json") if named else (docker / "config.json", *podman)
 
 
 def _build_cache(text: str | None) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lading.host.signing_keys import KeyText
@@ -72,7 +73,7 @@ class Papers:
         document = store.document(located.descriptor)
         if recursive and isinstance(document, Index):
             subjects += [child for child in document.manifests if store.blobs.size(child.digest) is not None]
-        signer = self._signer()
+        signer = self._signer
         with store.writing():
             for subject in subjects:
                 artifact = make(subject, name, signer)
@@ -89,7 +90,7 @@ class Papers:
         document = parse_document(raw, subject.media_type, text)
         if recursive and isinstance(document, Index):
             subjects += list(document.manifests)
-        signer = self._signer()
+        signer = self._signer
         for one in subjects:
             self._upload(reference, one, make(one, reference.repository_name, signer))
         return subjects
@@ -103,5 +104,6 @@ class Papers:
         client.push_manifest(reference.at(artifact.descriptor.digest), artifact.manifest, MANIFEST)
         client.list_referrers(reference, subject.digest, [artifact.descriptor])
 
+    @cached_property
     def _signer(self) -> Signer:
         return (self._key or KeyText.own(self._host.keyring)).open(self._host.passwords)

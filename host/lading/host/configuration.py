@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lading.store.fastclass import dataclass
+
+if TYPE_CHECKING:
+    from lading.registry.credentials import Given
 
 FLOOR: Final = Path("/etc/lading/policy.yaml")
 """The administrator's policy: where present, no flag and no variable loosens it."""
@@ -18,16 +21,17 @@ class Configuration:
     """Where things are, and how registries are reached.
 
     `root` holds everything that lasts, `run` what lasts until the next boot. `credentials` are docker's
-    `config.json` and files of its kind, the first one is written by `login`; `proxies` maps `http`, `https` and
-    `no` to what the variables of those names say. `certificates` are files of further authorities to believe;
-    `tls_verify` None leaves the default, which is to verify. `policy` names a policy file in place of `policy.yaml`
-    below the root. `runs` is a folder of Lading's own in which `run` lies, if it is to be made too. `build_cache`
-    bounds the build cache, in bytes; None leaves the default.
+    `config.json` and files of its kind, the first one is written by `login`; `given` comes before them. `proxies`
+    maps `http`, `https` and `no` to what the variables of those names say. `certificates` are files of further
+    authorities to believe; `tls_verify` None leaves the default, which is to verify. `policy` names a policy file in
+    place of `policy.yaml` below the root. `runs` is a folder of Lading's own in which `run` lies, if it is to be made
+    too. `build_cache` bounds the build cache, in bytes; None leaves the default.
     """
 
     root: Path
     run: Path
     credentials: tuple[Path, ...] = ()
+    given: Given | None = None
     proxies: Mapping[str, str] = field(default_factory=dict[str, str])
     certificates: tuple[Path, ...] = ()
     tls_verify: bool | None = None

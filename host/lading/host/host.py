@@ -22,6 +22,7 @@ from lading.store.store import Store
 
 if TYPE_CHECKING:
     from lading.build.request import BuildRequest, Built, Listener
+    from lading.host.attesting import Papers
     from lading.host.gate import Case
     from lading.host.images import Images, Located
     from lading.host.signing_keys import KeyText, Passwords
@@ -302,27 +303,11 @@ class Host:
         """Tells the user something that should be known."""
         self._warn(text)
 
-    def sign(
-        self,
-        text: str,
-        *,
-        key: KeyText | None,
-        annotations: dict[str, str],
-        remote: bool = False,
-        recursive: bool = False,
-    ) -> list[Descriptor]:
-        """Signs an image where it lies; what was signed."""
+    def papers(self, key: KeyText | None) -> Papers:
+        """What signs and attests images where they lie, with one key."""
         from lading.host.attesting import Papers  # noqa: PLC0415
 
-        return Papers(self, key).sign(text, annotations, remote=remote, recursive=recursive)
-
-    def attest(
-        self, text: str, *, key: KeyText | None, kind: str, predicate: bytes, remote: bool = False
-    ) -> list[Descriptor]:
-        """Attaches a signed statement about an image where it lies; what it is about."""
-        from lading.host.attesting import Papers  # noqa: PLC0415
-
-        return Papers(self, key).attest(text, kind, predicate, remote=remote)
+        return Papers(self, key)
 
     def own_key(self, file: Path | None) -> PublicKey:
         """The public half of `file`, else our own."""

@@ -9,7 +9,7 @@ from typing import Final
 from lading.host.configuration import Configuration
 from lading.registry.client import Client, check_login
 from lading.registry.config import ClientConfig
-from lading.registry.credentials import Credential, CredentialFiles
+from lading.registry.credentials import Credential, CredentialFiles, Layered
 
 _CERTS: Final = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
 
@@ -17,8 +17,9 @@ _CERTS: Final = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
 def client_config(configuration: Configuration, warn: Callable[[str], None]) -> ClientConfig:
     """Docker's config.json and certs.d, the proxies of the environment, and what was said in the call."""
     proxies = {scheme: url for scheme, url in configuration.proxies.items() if scheme in ("http", "https") and url}
+    files = CredentialFiles(configuration.credentials)
     return ClientConfig(
-        credentials=CredentialFiles(configuration.credentials),
+        credentials=Layered((*([configuration.given] if configuration.given else []), files)),
         tls_verify=configuration.tls_verify is not False,
         ca_files=configuration.certificates,
         certs_dirs=_CERTS,
@@ -37,6 +38,12 @@ def log_in(configuration: Configuration, registry: str, credential: Credential, 
     """Keeps a credential that the registry accepts; where. Raises `UnauthorizedError`."""
     check_login(registry, credential, client_config(configuration, warn))
     return CredentialFiles(configuration.credentials).save(registry, credential)
+
+
+def login_of(configuration: Configuration, registry: str) -> str | None:
+    """The user that is logged in to a registry, None where nobody is."""
+    found = CredentialFiles(configuration.credentials).find(registry)
+    return found.username or "<token>" if found else None
 
 
 def log_out(configuration: Configuration, registry: str) -> bool:

@@ -68,6 +68,20 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Layered:
+    """Several places, the first that knows a registry wins."""
+
+    places: tuple[Credentials, ...]
+
+    def find(self, registry: str, repository: str | None = None) -> Credential | None:
+        """Raises what they raise."""
+        for place in self.places:
+            if found := place.find(registry, repository):
+                return found
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialFiles:
     """Several files, the first that knows a registry wins; `login` writes to the first."""
 

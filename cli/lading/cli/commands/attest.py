@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.common import SignKey, TlsVerify, boolean, read_input
+from lading.cli.common import AuthFile, Creds, SignKey, TlsVerify, access, read_input
 from lading.cli.session import Session
 from lading.store.errors import UsageError
 
@@ -24,15 +24,17 @@ def attest(
     local: Annotated[bool, typer.Option("--local", help="The image in the local store (the default)")] = False,
     remote: Annotated[bool, typer.Option("--remote", help="The image in its registry")] = False,
     tls_verify: TlsVerify = None,
+    authfile: AuthFile = None,
+    creds: Creds = None,
 ) -> None:
     """Attach a signed statement about an image.
 
     It is attached where `verify` looks: in the local store, or with --remote in the registry.
     """
     session = Session.of(ctx)
-    session.tls_verify = boolean(tls_verify, "--tls-verify")
+    access(session, tls_verify, authfile, creds, image)
     if local and remote:
         raise UsageError("--local and --remote exclude each other")
     data = read_input(predicate, "--predicate", _MAX_PREDICATE)
-    for descriptor in session.host.attest(image, key=session.key(key), kind=type_, predicate=data, remote=remote):
+    for descriptor in session.host.papers(session.key(key)).attest(image, type_, data, remote=remote):
         session.output.result(str(descriptor.digest))

@@ -13,7 +13,7 @@ import typer
 
 from lading.build.request import BuildRequest, Built
 from lading.cli.build_view import view_for
-from lading.cli.common import ProgressForm, TlsVerify, boolean, pairs, read_input, short
+from lading.cli.common import AuthFile, Creds, ProgressForm, TlsVerify, access, pairs, read_input, short
 from lading.cli.endings import ended_by_signals
 from lading.cli.output import escape
 from lading.cli.progress import Form, emit
@@ -76,6 +76,8 @@ def build(
     progress: ProgressForm = Form.auto,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the digest")] = False,
     tls_verify: TlsVerify = None,
+    authfile: AuthFile = None,
+    creds: Creds = None,
 ) -> None:
     """Build an image from a Dockerfile or a Debian package set, and sign it.
 
@@ -83,7 +85,7 @@ def build(
     standard error.
     """
     session = Session.of(ctx)
-    session.tls_verify = boolean(tls_verify, "--tls-verify")
+    access(session, tls_verify, authfile, creds, *(tag or ()))
     session.quiet, session.progress = quiet, progress
     request = _request(
         session,

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.common import TlsVerify, boolean
+from lading.cli.common import AuthFile, TlsVerify, ask, boolean
+from lading.cli.output import escape
 from lading.cli.session import Session
-from lading.store.errors import UsageError
+from lading.store.errors import InputError, UsageError
 
 
 def login(
@@ -18,7 +19,9 @@ def login(
     username: Annotated[str | None, typer.Option("-u", "--username", help="Asked for at a terminal otherwise")] = None,
     password: Annotated[str | None, typer.Option("-p", "--password", help="Seen by others: better on stdin")] = None,
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read it from standard input")] = False,
+    get_login: Annotated[bool, typer.Option("--get-login", help="Only show who is logged in")] = False,
     tls_verify: TlsVerify = None,
+    authfile: AuthFile = None,
 ) -> None:
     """Log in to a registry.
 
@@ -29,24 +32,25 @@ def login(
 
     session = Session.of(ctx)
     session.tls_verify = boolean(tls_verify, "--tls-verify")
+    session.authfile = authfile
+    if get_login:
+        _show(session, registry)
+        return
     if password is not None and password_stdin:
         raise UsageError("--password and --password-stdin exclude each other")
     if password is not None:
         session.output.warn("a password on the command line is seen by others: use --password-stdin")
-    name = username or _ask("Username: ", secret=False)
+    name = username or ask("Username: ", secret=False)
     secret = sys.stdin.read().rstrip("\r\n") if password_stdin else password
-    credential = Credential(name, secret if secret is not None else _ask("Password: ", secret=True))
+    credential = Credential(name, secret if secret is not None else ask("Password: ", secret=True))
     where = log_in(session.host.configuration, registry, credential, session.output.warn)
     session.output.result(f"Login succeeded; kept in {where}")
 
 
-def _ask(prompt: str, *, secret: bool) -> str:
-    if not sys.stdin.isatty():
-        raise UsageError("not at a terminal: use --username and --password-stdin")
-    if secret:
-        from getpass import getpass  # noqa: PLC0415
+def _show(session: Session, registry: str) -> None:
+    from lading.host.registries import login_of  # noqa: PLC0415
 
-        return getpass(prompt)
-    sys.stderr.write(prompt)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()
+    user = login_of(session.host.configuration, registry)
+    if user is None:
+        raise InputError(f"not logged in to {registry}")
+    session.output.result(escape(user))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lading.cli.common import TlsVerify, boolean
+from lading.cli.common import AuthFile, Creds, TlsVerify, access
 from lading.cli.output import escape
 from lading.cli.session import Session
 from lading.store.errors import InputError, UsageError
@@ -27,13 +27,15 @@ def provenance(
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the steps into an SVG file")] = None,
     remote: Annotated[bool, typer.Option("--remote", help="What the registry has now, whatever is here")] = False,
     tls_verify: TlsVerify = None,
+    authfile: AuthFile = None,
+    creds: Creds = None,
 ) -> None:
     """Show where an image came from and who vouched for it.
 
     Each statement is marked: trusted by the policy, or merely present. Nothing is let through by this command.
     """
     session = Session.of(ctx)
-    session.tls_verify = boolean(tls_verify, "--tls-verify")
+    access(session, tls_verify, authfile, creds, image)
     if json_ and (graph or svg):
         raise UsageError("--json and a drawing exclude each other")
     papers = _papers(session, image, remote=remote)

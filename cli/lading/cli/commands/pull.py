@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.common import ProgressForm, Quiet, TlsVerify, boolean
+from lading.cli.common import AuthFile, Creds, ProgressForm, Quiet, TlsVerify, access, each
 from lading.cli.endings import ended_by_signals
 from lading.cli.output import escape
 from lading.cli.progress import Form
@@ -16,21 +16,28 @@ from lading.registry.platforms import parse_platform
 
 def pull(
     ctx: typer.Context,
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="NAME[:TAG|@DIGEST]")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="NAME[:TAG|@DIGEST]")],
     platform: Annotated[str | None, typer.Option(metavar="OS/ARCH[/VARIANT]", help="Not this machine's own")] = None,
     progress: ProgressForm = Form.auto,
     quiet: Quiet = False,
     tls_verify: TlsVerify = None,
+    authfile: AuthFile = None,
+    creds: Creds = None,
 ) -> None:
-    """Download an image and its evidence from a registry.
+    """Download images and their evidence from a registry.
 
     Nothing is judged here: `run`, `verify` and `build` do that.
     """
     session = Session.of(ctx)
-    session.tls_verify = boolean(tls_verify, "--tls-verify")
+    access(session, tls_verify, authfile, creds, *images)
     session.quiet, session.progress = quiet, progress
+    wanted = parse_platform(platform) if platform else None
+
+    def one(image: str) -> None:
+        pulled = session.host.pull(image, platform=wanted)
+        for note in pulled.notes:
+            session.output.note(escape(note))
+        session.output.result(str(pulled.descriptor.digest))
+
     with ended_by_signals():
-        pulled = session.host.pull(image, platform=parse_platform(platform) if platform else None)
-    for note in pulled.notes:
-        session.output.note(escape(note))
-    session.output.result(str(pulled.descriptor.digest))
+        each(session, images, one)

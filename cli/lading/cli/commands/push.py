@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.common import Compress, ProgressForm, Quiet, TlsVerify, another, boolean, compression
+from lading.cli.common import AuthFile, Compress, Creds, ProgressForm, Quiet, TlsVerify, access, another, compression
 from lading.cli.endings import ended_by_signals
 from lading.cli.output import escape
 from lading.cli.progress import Form
@@ -23,13 +23,15 @@ def push(
     progress: ProgressForm = Form.auto,
     quiet: Quiet = False,
     tls_verify: TlsVerify = None,
+    authfile: AuthFile = None,
+    creds: Creds = None,
 ) -> None:
     """Upload an image and its evidence to a registry.
 
     Signatures and attestations go along; nothing is signed here.
     """
     session = Session.of(ctx)
-    session.tls_verify = boolean(tls_verify, "--tls-verify")
+    access(session, tls_verify, authfile, creds, destination or image)
     session.quiet, session.progress = quiet, progress
     wanted = compression(compress)
     here = session.host.images.get(image).descriptor if wanted else None

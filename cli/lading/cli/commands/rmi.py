@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.common import Images, short
+from lading.cli.common import Images, each, short
 from lading.cli.output import size
 from lading.cli.session import Session
 
@@ -22,7 +22,8 @@ def rmi(
     attestations. What the build cache holds stays: `lading builder prune` removes that.
     """
     session = Session.of(ctx)
-    for text in images:
+
+    def one(text: str) -> None:
         names, collected = session.host.images.remove(text, force=force)
         for name in names:
             session.output.result(f"Untagged: {short(name)}")
@@ -32,3 +33,5 @@ def rmi(
             session.output.note("other work is writing to the store: what is the image's own goes when that has ended")
         elif collected.size:
             session.output.note(f"{size(collected.size)} freed")
+
+    each(session, images, one)

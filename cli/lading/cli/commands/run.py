@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lading.cli.common import TlsVerify, boolean, environment, pairs, require_terminal
+from lading.cli.common import AuthFile, Creds, TlsVerify, access, boolean, environment, pairs, require_terminal
 from lading.cli.session import Session
 from lading.store.errors import InputError, UsageError
 
@@ -70,6 +70,8 @@ def run(
         str, typer.Option(metavar="KEYS", help="What leaves it running: letters, ctrl-a, ... with commas between")
     ] = "ctrl-p,ctrl-q",
     tls_verify: TlsVerify = None,
+    authfile: AuthFile = None,
+    creds: Creds = None,
 ) -> int:
     """Run a command in a new container of a verified image.
 
@@ -79,7 +81,7 @@ def run(
     from lading.cli.terminal import Foreground, keys  # noqa: PLC0415
 
     session = Session.of(ctx)
-    session.tls_verify = boolean(tls_verify, "--tls-verify")
+    access(session, tls_verify, authfile, creds, image)
     session.policy = policy
     if pull not in ("missing", "always", "never"):
         raise UsageError(f"--pull {pull}: expected missing, always or never")

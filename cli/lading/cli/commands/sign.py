@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.common import SignKey, TlsVerify, boolean, pairs
+from lading.cli.common import AuthFile, Creds, Images, SignKey, TlsVerify, access, each, pairs
 from lading.cli.session import Session
 from lading.store.errors import UsageError
 
 
 def sign(
     ctx: typer.Context,
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Name, digest or ID of an image")],
+    images: Images,
     key: SignKey = None,
     annotation: Annotated[
         list[str] | None, typer.Option("-a", "--annotation", metavar="NAME=VALUE", help="Signed along with it")
@@ -22,17 +22,23 @@ def sign(
     local: Annotated[bool, typer.Option("--local", help="The image in the local store (the default)")] = False,
     remote: Annotated[bool, typer.Option("--remote", help="The image in its registry")] = False,
     tls_verify: TlsVerify = None,
+    authfile: AuthFile = None,
+    creds: Creds = None,
 ) -> None:
-    """Sign an image.
+    """Sign images.
 
-    The signature is attached where `verify` looks: in the local store, from where `push` carries it along, or
+    A signature is attached where `verify` looks: in the local store, from where `push` carries it along, or
     with --remote in the registry.
     """
     session = Session.of(ctx)
-    session.tls_verify = boolean(tls_verify, "--tls-verify")
+    access(session, tls_verify, authfile, creds, *images)
     if local and remote:
         raise UsageError("--local and --remote exclude each other")
     annotations = pairs(annotation, "-a")
-    signed = session.host.sign(image, key=session.key(key), annotations=annotations, remote=remote, recursive=recursive)
-    for descriptor in signed:
-        session.output.result(str(descriptor.digest))
+    papers = session.host.papers(session.key(key))
+
+    def one(image: str) -> None:
+        for descriptor in papers.sign(image, annotations, remote=remote, recursive=recursive):
+            session.output.result(str(descriptor.digest))
+
+    each(session, images, one)

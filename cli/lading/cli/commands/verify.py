@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lading.cli.common import Images, TlsVerify, boolean, pairs
+from lading.cli.common import AuthFile, Creds, Images, TlsVerify, access, pairs
 from lading.cli.session import Session
 from lading.store.errors import LadingError, UsageError
 
@@ -44,6 +44,8 @@ def verify(
     format_: Annotated[Form, typer.Option("--format", "-o", "--output", help="How to show the outcome")] = Form.text,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="List all evidence")] = False,
     tls_verify: TlsVerify = None,
+    authfile: AuthFile = None,
+    creds: Creds = None,
 ) -> int:
     """Judge images by the policy, as a launch would.
 
@@ -51,7 +53,7 @@ def verify(
     0 accepted, 3 refused, 4 nothing to judge by, 5 could not check; of several images 5, then 3, then 4.
     """
     session = Session.of(ctx)
-    session.tls_verify = boolean(tls_verify, "--tls-verify")
+    access(session, tls_verify, authfile, creds, *images)
     if local and remote:
         raise UsageError("--local and --remote exclude each other")
     if policy is not None and key is not None:
