@@ -1,8 +1,9 @@
 """Seccomp profiles compiled once and kept, because crun compiles them anew for every container (12 of its 20 ms).
 
 crun takes a compiled filter in an annotation and then leaves `linux.seccomp` alone; other runtimes do the reverse.
-It is made by the same libseccomp with the same calls, so it is the same filter. Where the library cannot be had, or the
-result not be kept, there is no annotation and crun compiles as ever.
+It is made by the same libseccomp with the same calls, so it is the same filter, but for calls that are newer than that
+libseccomp: these are decided by number, in a few instructions before its own. Where the library cannot be had, or the
+result not be kept, there is no annotation and crun compiles as ever, by which the new calls are not known.
 """
 
 from __future__ import annotations
@@ -10,16 +11,23 @@ from __future__ import annotations
 import base64
 import ctypes
 import os
+import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, cast
 
+from lading.runtime.syscalls import NUMBERS
+
 ANNOTATION: Final = "run.oci.seccomp_bpf_data"
 
 _ALLOW: Final = 0x7FFF0000
 _ERRNO: Final = 0x00050000
+_FORM: Final = b"2 "
+"""Changes with what is made of a profile."""
+_UNKNOWN: Final = -1
+_LOAD_NUMBER, _AT_LEAST, _EQUAL, _RETURN = 0x20, 0x35, 0x15, 0x06
 _OPERATORS: Final = ("NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ")
 
 
@@ -34,7 +42,7 @@ class _Argument(ctypes.Structure):
 
 def compiled(profile: Mapping[str, object], raw: bytes, folder: Path) -> str | None:
     """The filter of `profile` (whose JSON is `raw`) in base64, from `folder` where it was kept; None without one."""
-    file = folder / f"{sha256(raw).hexdigest()}.bpf"
+    file = folder / f"{sha256(_FORM + raw).hexdigest()}.bpf"
     try:
         return file.read_text()
     except OSError:
@@ -62,11 +70,28 @@ def _compile(profile: Mapping[str, object]) -> bytes:
             token = library.seccomp_arch_resolve_name(name.removeprefix("SCMP_ARCH_").lower().encode())
             if library.seccomp_arch_add(context, token) not in (0, -17):
                 raise ValueError(name)
-        for rule in cast("list[dict[str, object]]", profile["syscalls"]):
+        rules = cast("list[dict[str, object]]", profile["syscalls"])
+        for rule in rules:
             _add(library, context, rule)
-        return _export(library, context)
+        return _newer(library, rules) + _export(library, context)
     finally:
         library.seccomp_release(context)
+
+
+def _newer(library: Any, rules: list[dict[str, object]]) -> bytes:
+    """Instructions that decide the calls which the library does not know, and hand the others on (linux/filter.h)."""
+    found = {
+        NUMBERS[name]: _action(rule, "action", "errnoRet")
+        for rule in rules
+        for name in cast("list[str]", rule["names"])
+        if name in NUMBERS and "args" not in rule and library.seccomp_syscall_resolve_name(name.encode()) == _UNKNOWN
+    }
+    if not found:
+        return b""
+    code = [(_LOAD_NUMBER, 0, 0, 0), (_AT_LEAST, 0, 2 * len(found), min(found))]
+    for number, action in found.items():
+        code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, action)]
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
 
 def _action(rule: Mapping[str, object], action: str, errno: str) -> int:
@@ -83,7 +108,7 @@ def _add(library: Any, context: ctypes.c_void_p, rule: dict[str, object]) -> Non
     action = _action(rule, "action", "errnoRet")
     for name in cast("list[str]", rule["names"]):
         number = library.seccomp_syscall_resolve_name(name.encode())
-        if number != -1 and library.seccomp_rule_add_array(context, action, number, len(arguments), array):
+        if number != _UNKNOWN and library.seccomp_rule_add_array(context, action, number, len(arguments), array):
             raise ValueError(name)
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
-from lading.runtime.syscalls import ALWAYS, ARCHITECTURES, BY_CAPABILITY, BY_MACHINE, PERSONALITIES
+from lading.runtime.syscalls import ALWAYS, ARCHITECTURES, BY_CAPABILITY, BY_MACHINE, DENIED, PERSONALITIES
 
 _EPERM: Final = 1
 _ENOSYS: Final = 38
@@ -24,8 +24,8 @@ Rule = dict[str, object]
 def profile(capabilities: Iterable[str], machine: str | None = None) -> dict[str, object]:
     """The rules for a container that holds `capabilities`, on `machine` (left out: this one).
 
-    Whatever is not allowed fails with EPERM; clone3, whose flags a filter cannot read, with ENOSYS, so that
-    libraries fall back to clone.
+    What is known and not allowed fails with EPERM; whatever is not known with ENOSYS, so that libraries fall back to
+    an older call. So does clone3, whose flags a filter cannot read.
     """
     held = frozenset(capabilities)
     machine = machine or os.uname().machine
@@ -33,27 +33,30 @@ def profile(capabilities: Iterable[str], machine: str | None = None) -> dict[str
     names.update(BY_MACHINE.get(machine, "").split())
     for capability in held:
         names.update(BY_CAPABILITY.get(capability, "").split())
-    rules = [_allow(sorted(names)), *_sockets(), *_personalities()]
+    known = DENIED.union(*(words.split() for words in BY_CAPABILITY.values())) - {"clone", "clone3"}
+    rules = [_allow(sorted(names)), _deny(sorted(known - names)), *_sockets(), *_personalities()]
     if "CAP_SYS_ADMIN" not in held:
         rules += _clones(machine)
     return {
         "defaultAction": "SCMP_ACT_ERRNO",
-        "defaultErrnoRet": _EPERM,
+        "defaultErrnoRet": _ENOSYS,
         "architectures": list(ARCHITECTURES.get(machine, ())),
         "syscalls": rules,
     }
 
 
 def _allow(names: list[str], **argument: object) -> Rule:
-    rule: Rule = {"names": names, "action": "SCMP_ACT_ALLOW"}
-    if argument:
-        rule["args"] = [argument]
-    return rule
+    return {"names": names, "action": "SCMP_ACT_ALLOW"} | ({"args": [argument]} if argument else {})
+
+
+def _deny(names: list[str], **argument: object) -> Rule:
+    return _allow(names, **argument) | {"action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM}
 
 
 def _sockets() -> list[Rule]:
     """Every family but AF_ALG and AF_VSOCK; rules of one call are alternatives."""
     return [
+        *(_deny(["socket"], index=0, value=family, op="SCMP_CMP_EQ") for family in (_AF_ALG, _AF_VSOCK)),
         _allow(["socket"], index=0, value=_AF_ALG, op="SCMP_CMP_LT"),
         _allow(["socket"], index=0, value=_AF_ALG + 1, op="SCMP_CMP_EQ"),
         _allow(["socket"], index=0, value=_AF_VSOCK, op="SCMP_CMP_GT"),
@@ -66,7 +69,8 @@ def _personalities() -> list[Rule]:
 
 def _clones(machine: str) -> list[Rule]:
     flags = 1 if machine.startswith("s390") else 0
+    bits = [1 << bit for bit in range(32) if _NEW_NAMESPACES >> bit & 1]
     return [
         _allow(["clone"], index=flags, value=_NEW_NAMESPACES, valueTwo=0, op="SCMP_CMP_MASKED_EQ"),
-        {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS},
+        *(_deny(["clone"], index=flags, value=bit, valueTwo=bit, op="SCMP_CMP_MASKED_EQ") for bit in bits),
     ]

@@ -71,6 +71,13 @@ BY_CAPABILITY: Final = {
 }
 """Allowed to those who hold the capability anyway."""
 
+_DENIED: Final = """
+add_key io_uring_enter io_uring_register io_uring_setup kexec_file_load kexec_load keyctl migrate_pages move_pages
+nfsservctl pivot_root query_module request_key swapoff swapon sysfs uselib userfaultfd ustat
+"""
+DENIED: Final[frozenset[str]] = frozenset(_DENIED.split())
+"""Known and for nobody. What stands nowhere here is not known: a program is told that the kernel lacks it."""
+
 BY_MACHINE: Final = {
     "aarch64": "arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush set_tls sync_file_range2",
     "armv7l": "arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush set_tls sync_file_range2",
@@ -81,6 +88,14 @@ BY_MACHINE: Final = {
     "x86_64": "arch_prctl modify_ldt",
 }
 """Allowed on one machine, by the name uname(2) gives it."""
+
+_NEW: Final = """
+cachestat=451 fchmodat2=452 map_shadow_stack=453 futex_wake=454 futex_wait=455 futex_requeue=456 statmount=457
+listmount=458 lsm_get_self_attr=459 lsm_set_self_attr=460 lsm_list_modules=461 mseal=462 setxattrat=463 getxattrat=464
+listxattrat=465 removexattrat=466
+"""
+NUMBERS: Final[dict[str, int]] = {name: int(number) for name, _, number in (w.partition("=") for w in _NEW.split())}
+"""The numbers of calls that a libseccomp may be older than: the same on every machine that containers run on."""
 
 ARCHITECTURES: Final = {
     "aarch64": ("SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"),
