@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-from lading.store import kernel
+from lading.runtime import hierarchies
 from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass
 
@@ -51,23 +51,10 @@ class Cgroups:
 
     def prepare(self) -> None:
         """Makes the layout one that containers can be started on. Cheap when there is nothing to do."""
-        if self.mode == "hybrid":
-            for controller in _words(self.root / "unified" / "cgroup.controllers"):
-                self._give_hierarchy(controller)
-        elif self.mode == "unified":
+        if self.mode == "unified":
             self._delegate()
-
-    def _give_hierarchy(self, controller: str) -> None:
-        folder = self.root / controller
-        try:
-            folder.mkdir(exist_ok=True)
-            kernel.mount(b"cgroup", os.fsencode(folder), b"cgroup", 0, controller.encode())
-        except OSError as error:
-            raise MachineError(
-                f"cgroup v2 holds the controller {controller} beside cgroup v1, which crun refuses, and it "
-                f"cannot be moved: {error.strerror}",
-                hint=f"as root: mount -t cgroup -o {controller} cgroup {folder}",
-            ) from error
+        else:
+            hierarchies.mount_all(self.root, _words(self.root / "unified" / "cgroup.controllers"))
 
     def _delegate(self) -> None:
         """Hands the controllers that limits need down to ``/lading``; what cannot be had shows when it is asked for."""
@@ -161,6 +148,11 @@ class Cgroups:
             file = self.root / "memory" / "lading" / container / "memory.oom_control"
         lines = dict(line.split() for line in _read(file).splitlines())
         return lines.get("oom_kill", "0") != "0"
+
+    def occupied(self, container: str) -> bool:
+        """Whether a process is left in one of the container's groups."""
+        tops = self.folders_of(container)
+        return any(_read(Path(folder, "cgroup.procs")) for top in tops for folder, _, _ in os.walk(top))
 
     def remove(self, container: str) -> None:
         """Removes the container's groups, deepest first; those that still hold processes stay."""

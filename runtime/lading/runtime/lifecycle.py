@@ -105,8 +105,9 @@ class Lifecycle:
             self.oci.delete(record.id)
         remove_folder(self.oci.state / record.id)
         self.cgroups.remove(record.id)
-        if any(folder.exists() for folder in self.cgroups.folders_of(record.id)):
+        if self.cgroups.occupied(record.id):
             self.oci.delete(record.id)
+            self.cgroups.remove(record.id)
         if record.network == "default" and self.driver:
             self.driver.detach(record.id)
             networks.refresh(self.driver, self.records, self.config.run_dir)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from lading.store.errors import MachineError
@@ -23,6 +25,7 @@ MS_PRIVATE: Final = 1 << 18
 _MS_SLAVE: Final = 1 << 19
 _MS_REC: Final = 1 << 14
 _CLONE_NEWNS: Final = 0x20000
+_CLONE_FS: Final = 0x200
 MNT_DETACH: Final = 2
 UMOUNT_NOFOLLOW: Final = 8
 
@@ -31,6 +34,9 @@ class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
+_OWN_MOUNTS: Final = "/proc/thread-self/ns/mnt"
+_outside: Final[list[int]] = []
+"""The mounts that this process came with, once it has others."""
 _libc: Any = ctypes.CDLL(None, use_errno=True)
 
 
@@ -93,10 +99,41 @@ def private_mounts() -> bool:
     What is mounted afterwards ends with the process, however that ends. What others mount and unmount is still
     seen.
     """
+    outside = os.open(_OWN_MOUNTS, os.O_RDONLY | os.O_CLOEXEC)
     if _libc.unshare(_CLONE_NEWNS) < 0:
+        os.close(outside)
         return False
+    _outside.append(outside)
     mount(b"none", b"/", None, _MS_REC | _MS_SLAVE)
     return True
+
+
+def in_other_mounts(work: Callable[[], None]) -> None:
+    """Calls `work` among the mounts that this process came with, and among those of the machine's first process.
+
+    That is, where they are others than its own, and it may. Each call is in a thread of its own; an `OSError` ends it.
+    """
+    with suppress(OSError):
+        first = os.open("/proc/1/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _in_mounts(first, work)
+        finally:
+            os.close(first)
+    for namespace in _outside:
+        _in_mounts(namespace, work)
+
+
+def _in_mounts(namespace: int, work: Callable[[], None]) -> None:
+    def there() -> None:
+        with suppress(OSError):
+            _check(_libc.unshare(_CLONE_FS))
+            _check(_libc.setns(namespace, _CLONE_NEWNS))
+            work()
+
+    if os.fstat(namespace).st_ino != os.stat(_OWN_MOUNTS).st_ino:
+        thread = threading.Thread(target=there)
+        thread.start()
+        thread.join()
 
 
 def syncfs(folder: os.PathLike[str]) -> None:
