@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lading.store.blobs import read_blob
 from lading.store.documents import ImageConfig, Manifest, chain_ids, parse_config, parse_manifest, stack
+from lading.store.seals import SealError
 from lading.verify.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -41,10 +42,29 @@ def judged_image(verdict: Verdict, store: Store) -> Image:
 
         unpack_layers(store.snapshots, store.blobs, layers)
     if chain:
-        store.snapshots.check(chain[-1])
+        try:
+            store.snapshots.check(chain[-1])
+        except SealError as error:
+            raise _named(error, verdict, store) from None
     return Image(manifest, config, chain[-1] if chain else None)
 
 
 def _committed(store: Store, name: str) -> bool:
     found = store.snapshots.stat(name)
     return found is not None and found.committed
+
+
+def _named(error: SealError, verdict: Verdict, store: Store) -> SealError:
+    """The error with the names of the images whose tree it is, that of the verdict first."""
+    from lading.registry.reference import Reference  # noqa: PLC0415
+    from lading.store.gc import Reached  # noqa: PLC0415
+
+    sharing = [found for found in store.references() if error.tree in Reached.by(store, [found.descriptor]).chains]
+    known = [found.name for found in sharing if found.name in verdict.names] + [found.name for found in sharing]
+    names = [Reference.parse(name).familiar for name in dict.fromkeys(known)]
+    if names:
+        also = f", for {', '.join(names[1:])} too" if names[1:] else ""
+        error.hint = f"`lading unpack --force {names[0]}` unpacks it anew from verified blobs{also}"
+    else:
+        error.hint = f"`lading unpack --force {verdict.manifest}` unpacks it anew from verified blobs"
+    return error

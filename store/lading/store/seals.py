@@ -23,7 +23,11 @@ UNPACK: Final = "`lading unpack --force IMAGE` unpacks it anew from verified blo
 
 
 class SealError(DocumentError):
-    """Something is not as it was left."""
+    """Something is not as it was left; `tree` is the snapshot, where it is one."""
+
+    def __init__(self, message: str, *, hint: str | None = None, tree: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.tree = tree
 
 
 class BlobSeals:

@@ -157,8 +157,11 @@ class OverlaySnapshots:
             found.append(snapshot)
         return found[::-1]
 
-    def commit(self, key: str, name: str) -> None:
-        """Makes a writable snapshot immutable under `name`; dropped where another was committed so first."""
+    def commit(self, key: str, name: str, *, anew: bool = False) -> None:
+        """Makes a writable snapshot immutable under `name`; dropped where another was committed so first.
+
+        With `anew` it takes the place of that other, below all that stands on it; nothing may be mounted on that.
+        """
         found = self._get(key)
         place = self._folder / found.folder
         with machine_errors(place):
@@ -167,14 +170,25 @@ class OverlaySnapshots:
             listing = tree_listing(place / "fs")
             write_atomically(place / "sealed", listing, 0o600)
             syncfs(place)
+        sealed, old = (tree_seal(listing), tree_size(listing)), None
         with self._index.transaction():
             if name == key or self.stat(name) is None:
-                self._index.run(
-                    "UPDATE snapshot SET key = ?, committed = 1, seal = ?, size = ? WHERE key = ?",
-                    (name, tree_seal(listing), tree_size(listing), key),
-                )
+                sql = "UPDATE snapshot SET key = ?, committed = 1, seal = ?, size = ? WHERE key = ?"
+                self._index.run(sql, (name, *sealed, key))
                 return
+            if anew:
+                old = self._get(name)
+                self._index.run("DELETE FROM snapshot WHERE key = ?", (key,))
+                sql = "UPDATE snapshot SET folder = ?, seal = ?, size = ? WHERE key = ?"
+                self._index.run(sql, (found.folder, *sealed, name))
         self.remove(key)
+        if old is not None:
+            self._delete(self._folder / old.folder)
+
+    def stands_on(self, key: str) -> list[str]:
+        """The keys of a snapshot and of all below it, none for one that is not here."""
+        found = self.stat(key)
+        return [] if found is None else [one.key for one in (*self._below(found), found)]
 
     def check(self, name: str) -> None:
         """Raises `SealError` unless a committed snapshot and all below it are as they were committed."""
@@ -184,7 +198,8 @@ class OverlaySnapshots:
             listing = tree_listing(folder / "fs")
             if tree_seal(listing) != snapshot.seal:
                 what = self._changed(folder, snapshot, listing)
-                raise SealError(f"the unpacked tree of layer {snapshot.key} was changed: {what}", hint=UNPACK)
+                message = f"the unpacked tree of layer {snapshot.key} was changed: {what}"
+                raise SealError(message, hint=UNPACK, tree=snapshot.key)
 
     def _changed(self, folder: Path, snapshot: Snapshot, listing: bytes) -> str:
         try:

@@ -26,16 +26,21 @@ def unpack(
 
 
 def unpack_layers(
-    snapshots: OverlaySnapshots, blobs: Blobs, layers: Sequence[tuple[Descriptor, Digest]], progress: Progress = QUIET
+    snapshots: OverlaySnapshots,
+    blobs: Blobs,
+    layers: Sequence[tuple[Descriptor, Digest]],
+    progress: Progress = QUIET,
+    *,
+    anew: bool = False,
 ) -> str | None:
-    """As `unpack`, of layers and their diff IDs, bottom up, that need not be an image's yet."""
+    """As `unpack`, of layers and their diff IDs, bottom up, that need not be an image's yet; `anew` as for `repair`."""
     parent: str | None = None
     chains = chain_ids(tuple(diff_id for _, diff_id in layers))
     for (layer, diff_id), chain in zip(layers, chains, strict=True):
         name = str(chain)
         found = snapshots.stat(name)
-        if found is None or not found.committed:
-            _unpack_layer(snapshots, blobs, layer, diff_id, parent, name, progress)
+        if anew or found is None or not found.committed:
+            _unpack_layer(snapshots, blobs, layer, diff_id, parent, name, progress, anew=anew)
             snapshots.diff_ids.remember(layer, diff_id)
         else:
             snapshots.diff_ids.check(blobs, layer, diff_id)  # what lies there may have come from another blob
@@ -51,6 +56,8 @@ def _unpack_layer(
     parent: str | None,
     name: str,
     progress: Progress,
+    *,
+    anew: bool,
 ) -> None:
     key = f"{TEMPORARY}{secrets.token_hex(8)}"
     snapshots.prepare(key, parent)
@@ -64,7 +71,7 @@ def _unpack_layer(
         finally:
             if below is not None:
                 unmount(below)
-        snapshots.commit(key, name)
+        snapshots.commit(key, name, anew=anew)
     except BaseException:
         snapshots.remove(key)
         raise
@@ -73,7 +80,8 @@ def _unpack_layer(
 def repair(
     snapshots: OverlaySnapshots, blobs: Blobs, manifest: Manifest, config: ImageConfig, progress: Progress = QUIET
 ) -> str | None:
-    """Unpacks an image anew. Raises `MachineError` where a container or another image stands on what is there."""
-    for chain in reversed(chain_ids(config.diff_ids)):
-        snapshots.remove(str(chain))
-    return unpack(snapshots, blobs, manifest, config, progress)
+    """Unpacks an image anew, whatever is there: also for the images that share layers with it, which stand on them.
+
+    Call it while nobody else writes, and nothing that stands on a layer of the image is mounted.
+    """
+    return unpack_layers(snapshots, blobs, stack(manifest, config), progress, anew=True)

@@ -10,9 +10,8 @@ from lading.cli.common import Images, ProgressForm
 from lading.cli.endings import ended_by_signals
 from lading.cli.progress import Form
 from lading.cli.session import Session
+from lading.host.unpacking import unpack as unpack_image
 from lading.store.kernel import private_mounts
-from lading.store.unpacking import repair
-from lading.store.unpacking import unpack as unpack_image
 
 
 def unpack(
@@ -21,14 +20,14 @@ def unpack(
     force: Annotated[bool, typer.Option("--force", help="Anew, from verified blobs, whatever is there")] = False,
     progress: ProgressForm = Form.auto,
 ) -> None:
-    """Unpack an image ahead of its first run, or anew."""
+    """Unpack an image ahead of its first run, or anew.
+
+    With --force every layer is unpacked again from verified blobs, for all images that share it.
+    """
     session = Session.of(ctx)
     session.progress = progress
     private_mounts()
-    store = session.host.store
     for text in images:
-        manifest = session.host.images.target(session.host.images.get(text)).manifest
-        work = repair if force else unpack_image
-        with ended_by_signals(), store.writing():
-            top = work(store.snapshots, store.blobs, manifest, store.config(manifest), session.host.progress)
+        with ended_by_signals():
+            top = unpack_image(session.host, text, anew=force)
         session.output.result(top or "no layers")
