@@ -6,17 +6,19 @@ It holds blobs and manifests in memory and serves them well, but for the paths t
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 
-from lading.store.documents import MANIFEST
+from lading.store.documents import INDEX, MANIFEST
 
 Trick = Callable[["Handler"], None]
 
@@ -39,12 +41,15 @@ class Hostile:
     blobs: dict[str, bytes] = field(default_factory=dict)
     uploads: dict[str, bytearray] = field(default_factory=dict)
     tricks: list[tuple[str, Trick]] = field(default_factory=list)
+    names: Iterator[int] = field(default_factory=count)
     seen: list[Seen] = field(default_factory=list)
     referrers_api: bool = False
+    """Whether it lists what refers to a manifest; else clients keep the tag that stands in."""
+    address: str = "127.0.0.1"
 
     @property
     def host(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.address}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -129,6 +134,8 @@ class Handler(BaseHTTPRequestHandler):
             self._blob(path.rpartition("/")[2])
         elif "/manifests/" in path:
             self._manifest(asked, path.rpartition("/")[2])
+        elif "/referrers/" in path and self.registry.referrers_api:
+            self._referrers(path.rpartition("/")[2])
         else:
             self.answer(404, b"{}")
 
@@ -153,12 +160,23 @@ class Handler(BaseHTTPRequestHandler):
         kind, raw = self.registry.manifests[name]
         return self.answer(200, raw, Content_Type=kind, Docker_Content_Digest=digest(raw))
 
+    def _referrers(self, subject: str) -> None:
+        found: list[dict[str, object]] = []
+        for name, (kind, raw) in self.registry.manifests.items():
+            document = json.loads(raw)
+            if ":" in name and document.get("subject", {}).get("digest") == subject:
+                what = document.get("artifactType") or document["config"]["mediaType"]
+                item = {"mediaType": kind, "digest": name, "size": len(raw), "artifactType": what}
+                found.append({**item, "annotations": document.get("annotations", {})})
+        listed = {"schemaVersion": 2, "mediaType": INDEX, "manifests": found}
+        self.answer(200, json.dumps(listed).encode(), Content_Type=INDEX)
+
     def _upload(self, asked: Seen, path: str) -> None:
         name = path.rpartition("/")[2]
         uploads = self.registry.uploads
         if self.command == "POST":
             self.body()
-            name = str(len(uploads))
+            name = str(next(self.registry.names))
             uploads[name] = bytearray()
             return self.answer(202, Location=f"{path}{name}")
         if name not in uploads:
@@ -197,11 +215,11 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def hostile(context: ssl.SSLContext | None = None) -> Generator[Hostile, None, None]:
-    """The registry on a free port of 127.0.0.1, over HTTPS with a context."""
-    registry = Hostile("https" if context else "http")
+def hostile(context: ssl.SSLContext | None = None, address: str = "127.0.0.1") -> Generator[Hostile, None, None]:
+    """The registry on a free port, over HTTPS with a context."""
+    registry = Hostile("https" if context else "http", address=address)
     handler = type("Bound", (Handler,), {"registry": registry})
-    server = _Server(("127.0.0.1", 0), handler)
+    server = _Server((address, 0), handler)
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     registry.port = server.server_port

@@ -86,6 +86,9 @@ class _PlainTask(_Counted):
             of = f" of {size(self.total)}" if self.total else ""
             self._output.note(f"{self.label}: {size(self.count)}{of}")
 
+    def say(self, note: str, /) -> None:
+        self._output.note(f"{self.label}: {escape(note)}")
+
     def done(self, note: str = "", /) -> None:
         if note or self.seconds >= _SHORT:
             self._output.note(f"{self.label}: {escape(note) or f'done in {self.seconds:.1f}s'}")
@@ -109,9 +112,13 @@ class _Bar(_Counted):
     def __init__(self, screen: Screen, label: str, total: int | None) -> None:
         super().__init__(label, total)
         self._screen = screen
+        self._waits_for = ""
 
     def advance(self, amount: int, /) -> None:
         self.add(amount, _STEP)
+
+    def say(self, note: str, /) -> None:
+        self._waits_for = escape(note)
 
     def done(self, note: str = "", /) -> None:
         from lading.cli.screen import fit  # noqa: PLC0415
@@ -128,6 +135,7 @@ class _Bar(_Counted):
         seconds = self.seconds
         speed = f"  {size(int(self.count / seconds))}/s" if seconds >= _SHORT and self.count else ""
         of = f" / {size(self.total)}" if self.total else ""
+        speed = f"  {self._waits_for}" if self._waits_for else speed
         right = f"{size(self.count)}{of}{speed}" if self.count or self.total else ""
         label = self.label.ljust(_LABEL)
         room = min(_BAR, width - len(label) - len(right) - 4)
@@ -176,6 +184,9 @@ class _JsonTask(_Counted):
     def advance(self, amount: int, /) -> None:
         if self.add(amount, _SHORT):
             emit("advanced", task=self._number, count=self.count)
+
+    def say(self, note: str, /) -> None:
+        emit("waiting", task=self._number, note=note)
 
     def done(self, note: str = "", /) -> None:
         emit("done", task=self._number, count=self.count, note=note, seconds=round(self.seconds, 3))

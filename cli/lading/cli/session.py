@@ -126,7 +126,18 @@ class Session:
             tls_verify=self.tls_verify,
             policy=self.policy,
             build_cache=_build_cache(self.environment.get("LADING_BUILD_CACHE")),
+            limits=self._limits(),
         )
+
+    def _limits(self) -> dict[str, int]:
+        """LADING_LIMITS: ``NAME=NUMBER``, joined by commas."""
+        found: dict[str, int] = {}
+        for word in filter(None, self.environment.get("LADING_LIMITS", "").split(",")):
+            name, _, value = word.strip().partition("=")
+            if not (value.isascii() and value.isdigit() and len(value) < 16):
+                raise InputError(f"LADING_LIMITS: {word!r}: expected NAME=NUMBER")
+            found[name] = int(value)
+        return found
 
     def _credentials(self) -> tuple[Path, ...]:
         """The file that was named, alone; else docker's config.json, or before it REGISTRY_AUTH_FILE: `login` writes to

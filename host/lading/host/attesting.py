@@ -85,6 +85,7 @@ class Papers:
     def _attach_remotely(self, text: str, make: Make, recursive: bool) -> list[Descriptor]:
         client = self._host.client
         reference = Reference.parse(text)
+        client.will_push(reference)
         subject, raw = client.manifest(reference)
         subjects = [subject]
         document = parse_document(raw, subject.media_type, text)

@@ -12,7 +12,7 @@ from lading.build.builder import build as build_image
 from lading.build.request import BaseImage, BuildRequest, Built, KeySource, Listener, Tools
 from lading.build.trimming import bound
 from lading.host import policies
-from lading.host.gate import local_case, unknown
+from lading.host.gate import unknown
 from lading.host.signing_keys import KeyText
 from lading.registry.platforms import host_platform
 from lading.registry.reference import Reference
@@ -116,7 +116,7 @@ class Bases:
                 located = pulled = self._host.pull_beside(name, platform)
             except LadingError as error:
                 raise unknown(error) from error
-        case = local_case(self._host.store, located, platform)
+        case = self._host.local(located, platform)
         base = self._judge().base(case.target, case.evidence)
         if pulled is not None:
             self._host.name(pulled)

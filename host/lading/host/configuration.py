@@ -26,6 +26,8 @@ class Configuration:
     authorities to believe; `tls_verify` None leaves the default, which is to verify. `policy` names a policy file in
     place of `policy.yaml` below the root. `runs` is a folder of Lading's own in which `run` lies, if it is to be made
     too. `build_cache` bounds the build cache, in bytes; None leaves the default.
+    `limits` raises or lowers what is asked of registries: ``retry-after`` (seconds that one may ask to wait), and
+    for one judgement ``requests``, ``bytes`` and ``seconds``.
     """
 
     root: Path
@@ -36,6 +38,7 @@ class Configuration:
     certificates: tuple[Path, ...] = ()
     tls_verify: bool | None = None
     policy: Path | None = None
+    limits: Mapping[str, int] = field(default_factory=dict[str, int])
     runs: Path | None = None
     build_cache: int | None = None
     floor: Path = FLOOR

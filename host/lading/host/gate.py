@@ -15,7 +15,7 @@ from lading.store.errors import DocumentError, InputError, LadingError, Registry
 from lading.store.fastclass import dataclass
 from lading.store.store import Store
 from lading.verify.decision import Decision
-from lading.verify.evidence import Evidence, StoreEvidence
+from lading.verify.evidence import Evidence, ExhaustedError, StoreEvidence
 from lading.verify.targets import Target
 from lading.verify.verdict import Verdict
 from lading.verify.verifier import Verifier
@@ -44,24 +44,33 @@ class Case:
         return verifier.examine(self.target, self.evidence)
 
 
-def local_case(store: Store, located: Located, platform: Platform | None = None) -> Case:
-    """A located image of the store with the evidence there."""
+def local_case(
+    store: Store, located: Located, platform: Platform | None = None, beyond: Sequence[Evidence] = ()
+) -> Case:
+    """A located image of the store with the evidence there, and what lies `beyond` where that does not suffice."""
     target = Images(store).target(located, platform)
-    return Case(target, (StoreEvidence(store),), "the local store")
+    return Case(target, (StoreEvidence(store), *beyond), "the local store")
 
 
 def remote_case(client: Client, reference: Reference, platform: Platform | None = None) -> Case:
     """An image as a registry has it now, with the evidence there. Raises `RegistryError`."""
     from lading.registry.evidence import RegistryEvidence  # noqa: PLC0415 - brings the whole client
 
+    evidence = RegistryEvidence(client, reference)
+    try:
+        with evidence.budget:
+            target = _target(client, reference, platform or host_platform())
+    except ExhaustedError as error:
+        raise ExhaustedError(f"{reference.familiar}: {error.message}") from None
+    return Case(target, (evidence,), reference.repository_name)
+
+
+def _target(client: Client, reference: Reference, platform: Platform) -> Target:
     descriptor, raw = client.manifest(reference)
     document = parse_document(raw, descriptor.media_type, reference.name)
-    evidence: Sequence[Evidence] = (RegistryEvidence(client, reference),)
     if isinstance(document, Manifest):
-        target = Target(document, None, None, (reference.name,), ())
-    else:
-        target = _child(client, reference, document, platform or host_platform())
-    return Case(target, tuple(evidence), reference.repository_name)
+        return Target(document, None, None, (reference.name,), ())
+    return _child(client, reference, document, platform)
 
 
 def _child(client: Client, reference: Reference, index: Index, wanted: Platform) -> Target:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lading.runtime.runtime import Runtime
     from lading.store.archives.compression import Compression
     from lading.store.descriptors import Descriptor, Platform
+    from lading.verify.evidence import Evidence
     from lading.verify.keys import PublicKey
     from lading.verify.policy import Policy
     from lading.verify.verdict import Verdict
@@ -165,15 +166,27 @@ class Host:
         another image only when `admit` accepts it.
         Raises `NoSuchImageError`, `RegistryError`, `RejectedError`.
         """
-        from lading.host.gate import local_case  # noqa: PLC0415
-
         located = self.images.find(text)
         if pull == "never" or (located is not None and pull == "missing"):
-            return local_case(self.store, located or self.images.get(text), platform)
+            return self.local(located or self.images.get(text), platform)
         if not unverified:
             self._screen(text, self.verifier)
         pulled = self.pull_beside(text, platform)
-        return replace(local_case(self.store, pulled, platform), pulled=pulled)
+        return replace(self.local(pulled, platform), pulled=pulled)
+
+    def local(self, located: Located, platform: Platform | None = None) -> Case:
+        """A located image with the evidence here; where a registry would not list its own, that is asked again."""
+        from lading.host import unlisted  # noqa: PLC0415
+        from lading.host.gate import local_case  # noqa: PLC0415
+
+        asked = unlisted.among(self.store, (*located.names, *located.origins))
+        return local_case(self.store, located, platform, [self._evidence_at(name) for name in asked])
+
+    def _evidence_at(self, name: str) -> Evidence:
+        from lading.registry.evidence import RegistryEvidence  # noqa: PLC0415
+        from lading.registry.reference import Reference  # noqa: PLC0415
+
+        return RegistryEvidence(self.client, Reference.parse(name))
 
     def remote(
         self, text: str, platform: Platform | None = None, *, judge: Verifier | None = None, here: bool = True
@@ -227,21 +240,27 @@ class Host:
         row = (time.time(), str(verdict.manifest), verdict.basis, canonical(verdict.decision.json()))
         self.store.index.run("INSERT INTO decision (time, digest, basis, body) VALUES (?, ?, ?, ?)", row)
 
-    def pull(self, text: str, *, platform: Platform | None = None) -> Pulled:
-        """Downloads an image with its evidence, and gives it the name. Raises `RegistryError`."""
+    def pull(self, text: str, *, platform: Platform | None = None, required: bool = True) -> Pulled:
+        """Downloads an image with its evidence, and gives it the name. Raises `RegistryError`.
+
+        Evidence that could not be listed is an error, or with `required` off a note.
+        """
         from lading.host.gate import fetching  # noqa: PLC0415
 
         with fetching(text):
-            return self._pull(text, platform, name=True)
+            return self._pull(text, platform, name=True, required=required)
 
-    def _pull(self, text: str, platform: Platform | None, *, name: bool) -> Pulled:
+    def _pull(self, text: str, platform: Platform | None, *, name: bool, required: bool = True) -> Pulled:
+        from lading.host import unlisted  # noqa: PLC0415
         from lading.registry.platforms import host_platform  # noqa: PLC0415
         from lading.registry.reference import Reference  # noqa: PLC0415
         from lading.registry.transfer import pull  # noqa: PLC0415
 
         reference = Reference.parse(text)
         wanted = platform or host_platform()
-        return pull(self.client, reference, self.store, wanted, progress=self.progress, name=name)
+        pulled = pull(self.client, reference, self.store, wanted, progress=self.progress, name=name, required=required)
+        unlisted.note(self.store, reference.name, complete=pulled.complete)
+        return pulled
 
     def pull_beside(self, text: str, platform: Platform | None = None) -> Located:
         """As `pull`, and a name that is taken still means what it meant, until `name` is called with the outcome.

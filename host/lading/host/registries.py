@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from lading.host.configuration import Configuration
 from lading.registry.client import Client, check_login
-from lading.registry.config import ClientConfig
+from lading.registry.config import ClientConfig, Limits, Retry
 from lading.registry.credentials import Credential, CredentialFiles, Layered
+from lading.store.errors import InputError
 
 _CERTS: Final = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
 
@@ -18,6 +20,7 @@ def client_config(configuration: Configuration, warn: Callable[[str], None]) -> 
     """Docker's config.json and certs.d, the proxies of the environment, and what was said in the call."""
     proxies = {scheme: url for scheme, url in configuration.proxies.items() if scheme in ("http", "https") and url}
     files = CredentialFiles(configuration.credentials)
+    retry, limits = _limits(configuration.limits)
     return ClientConfig(
         credentials=Layered((*([configuration.given] if configuration.given else []), files)),
         tls_verify=configuration.tls_verify is not False,
@@ -25,8 +28,21 @@ def client_config(configuration: Configuration, warn: Callable[[str], None]) -> 
         certs_dirs=_CERTS,
         proxies=proxies,
         no_proxy=tuple(part.strip() for part in configuration.proxies.get("no", "").split(",") if part.strip()),
+        retry=retry,
+        limits=limits,
         warn=warn,
     )
+
+
+def _limits(given: Mapping[str, int]) -> tuple[Retry, Limits]:
+    """Raises `InputError` for a limit that is not known."""
+    names = ("retry-after", "requests", "bytes", "seconds")
+    for name in given:
+        if name not in names:
+            raise InputError(f"LADING_LIMITS: there is no limit {name!r}", hint=f"there are {', '.join(names)}")
+    own = {name: value for name, value in given.items() if name != "retry-after"}
+    retry = replace(Retry(), longest=float(given["retry-after"])) if "retry-after" in given else Retry()
+    return retry, replace(Limits(), **own)
 
 
 def client(configuration: Configuration, warn: Callable[[str], None]) -> Client:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import urlencode
 
-from lading.registry.challenges import Challenge, parse_challenges
+from lading.registry.challenges import KNOWN, Challenge, parse_challenges
 from lading.registry.config import ClientConfig
 from lading.registry.credentials import Credential
 from lading.registry.errors import ProtocolError, UnauthorizedError
@@ -39,6 +39,15 @@ def scope(repository: str, *actions: str) -> str:
     return f"repository:{repository}:{','.join(actions)}"
 
 
+def merged(scopes: Iterable[str]) -> frozenset[str]:
+    """The same with one scope for each resource, of all actions that are named for it."""
+    actions: dict[str, set[str]] = {}
+    for item in scopes:
+        resource, _, names = item.rpartition(":")
+        actions.setdefault(resource, set()).update(names.split(","))
+    return frozenset(f"{resource}:{','.join(sorted(names))}" for resource, names in actions.items())
+
+
 @dataclass(frozen=True, slots=True)
 class _Token:
     header: str
@@ -57,10 +66,21 @@ class Authorizer:
         self._challenge: Challenge | None = None
         self._credentials: dict[str, Credential | None] = {}
         self._warned = False
+        self._intended: frozenset[str] = frozenset()
+
+    def intend(self, scopes: Iterable[str]) -> None:
+        """From now on whatever needs less of the same repositories asks for all of this."""
+        with self._lock:
+            self._intended = merged((*self._intended, *scopes))
+
+    def _wider(self, scopes: frozenset[str]) -> frozenset[str]:
+        resources = {item.rpartition(":")[0] for item in scopes}
+        return merged((*scopes, *(item for item in self._intended if item.rpartition(":")[0] in resources)))
 
     def header(self, origin: Origin, scopes: frozenset[str]) -> str | None:
         """What to send along before anything was asked for: a token known already, or the password again."""
         with self._lock:
+            scopes = self._wider(scopes)
             token = self._tokens.get(scopes)
             if token and token.ends > time.monotonic():
                 return token.header
@@ -72,6 +92,7 @@ class Authorizer:
         """The header that answers a 401. Raises `UnauthorizedError` where there is nothing better to send."""
         challenge = self._choose(parse_challenges(header or ""))
         with self._lock:
+            scopes = self._wider(scopes)
             token = self._tokens.get(scopes)
             if token and token.header != sent and token.ends > time.monotonic():
                 return token.header  # another thread was faster
@@ -85,7 +106,7 @@ class Authorizer:
 
     def _choose(self, challenges: Iterable[Challenge]) -> Challenge:
         known = {challenge.scheme: challenge for challenge in reversed(list(challenges))}
-        for scheme in ("bearer", "basic"):
+        for scheme in KNOWN:
             if scheme in known:
                 return known[scheme]
         named = ", ".join(sorted(known)) or "nothing"
@@ -121,7 +142,7 @@ class Authorizer:
         realm = challenge.parameters.get("realm", "")
         service = challenge.parameters.get("service", "")
         self._check_realm(origin, realm, credential)
-        wanted = sorted(scopes | frozenset(challenge.parameters.get("scope", "").split()))[:_MAX_SCOPES]
+        wanted = sorted(merged((*scopes, *challenge.parameters.get("scope", "").split())))[:_MAX_SCOPES]
         with self._send(_token_request(realm, service, wanted, credential)) as answer:
             what = f"{self._registry}: its token service {Origin.of(realm).netloc}"
             if answer.status in (400, 401, 403) and credential:

@@ -12,6 +12,8 @@ class Bounds:
     depth: int = 4
     """Evidence about evidence about evidence ..."""
     documents: int = 1024
+    blobs: int = 8192
+    """Of all documents together, those that were here already counted too."""
     blob: int = 256 * 1024 * 1024
     """Bytes of one blob of evidence (an SBOM can be large)."""
     total: int = 1024 * 1024 * 1024

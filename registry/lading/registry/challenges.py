@@ -8,6 +8,7 @@ from typing import Final
 
 from lading.store.fastclass import dataclass
 
+KNOWN: Final = ("bearer", "basic")
 MAX_HEADER: Final = 8 * 1024
 _WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SCHEME: Final = re.compile(rf"[\s,]*({_WORD})(?:\s+|\s*(?=,|$))")
@@ -21,6 +22,11 @@ class Challenge:
 
     scheme: str
     parameters: Mapping[str, str]
+
+
+def understood(header: str) -> bool:
+    """Whether one of the challenges is of a kind that is known here."""
+    return any(challenge.scheme in KNOWN for challenge in parse_challenges(header))
 
 
 def parse_challenges(header: str) -> tuple[Challenge, ...]:

@@ -50,6 +50,10 @@ class Client:
                 self._sessions[registry] = Session(registry, self.config, self._transport)
             return self._sessions[registry]
 
+    def will_push(self, repository: Reference) -> None:
+        """Whatever is asked of a repository from now on is asked with the right to push: one login does for all."""
+        self.session(repository.registry).intend(scope(repository.repository, "pull", "push"))
+
     # Manifests
 
     def resolve(self, ref: Reference) -> Descriptor:

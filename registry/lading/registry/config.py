@@ -24,7 +24,9 @@ class Retry:
     attempts: int = 5
     base: float = 0.5
     cap: float = 20.0
-    """No pause is longer, and a registry that asks for a longer one is given up."""
+    """No pause of our own is longer."""
+    longest: float = 120.0
+    """A registry that asks for a longer pause (Retry-After) is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,23 @@ class Timeouts:
 
     connect: float = 10.0
     read: float = 60.0
-    """Without a single byte."""
+    """For all of an exchange but its bodies, and for each next piece of a body."""
+    commit: float = 900.0
+    """For the answer to the last byte of an upload, which a registry may have to copy first."""
     document: float = 120.0
     """For a whole manifest, list, token or error, however steadily it dribbles."""
     stall: float = 60.0
     """A blob that brought less than `stall_bytes` in this time is as good as broken off."""
     stall_bytes: int = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one judgement may ask of registries."""
+
+    requests: int = 2048
+    bytes: int = 128 * 1024 * 1024
+    seconds: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +77,6 @@ class ClientConfig:
     """Bytes of one PATCH where an upload has to go in pieces."""
     retry: Retry = Retry()
     timeouts: Timeouts = Timeouts()
+    limits: Limits = Limits()
     warn: Callable[[str], None] = _silent
     """Told in one line what the user should know, such as a password sent in clear."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from lading.registry.auth import scope
 from lading.registry.config import ClientConfig, Timeouts
-from lading.registry.errors import ProtocolError, UnreachableError
+from lading.registry.errors import ProtocolError, StatusError, UnreachableError
 from lading.registry.reference import Reference
 from lading.registry.session import Call, Session
 from lading.registry.transport import Answer
@@ -71,10 +71,18 @@ class Download:
 
     def _attempt(self, writer: BlobWriter, have: int) -> int:
         """One request; how many new bytes it brought."""
-        headers = {"Range": f"bytes={have}-"} if have else {}
-        with self.session.send(self._call(headers)) as answer:
+        with self._rest(have) as answer:
             skip = self._check(answer, have)
             return self._copy(answer, writer, skip, self.descriptor.size - have)
+
+    def _rest(self, have: int) -> Answer:
+        """What is missing, or all of it where the registry refuses to send a part."""
+        if have:
+            try:
+                return self.session.send(self._call({"Range": f"bytes={have}-"}))
+            except StatusError:
+                pass
+        return self.session.send(self._call({}))
 
     def _call(self, headers: dict[str, str]) -> Call:
         name = self.repository.repository

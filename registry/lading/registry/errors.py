@@ -33,10 +33,20 @@ class ProtocolError(RegistryError):
 class StatusError(RegistryError):
     """The registry refused a request."""
 
-    def __init__(self, message: str, *, status: int, codes: tuple[str, ...] = (), hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        codes: tuple[str, ...] = (),
+        retry_after: float | None = None,
+        hint: str | None = None,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
         self.codes = codes
+        self.retry_after = retry_after
+        """Seconds that the registry asks to wait, where it does."""
 
 
 class NotFoundError(StatusError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from lading.registry.errors import (
@@ -39,7 +41,24 @@ def failure(answer: Answer, what: str, seconds: float) -> StatusError:
     codes, words = _read(answer, what, seconds)
     status = answer.status
     text = f"{what}: {_WORDS.get(status, f'answered {status}')}" + (f": {'; '.join(words)}" if words else "")
-    return _KINDS.get(status, StatusError)(text, status=status, codes=codes)
+    after = retry_after(answer.header("retry-after"))
+    return _KINDS.get(status, StatusError)(text, status=status, codes=codes, retry_after=after)
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds from now (RFC 9110 §10.2.3: seconds or a date), None where there is nothing usable."""
+    if not header:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        then = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):  # it raises all of these for broken dates
+        return None
+    if then.tzinfo is None:
+        return None
+    return max(0.0, (then - datetime.now(UTC)).total_seconds())
 
 
 def _read(answer: Answer, what: str, seconds: float) -> tuple[tuple[str, ...], list[str]]:

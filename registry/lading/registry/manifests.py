@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from lading.registry.auth import scope
 from lading.registry.config import ClientConfig
-from lading.registry.errors import ProtocolError
+from lading.registry.errors import NotFoundError, ProtocolError, StatusError
 from lading.registry.reference import Reference
 from lading.registry.session import Call, Session
 from lading.registry.transport import Answer, read_body
@@ -20,7 +20,7 @@ from lading.store.strict import MAX_SIZE
 
 ACCEPT: Final = ", ".join((MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX))
 
-_STATUSES: Final = {"PUT": frozenset({201}), "DELETE": frozenset({200, 202, 204})}
+_STATUSES: Final = {"PUT": frozenset({200, 201, 202, 204}), "DELETE": frozenset({200, 202, 204})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,24 @@ class Manifests:
 
     def head(self, ref: Reference) -> Descriptor | None:
         """What the registry says it has, unverified: good to skip work, not to rest anything on."""
-        with self.session.send(self._call("HEAD", ref, missing=True)) as answer:
+        try:
+            return self._asked(ref)
+        except NotFoundError:
+            return None
+        except StatusError:
+            return self._whole(ref)
+
+    def _whole(self, ref: Reference) -> Descriptor | None:
+        """Of a registry that refuses HEAD."""
+        try:
+            return self.fetch(ref).descriptor
+        except (StatusError, ProtocolError):
+            return None
+
+    def _asked(self, ref: Reference) -> Descriptor | None:
+        with self.session.send(self._call("HEAD", ref)) as answer:
             said, length = answer.header("docker-content-digest"), answer.header("content-length")
-            if answer.status == 404 or not said or not length:
+            if not said or not length:
                 return None
             try:
                 return Descriptor(media_type(answer) or "", Digest.parse(said), int(length))
@@ -99,7 +114,8 @@ class Manifests:
         actions = {"PUT": ("pull", "push"), "DELETE": ("pull", "push", "delete")}.get(method, ("pull",))
         path = f"/v2/{ref.repository}/manifests/{quote(ref.selector, safe=':')}"
         scopes = frozenset({scope(ref.repository, *actions)})
-        return Call(method, path, str(ref), statuses, scopes, headers or {"Accept": ACCEPT}, body)
+        seconds = self.config.timeouts.commit if method == "PUT" else None
+        return Call(method, path, str(ref), statuses, scopes, headers or {"Accept": ACCEPT}, body, seconds=seconds)
 
 
 def media_type(answer: Answer) -> str | None:

@@ -17,7 +17,7 @@ from lading.registry.referrers import pieces
 from lading.store.descriptors import Descriptor, Platform
 from lading.store.digests import Digest
 from lading.store.documents import INDEXES, MANIFESTS, Index, Manifest
-from lading.store.errors import InputError
+from lading.store.errors import InputError, RegistryError
 from lading.store.fastclass import dataclass
 from lading.store.progress import QUIET, Part, Progress, Task
 from lading.store.store import Store
@@ -40,6 +40,8 @@ class Pulled:
     """Bytes of blobs that were not here before."""
     notes: tuple[str, ...] = ()
     """What was left out, one line each."""
+    complete: bool = True
+    """Whether the registry said all that it has as evidence."""
 
 
 @dataclass(slots=True)
@@ -53,16 +55,19 @@ class Pull:
     progress: Progress = QUIET
     bounds: Bounds = field(default_factory=Bounds)
     name: bool = True
+    required: bool = True
+    complete: bool = True
     fetched: int = 0
     notes: list[str] = field(default_factory=list[str])
     evidence: dict[Digest, Descriptor] = field(default_factory=dict[Digest, Descriptor])
     _papers: Task = field(default_factory=lambda: QUIET.task(""))
     _left: int = 0
+    _blobs_left: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self) -> Pulled:
         """Raises a `LadingError`; the name then means what it meant before."""
-        self._left = self.bounds.total
+        self._left, self._blobs_left = self.bounds.total, self.bounds.blobs
         top = self.client.fetch(self.ref)
         with self.store.writing():
             image, child = self._image(top)
@@ -88,6 +93,7 @@ class Pull:
             tuple(self.evidence.values()),
             self.fetched,
             tuple(self.notes),
+            self.complete,
         )
 
     def _image(self, top: Fetched) -> tuple[Fetched, Descriptor | None]:
@@ -155,7 +161,16 @@ class Pull:
     # Evidence
 
     def _refer(self, subject: Fetched) -> None:
-        """Everything that refers to a document, and to that, within bounds."""
+        """Everything that refers to a document, and to that, within bounds; what comes, unless all is required."""
+        try:
+            self._gather(subject)
+        except RegistryError as error:
+            if self.required:
+                raise
+            self.complete = False
+            self.notes.append(f"what is evidence of {subject.descriptor.digest} could not be learnt: {error.message}")
+
+    def _gather(self, subject: Fetched) -> None:
         digest = subject.descriptor.digest
         for tag, fetched in self.client.legacy_evidence(self.ref, digest).items():
             self._take(fetched, tag)
@@ -189,12 +204,14 @@ class Pull:
         size = sum(item.size for item in blobs)
         if (
             len(self.evidence) >= self.bounds.documents
+            or len(blobs) > self._blobs_left
             or size > self._left
             or any(item.size > self.bounds.blob for item in blobs)
         ):
             self.notes.append(f"evidence {fetched.descriptor.digest} ({size} bytes) is too much and was left out")
             return False
         self._left -= size
+        self._blobs_left -= len(blobs)
         self._fetch(blobs, lambda item: Part(self._papers))
         self._keep(fetched, tag)
         self.evidence[fetched.descriptor.digest] = fetched.descriptor
@@ -210,14 +227,16 @@ def pull(
     *,
     bounds: Bounds | None = None,
     name: bool = True,
+    required: bool = True,
 ) -> Pulled:
     """Pulls the image of `platform` (None: this machine's) and all evidence, which is asked for anew every time.
 
-    Blobs that are here are not fetched again. The name is set after everything else is safely here, or left to
-    the caller where not `name`. Raises a
-    `LadingError`: `NotFoundError`, `InputError` where there is no such platform, `ProtocolError` ...
+    Blobs that are here are not fetched again. Evidence that could not be listed is an error, or with `required` off
+    a note: the image comes all the same. The name is set after everything else is safely here, or left to the caller
+    where not `name`. Raises a `LadingError`: `NotFoundError`, `InputError` where there is no such platform,
+    `ProtocolError` ...
     """
-    return Pull(client, ref, store, platform or host_platform(), progress, bounds or Bounds(), name).run()
+    return Pull(client, ref, store, platform or host_platform(), progress, bounds or Bounds(), name, required).run()
 
 
 def _subject(fetched: Fetched) -> Digest | None:

@@ -17,7 +17,7 @@ from lading.registry.referrers import descriptor_of, pieces
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import Index, Manifest
-from lading.store.errors import InputError
+from lading.store.errors import InputError, RegistryError
 from lading.store.fastclass import dataclass
 from lading.store.progress import QUIET, Part, Progress, Task
 from lading.store.store import Store
@@ -59,6 +59,7 @@ class Push:
 
     def run(self) -> Pushed:
         """Raises a `LadingError`; the tag then means what it meant before."""
+        self.client.will_push(self.ref)
         top = self.store.document(self.descriptor)
         self._mounts = self._sources()
         there = self.client.head(self.ref)
@@ -158,7 +159,7 @@ class Push:
         own = [item for item in self.store.referrers(subject) if item.digest not in set(legacy.values())]
         if not own or depth >= _MAX_DEPTH:
             return
-        there = {item.digest for item in self.client.referrers(self.ref, subject)}
+        there = self._listed(subject)
         new = [self.store.document(item) for item in own if item.digest not in there]
         for document in new:
             self._blobs(_blobs(document), lambda item: Part(self._papers))
@@ -170,10 +171,21 @@ class Push:
             self.evidence[item.digest] = item
             self._refer(item.digest, depth + 1)
 
+    def _listed(self, subject: Digest) -> set[Digest]:
+        """What needs no pushing; nothing where the registry does not say."""
+        try:
+            return {item.digest for item in self.client.referrers(self.ref, subject)}
+        except RegistryError:
+            return set()
+
     def _legacy(self, tag: str, digest: Digest) -> None:
         """cosign's older form: one manifest of all signatures. One in which others have more is left to them."""
         document = self.store.document(Descriptor("", digest, 0))
-        there = self.client.legacy_evidence(self.ref, _subject_of(tag)).get(tag)
+        try:
+            there = self.client.legacy_evidence(self.ref, _subject_of(tag)).get(tag)
+        except RegistryError as error:
+            self.notes.append(f"{tag} was left as it is, for the registry does not show it: {error.message}")
+            return
         ours, theirs = _layers(document), _layers(there.document) if there else frozenset[Digest]()
         if theirs - ours:
             if ours - theirs:

@@ -29,8 +29,8 @@ from lading.store.strict import Fields, canonical, parse
 
 LEGACY_SUFFIXES: Final = (".sig", ".att")
 MAX_REFERRERS: Final = 4096
-_ABSENT: Final = frozenset({404, 405, 501})
-"""What registries answer that have no referrers API."""
+_ABSENT: Final = frozenset({303, 400, 404, 405, 406, 410, 501})
+"""What registries answer that have no referrers API: some lead to a page, which is no list whatever it says."""
 _ROUNDS: Final = 8
 _WRITING: Final = threading.Lock()
 
@@ -76,7 +76,10 @@ class Referrers:
     def publish(self, repository: Reference, subject: Digest, added: Iterable[Descriptor]) -> tuple[Descriptor, ...]:
         """Makes manifests that were just pushed be listed; returns those that the registry's API leaves out."""
         wanted = tuple(added)
-        listed = self._by_api(repository, subject, None)
+        try:
+            listed = self._by_api(repository, subject, None)
+        except StatusError:  # the tag holds either way: a registry that has the API reads it too
+            listed = None
         if listed is None:
             self.add(repository, subject, wanted)
             return ()
@@ -113,9 +116,8 @@ class Referrers:
         for answer, raw in pages(self.session, self.config, call):
             if answer.status in _ABSENT:
                 return None
-            kind = media_type(answer)
-            if kind != INDEX:
-                raise ProtocolError(f"{what}: the registry sent {kind or 'something untyped'}, not an index")
+            if media_type(answer) != INDEX:
+                return None
             found += self._entries(_index(raw, what))
             if len(found) > MAX_REFERRERS:
                 raise ProtocolError(f"{what}: more than {MAX_REFERRERS}")

@@ -8,25 +8,29 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Mapping
+from dataclasses import field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from lading.registry.auth import Authorizer
+from lading.registry.budget import spending
+from lading.registry.challenges import understood
 from lading.registry.config import ClientConfig
 from lading.registry.errors import BusyError, CertificateError, ProtocolError, UnreachableError
-from lading.registry.failures import failure
+from lading.registry.failures import failure, retry_after
 from lading.registry.hosts import SCHEMES, Origin, join
 from lading.registry.transport import Answer, Body, Request, Transport
+from lading.store.errors import RegistryError
 from lading.store.fastclass import dataclass
 
 _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_PASSING: Final = frozenset({429, 500, 502, 503, 504})
+_HIDING: Final = frozenset({403, 404})
+"""What registries say of what they hide from whoever is not logged in."""
+PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses that may be another one in a moment."""
+_WORTH_SAYING: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,10 @@ class Call:
     body: Body | None = None
     repeat: bool = True
     """Whether it may be sent again after the connection broke or the registry stumbled."""
+    seconds: float | None = None
+    """For the answer's head once the body was sent; None: as the configuration says."""
+    waiting: Callable[[], None] | None = None
+    """Called every ten seconds while nothing comes."""
 
 
 class Session:
@@ -56,7 +64,9 @@ class Session:
         self._transport = transport
         self._lock = threading.Lock()
         self._origin: Origin | None = None
-        self._auth = Authorizer(registry, config, self._patiently)
+        self._here: bool | None = None
+        self._pinged = False
+        self._auth = Authorizer(registry, config, self._elsewhere)
 
     @property
     def origin(self) -> Origin:
@@ -66,17 +76,20 @@ class Session:
                 self._origin = self._find()
             return self._origin
 
+    def intend(self, *scopes: str) -> None:
+        """What a piece of work will need: asked for with its first request, so that one token does for all."""
+        self._auth.intend(scopes)
+
     def send(self, call: Call) -> Answer:
         """The answer, its body unread, if its status is one of `call.accept`. Raises a `RegistryError`."""
         url = self.resolve(call.target)
-        sent: str | None = None
-        if Origin.of(url) == self.origin:
-            sent = self._auth.header(self.origin, call.scopes)
+        own = Origin.of(url) == self.origin
+        sent = self._auth.header(self.origin, call.scopes) if own else None
         answer = self._once(call, url, sent)
-        if answer.status == 401 and Origin.of(url) == self.origin:
+        if own and (login := self._login(answer, call.scopes, sent)):
             with answer:
-                asked = answer.header("www-authenticate")
-            answer = self._once(call, url, self._auth.challenged(self.origin, call.scopes, asked, sent))
+                pass
+            answer = self._once(call, url, login)
         if answer.status in call.accept:
             return answer
         with answer:
@@ -84,9 +97,30 @@ class Session:
                 raise self._auth.refused(call.scopes)
             raise failure(answer, call.what, self._config.timeouts.document)
 
-    def resolve(self, target: str) -> str:
-        """The URL of a path or Location. Raises `ProtocolError` for one that leads where it must not."""
-        url = join(f"{self.origin.url}/", target)
+    def _login(self, answer: Answer, scopes: frozenset[str], sent: str | None) -> str | None:
+        """What to send where an answer asks for a login; some registries say how at ``/v2/`` alone."""
+        if answer.status == 401:
+            asked = answer.header("www-authenticate") or ""
+            if not understood(asked):
+                asked = self._ping() or asked
+            return self._auth.challenged(self.origin, scopes, asked, sent)
+        if answer.status not in _HIDING or sent is not None or self._pinged:
+            return None
+        try:
+            found = self._ping()
+            return self._auth.challenged(self.origin, scopes, found, sent) if found else None
+        except RegistryError:  # then what it said already stands
+            return None
+
+    def _ping(self) -> str | None:
+        """The challenge of ``/v2/``."""
+        self._pinged = True
+        with self._patiently(Request("GET", f"{self.origin.url}/v2/")) as answer:
+            return answer.header("www-authenticate") if answer.status == 401 else None
+
+    def resolve(self, target: str, answer: Answer | None = None) -> str:
+        """The URL of a path, or of a Location in an answer. Raises `ProtocolError` for one that leads astray."""
+        url = join(answer.url if answer else f"{self.origin.url}/", target)
         reached = Origin.of(url)
         if reached.scheme == "http" and self.origin.scheme == "https" and reached.host == self.origin.host:
             # A proxy in front of the registry forgot to say that it speaks HTTPS.
@@ -98,8 +132,13 @@ class Session:
     def _check_leap(self, before: Origin, after: Origin) -> None:
         if after.scheme == "http" and before.scheme == "https":
             raise ProtocolError(f"{self.registry}: leads from HTTPS to {after.url}; not followed")
-        if after.loopback and not before.loopback:
+        if after.loopback and self._is_away(after):
             raise ProtocolError(f"{self.registry}: leads to this machine ({after.url}); not followed")
+
+    def _is_away(self, target: Origin) -> bool:
+        """Whether a registry that is not on this machine leads elsewhere, and so must not lead back here."""
+        here = self.origin.loopback if self._here is None else self._here or self.origin.loopback
+        return target != self.origin and not here
 
     def _once(self, call: Call, url: str, authorization: str | None) -> Answer:
         """One request with its redirects, repeated where the call allows."""
@@ -107,9 +146,13 @@ class Session:
         origin = Origin.of(url)
         for _ in range(_MAX_REDIRECTS + 1):
             own = {"Authorization": authorization} if authorization and origin == self.origin else {}
-            request = Request(call.method, url, headers | own, call.body)
+            request = Request(
+                call.method, url, headers | own, call.body, call.seconds, self._is_away(origin), call.waiting
+            )
             answer = self._patiently(request) if call.repeat else self._transport.send(request)
-            if answer.status not in _REDIRECTS:
+            if origin == self.origin:
+                self._here = answer.here
+            if answer.status not in _REDIRECTS or answer.status in call.accept:
                 return answer
             with answer:
                 location = answer.header("location")
@@ -119,6 +162,10 @@ class Session:
             self._check_leap(origin, Origin.of(url))
             origin = Origin.of(url)
         raise ProtocolError(f"{call.what}: more than {_MAX_REDIRECTS} redirects")
+
+    def _elsewhere(self, request: Request) -> Answer:
+        """To a token service."""
+        return self._patiently(replace(request, away=self._is_away(Origin.of(request.url))))
 
     def _patiently(self, request: Request) -> Answer:
         """Sends until there is an answer that will not be another in a moment."""
@@ -134,28 +181,34 @@ class Session:
                     raise
                 pause = self.pause(attempt)
             else:
-                if answer.status not in _PASSING or last:
+                if answer.status not in PASSING or last:
                     return answer
                 with answer:
-                    pause = self._asked(answer, self.pause(attempt))
+                    pause = self.pause(attempt, retry_after(answer.header("retry-after")))
             time.sleep(pause)
         raise AssertionError("unreachable")
 
-    def pause(self, attempt: int) -> float:
-        """Seconds to wait after the given failed attempt: exponential, with full jitter."""
-        retry = self._config.retry
-        return random.uniform(0, min(retry.cap, retry.base * 2 ** (attempt - 1)))  # noqa: S311 - not a secret
+    def pause(self, attempt: int, asked: float | None = None) -> float:
+        """Seconds to wait after the given failed attempt: what Retry-After asks for, else ever longer, with jitter.
 
-    def _asked(self, answer: Answer, pause: float) -> float:
-        """What Retry-After asks for, if it is patience that anybody has."""
-        asked = retry_after(answer.header("retry-after"))
-        if asked is None:
-            return pause
-        if asked > self._config.retry.cap:
-            raise BusyError(
-                f"{self.registry}: asks to come back in {asked:.0f} seconds", status=answer.status, hint="try then"
-            )
-        return max(asked, pause)
+        Raises `BusyError` where the registry asks for more patience than there is, `ExhaustedError`.
+        """
+        retry = self._config.retry
+        seconds = random.uniform(0, min(retry.cap, retry.base * 2 ** (attempt - 1)))  # noqa: S311 - not a secret
+        if asked is not None:
+            if asked > retry.longest:
+                raise BusyError(
+                    f"{self.registry}: asks to come back in {asked:.0f} seconds",
+                    status=429,
+                    retry_after=asked,
+                    hint="try then, or wait longer with LADING_LIMITS=retry-after=SECONDS",
+                )
+            seconds = max(asked, seconds)
+        if budget := spending():
+            budget.wait(seconds)
+        if seconds > _WORTH_SAYING:
+            self._config.warn(f"{self.registry}: asks to wait; going on in {seconds:.0f} seconds")
+        return seconds
 
     def _find(self) -> Origin:
         candidates = SCHEMES.candidates(self.registry, tls_verify=self._config.tls_verify)
@@ -178,19 +231,3 @@ class Session:
 def _with_hint(error: UnreachableError) -> UnreachableError:
     """The same, with what a user can do about it."""
     return UnreachableError(error.message, hint=error.hint or "is the registry running, and at this address?")
-
-
-def retry_after(header: str | None) -> float | None:
-    """Seconds from now (RFC 9110 §10.2.3: seconds or a date), None where there is nothing usable."""
-    if not header:
-        return None
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        then = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):  # it raises all of these for broken dates
-        return None
-    if then.tzinfo is None:
-        return None
-    return max(0.0, (then - datetime.now(UTC)).total_seconds())

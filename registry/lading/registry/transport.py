@@ -15,8 +15,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import field
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Final, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
 
+from lading.registry.budget import spending
 from lading.registry.config import ClientConfig
 from lading.registry.errors import CertificateError, ProtocolError, UnreachableError
 from lading.registry.hosts import Origin, proxy_for
@@ -41,6 +42,12 @@ class Request:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: Body | None = None
+    seconds: float | None = None
+    """For the answer's head once the body was sent; None: as the configuration says."""
+    away: bool = False
+    """It must not reach this machine."""
+    waiting: Callable[[], None] | None = None
+    """Called every ten seconds while nothing comes."""
 
 
 class Answer(Protocol):
@@ -49,6 +56,16 @@ class Answer(Protocol):
     @property
     def status(self) -> int:
         """The HTTP status."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Of the request."""
+        ...
+
+    @property
+    def here(self) -> bool:
+        """Whether it came, without a proxy, from this machine's own addresses."""
         ...
 
     def header(self, name: str) -> str | None:
@@ -99,18 +116,30 @@ class HttpxTransport:
         self._lock = threading.Lock()
 
     def send(self, request: Request) -> Answer:
-        """The answer's headers are here when this returns; its body is not."""
+        """The answer's headers are here when this returns; its body is not. Raises `ExhaustedError`."""
+        from lading.registry.wire import Exchange, exchanging  # noqa: PLC0415 - brings httpcore
+
         origin = Origin.of(request.url)
         client = self._client(origin)
-        with _translated(origin):
-            body = request.body
-            built = client.build_request(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                content=body() if callable(body) else body,
-            )
-            return _HttpxAnswer(client.send(built, stream=True), origin)
+        if budget := spending():
+            budget.ask()
+        patience = self._config.timeouts.read
+        exchange = Exchange(_until(patience), origin.url, request.away, request.waiting)
+
+        def body() -> Iterator[bytes]:
+            """Each piece has its own time to be taken, and the answer its time after the last."""
+            assert callable(request.body)
+            for piece in request.body():
+                yield piece
+                exchange.ends = _until(patience)
+            exchange.ends = _until(request.seconds or patience)
+
+        with _translated(origin), exchanging(exchange):
+            content = body() if callable(request.body) else request.body
+            if content is None or isinstance(content, bytes):
+                exchange.ends = _until(request.seconds or patience)
+            built = client.build_request(request.method, request.url, headers=dict(request.headers), content=content)
+            return _HttpxAnswer(client.send(built, stream=True), origin, patience)
 
     def close(self) -> None:
         """Closes every pool."""
@@ -127,18 +156,27 @@ class HttpxTransport:
 
     def _make(self, origin: Origin) -> httpx.Client:
         library = _import_httpx()
+        from lading.registry.wire import Wire  # noqa: PLC0415
+
         proxy = proxy_for(origin, self._config)
         if proxy and not proxy.startswith(("http://", "https://")):
             raise InputError(f"the proxy for {origin.netloc} must be an http or https URL")
         config, times = self._config, self._config.timeouts
-        made: httpx.Client = library.Client(
+        most = config.parallel + 4
+        carrier: Any = library.HTTPTransport(
             verify=client_context(origin, config),
             proxy=proxy,
             trust_env=False,
+            limits=library.Limits(max_connections=most, max_keepalive_connections=most),
+        )
+        # httpx hands everything to httpcore's pool but this. A test holds that it is asked.
+        carrier._pool._network_backend = Wire(direct=proxy is None)
+        made: httpx.Client = library.Client(
+            transport=carrier,
+            trust_env=False,
             follow_redirects=False,
             headers={"User-Agent": config.user_agent, "Accept-Encoding": "identity"},
-            timeout=library.Timeout(times.read, connect=times.connect, pool=None),
-            limits=library.Limits(max_connections=config.parallel + 4, max_keepalive_connections=config.parallel + 4),
+            timeout=library.Timeout(None, connect=times.connect),
         )
         return made
 
@@ -146,24 +184,43 @@ class HttpxTransport:
 class _HttpxAnswer:
     """An `Answer` over an httpx response."""
 
-    __slots__ = ("_origin", "_response")
+    __slots__ = ("_origin", "_patience", "_response")
 
-    def __init__(self, response: httpx.Response, origin: Origin) -> None:
+    def __init__(self, response: httpx.Response, origin: Origin, patience: float) -> None:
         self._response = response
         self._origin = origin
+        self._patience = patience
 
     @property
     def status(self) -> int:
         return self._response.status_code
+
+    @property
+    def url(self) -> str:
+        return str(self._response.request.url)
+
+    @property
+    def here(self) -> bool:
+        return bool(self._response.extensions["network_stream"].get_extra_info("here"))
 
     def header(self, name: str) -> str | None:
         value: str | None = self._response.headers.get(name)
         return value
 
     def pieces(self) -> Iterator[bytes]:
+        from lading.registry.wire import Exchange, exchanging  # noqa: PLC0415
+
         # No chunk size: asking for one makes httpx copy every byte once more.
-        with _translated(self._origin):
-            yield from self._response.iter_raw()
+        pieces = self._response.iter_raw()
+        while True:
+            # The last step reads what follows the body.
+            with _translated(self._origin), exchanging(Exchange(_until(self._patience))):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            if budget := spending():
+                budget.receive(len(piece))
+            yield piece
 
     def __enter__(self) -> Self:
         return self
@@ -188,6 +245,13 @@ def _translated(origin: Origin) -> Generator[None, None, None]:
         raise UnreachableError(f"{origin.netloc}: the answer is broken: {_words(error)}") from error
     except httpx.HTTPError as error:
         raise UnreachableError(f"{origin.netloc}: the connection broke: {_words(error)}") from error
+
+
+def _until(seconds: float) -> float:
+    """That long from now, but not beyond the judgement's end."""
+    ends = time.monotonic() + seconds
+    budget = spending()
+    return min(ends, budget.ends) if budget else ends
 
 
 def _connection_error(error: Exception, origin: Origin) -> UnreachableError:

@@ -1,14 +1,15 @@
 """A blob from a blob store into a registry (distribution-spec, "Pushing blobs").
 
 What is there already is not sent, what another repository of the registry has is mounted. Else POST and one PUT;
-where that breaks or is refused as too large, PATCH by PATCH, each from where the registry says it stands.
+where that breaks or is refused as too large, PATCH by PATCH, each from where the registry says it stands; from the
+beginning where it does not say. Before anything is sent again the registry is asked whether the blob is there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import field
+import time
+from dataclasses import field, replace
 from threading import Event
 from typing import Final, Literal
 from urllib.parse import quote
@@ -16,9 +17,10 @@ from urllib.parse import quote
 from lading.registry.auth import scope
 from lading.registry.config import ClientConfig
 from lading.registry.downloads import StoppedError
-from lading.registry.errors import NotFoundError, ProtocolError, StatusError, UnreachableError
+from lading.registry.errors import ProtocolError, StatusError, UnreachableError
+from lading.registry.outgoing import Outgoing
 from lading.registry.reference import Reference
-from lading.registry.session import Call, Session
+from lading.registry.session import PASSING, Call, Session
 from lading.registry.transport import Answer, Body
 from lading.store.blobs import Blobs
 from lading.store.descriptors import Descriptor
@@ -28,18 +30,20 @@ from lading.store.progress import Task
 
 Outcome = Literal["exists", "mounted", "pushed"]
 
-_PIECE: Final = 1024 * 1024
-_RANGE: Final = re.compile(r"(?:bytes=)?0-([0-9]{1,19})")
-_CREATED: Final = frozenset({201, 204})
-_IN_PIECES: Final = frozenset({404, 405, 408, 411, 413, 416, 429, 500, 502, 503, 504})
+_RANGE: Final = re.compile(r"(?:bytes[= ])?0-(-1|[0-9]{1,19})")
+_EMPTY: Final = {"Content-Length": "0"}
+_OCTETS: Final = {"Content-Type": "application/octet-stream"}
+_DONE: Final = frozenset({200, 201, 202, 204})
+_TOO_LARGE: Final = frozenset({405, 411, 413})
 """Answers to a PUT with a whole blob that do not mean that pieces would be refused, too."""
+_AGAIN: Final = PASSING | _TOO_LARGE | {404, 409, 416}
+_WAITING: Final = "waiting for the registry to store it"
+_MOST_CHUNK: Final = 1024 * 1024 * 1024
+_MOST_LOOKED: Final = 300.0
+"""Seconds for which a blob whose commit was not answered is looked for."""
 
 
-class _RestartError(Exception):
-    """The registry forgot the upload."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Upload:
     """One blob to push."""
 
@@ -50,6 +54,8 @@ class Upload:
     blobs: Blobs
     task: Task
     stop: Event = field(default_factory=Event)
+    _least: int = 0
+    """Bytes of the smallest piece that the registry takes."""
 
     @property
     def what(self) -> str:
@@ -62,155 +68,158 @@ class Upload:
             return "exists"
         location: str | None = None
         for other in mount_from[:2]:
-            location = self._start({"mount": str(self.descriptor.digest), "from": other})
+            try:
+                location = self._mount(other)
+            except RegistryError:  # for whatever reason: it would only have saved the upload
+                continue
             if location is None:
                 return "mounted"
-        self._push(location or self._start({}))
+        with Outgoing(self.blobs, self.descriptor, self.task, self.stop) as content:
+            self._push(content, location or self._start())
         return "pushed"
 
-    def _push(self, location: str | None) -> None:
-        if location is None:
-            return
-        try:
-            self._whole(location)
-            return
-        except UnreachableError:
-            pass
-        except StatusError as error:
-            if error.status not in _IN_PIECES:
-                raise
-        if not self._exists():
-            self._in_pieces(location)
-
     def _exists(self) -> bool:
+        """Whether the registry says that it has the blob, all of it."""
         path = f"/v2/{self.repository.repository}/blobs/{self.descriptor.digest}"
-        with self.session.send(self._call("HEAD", path, {200, 404})) as answer:
-            length = answer.header("content-length")
-            if answer.status == 200 and length not in (None, str(self.descriptor.size)):
-                raise ProtocolError(f"{self.what}: the registry has {length} bytes of {self.descriptor.size}")
-            return answer.status == 200
+        try:
+            with self.session.send(self._call("HEAD", path, {200})) as answer:
+                return answer.header("content-length") in (None, str(self.descriptor.size))
+        except StatusError:
+            return False
 
-    def _start(self, query: dict[str, str]) -> str | None:
-        """Begins an upload; its URL, None where a mount made one needless."""
-        path = f"/v2/{self.repository.repository}/blobs/uploads/"
-        if query:
-            path += "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
-        scopes = {scope(query["from"], "pull")} if "from" in query else set[str]()
-        call = self._call("POST", path, {201, 202} if query else {202}, headers={"Content-Length": "0"}, scopes=scopes)
+    def _mount(self, other: str) -> str | None:
+        """None where the registry took the blob over from `other`, else where to upload it."""
+        query = f"mount={quote(str(self.descriptor.digest), safe='')}&from={quote(other, safe='')}"
+        scopes = {scope(other, "pull")}
+        call = self._call("POST", self._uploads(f"?{query}"), {201, 202}, _EMPTY, scopes=scopes, repeat=False)
         with self.session.send(call) as answer:
             return None if answer.status == 201 else self._location(answer)
 
-    def _whole(self, location: str) -> None:
-        size = self.descriptor.size
-        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        call = self._call(
-            "PUT", self._closing(location), _CREATED, headers=headers, body=lambda: self._read(0, size), repeat=False
-        )
-        self.session.send(call).__exit__(None, None, None)
+    def _start(self) -> str:
+        """Begins an upload; its URL."""
+        with self.session.send(self._call("POST", self._uploads(), {200, 202}, _EMPTY)) as answer:
+            least = answer.header("oci-chunk-min-length") or ""
+            self._least = min(int(least), _MOST_CHUNK) if re.fullmatch("[0-9]{1,12}", least) else 0
+            return self._location(answer)
 
-    def _in_pieces(self, location: str) -> None:
-        """Goes on from where the registry stands, until it has all, or several attempts in a row moved nothing."""
-        idle, at = 0, -1
-        last: RegistryError = UnreachableError(f"{self.what}: the registry forgets the upload again and again")
-        while idle < self.config.retry.attempts:
-            before = at
+    def _uploads(self, query: str = "") -> str:
+        return f"/v2/{self.repository.repository}/blobs/uploads/{query}"
+
+    def _push(self, content: Outgoing, location: str) -> None:
+        """Until it is there, or several attempts in a row moved nothing."""
+        at = best = idle = wholes = 0
+        pieces = False
+        while True:
             try:
-                at, location = self._status(location)
-                while at < self.descriptor.size:
-                    at, location = self._patch(location, at)
-                self._close(location)
+                if at or pieces:
+                    self._in_pieces(content, location, at)
+                else:
+                    wholes += 1
+                    self._close(content, location, 0)
                 return
-            except _RestartError:
-                location, at = self._start({}) or location, -1
-            except UnreachableError as error:
-                last = error
-            except StatusError as error:
-                if error.status not in _IN_PIECES:
+            except (UnreachableError, StatusError) as error:
+                if isinstance(error, StatusError) and error.status not in _AGAIN:
                     raise
-                last = error
-            idle = 0 if at > before >= 0 else idle + 1
-            if self.stop.wait(self.session.pause(idle + 1)):
-                raise StoppedError
-        raise last
+                if self._is_there(content.sent):
+                    return
+                idle += 1
+                if idle >= self.config.retry.attempts:
+                    raise
+                self._wait(idle, error)
+                pieces = pieces or wholes > 1 or (isinstance(error, StatusError) and error.status in _TOO_LARGE)
+            at, location, known = self._standing(location)
+            pieces = pieces or known
+            if at > best:
+                best, idle = at, 0
 
-    def _status(self, location: str) -> tuple[int, str]:
-        """How much the registry has, and where to go on."""
+    def _is_there(self, sent: float | None) -> bool:
+        """Whether the blob came to be there: looked for as long again as its commit was waited for already."""
+        now = time.monotonic()
+        ends = now + min(now - sent, _MOST_LOOKED) if sent is not None else now
+        attempt = 0
+        while not self._exists():
+            if time.monotonic() >= ends:
+                return False
+            attempt += 1
+            self._wait(attempt)
+        return True
+
+    def _wait(self, attempt: int, error: RegistryError | None = None) -> None:
+        asked = error.retry_after if isinstance(error, StatusError) else None
+        if self.stop.wait(self.session.pause(attempt, asked)):
+            raise StoppedError
+
+    def _standing(self, location: str) -> tuple[int, str, bool]:
+        """How much the registry has, and where to go on; anew, and not known, where it does not say."""
         try:
-            with self.session.send(self._call("GET", location, {204})) as answer:
-                return self._stands_at(answer, 0), self._location(answer, location)
-        except NotFoundError:
-            raise _RestartError from None
+            with self.session.send(self._call("GET", location, {200, 202, 204})) as answer:
+                return self._stands_at(answer, 0), self._location(answer, location), True
+        except (StatusError, ProtocolError):
+            return 0, self._start(), False
 
-    def _patch(self, location: str, at: int) -> tuple[int, str]:
-        end = min(at + self.config.chunk, self.descriptor.size)
-        headers = {
-            "Content-Length": str(end - at),
-            "Content-Range": f"{at}-{end - 1}",
-            "Content-Type": "application/octet-stream",
-        }
-        body: Body = lambda: self._read(at, end)  # noqa: E731
-        call = self._call("PATCH", location, {202, 204}, headers=headers, body=body, repeat=False)
-        try:
-            with self.session.send(call) as answer:
-                stands = self._stands_at(answer, end)
-                if not at < stands <= end:
-                    raise ProtocolError(f"{self.what}: sent bytes {at} to {end}, the registry says it has {stands}")
-                return stands, self._location(answer, location)
-        except NotFoundError:
-            raise _RestartError from None
+    def _in_pieces(self, content: Outgoing, location: str, at: int) -> None:
+        while at < self.descriptor.size:
+            before, (at, location) = at, self._patch(content, location, at)
+            if at <= before:
+                words = f"{self.what}: the registry takes nothing after byte {at}"
+                raise StatusError(words, status=416)
+        self._close(content, location, at)
 
-    def _close(self, location: str) -> None:
-        headers = {"Content-Length": "0"}
-        self.session.send(self._call("PUT", self._closing(location), _CREATED, headers=headers, repeat=False)).__exit__(
-            None, None, None
-        )
+    def _patch(self, content: Outgoing, location: str, at: int) -> tuple[int, str]:
+        """Sends one piece; where the registry stands then."""
+        end = min(at + max(self._least, self.config.chunk), self.descriptor.size)
+        headers = _OCTETS | {"Content-Length": str(end - at), "Content-Range": f"{at}-{end - 1}"}
+        call = self._call("PATCH", location, _DONE | {416}, headers, body=lambda: content.read(at, end), repeat=False)
+        with self.session.send(call) as answer:
+            if answer.status == 416:
+                # It has other bytes than it said, such as one where 0-0 was taken for none.
+                stands = self._stands_at(answer, 1)
+                return max(stands, 1) if at == 0 else stands, self._location(answer, location)
+            stands = self._stands_at(answer, end)
+            if not at < stands <= end:
+                raise ProtocolError(f"{self.what}: sent bytes {at} to {end}, the registry says it has {stands}")
+            return stands, self._location(answer, location)
+
+    def _close(self, content: Outgoing, location: str, at: int) -> None:
+        """The last request, with all that is left; its answer may take long, for the registry may have to copy."""
+        size = self.descriptor.size
+        headers = _OCTETS | {"Content-Length": str(size - at)}
+        url = f"{location}{'&' if '?' in location else '?'}digest={quote(str(self.descriptor.digest), safe='')}"
+        call = self._call("PUT", url, _DONE, headers, body=lambda: content.read(at, size), repeat=False)
+        with self.session.send(call):
+            return
 
     def _stands_at(self, answer: Answer, default: int) -> int:
         header = answer.header("range")
         if not header:
             return default
-        match = _RANGE.fullmatch(header)
+        match = _RANGE.fullmatch(header.strip())
         if not match or int(match[1]) >= self.descriptor.size > 0:
             raise ProtocolError(f"{self.what}: the registry says it has {header[:60]!r}")
         # A registry that has nothing yet says 0-0 too: only after bytes were sent it means that one is there.
         return 0 if match[1] == "0" and not default else int(match[1]) + 1
 
     def _location(self, answer: Answer, before: str | None = None) -> str:
-        location = answer.header("location") or before
-        if not location:
+        location = answer.header("location")
+        if location:
+            return self.session.resolve(location, answer)
+        if not before:
             raise ProtocolError(f"{self.what}: the registry began an upload without saying where")
-        return self.session.resolve(location)
-
-    def _closing(self, location: str) -> str:
-        return f"{location}{'&' if '?' in location else '?'}digest={quote(str(self.descriptor.digest), safe='')}"
-
-    def _read(self, start: int, end: int) -> Iterator[bytes]:
-        """The blob's bytes from `start` to `end`; whoever reads to the blob's end reads verified bytes."""
-        with self.blobs.open(self.descriptor.digest) as reader:
-            at = 0
-            while at < end and (piece := reader.read(min(_PIECE, (start if at < start else end) - at))):
-                at += len(piece)
-                if at <= start:
-                    continue
-                if self.stop.is_set():
-                    raise StoppedError
-                self.task.advance(len(piece))
-                yield piece
-            if end == self.descriptor.size:
-                reader.read(1)  # the end is where the digest is checked
+        return before
 
     def _call(
         self,
         method: str,
         target: str,
         accept: set[int] | frozenset[int],
-        *,
         headers: dict[str, str] | None = None,
+        *,
         scopes: set[str] | None = None,
         body: Body | None = None,
         repeat: bool = True,
     ) -> Call:
-        own = scope(self.repository.repository, "pull", "push")
-        return Call(
-            method, target, self.what, frozenset(accept), frozenset({own, *(scopes or ())}), headers or {}, body, repeat
-        )
+        own = frozenset({scope(self.repository.repository, "pull", "push"), *(scopes or ())})
+        call = Call(method, target, self.what, frozenset(accept), own, headers or {}, body, repeat)
+        if method != "PUT":
+            return call
+        return replace(call, seconds=self.config.timeouts.commit, waiting=lambda: self.task.say(_WAITING))

@@ -12,6 +12,10 @@ class Task(Protocol):
         """`amount` more of the total is done: bytes, or pieces where the label says so."""
         ...
 
+    def say(self, note: str, /) -> None:
+        """What it waits for, in a few words; asked again every ten seconds or so while it waits."""
+        ...
+
     def done(self, note: str = "", /) -> None:
         """It ended; `note` says how in a word or two ("exists", "cached")."""
         ...
@@ -37,6 +41,9 @@ class _Quiet:
     def advance(self, amount: int, /) -> None:
         del amount
 
+    def say(self, note: str, /) -> None:
+        del note
+
     def done(self, note: str = "", /) -> None:
         del note
 
@@ -56,6 +63,10 @@ class Part:
     def advance(self, amount: int, /) -> None:
         """The whole advances."""
         self._whole.advance(amount)
+
+    def say(self, note: str, /) -> None:
+        """The whole waits."""
+        self._whole.say(note)
 
     def done(self, note: str = "", /) -> None:
         """Says nothing."""

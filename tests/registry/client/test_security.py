@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from lading.registry.client import Client, check_login
 from lading.registry.config import ClientConfig, Retry
 from lading.registry.credentials import Credential, CredentialFiles, Given
-from lading.registry.errors import CertificateError, UnauthorizedError, UnreachableError
+from lading.registry.errors import CertificateError, ProtocolError, UnauthorizedError, UnreachableError
 from lading.registry.hosts import SCHEMES, Origin, Schemes, is_loopback, proxy_for
 from lading.registry.reference import Reference
 from lading.registry.transfer import pull, push
@@ -200,21 +199,14 @@ def other_address() -> str | None:
 @pytest.fixture
 def beyond() -> Generator[Reference, None, None]:
     """A plain registry on an address that is not loopback; it wants a password."""
-    from suites.registry_hostile import Handler, _Server
-
     address = other_address()
     if address is None:
         pytest.skip("needs an address beyond loopback")
-    registry = Hostile()
-    registry.put("1", RAW)
-    registry.trick("", lambda h: h.honest(registry.seen[-1]) if h.headers.get("Authorization")
-                   else h.answer(401, WWW_Authenticate="Basic"))  # fmt: skip
-    server = _Server((address, 0), type("Bound", (Handler,), {"registry": registry}))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield Reference.parse(f"{address}:{server.server_port}/app:1")
-    server.shutdown()
-    server.server_close()
+    with hostile(address=address) as registry:
+        registry.put("1", RAW)
+        registry.trick("", lambda h: h.honest(registry.seen[-1]) if h.headers.get("Authorization")
+                       else h.answer(401, WWW_Authenticate="Basic"))  # fmt: skip
+        yield Reference.parse(f"{registry.host}/app:1")
 
 
 def test_plain_http_beyond_loopback_is_not_spoken(beyond: Reference) -> None:
@@ -229,6 +221,50 @@ def test_a_password_in_clear_is_warned_of(beyond: Reference) -> None:
         client.resolve(beyond)
         client.resolve(beyond)
     assert warnings == [f"{beyond.registry}: the password goes to http://{beyond.registry} in clear"]
+
+
+# Where a registry leads
+
+
+def test_a_registry_elsewhere_leads_to_no_name_of_this_machine() -> None:
+    address = other_address()
+    if address is None:
+        pytest.skip("needs an address beyond loopback")
+    with hostile() as inside, hostile(address=address) as outside:
+        inside.put("1", RAW)
+        # 127.1 is 127.0.0.1 to every resolver; a name that resolves to it would do as well.
+        away = f"http://127.1:{inside.port}"
+        outside.trick("GET .*/manifests/", lambda h: h.answer(307, Location=f"{away}{h.path}"))
+        with Client(ClientConfig(tls_verify=False, retry=ONCE)) as client:
+            with pytest.raises(ProtocolError, match=r"leads to this machine \(127\.0\.0\.1\)"):
+                client.resolve(Reference.parse(f"{outside.host}/app:1"))
+            assert not inside.seen
+            # Nor over a connection that is open already, because somebody else asked for it.
+            client.resolve(Reference.parse(f"127.1:{inside.port}/app:1"))
+            before = len(inside.seen)
+            with pytest.raises(ProtocolError, match="leads to this machine"):
+                client.resolve(Reference.parse(f"{outside.host}/app:1"))
+            assert len(inside.seen) == before
+
+
+def test_a_registry_of_this_machine_by_another_name_may_lead_to_it() -> None:
+    with hostile() as first, hostile() as second:
+        second.put("1", RAW)
+        first.trick("GET .*/manifests/", lambda h: h.answer(307, Location=f"{second.url}{h.path}"))
+        with Client(ClientConfig(tls_verify=False, retry=ONCE)) as client:
+            assert client.resolve(Reference.parse(f"127.1:{first.port}/app:1")).size == len(RAW)
+
+
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("0.0.0.0", True), ("::1", True), ("::", True),
+     ("::ffff:127.0.0.1", True), ("169.254.169.254", True), ("fe80::1%2", True), ("10.0.0.1", False),
+     ("::ffff:10.0.0.1", False), ("2001:db8::1", False)],
+)  # fmt: skip
+def test_which_addresses_only_this_machine_reaches(address: str, here: bool) -> None:
+    from lading.registry.wire import is_here
+
+    assert is_here(address) == here
 
 
 # Proxies

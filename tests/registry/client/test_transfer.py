@@ -262,6 +262,7 @@ def test_large_blobs_arrive(ref: Reference, stores: Stores, client: Client) -> N
 
 
 def test_an_upload_in_pieces(ref: Reference, stores: Stores) -> None:
+    from lading.registry.outgoing import Outgoing
     from lading.registry.uploads import Upload
     from lading.store.progress import QUIET
 
@@ -273,7 +274,8 @@ def test_an_upload_in_pieces(ref: Reference, stores: Stores) -> None:
     descriptor = Descriptor.of(data, "application/octet-stream")
     with Client(ClientConfig(chunk=200_000)) as client:
         upload = Upload(client.session(ref.registry), client.config, ref, descriptor, here.blobs, QUIET.task(""))
-        upload._in_pieces(upload._start({}) or "")
+        with Outgoing(here.blobs, descriptor, upload.task, upload.stop) as content:
+            upload._in_pieces(content, upload._start(), 0)
         assert client.blob(ref, descriptor) == data
 
 

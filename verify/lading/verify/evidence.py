@@ -11,7 +11,7 @@ from typing import Protocol
 from lading.store.blobs import Blobs, read_blob
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
-from lading.store.errors import DocumentError
+from lading.store.errors import DocumentError, LadingError
 from lading.store.fastclass import dataclass
 
 
@@ -24,6 +24,12 @@ class Found:
     reason: str | None = None
 
 
+class ExhaustedError(LadingError):
+    """A bound of the judgement was reached: nothing more is to be asked."""
+
+    exit_code = 5
+
+
 class Evidence(Protocol):
     """One place where evidence may lie."""
 
@@ -33,7 +39,7 @@ class Evidence(Protocol):
         ...
 
     def referrers(self, subject: Descriptor) -> Found:
-        """What refers to `subject`, whatever its type, cosign's older tags included."""
+        """What refers to `subject`, whatever its type, cosign's older tags included. Raises `ExhaustedError`."""
         ...
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:

@@ -17,7 +17,7 @@ from lading.store.fastclass import dataclass
 from lading.verify import bundles, envelopes, legacy
 from lading.verify.claims import Claim, Place
 from lading.verify.envelopes import Envelope
-from lading.verify.evidence import Evidence, Found
+from lading.verify.evidence import Evidence, ExhaustedError, Found
 from lading.verify.kinds import evidence_kind
 from lading.verify.legacy import SimpleSignature
 from lading.verify.media_types import BUNDLE_PREFIX, DAG, DSSE, SIMPLE_SIGNING
@@ -58,6 +58,7 @@ class Gathering:
         self._subjects = subjects
         self._seen: set[tuple[Digest, Digest]] = set()
         self._left = MAX_BYTES
+        self._content: dict[Digest, bytes] = {}
 
     @property
     def troubles(self) -> tuple[str, ...]:
@@ -65,7 +66,13 @@ class Gathering:
         return (*self._lists, *self._unread.values())
 
     def add(self, source: Evidence) -> None:
-        """Everything that `source` has; whatever goes wrong there becomes a trouble."""
+        """Everything that `source` has; whatever goes wrong there becomes a trouble, and one bound reached ends it."""
+        try:
+            self._add(source)
+        except ExhaustedError as error:
+            self._lists.append(f"{source.name}: {error.message}")
+
+    def _add(self, source: Evidence) -> None:
         for subject in self._subjects:
             for descriptor in self._list(source, subject):
                 if (subject.digest, descriptor.digest) not in self._seen:
@@ -74,6 +81,8 @@ class Gathering:
     def _list(self, source: Evidence, subject: Descriptor) -> tuple[Descriptor, ...]:
         try:
             found = source.referrers(subject)
+        except ExhaustedError:
+            raise
         except Exception as error:  # whatever it is, the list is not known
             found = Found((), complete=False, reason=_words(error))
         if not found.complete:
@@ -128,14 +137,25 @@ class Gathering:
     def _read(self, source: Evidence, descriptor: Descriptor, limit: int) -> bytes:
         if descriptor.size > min(limit, self._left):
             raise _UnreadableError(f"{descriptor.size} bytes are more than are read here")
-        try:
-            data = source.read(descriptor, limit=limit)
-        except Exception as error:  # whatever it is, the content is not known
-            raise _UnreadableError(_words(error)) from error
-        if Digest.of(data, descriptor.digest.algorithm) != descriptor.digest:
-            raise _UnreadableError("its content is not what its digest says")
-        self._left -= len(data)
+        data = self._content.get(descriptor.digest)
+        if data is None:
+            data = self._content[descriptor.digest] = _fetch(source, descriptor, limit)
+        if len(data) != descriptor.size:
+            raise _UnreadableError(f"{len(data)} bytes, its descriptor says {descriptor.size}")
+        self._left -= len(data)  # also of what is here already: reading it costs the same again
         return data
+
+
+def _fetch(source: Evidence, descriptor: Descriptor, limit: int) -> bytes:
+    try:
+        data = source.read(descriptor, limit=limit)
+    except ExhaustedError:
+        raise
+    except Exception as error:  # whatever it is, the content is not known
+        raise _UnreadableError(_words(error)) from error
+    if Digest.of(data, descriptor.digest.algorithm) != descriptor.digest:
+        raise _UnreadableError("its content is not what its digest says")
+    return data
 
 
 def _likely(descriptor: Descriptor) -> bool:

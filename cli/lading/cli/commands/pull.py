@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -14,10 +15,20 @@ from lading.cli.session import Session
 from lading.registry.platforms import parse_platform
 
 
+class Evidence(StrEnum):
+    """What becomes of an image whose evidence cannot be listed."""
+
+    wanted = "wanted"
+    required = "required"
+
+
 def pull(
     ctx: typer.Context,
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="NAME[:TAG|@DIGEST]")],
     platform: Annotated[str | None, typer.Option(metavar="OS/ARCH[/VARIANT]", help="Not this machine's own")] = None,
+    evidence: Annotated[
+        Evidence, typer.Option(help="required: fail where the registry does not say what is evidence of the image")
+    ] = Evidence.wanted,
     progress: ProgressForm = Form.auto,
     quiet: Quiet = False,
     tls_verify: TlsVerify = None,
@@ -34,7 +45,7 @@ def pull(
     wanted = parse_platform(platform) if platform else None
 
     def one(image: str) -> None:
-        pulled = session.host.pull(image, platform=wanted)
+        pulled = session.host.pull(image, platform=wanted, required=evidence is Evidence.required)
         for note in pulled.notes:
             session.output.note(escape(note))
         session.output.result(str(pulled.descriptor.digest))

@@ -116,8 +116,10 @@ def _case(session: Session, verifier: Verifier, image: str, *, local: bool, remo
     host = session.host
     if remote:
         return host.remote(image, judge=verifier)
-    located = host.images.get(image) if local else host.images.find(image)
-    return host.remote(image, judge=verifier, here=False) if located is None else local_case(host.store, located)
+    if local:
+        return local_case(host.store, host.images.get(image))
+    located = host.images.find(image)
+    return host.remote(image, judge=verifier, here=False) if located is None else host.local(located)
 
 
 def _uncheckable(error: LadingError) -> LadingError:
