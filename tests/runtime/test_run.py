@@ -230,7 +230,7 @@ class TestVolumes:
 
     def test_a_named_volume_is_seen_whole_or_not_at_all(self, harbour: Harbour) -> None:
         """By runs side by side, and after a kill -9 in the middle of the copy."""
-        many = 3000
+        _, many = harbour.store, 3000
         for number in range(many):
             (harbour.tree / "data" / f"f{number}").write_text("x")
         expected = len(list((harbour.tree / "data").iterdir()))

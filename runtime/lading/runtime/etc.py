@@ -1,6 +1,7 @@
 """The files that a container sees as /etc/hosts, /etc/hostname and /etc/resolv.conf.
 
-They are bound into it, so they are changed in place, never replaced.
+They are bound into it, so they are changed in place, never replaced; and they are its own: of /etc/hosts only what
+stands between two lines of ours is kept current, as long as the container leaves those.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ ff00::\tip6-mcastprefix
 ff02::1\tip6-allnodes
 ff02::2\tip6-allrouters
 """
+_BEGIN: Final = "# The others of this network; Lading keeps these lines current."
+_END: Final = "# Lading's lines end here."
+_MAX_HOSTS: Final = 16 << 20
 _RESOLVED: Final = Path("/run/systemd/resolve/resolv.conf")
 """Where systemd-resolved lists the servers behind its own loopback address."""
 
@@ -31,9 +35,38 @@ def write(file: Path, text: str) -> None:
         os.close(fd)
 
 
-def hosts(neighbours: str = "", *, own: str = "") -> str:
-    """The text of /etc/hosts: the loopback names, then `own` line, then those of the network."""
-    return _HOSTS + own + neighbours
+def hosts(own: str = "", *, shared: bool = False) -> str:
+    """The text of /etc/hosts: the loopback names, then `own` lines, then, in a `shared` network, a place for others."""
+    return _HOSTS + own + (f"{_BEGIN}\n{_END}\n" if shared else "")
+
+
+def renew(file: Path, others: str) -> None:
+    """Puts `others` into their place in a hosts file, in place; one in which the container left no such place stays.
+
+    So does one that cannot be read or written, or became very large. What is not changed costs no space.
+    """
+    try:
+        fd = os.open(file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        if os.fstat(fd).st_size <= _MAX_HOSTS:
+            _renew(fd, os.pread(fd, _MAX_HOSTS, 0), others.encode())
+    except OSError:
+        return
+    finally:
+        os.close(fd)
+
+
+def _renew(fd: int, text: bytes, others: bytes) -> None:
+    before, begin, rest = text.partition(f"{_BEGIN}\n".encode())
+    old, end, after = rest.partition(f"{_END}\n".encode())
+    if not end or old == others:
+        return
+    start, data = len(before) + len(begin), others + end + after
+    os.posix_fallocate(fd, 0, start + len(data))  # so that a full disk changes nothing
+    os.pwrite(fd, data, start)
+    os.ftruncate(fd, start + len(data))
 
 
 def host_file(name: str) -> str:

@@ -166,7 +166,7 @@ class Launch:
             etc.write(folder / "hosts", text or etc.hosts(f"127.0.1.1\t{intent.hostname}\n"))
             return record, "new" if network == "none" else "host"
         attachment = networks.join(self.life.driver, record, self.options, intent.hostname, self.life.config.run_dir)
-        etc.write(folder / "hosts", etc.hosts())
+        etc.write(folder / "hosts", etc.hosts(networks.own_lines(attachment, intent.hostname), shared=True))
         if self.life.driver:
             networks.refresh(self.life.driver, self.life.records, self.life.config.run_dir)
         return replace(record, attachment=json.loads(attachment.json())), str(attachment.netns)

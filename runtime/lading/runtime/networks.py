@@ -1,7 +1,7 @@
 """Joins containers to the network through a driver, and keeps their /etc/hosts files current: no daemon resolves names.
 
-Every container of a network lists the others by name and short id. The files are rewritten in place whenever one comes
-or goes, by whoever does that, one process at a time.
+Every container of a network lists the others by name and short id, in a place of its own among the lines of the file.
+It is renewed whenever one comes or goes, by whoever does that, one process at a time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import fcntl
 import os
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -63,14 +64,17 @@ def sweep(driver: Driver, run_dir: Path, live: Callable[[], Collection[str]]) ->
 
 
 def refresh(driver: Driver, records: Records, run_dir: Path) -> None:
-    """Rewrites the hosts file of every attached container."""
+    """Renews the hosts file of every attached container."""
     with gate(run_dir, "hosts.lock"):
-        attachments = driver.attachments()[:_MAX_NAMES]
-        text = etc.hosts("".join(_lines(attachment) for attachment in attachments))
-        for attachment in attachments:
-            file = records.folder(attachment.container) / "hosts"
-            if file.parent.exists():
-                etc.write(file, text)
+        lines = {attachment.container: _lines(attachment) for attachment in driver.attachments()[:_MAX_NAMES]}
+        for container in lines:
+            others = "".join(text for other, text in lines.items() if other != container)
+            etc.renew(records.folder(container) / "hosts", others)
+
+
+def own_lines(attachment: Attachment, hostname: str) -> str:
+    """A container's own lines, its host name first: that is what `hostname -f` tells."""
+    return _lines(replace(attachment, names=(hostname, *(name for name in attachment.names if name != hostname))))
 
 
 def _lines(attachment: Attachment) -> str:
