@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from suites.commands import LADING, Lading, busybox
+from suites.commands import LADING, Lading, busybox, context
 from suites.machine import needs
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "nft", "ip", "busybox")
@@ -214,3 +214,84 @@ def test_a_container_keeps_its_image(lading: Lading, tmp_path: Path) -> None:
     lading.ok("rmi", "-f", "kept")
     assert lading.ok("exec", "keeper", "echo", "still") == "still"
     lading.ok("rm", "-f", "keeper")
+
+
+@needs("catatonit")
+def test_an_init_passes_signals_on_and_takes_in_orphans(lading: Lading) -> None:
+    words = ["--init", "--network", "none", "bb", "sh", "-c"]
+    assert lading.call("run", "--rm", *words, "test $$ != 1 && exit 7").code == 7
+    lading.ok("run", "-d", "--name", "nursed", *words, "(sleep 0.3 &); touch /up; exec sleep 1000")
+    try:
+        while lading.call("exec", "nursed", "ls", "/up").code:
+            pass
+        assert lading.ok("exec", "nursed", "cat", "/proc/1/cmdline").startswith("/dev/init\0--\0sh\0-c")
+        while lading.ok("exec", "nursed", "sh", "-c", "cat /proc/[0-9]*/stat").count("(sleep)") > 1:
+            pass
+        lading.ok("stop", "-t", "-1", "nursed")
+        assert lading.ok("wait", "nursed") == "143", "a command that is not the first process dies of TERM"
+    finally:
+        lading.ok("rm", "-f", "nursed")
+
+
+def test_what_has_no_effect_is_said_once(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("build", "-q", "-t", "checked", context(tmp_path / "c", "FROM bb\nHEALTHCHECK CMD true\n"))
+    lading.ok("build", "-q", "-t", "unchecked", context(tmp_path / "u", "FROM checked\nHEALTHCHECK NONE\n"))
+    for image, network, warnings in (("checked", "none", 1), ("unchecked", "none", 0), ("checked", "host", 2)):
+        ports = ["-p", "80:80"] if network == "host" else []
+        said = lading.call("run", "--rm", "--network", network, *ports, image, "true")
+        assert said.code == 0
+        assert said.err.count("warning: ") == warnings, said.err
+
+
+def test_words_that_mean_nothing_or_everything(lading: Lading, tmp_path: Path) -> None:
+    """As docker's client and podman let them pass."""
+    (tmp_path / "env").write_bytes(b"\xef\xbb\xbfFIRST=1\r\n# none\nSECOND=2\n")
+    words = ["-l", "bare", "-m", "0", "--cpus", "0", "--pids-limit", "-1", "--env-file", tmp_path / "env"]
+    script = "echo $FIRST $SECOND"
+    said = lading.ok("run", "--name", "odd", "--network", "none", *words, "bb", "sh", "-c", script)
+    assert said.split() == ["1", "2"]
+    (shown,) = json.loads(lading.ok("inspect", "odd"))
+    assert shown["Config"]["Labels"]["bare"] == ""
+    assert (shown["HostConfig"]["Memory"], shown["HostConfig"]["NanoCpus"]) == (0, 0)
+    lading.ok("rm", "odd")
+    lading.fails(125, "run", "--rm", "-l", "=x", "bb", "true")
+    for size in ("1k", "x", "0.5"):
+        lading.fails(125, "run", "--rm", "--log-opt", f"max-size={size}", "bb", "true")
+    lading.fails(125, "run", "--rm", "--log-opt", "max-file=3", "bb", "true")
+
+
+def test_the_hint_names_what_was_executed(lading: Lading) -> None:
+    said = lading.call("run", "--rm", "--network", "none", "--entrypoint", "/nope", "bb", "word")
+    assert (said.code, "/nope word" in said.err) == (127, True)
+
+
+def test_a_descriptor_beyond_the_limit_of_open_files(lading: Lading) -> None:
+    """The caller opened it before the limit was lowered."""
+    script = 'exec 251</dev/null; ulimit -n 200; exec "$0" run --rm --network none bb ls /proc/self/fd'
+    said = subprocess.run(
+        ["bash", "-c", script, LADING], env=lading.variables(), capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == ["0", "1", "2", "3"]
+
+
+def test_nothing_of_a_container_stays_in_the_callers_control_groups(lading: Lading) -> None:
+    """Where the caller's group ends (a unit, a session, a job), whatever is in it is killed; the container goes on."""
+    root = Path("/sys/fs/cgroup")
+    tops = [root] if (root / "cgroup.procs").exists() else sorted({entry.resolve() for entry in root.iterdir()})
+    groups = [top / f"lading-test-{os.getpid()}" for top in tops if "cpuset" not in top.name]
+    for group in groups:
+        group.mkdir()
+    try:
+        enter = "; ".join(f"echo $$ >{group}/cgroup.procs" for group in groups)
+        script = f'{enter}; "$0" run -d --name orphan --network none bb sh -c "while :; do echo x; sleep 0.05; done"'
+        subprocess.run(["bash", "-c", script, LADING], env=lading.variables(), check=True, capture_output=True)
+        for group in groups:
+            assert (group / "cgroup.procs").read_text() == ""
+        (shown,) = json.loads(lading.ok("inspect", "orphan"))
+        status = Path(f"/proc/{shown['State']['Pid']}/status").read_text()
+        monitor = next(line.split()[1] for line in status.splitlines() if line.startswith("PPid"))
+        assert "lading-test" not in Path(f"/proc/{monitor}/cgroup").read_text()
+    finally:
+        lading.ok("rm", "-f", "orphan")
+        for group in groups:
+            group.rmdir()

@@ -129,12 +129,12 @@ def each(session: Session, names: Sequence[str], act: Callable[[str], None]) -> 
         raise typer.Exit(failed[0].exit_code if len(names) == 1 else 1)
 
 
-def pairs(words: list[str] | None, option: str) -> dict[str, str]:
-    """``NAME=VALUE`` words as a mapping. Raises `UsageError`."""
+def pairs(words: list[str] | None, option: str, *, bare: bool = False) -> dict[str, str]:
+    """``NAME=VALUE`` words as a mapping; with `bare` a NAME alone has an empty value. Raises `UsageError`."""
     found: dict[str, str] = {}
     for word in words or []:
         name, equals, value = word.partition("=")
-        if not name or not equals:
+        if not name or not (equals or bare):
             raise UsageError(f"{option} {word}: expected NAME=VALUE")
         found[name] = value
     return found

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SIDE_BY_SIDE: Final = threading.Semaphore(50)
 
 
-def each(
+def side_by_side(
     session: Session, names: Sequence[str], work: Callable[[Runtime, str], object], *, absent_is_fine: bool = False
 ) -> int:
     """Does `work` on every container; the exit code.

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import typer
 
-from lading.cli.output import end_drawing
+from lading.cli.output import Output, end_drawing
 from lading.runtime.options import Streams
 from lading.store.errors import InputError, UsageError
 
@@ -39,7 +39,8 @@ class Foreground:
     shells show for that.
     """
 
-    def __init__(self, *, tty: bool = False, interactive: bool = False, proxy: bool = True) -> None:
+    def __init__(self, output: Output, *, tty: bool = False, interactive: bool = False, proxy: bool = True) -> None:
+        self.warn = output.warn
         self._raw = tty and interactive and os.isatty(0)
         self._terminal = next((fd for fd in (0, 1, 2) if os.isatty(fd)), None) if tty else None
         self._proxy = proxy

@@ -17,7 +17,8 @@ Document = dict[str, object]
 
 def config(options: RunOptions, intent: Intent, image: ImageConfig) -> Document:
     """`Config`."""
-    ports = {f"{port.container_port}/{port.protocol}": Document() for port in options.publish}
+    published = options.publish if options.network == "default" else ()
+    ports = {f"{port.container_port}/{port.protocol}": Document() for port in published}
     exposed = {port if "/" in port else f"{port}/tcp": Document() for port in image.exposed_ports}
     return {
         "Hostname": intent.hostname,
@@ -46,6 +47,7 @@ def host_config(options: RunOptions) -> Document:
     return {
         "NetworkMode": options.network,
         "AutoRemove": options.remove,
+        "Init": options.init,
         "ReadonlyRootfs": options.readonly,
         "Memory": limits.memory or 0,
         "NanoCpus": round((limits.cpus or 0) * 1_000_000_000),

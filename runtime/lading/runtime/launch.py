@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from lading.runtime import capabilities, describe, etc, naming, networks, users
+from lading.runtime import capabilities, describe, etc, init, naming, networks, users
 from lading.runtime.intent import Intent
 from lading.runtime.judged import Image
 from lading.runtime.lifecycle import Lifecycle
@@ -67,12 +67,14 @@ class Launch:
                     return
 
     def _create(self, container: str) -> Created:
-        self.life.records.run(container).mkdir(mode=0o700)
-        record = self._record(container)
         try:
-            return self._make(record)
+            self.life.records.run(container).mkdir(mode=0o700)
+            return self._make(self._record(container))
         except BaseException:
-            self.life.finish(self.life.records.read(container) or record)
+            if record := self.life.records.read(container):
+                self.life.finish(record)
+            else:
+                self.life.records.delete(container)
             raise
 
     def _record(self, container: str) -> Container:
@@ -102,11 +104,11 @@ class Launch:
         records.drop_stale_names()
         if wished and records.claim(container, wished):
             return wished
-        records.delete(container)
         raise InputError(f"--name {wished}: a container has this name already", hint=f"lading rm {wished}")
 
     def _make(self, record: Container) -> Created:
         intent = Intent.of(self.image.config, self.options, hostname=self._hostname(record))
+        self._tell()
         rootfs = self._mount(record)
         placed = self.life.volumes.place(self.options.volumes, self.image.config.volumes, self.options.tmpfs, rootfs)
         record = replace(
@@ -126,6 +128,14 @@ class Launch:
         )
         self._bundle(record, plan)
         return Created(self.life, self._monitored(record, plan), intent.args[0])
+
+    def _tell(self) -> None:
+        """What is asked for and has no effect."""
+        test = (self.image.config.healthcheck or {}).get("Test")
+        if test and test != ["NONE"]:
+            self.streams.caller.warn("the image's HEALTHCHECK is not run yet")
+        if self.options.publish and self.options.network != "default":
+            self.streams.caller.warn(f"with --network {self.options.network} no port is published")
 
     def _monitored(self, record: Container, plan: Plan) -> Container:
         """Left half-way, this would be a container that is made after its folder was taken away."""
@@ -181,7 +191,7 @@ class Launch:
         self.life.cgroups.prepare()
         return Plan(
             rootfs=rootfs,
-            args=intent.args,
+            args=(*init.WORDS, *intent.args) if options.init else intent.args,
             env=environment(options.env, image.env, hostname=intent.hostname, home=user.home, tty=options.tty),
             cwd=intent.workdir,
             user=user,
@@ -204,7 +214,7 @@ class Launch:
             target = settled(rootfs, f"/etc/{name}", folder=False)
             if target not in taken:
                 mounts.append(bind(str(folder / name), target))
-        return mounts
+        return [*mounts, *([init.init_mount()] if self.options.init else [])]
 
     def _bundle(self, record: Container, plan: Plan) -> None:
         """Writes the bundle; the lock that says who will clean up is taken before there is anything to clean."""

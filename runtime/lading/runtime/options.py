@@ -111,6 +111,7 @@ class RunOptions:
     tty: bool = False
     detach_keys: bytes = DETACH_KEYS
     log_limit: int = LOG_LIMIT
+    init: bool = False
     readonly: bool = False
     volumes: tuple[Volume, ...] = ()
     tmpfs: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -131,8 +132,6 @@ class RunOptions:
             )
         if self.network not in ("default", "none", "host"):
             raise UsageError(f"--network {self.network}: only default, none and host exist yet")
-        if self.publish and self.network != "default":
-            raise UsageError(f"--publish: a container with --network {self.network} has no ports to publish")
         if self.limits.cpus is not None and not 0.01 <= self.limits.cpus <= _MAX_CPUS:
             raise UsageError(f"--cpus: from 0.01 to {_MAX_CPUS}")
         if self.limits.memory is not None and self.limits.memory < 6 << 20:
@@ -160,6 +159,10 @@ class RunOptions:
 class Caller(Protocol):
     """Whoever called: its signals and its terminal. At first a signal that asks to end raises where it comes."""
 
+    def warn(self, line: str) -> None:
+        """Tells something that should be known."""
+        ...
+
     def hold(self) -> None:
         """From now on such a signal waits, for what is going on must not be left half-way."""
         ...
@@ -175,6 +178,9 @@ class Caller(Protocol):
 
 class Nobody:
     """A caller without signals: a program that uses Lading keeps its own."""
+
+    def warn(self, line: str) -> None:
+        """Nobody is told."""
 
     def hold(self) -> None:
         """Nothing comes."""

@@ -34,5 +34,5 @@ def exec_(
     options = ExecOptions(
         tuple(command), environment(env, session.environment), user, workdir, detach, interactive, tty
     )
-    with Foreground(tty=tty and not detach, interactive=interactive) as caller, as_exit():
+    with Foreground(session.output, tty=tty and not detach, interactive=interactive) as caller, as_exit():
         return session.host.runtime.execute(container, options, caller.streams)

@@ -8,7 +8,7 @@ import typer
 
 from lading.cli.common import Containers
 from lading.cli.session import Session
-from lading.cli.several import each
+from lading.cli.several import side_by_side
 
 
 def kill(
@@ -17,4 +17,4 @@ def kill(
     signal: Annotated[str, typer.Option("-s", "--signal", help="Name or number")] = "KILL",
 ) -> int:
     """Send a signal to containers."""
-    return each(Session.of(ctx), containers, lambda runtime, name: runtime.kill(name, signal))
+    return side_by_side(Session.of(ctx), containers, lambda runtime, name: runtime.kill(name, signal))

@@ -8,7 +8,7 @@ import typer
 
 from lading.cli.common import Containers
 from lading.cli.session import Session
-from lading.cli.several import each
+from lading.cli.several import side_by_side
 
 
 def rm(
@@ -19,7 +19,7 @@ def rm(
 ) -> int:
     """Remove containers."""
     session = Session.of(ctx)
-    return each(
+    return side_by_side(
         session,
         containers,
         lambda runtime, name: runtime.remove(name, force=force, volumes=volumes),

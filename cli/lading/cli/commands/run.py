@@ -50,6 +50,7 @@ def run(
     memory: Annotated[str | None, typer.Option("-m", "--memory", metavar="BYTES[b|k|m|g]", help="At most")] = None,
     cpus: Annotated[float | None, typer.Option(help="At most, 1.5 is one and a half")] = None,
     pids_limit: Annotated[int | None, typer.Option(help="Processes and threads at most")] = None,
+    init: Annotated[bool, typer.Option("--init", help="Its first process is a small init, before the command")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="It cannot write to its root file system")] = False,
     cap_add: Annotated[list[str] | None, typer.Option(metavar="CAPABILITY", help="A capability more")] = None,
     cap_drop: Annotated[list[str] | None, typer.Option(metavar="CAPABILITY", help="A capability less")] = None,
@@ -106,6 +107,7 @@ def run(
         entrypoint=entrypoint,
         label=label,
         limits=_limits(memory, cpus, pids_limit),
+        init=init,
         read_only=read_only,
         cap_add=cap_add,
         cap_drop=cap_drop,
@@ -115,7 +117,7 @@ def run(
         log_limit=_log_limit(log_opt),
     )
     options.validate()
-    with Foreground(tty=tty and not detach, interactive=interactive, proxy=proxy) as caller:
+    with Foreground(session.output, tty=tty and not detach, interactive=interactive, proxy=proxy) as caller:
         verdict = session.host.admit(
             session.host.judge(image, pull=pull, unverified=unsafe_unverified), unverified=unsafe_unverified
         )
@@ -142,6 +144,7 @@ def _options(
     entrypoint: str | None,
     label: list[str] | None,
     limits: Limits,
+    init: bool,
     read_only: bool,
     cap_add: list[str] | None,
     cap_drop: list[str] | None,
@@ -161,11 +164,12 @@ def _options(
         user=user,
         workdir=workdir,
         hostname=hostname,
-        labels=pairs(label, "--label"),
+        labels=pairs(label, "--label", bare=True),
         detach=detach,
         remove=rm,
         interactive=interactive,
         tty=tty,
+        init=init,
         readonly=read_only,
         volumes=tuple(Volume.parse(word) for word in volume or ()),
         tmpfs=dict(_tmpfs(word) for word in tmpfs or ()),
@@ -198,7 +202,7 @@ def _limits(memory: str | None, cpus: float | None, pids: int | None) -> Limits:
 
     if pids is not None and pids < 1:
         pids = None
-    return Limits(None if memory is None else _bytes(memory, "--memory"), cpus, pids)
+    return Limits(_bytes(memory, "--memory") or None if memory else None, cpus or None, pids)
 
 
 def _log_limit(words: list[str] | None) -> int:
@@ -207,7 +211,7 @@ def _log_limit(words: list[str] | None) -> int:
     limit = LOG_LIMIT
     for name, value in pairs(words, "--log-opt").items():
         if name == "max-size":
-            limit = 0 if value == "-1" else _bytes(value, "--log-opt max-size")
+            limit = 0 if value == "-1" else max(_bytes(value, "--log-opt max-size"), 1)
         elif (name, value) != ("max-file", "1"):
             raise UsageError(
                 f"--log-opt {name}={value} is not built yet", hint="a log that reaches max-size is begun anew"
@@ -228,7 +232,7 @@ def _env_files(files: list[Path] | None, outside: dict[str, str]) -> list[str]:
     found: list[str] = []
     for file in files or []:
         try:
-            lines = file.read_text().splitlines()
+            lines = file.read_text("utf-8-sig").splitlines()
         except OSError as error:
             raise InputError(f"--env-file {file}: {error.strerror}") from None
         except UnicodeDecodeError:

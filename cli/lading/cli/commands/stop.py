@@ -8,7 +8,7 @@ import typer
 
 from lading.cli.common import Containers
 from lading.cli.session import Session
-from lading.cli.several import each
+from lading.cli.several import side_by_side
 
 
 def stop(
@@ -17,4 +17,4 @@ def stop(
     time: Annotated[float | None, typer.Option("-t", "--time", help="Seconds before it is killed, -1: never")] = None,
 ) -> int:
     """Stop containers."""
-    return each(Session.of(ctx), containers, lambda runtime, name: runtime.stop(name, time))
+    return side_by_side(Session.of(ctx), containers, lambda runtime, name: runtime.stop(name, time))

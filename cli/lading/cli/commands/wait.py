@@ -6,9 +6,9 @@ import typer
 
 from lading.cli.common import Containers
 from lading.cli.session import Session
-from lading.cli.several import each
+from lading.cli.several import side_by_side
 
 
 def wait(ctx: typer.Context, containers: Containers) -> int:
     """Wait until containers stop, and print their exit codes."""
-    return each(Session.of(ctx), containers, lambda runtime, name: runtime.wait(name))
+    return side_by_side(Session.of(ctx), containers, lambda runtime, name: runtime.wait(name))
