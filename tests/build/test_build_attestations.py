@@ -11,6 +11,7 @@ import pytest
 
 from lading.build.errors import StepError
 from lading.build.request import Built
+from lading.build.revision import Revision
 from lading.store.blobs import read_blob
 from lading.store.descriptors import Descriptor
 from lading.store.documents import Manifest
@@ -157,6 +158,20 @@ def test_reused_only_with_the_same_inputs(bench: Bench, context: Path, key: Key)
     bench.build(context, names=("localhost/a:1",), arguments={"VERSION": "1", "UNUSED": "x"})
     assert key.opened == 3
     assert _dag(bench, other).links == _dag(bench, first).links
+
+
+def test_another_commit_signs_anew_and_executes_nothing(bench: Bench, context: Path, key: Key) -> None:
+    one, other = (Revision(digits * 40, "git+https://example.com/a", "sub/", dirty=True) for digits in "ab")
+    first = bench.build(context, names=("localhost/a:1",), revision=one)
+    assert bench.build(context, names=("localhost/a:1",), revision=one).reused
+    second = bench.build(context, names=("localhost/a:1",), revision=other)
+    assert second.descriptor == first.descriptor
+    assert all(report.cached for report in bench.listener.reports)
+    assert not second.reused
+    assert _dag(bench, second).links == _dag(bench, first).links
+    for built, revision in ((first, one), (second, other)):
+        provenance = Provenance.parse(_statements(bench, built, key)["https://slsa.dev/provenance/v1"])
+        assert [item for item in provenance.dependencies if item.name == "git"] == [revision.resource()]
 
 
 def test_links_of_a_failed_build_are_signed_by_the_one_that_completes(bench: Bench, context: Path, key: Key) -> None:

@@ -23,6 +23,7 @@ PROGRAMS = {
     **{name: name for name in ("cosign", "crane", "oras", "regctl", "crun", "runc", "conmon", "bsdtar", "catatonit")},
     **{name: name for name in ("faketime", "mkfs.ext4", "curl", "openssl", "bcrypt-htpasswd")},
     "busybox": "busybox",
+    "git": "git",
     "go": "go",
     "distribution": "registry",
     "gnu-tar": "tar",

@@ -138,5 +138,5 @@ class Attester:
 
     def _dependencies(self) -> tuple[ResourceDescriptor, ...]:
         bases = tuple(self.solved.images[name].record().resource() for name in self.graph.images)
-        context = self.solved.context
-        return (*bases, ResourceDescriptor.of(context, "context")) if context else bases
+        context = (ResourceDescriptor.of(self.solved.context, "context"),) if self.solved.context else ()
+        return (*bases, *context, *((self.request.revision.resource(),) if self.request.revision else ()))

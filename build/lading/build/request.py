@@ -9,6 +9,7 @@ from typing import Final, Literal, Protocol
 
 from lading.build.executor import Executor
 from lading.build.graph import Step
+from lading.build.revision import Revision
 from lading.store.descriptors import Descriptor, Platform
 from lading.store.digests import Digest
 from lading.store.documents import ImageConfig, Manifest
@@ -27,7 +28,7 @@ class BuildRequest:
     `dockerfile` is the text where it does not come from `file`; `file` left out is ``Dockerfile`` in the context.
     `names` are full, normalised references; `labels` stand above the Dockerfile's. `private` are folders and
     sockets that never belong to a context, the state folder above all. `normal_modes` maps the modes of context
-    files to 0644 and 0755.
+    files to 0644 and 0755. `revision` is the git commit of the context, where the provenance is to name it.
     """
 
     context: Path
@@ -44,6 +45,7 @@ class BuildRequest:
     normal_modes: bool = False
     show_arguments: bool = False
     builder_id: str = LOCAL_BUILDER
+    revision: Revision | None = None
     private: tuple[Path, ...] = ()
 
 

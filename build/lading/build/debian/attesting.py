@@ -119,6 +119,8 @@ class Attester:
                 digest={"sha256": package.sha256},
                 annotations={"release": package.release},
             )
+        if self.request.revision:
+            yield self.request.revision.resource()
 
 
 def _purl(package: PackageRecord, resolution: Resolution) -> str:

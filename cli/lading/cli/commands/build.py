@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from lading.build.request import BuildRequest, Built
+from lading.build.revision import revision_of
 from lading.cli.build_view import view_for
 from lading.cli.common import AuthFile, Creds, ProgressForm, TlsVerify, access, pairs, read_input, short
 from lading.cli.endings import ended_by_signals
@@ -72,6 +73,9 @@ def build(
     provenance: Annotated[
         str, typer.Option(metavar="mode=min|mode=max", help="max records the values of all build arguments")
     ] = "mode=min",
+    git: Annotated[
+        bool, typer.Option("--git/--no-git", help="Name the context's commit, remote and changes in the provenance")
+    ] = True,
     builder_id: Annotated[str | None, typer.Option(metavar="URI", help="Who builds, as the provenance says")] = None,
     progress: ProgressForm = Form.auto,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the digest")] = False,
@@ -101,6 +105,7 @@ def build(
         context_modes=context_modes,
         provenance=provenance,
         builder_id=builder_id,
+        git=git,
     )
     if push and not request.names:
         raise UsageError("--push needs a name to push to: give one with -t")
@@ -136,6 +141,7 @@ def _request(
     context_modes: str,
     provenance: str,
     builder_id: str | None,
+    git: bool,
 ) -> BuildRequest:
     folder = _folder(context)
     if compression not in ("zstd", "gzip"):
@@ -158,6 +164,7 @@ def _request(
         epoch=_epoch(session.environment),
         normal_modes=context_modes == "normal",
         show_arguments=provenance.endswith("max"),
+        revision=revision_of(folder, session.environment) if git else None,
         private=(session.root, session.run),
         **settings,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lading.build.revision import DIRTY, GIT
 from lading.cli.common import AuthFile, Creds, TlsVerify, access
 from lading.cli.output import escape
 from lading.cli.session import Session
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from lading.host.papers import Papers, Steps
     from lading.verify.decision import Candidate
     from lading.verify.provenance import Provenance
+    from lading.verify.statements import ResourceDescriptor
 
 
 def provenance(
@@ -103,8 +105,17 @@ def _built(found: Provenance) -> list[str]:
     others = [item for item in found.dependencies if not (item.name or "").startswith("image:")]
     for item in others:
         digest = next(iter(item.digest.items()), ("", ""))
+        if item.name == GIT:
+            lines.append(f"  from {escape(_commit(item))}")
+            continue
         lines.append(f"  from {escape(item.name or item.uri or '?')} {escape(digest[0])}:{escape(digest[1][:16])}")
     return lines
+
+
+def _commit(item: ResourceDescriptor) -> str:
+    dirty = item.annotations.get(DIRTY)
+    known = {True: ", with changes beside it", False: ", unchanged"}[dirty] if isinstance(dirty, bool) else ""
+    return f"commit {item.digest.get('gitCommit', '?')} of {item.uri or 'a repository'}{known}"
 
 
 def _steps(steps: Steps) -> list[str]:
