@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lading.store.archives.reader import Limits
 from lading.store.blobs import read_blob, write_blob
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
@@ -104,8 +105,9 @@ def test_a_bomb_is_refused(tmp_path: Path) -> None:
     data = gzip.compress(header)
     blobs = MemoryBlobs()
     descriptor = Descriptor(LAYER_GZIP, write_blob(blobs, data), len(data))
-    with pytest.raises(DocumentError, match="more than 1073741824 bytes"):
-        apply_layer(blobs, descriptor, Digest.of(b""), tmp_path)
+    with pytest.raises(DocumentError, match="more than 1073741824 bytes") as caught:
+        apply_layer(blobs, descriptor, Digest.of(b""), tmp_path, limits=Limits(size=1 << 30))
+    assert "LADING_LIMITS=layer=" in str(caught.value.hint)
 
 
 def test_upper_folders_become_layers_and_layers_the_same_view(store: Store, tmp_path: Path) -> None:

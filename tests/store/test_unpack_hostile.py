@@ -58,7 +58,6 @@ def pax(**records: str) -> dict:
         (archive(("a", {"gid": 2**32 - 1})), "the gid 4294967295"),
         (archive(("a", {"mtime": 2**70}), kind=tarfile.GNU_FORMAT), "the number"),
         (archive(("a", {"type": tarfile.CHRTYPE, "devmajor": 5000, "devminor": 1})), "no system has: 5000:1"),
-        (archive(("x/" * 251 + "f", {})), "more than 250 parts"),
         (archive(("link", {"type": tarfile.SYMTYPE, "linkname": "gone"}), ("link/f", {})), "not there"),
     ],
 )

@@ -25,8 +25,10 @@ class ContainersStorage:
         ]
 
     def podman(self, *words: str) -> str:
-        """What podman answers. Raises `CalledProcessError` where it refuses."""
-        return subprocess.run([*self._words, *words], check=True, capture_output=True, text=True).stdout.strip()
+        """What podman answers. Raises `AssertionError`, with its words, where it refuses."""
+        done = subprocess.run([*self._words, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     @contextmanager
     def shown(self, source: str, *options: str) -> Iterator[Path]:

@@ -46,7 +46,7 @@ def make(root: Path, entries: list[tuple[tuple[bytes, ...], bytes, str, int, int
     files: list[bytes] = []
     folders: list[tuple[bytes, int, int]] = []
     for parts, name, kind, mode, owner, content, attribute in entries:
-        folder = _folder(os.fsencode(root), parts)
+        folder = make_folders(os.fsencode(root), parts)
         if folder is None:
             continue
         path = os.path.join(folder, name)
@@ -71,7 +71,7 @@ def make(root: Path, entries: list[tuple[tuple[bytes, ...], bytes, str, int, int
             files.append(path)
         os.chown(path, owner, owner)
         if attribute and kind in ("file", "directory"):
-            os.setxattr(path, "user.test", content[:20])
+            os.setxattr(path, "user.test", content[:20] or b"x")  # an empty one no layer holds
         if kind != "directory":
             os.chmod(path, mode)
     for path, mode, owner in folders:
@@ -79,7 +79,7 @@ def make(root: Path, entries: list[tuple[tuple[bytes, ...], bytes, str, int, int
         os.chmod(path, mode)
 
 
-def _folder(folder: bytes, parts: tuple[bytes, ...]) -> bytes | None:
+def make_folders(folder: bytes, parts: tuple[bytes, ...]) -> bytes | None:
     """Makes the folders on the way, never through a link; None where something else is in the way."""
     for part in parts:
         folder = os.path.join(folder, part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final, Protocol
 
@@ -11,14 +12,13 @@ from lading.build.picking import Picked
 from lading.build.views import Item, View
 from lading.store.archives.compression import Source, decoder, detect
 from lading.store.archives.extract import extract
-from lading.store.archives.reader import Limits, read_tar
+from lading.store.archives.reader import Limits, begins_with_header
 from lading.store.documents import LAYER_GZIP, LAYER_ZSTD
 from lading.store.errors import DocumentError, InputError
 
 _HEAD: Final = 8
 _PIECE: Final = 1 << 16
-_RATIO: Final = 1000
-_ALWAYS: Final = 1 << 30
+_XZ_MEMORY: Final = 1 << 30
 
 
 class _Hashing:
@@ -35,17 +35,20 @@ class _Hashing:
 
 
 def is_archive(view: View, item: Item) -> bool:
-    """Whether `item` is a tar archive, plain or compressed (gzip, bzip2, xz, zstd), with at least one member."""
+    """Whether `item` is a tar archive, plain or compressed (gzip, bzip2, xz, zstd), with at least one member.
+
+    As in the reference, the first header decides; what is wrong further on is an error of `unpack`.
+    """
     if item.size == 0:
         return False
     with os.fdopen(view.open(item), "rb") as stream:
         try:
-            return next(read_tar(_decoded(stream, item.path), item.path), None) is not None
+            return begins_with_header(_decoded(stream, item.path))
         except (DocumentError, OSError, EOFError, ValueError):
             return False
 
 
-def unpack(view: View, source: Picked, target: str, owner: tuple[int, int] | None) -> None:
+def unpack(view: View, source: Picked, target: str, owner: tuple[int, int] | None, limits: Limits) -> None:
     """Unpacks an archive into the folder `target`; everything belongs to `owner` where one is given.
 
     Raises `InputError` where it is damaged or changes meanwhile.
@@ -55,7 +58,6 @@ def unpack(view: View, source: Picked, target: str, owner: tuple[int, int] | Non
     def given(uid: int, gid: int) -> tuple[int, int]:
         return owner or (uid, gid)
 
-    limits = Limits(size=max(_ALWAYS, item.size * _RATIO))
     with os.fdopen(view.open(item), "rb") as stream:
         hashing = _Hashing(stream)
         try:
@@ -87,26 +89,39 @@ class _Decompressor(Protocol):
     def eof(self) -> bool: ...
     @property
     def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
 class _Running:
-    """A stream decompressed piece by piece, never more at once than was asked for."""
+    """Streams one after another, as parallel compressors write them, decompressed piece by piece."""
 
-    def __init__(self, stream: Source, running: _Decompressor, what: str) -> None:
+    def __init__(self, stream: Source, make: Callable[[], _Decompressor], error: type[Exception], what: str) -> None:
         self._stream = stream
-        self._running = running
+        self._make = make
+        self._error = error
+        self._running = make()
         self._what = what
 
     def read(self, size: int, /) -> bytes:
-        while not self._running.eof:
-            fed = self._stream.read(_PIECE) if self._running.needs_input else b""
-            if self._running.needs_input and not fed:
-                raise DocumentError(f"{self._what}: the compressed archive ends too early")
-            data = self._running.decompress(fed, size)
+        while True:
+            fed = b""
+            if self._running.eof:
+                fed = self._running.unused_data.lstrip(b"\0") or self._stream.read(_PIECE).lstrip(b"\0")
+                if not fed:
+                    return b""
+                self._running = self._make()
+            elif self._running.needs_input:
+                fed = self._stream.read(_PIECE)
+                if not fed:
+                    raise DocumentError(f"{self._what}: the compressed archive ends too early")
+            try:
+                data = self._running.decompress(fed, size)
+            except self._error as error:
+                raise DocumentError(f"{self._what}: the compressed archive is damaged: {error}") from None
             if data:
                 return data
-        return b""
 
 
 def _decoded(stream: Source, what: str) -> Source:
@@ -120,9 +135,9 @@ def _decoded(stream: Source, what: str) -> Source:
     if kind == "bzip2":
         import bz2  # noqa: PLC0415
 
-        return _Running(whole, bz2.BZ2Decompressor(), what)
+        return _Running(whole, bz2.BZ2Decompressor, OSError, what)
     if kind == "xz":
         import lzma  # noqa: PLC0415
 
-        return _Running(whole, lzma.LZMADecompressor(memlimit=_ALWAYS), what)
+        return _Running(whole, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY), lzma.LZMAError, what)
     return whole

@@ -102,7 +102,7 @@ class Doer:
     def _put(self, copier: Copier, view: View, source: Picked, operation: CopyOp) -> None:
         if operation.unpack and source.item.is_file and is_archive(view, source.item):
             copier.make_folders(operation.destination)
-            unpack(view, source, copier.inside(operation.destination), copier.manner.owner)
+            unpack(view, source, copier.inside(operation.destination), copier.manner.owner, self.tools.store.limits)
             return
         copier.copy(view, source, operation.destination)
 

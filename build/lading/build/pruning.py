@@ -29,6 +29,8 @@ def prune(tree: Tree, below: Path) -> Tree:
     """
     for socket in tree.sockets:
         os.unlink(socket)
+    for path, attribute in tree.empty:
+        os.removexattr(path, attribute, follow_symlinks=False)
     under = _Below(os.fsencode(below))
     old = [under.status(entry) for entry in tree.entries]
     needed = {entry.target for entry in tree.entries if entry.kind == "hardlink"}
@@ -104,5 +106,5 @@ def _equal(path: bytes, below: bytes) -> bool:
 
 
 def _attributes(path: bytes) -> dict[str, bytes]:
-    names = os.listxattr(path, follow_symlinks=False)
-    return {name: os.getxattr(path, name, follow_symlinks=False) for name in names if kept(name)}
+    names = filter(kept, os.listxattr(path, follow_symlinks=False))
+    return {name: value for name in names if (value := os.getxattr(path, name, follow_symlinks=False))}

@@ -100,8 +100,8 @@ class _Resolver:
         text = self.choices.arguments.get(EPOCH, self.scope.get(EPOCH, ""))
         if not text:
             return DEFAULT_EPOCH
-        if not re.fullmatch(r"[0-9]{1,11}", text):
-            raise InputError(f"{EPOCH}: expected seconds since 1970, found {text!r}")
+        if not re.fullmatch(r"[0-9]{1,11}", text) or int(text) >= 2**33:
+            raise InputError(f"{EPOCH}: expected seconds since 1970, before 2242, found {text!r}")
         return int(text)
 
     def _word(self, place: Place, word: str, scope: Mapping[str, str]) -> str:

@@ -25,6 +25,7 @@ from lading.build.roots import Attempt, Roots, Stack, chain_of
 from lading.build.state import Solved, entries
 from lading.store.digests import Digest
 from lading.store.errors import InputError
+from lading.store.layers import Layer as WrittenLayer
 from lading.store.layers import settle, write_layer
 from lading.store.trees import Entry, Tree, capture, text
 
@@ -164,8 +165,7 @@ class Solver:
         try:
             tree = capture(attempt.upper)
         except InputError as error:
-            word = step.text.split(" ", 1)[0]
-            raise DockerfileError(step.place, f"{word}: {error.message}", hint=error.hint) from error
+            raise _placed(step, error) from error
         with self.roots.reading(stack) as below:
             tree = prune(tree, below)
         if root_changed(attempt.upper):
@@ -175,11 +175,24 @@ class Solver:
         if not tree.entries:
             store.snapshots.remove(attempt.key)
             return None
-        layer = write_layer(tree, store.blobs, epoch=self.epoch, compression=self.request.compression)
+        layer = self._write(step, tree)
         store.snapshots.diff_ids.remember(layer.descriptor, layer.diff_id)
         settle(attempt.upper, self.epoch)
         store.snapshots.commit(attempt.key, chain_of([*stack, (layer.descriptor, layer.diff_id)]))
         return Layer(layer.tree, layer.descriptor, layer.diff_id)
+
+    def _write(self, step: Step, tree: Tree) -> WrittenLayer:
+        store = self.tools.store
+        try:
+            return write_layer(
+                tree, store.blobs, epoch=self.epoch, compression=self.request.compression, limits=store.limits
+            )
+        except InputError as error:
+            raise _placed(step, error) from error
+
+
+def _placed(step: Step, error: InputError) -> DockerfileError:
+    return DockerfileError(step.place, f"{step.text.split(' ', 1)[0]}: {error.message}", hint=error.hint)
 
 
 def _source(source: Picked) -> dict[str, object]:

@@ -27,7 +27,8 @@ class Configuration:
     place of `policy.yaml` below the root. `runs` is a folder of Lading's own in which `run` lies, if it is to be made
     too. `build_cache` bounds the build cache, in bytes; None leaves the default.
     `limits` raises or lowers what is asked of registries: ``retry-after`` (seconds that one may ask to wait), and
-    for one judgement ``requests``, ``bytes`` and ``seconds``.
+    for one judgement ``requests``, ``bytes`` and ``seconds``; ``layer`` is how many
+    bytes of files one layer may hold.
     """
 
     root: Path

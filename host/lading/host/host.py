@@ -76,7 +76,7 @@ class Host:
     @cached_property
     def store(self) -> Store:
         """The local store, without what killed work left unpacked half-way or alive."""
-        store = Store.open(self.configuration.root)
+        store = Store.open(self.configuration.root, self.configuration.limits.get("layer"))
         self._end_dead_builds(store)
         if store.snapshots.has_temporary():
             with suppress(MachineError), store.collecting() as alone:  # a read-only disk: it disturbs nobody

@@ -36,11 +36,11 @@ def client_config(configuration: Configuration, warn: Callable[[str], None]) -> 
 
 def _limits(given: Mapping[str, int]) -> tuple[Retry, Limits]:
     """Raises `InputError` for a limit that is not known."""
-    names = ("retry-after", "requests", "bytes", "seconds")
+    names = ("retry-after", "requests", "bytes", "seconds", "layer")
     for name in given:
         if name not in names:
             raise InputError(f"LADING_LIMITS: there is no limit {name!r}", hint=f"there are {', '.join(names)}")
-    own = {name: value for name, value in given.items() if name != "retry-after"}
+    own = {name: value for name, value in given.items() if name not in ("retry-after", "layer")}
     retry = replace(Retry(), longest=float(given["retry-after"])) if "retry-after" in given else Retry()
     return retry, replace(Limits(), **own)
 

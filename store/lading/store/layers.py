@@ -12,7 +12,7 @@ from typing import Final
 
 from lading.store.archives.compression import MEDIA_TYPES, Compression, Source, decoder, encoder
 from lading.store.archives.extract import Extracted, extract_layer
-from lading.store.archives.reader import Limits
+from lading.store.archives.reader import DEFAULT, Limits
 from lading.store.archives.writer import write_tar
 from lading.store.blobs import BlobReader, Blobs
 from lading.store.descriptors import Descriptor
@@ -23,8 +23,6 @@ from lading.store.trees import Tree, walk
 
 EPOCH: Final = 315532800
 """1980-01-01, the time of everything in a layer unless told otherwise: a zip archive holds nothing earlier."""
-_RATIO: Final = 1000
-_ALWAYS: Final = 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +35,18 @@ class Layer:
     tree: Digest
 
 
-def write_layer(tree: Tree, blobs: Blobs, *, epoch: int = EPOCH, compression: Compression = "zstd") -> Layer:
-    """Writes `tree` as a layer. The same tree, epoch and encoder give the same layer. Each file is read once."""
+def write_layer(
+    tree: Tree,
+    blobs: Blobs,
+    *,
+    epoch: int = EPOCH,
+    compression: Compression = "zstd",
+    limits: Limits = DEFAULT,
+) -> Layer:
+    """Writes `tree` as a layer. The same tree, epoch and encoder give the same layer. Each file is read once.
+
+    Raises `InputError` for what nobody could unpack.
+    """
     diff = hashlib.sha256()
     size = written = 0
     running = encoder(compression)
@@ -50,7 +58,7 @@ def write_layer(tree: Tree, blobs: Blobs, *, epoch: int = EPOCH, compression: Co
             diff.update(data)
             written += writer.write(running.compress(bytes(data)))
 
-        write_tar(tree, sink, epoch)
+        write_tar(tree, sink, epoch, limits)
         written += writer.write(running.flush())
         digest = writer.commit()
     descriptor = Descriptor(MEDIA_TYPES[compression], digest, written)
@@ -90,6 +98,7 @@ def apply_layer(
     target: Path,
     *,
     below: Path | None = None,
+    limits: Limits = DEFAULT,
     progress: Progress = QUIET,
 ) -> Extracted:
     """Unpacks a layer by itself into `target`, an empty folder; `below` is the mounted view of the layers under it.
@@ -97,7 +106,6 @@ def apply_layer(
     Blob and archive are held to their digests in the same pass. Raises `DocumentError`, leaving what was
     unpacked until then, which must not be used.
     """
-    limits = Limits(size=max(_ALWAYS, descriptor.size * _RATIO))
     task = progress.task(f"unpacking {descriptor.digest.short}", descriptor.size)
     what = f"layer {descriptor.digest}"
     with _archive(blobs, descriptor, diff_id, task) as archive:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from lading.store.archives.reader import DEFAULT, Limits
 from lading.store.diff_ids import DiffIds
 from lading.store.errors import MachineError
 from lading.store.files import machine_errors, write_atomically
@@ -82,9 +83,10 @@ class Snapshots(Protocol):
 class OverlaySnapshots:
     """Folders under ``snapshots/``, mounted over each other with overlayfs."""
 
-    def __init__(self, root: Path, index: Index) -> None:
+    def __init__(self, root: Path, index: Index, limits: Limits = DEFAULT) -> None:
         self._folder = root / "snapshots"
         self._index = index
+        self.limits = limits
         self.diff_ids = DiffIds(index)
 
     def stat(self, key: str) -> Snapshot | None:

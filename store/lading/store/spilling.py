@@ -23,8 +23,6 @@ from lading.store.progress import Progress, Task
 
 _LIMITS: Final = Limits(entries=65536)
 _MAX_LINKS: Final = 8
-_RATIO: Final = 1000
-_ALWAYS: Final = 1024 * 1024 * 1024
 _TYPES: Final = {"gzip": LAYER_GZIP, "zstd": LAYER_ZSTD, None: LAYER}
 
 
@@ -134,7 +132,6 @@ def plain(spilled: Spilled, path: str, diff_id: Digest) -> tuple[Digest, int]:
 
 def _decompress(spilled: Spilled, path: str, digest: Digest, diff_id: Digest) -> None:
     what = f"{spilled.what}: layer {path}"
-    limit = max(_ALWAYS, (spilled.size(digest) or 0) * _RATIO)
     with spilled.open(digest) as head:
         kind = detect(head.read(8))
     with spilled.open(digest) as reader, spilled.blobs.writer(diff_id.algorithm) as writer:
@@ -142,8 +139,8 @@ def _decompress(spilled: Spilled, path: str, digest: Digest, diff_id: Digest) ->
         written = 0
         while data := source.read(CHUNK):
             written += writer.write(data)
-            if written > limit:
-                raise DocumentError(f"{what}: unpacks to more than {limit} bytes")
+            if written > _LIMITS.size:
+                raise DocumentError(f"{what}: unpacks to more than {_LIMITS.size} bytes")
         try:
             writer.commit(diff_id)
         except DocumentError:

@@ -37,6 +37,7 @@ from lading.store.index import Index as Database
 from lading.store.private import claim, private_folder
 
 if TYPE_CHECKING:
+    from lading.store.archives.reader import Limits
     from lading.store.seals import BlobSeals
     from lading.store.snapshots import OverlaySnapshots
 
@@ -77,17 +78,21 @@ class Kept:
 class Store:
     """The local store. Safe to use from threads, and from several processes at once."""
 
-    def __init__(self, root: Path, database: Database) -> None:
+    def __init__(self, root: Path, database: Database, max_layer: int | None = None) -> None:
         self.root = root
+        self._max_layer = max_layer
         self.blobs = FileBlobs(root)
         self.index = database
 
     @classmethod
-    def open(cls, root: Path) -> Store:
-        """Opens the store at `root`, making it where there is none. Raises `MachineError`, and `InputError` where
-        `root` holds something else."""
+    def open(cls, root: Path, max_layer: int | None = None) -> Store:
+        """Opens the store at `root`, making it where there is none.
+
+        `max_layer` is how many bytes of files one layer may hold, where that is not the default. Raises
+        `MachineError`, and `InputError` where `root` holds something else.
+        """
         own_root(root)
-        store = cls(root, Database(root / "index.db"))
+        store = cls(root, Database(root / "index.db"), max_layer)
         with machine_errors(root):
             if not (root / "oci-layout").exists():
                 private_folder(root / "blobs")
@@ -106,7 +111,14 @@ class Store:
         """Unpacked layers."""
         from lading.store.snapshots import OverlaySnapshots  # noqa: PLC0415
 
-        return OverlaySnapshots(self.root, self.index)
+        return OverlaySnapshots(self.root, self.index, self.limits)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Bounds on layers that are written and read."""
+        from lading.store.archives.reader import DEFAULT, Limits  # noqa: PLC0415
+
+        return DEFAULT if self._max_layer is None else Limits(size=self._max_layer)
 
     @cached_property
     def seals(self) -> BlobSeals:

@@ -68,11 +68,16 @@ class Entry:
 
 @dataclass(slots=True)
 class Tree:
-    """The entries below `folder`, sorted, whose files' content is read from there; and the sockets, which are none."""
+    """The entries below `folder`, sorted, whose files' content is read from there.
+
+    What no layer can hold is named apart: sockets, and attributes with an empty value, which Go's readers of PAX
+    headers pass over.
+    """
 
     folder: bytes
     entries: list[Entry] = field(default_factory=list[Entry])
     sockets: list[bytes] = field(default_factory=list[bytes])
+    empty: list[tuple[bytes, str]] = field(default_factory=list[tuple[bytes, str]])
 
     def source(self, entry: Entry) -> bytes:
         """Where the entry is."""
@@ -142,7 +147,7 @@ def capture(upper: os.PathLike[str]) -> Tree:
 
 
 def scan(folder: os.PathLike[str]) -> Tree:
-    """The tree of a plain folder. Sockets are left out."""
+    """The tree of a plain folder. Sockets and empty attributes are left out."""
     return _tree(os.fsencode(folder), whiteouts=False)
 
 
@@ -156,16 +161,19 @@ def _tree(folder: bytes, *, whiteouts: bool) -> Tree:
 
 def _walked(folder: bytes, whiteouts: bool) -> Tree:
     found: list[Entry] = []
-    sockets: list[bytes] = []
+    tree = Tree(folder)
     inodes: dict[tuple[int, int], list[Entry]] = {}
     for path, info in walk(folder):
         kind = _SPECIAL.get(stat.S_IFMT(info.st_mode))
         if kind is None:
-            sockets.append(path)
+            tree.sockets.append(path)
             continue
         name = path[len(folder) + 1 :]
         _check_name(name)
         entry = _entry(name, path, kind, info, whiteouts=whiteouts)
+        for attribute, _ in [pair for pair in entry.xattrs if not pair[1]]:
+            tree.empty.append((path, attribute))
+            entry.xattrs = tuple(pair for pair in entry.xattrs if pair[1])
         if whiteouts and kind == "character" and entry.device == (0, 0):
             entry = Entry(name, "whiteout")
         elif info.st_nlink > 1 and kind not in ("directory", "whiteout"):
@@ -174,7 +182,8 @@ def _walked(folder: bytes, whiteouts: bool) -> Tree:
     found.sort(key=lambda entry: entry.path)
     for group in inodes.values():
         _link(group)
-    return Tree(folder, found, sockets)
+    tree.entries = found
+    return tree
 
 
 def _link(group: list[Entry]) -> None:

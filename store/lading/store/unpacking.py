@@ -67,7 +67,9 @@ def _unpack_layer(
             below = snapshots.merged(key)
             snapshots.mount(parent, below, readonly=True)
         try:
-            apply_layer(blobs, layer, diff_id, snapshots.upper(key), below=below, progress=progress)
+            apply_layer(
+                blobs, layer, diff_id, snapshots.upper(key), below=below, limits=snapshots.limits, progress=progress
+            )
         finally:
             if below is not None:
                 unmount(below)

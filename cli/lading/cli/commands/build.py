@@ -220,8 +220,8 @@ def _epoch(environment: dict[str, str]) -> int | None:
     text = environment.get("SOURCE_DATE_EPOCH")
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or len(text) > 11:
-        raise InputError(f"SOURCE_DATE_EPOCH={text}: expected seconds since 1970")
+    if not text.isascii() or not text.isdigit() or len(text) > 11 or int(text) >= 2**33:
+        raise InputError(f"SOURCE_DATE_EPOCH={text}: expected seconds since 1970, before 2242")
     return int(text)
 
 

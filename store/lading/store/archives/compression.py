@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
+from lading.store.archives.frames import Frames
 from lading.store.documents import DOCKER_LAYER, LAYER, LAYER_GZIP, LAYER_ZSTD
 from lading.store.errors import DocumentError
 
@@ -94,6 +95,8 @@ def decoder(source: Source, media_type: str, what: str) -> Source:
 
 def detect(head: bytes) -> str | None:
     """The compression that a file's first bytes show: gzip, bzip2, xz, zstd, or None."""
+    if head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5:  # a frame to be skipped comes first
+        return "zstd"
     magic = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
     return next((name for start, name in magic.items() if head.startswith(start)), None)
 
@@ -142,8 +145,9 @@ class _Zstd:
 
         self._error = zstandard.ZstdError
         self._what = what
+        self._frames = Frames(source)
         self._reader = zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(
-            source,  # type: ignore[arg-type]
+            self._frames,  # type: ignore[arg-type]
             read_size=_CHUNK,
             read_across_frames=True,
             closefd=False,
@@ -151,6 +155,9 @@ class _Zstd:
 
     def read(self, size: int, /) -> bytes:
         try:
-            return self._reader.read(size)
+            data = self._reader.read(size)
         except self._error as error:
             raise DocumentError(f"{self._what}: not zstd data: {error}") from None
+        if size and not data and not self._frames.complete:
+            raise DocumentError(f"{self._what}: the zstd data ends too soon")
+        return data

@@ -28,6 +28,10 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES: Final = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.S_IFIFO}
 _MAX_OPEN: Final = 256
+_HOLE: Final = 64 * 1024
+_ZEROS: Final = bytes(_HOLE)
+_RESERVE: Final = 256 * 1024 * 1024
+"""Of the disk, what is left for others, or a tenth of what is free."""
 _MACHINES: Final = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EPERM, errno.EACCES, errno.EMFILE, errno.ENFILE),
     *(errno.EOPNOTSUPP, errno.ENOSYS),
@@ -103,6 +107,7 @@ class _Extraction:
         self._count = 0
         self._size = 0
         self._names = 0
+        self._room = _room(root)
         self._latest = 0
 
     def apply(self, member: Member) -> None:
@@ -123,7 +128,7 @@ class _Extraction:
                 self._whiteout(self._whiteouts, folder, name)
             else:
                 self._place(member, self._folder(folder), name)
-                self._remember(entry.path, folder)
+                self._remember(entry.path if entry.kind == "directory" else b"", folder)
         except OSError as error:
             raise self._trouble(error, entry.path) from error
 
@@ -138,6 +143,7 @@ class _Extraction:
         self._remember(folder + b"/" + name, folder)
 
     def _remember(self, path: bytes, folder: bytes) -> None:
+        """Counts what is kept in memory: the names of folders and of what is removed."""
         self._names += len(path)
         while folder not in self._holding:
             self._holding.add(folder)
@@ -246,12 +252,27 @@ class _Extraction:
         file = os.open(name, _CREATE, 0o600, dir_fd=folder)
         try:
             for piece in member.content():
-                view = memoryview(piece)
-                while view:
-                    view = view[os.write(file, view) :]
+                for start in range(0, len(piece), _HOLE):
+                    self._put(file, piece[start : start + _HOLE])
+            os.ftruncate(file, member.entry.size)
             self._dress(file, member)
         finally:
             os.close(file)
+
+    def _put(self, file: int, data: bytes) -> None:
+        """Writes; zeros become a hole, so that a file costs what it holds."""
+        if not data[0] and data == _ZEROS[: len(data)]:
+            os.lseek(file, len(data), os.SEEK_CUR)
+            return
+        self._room -= len(data)
+        if self._room < 0:
+            raise MachineError(
+                f"{self._what}: there is no room for it on the disk",
+                hint="`lading system prune` removes what is not used",
+            )
+        view = memoryview(data)
+        while view:
+            view = view[os.write(file, view) :]
 
     def _dress_by_name(self, member: Member, folder: int, name: bytes) -> None:
         entry = member.entry
@@ -280,20 +301,44 @@ class _Extraction:
             except FileNotFoundError:
                 if not make:
                     raise
-                above, _, name = path.rpartition(b"/")
-                try:
-                    os.mkdir(name, 0o700, dir_fd=self._folder(above))
-                except FileExistsError:
-                    raise DocumentError(
-                        f"{self._what}: {os.fsdecode(path)!r} is a link to something that is not there"
-                    ) from None
-                found = openat2(self._root, path, _FOLDER, IN_ROOT)
-                os.fchown(found, *self._me)
-                os.fchmod(found, 0o755)  # whatever the umask and the folder above
-                if self._whiteouts:
-                    self._whiteouts.adopt(found)
+                found = self._make_folders(path)
             self._open[path] = found
         return found
+
+    def _make_folders(self, path: bytes) -> int:
+        """Makes a folder that the archive has not mentioned, and what is missing above it; opens it."""
+        parts = path.split(b"/")
+        above, missing = self._root, len(parts)
+        while missing > 1:
+            missing -= 1
+            try:
+                above = openat2(self._root, b"/".join(parts[:missing]), _FOLDER, IN_ROOT)
+                break
+            except FileNotFoundError:
+                pass
+        else:
+            missing = 0
+        for name in parts[missing:]:
+            try:
+                inside = self._imply(above, name)
+            except FileExistsError:
+                raise DocumentError(
+                    f"{self._what}: {os.fsdecode(path)!r} is a link to something that is not there"
+                ) from None
+            finally:
+                if above != self._root:
+                    os.close(above)
+            above = inside
+        return above
+
+    def _imply(self, above: int, name: bytes) -> int:
+        os.mkdir(name, 0o700, dir_fd=above)
+        made = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
+        os.fchown(made, *self._me)
+        os.fchmod(made, 0o755)  # whatever the umask and the folder above
+        if self._whiteouts:
+            self._whiteouts.adopt(made)
+        return made
 
     def _close(self) -> None:
         for file in self._open.values():
@@ -304,3 +349,10 @@ class _Extraction:
     def _remove(self, folder: int, name: bytes) -> None:
         remove(folder, name)
         self._stale = True  # a folder that went must not be reached by a descriptor opened before
+
+
+def _room(folder: int) -> int:
+    """How many bytes may be written to the file system of a folder."""
+    found = os.fstatvfs(folder)
+    free = found.f_bavail * found.f_frsize
+    return free - min(_RESERVE, free // 10)

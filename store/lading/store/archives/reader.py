@@ -42,18 +42,26 @@ _MAX_OWNER: Final = 2**32 - 2
 _MAX_TIME: Final = 2**34
 """Seconds; file systems end before (ext4 in 2446)."""
 _OVERHEAD: Final = 2**30
+RAISE: Final = "LADING_LIMITS=layer=BYTES raises that"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on an archive: entries, bytes of content in all, bytes and parts of one path, bytes of all paths."""
+    """Bounds on an archive, for whoever reads one and, as what is written has to be read, for whoever writes one.
+
+    `entries` cost an inode each; `size`, the bytes of all files, costs time alone where they are zeros, and the disk
+    is asked what it has; `path` and `paths`, the bytes of one path and of those of all folders, and `extension`,
+    those of one extended header (Go's readers take no more), cost memory.
+    """
 
     entries: int = 4_000_000
     size: int = 2**40
     path: int = 3840  # of the 4096 that Linux takes; the rest is for where it is unpacked to
-    depth: int = 250
     paths: int = 2**30
     extension: int = 1024 * 1024
+
+
+DEFAULT: Final = Limits()
 
 
 class Content(Protocol):
@@ -129,6 +137,14 @@ def read_tar(source: Source, what: str, limits: Limits | None = None) -> Generat
     return _Reader(source, what, limits or Limits()).members()
 
 
+def begins_with_header(source: Source) -> bool:
+    """Whether a source begins with the header of a member, whatever that says. Nothing further is read."""
+    header = b""
+    while len(header) < _BLOCK and (more := source.read(_BLOCK - len(header))):
+        header += more
+    return len(header) == _BLOCK and header != _ZERO and _sums_up(header)
+
+
 class _Reader:
     def __init__(self, source: Source, what: str, limits: Limits) -> None:
         self._stream = _Stream(source, what, 2 * limits.size + _OVERHEAD)
@@ -145,7 +161,7 @@ class _Reader:
             if count > self._limits.entries:
                 raise DocumentError(f"{self._what}: more than {self._limits.entries} entries")
             if self._total > self._limits.size:
-                raise DocumentError(f"{self._what}: more than {self._limits.size} bytes of files")
+                raise DocumentError(f"{self._what}: more than {self._limits.size} bytes of files", hint=RAISE)
             yield from self._hand_out(member, size)
         self._stream.drain()
 
@@ -179,10 +195,7 @@ class _Reader:
                 extra.setdefault(b"path" if kind == b"L" else b"linkpath", body.rstrip(b"\0"))
 
     def _check_sum(self, header: bytes) -> None:
-        # The low half of Adler-32 is one more than the sum of the bytes, modulo 65521, and thirty times faster.
-        found = adler32(header[:148] + b"        " + header[156:]) & 0xFFFF
-        stated = header[148:156].strip(b"\0 ")
-        if not _OCTAL.fullmatch(stated) or found != (int(stated, 8) + 1) % 65521:
+        if not _sums_up(header):
             raise DocumentError(f"{self._what}: not a tar archive, or a damaged one: a header's checksum is wrong")
 
     def _number(self, field: bytes) -> int:
@@ -236,7 +249,7 @@ class _Reader:
         entry.xattrs = tuple(
             (key[len(_XATTR) :].decode("utf-8", "surrogateescape"), value)
             for key, value in extra.items()
-            if key.startswith(_XATTR)
+            if key.startswith(_XATTR) and value  # an empty one takes a record back (POSIX.1-2001, pax)
         )
 
     def _device(self, header: bytes, name: bytes) -> tuple[int, int]:
@@ -286,7 +299,7 @@ class _Reader:
 
     def _path(self, name: bytes) -> bytes:
         limits = self._limits
-        if not _ODD.search(name) and len(name) <= limits.path and name.count(b"/") < limits.depth:
+        if not _ODD.search(name) and len(name) <= limits.path:
             return name.rstrip(b"/")
         parts: list[bytes] = []
         for part in name.split(b"/"):
@@ -296,9 +309,14 @@ class _Reader:
                 parts.append(part)
         if b"\0" in name or len(name) > limits.path or any(len(part) > _longest(part) for part in parts):
             raise DocumentError(f"{self._what}: a name that no file system takes: {name[:80]!r}")
-        if len(parts) > limits.depth:
-            raise DocumentError(f"{self._what}: a name of more than {limits.depth} parts: {name[:80]!r}")
         return b"/".join(parts)
+
+
+def _sums_up(header: bytes) -> bool:
+    # The low half of Adler-32 is one more than the sum of the bytes, modulo 65521, and thirty times faster.
+    found = adler32(header[:148] + b"        " + header[156:]) & 0xFFFF
+    stated = header[148:156].strip(b"\0 ")
+    return bool(_OCTAL.fullmatch(stated)) and found == (int(stated, 8) + 1) % 65521
 
 
 def _nothing() -> Iterator[bytes]:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from lading.store.archives.reader import DEFAULT, RAISE, Limits
 from lading.store.errors import InputError
 from lading.store.trees import Entry, Tree
 
@@ -34,11 +35,12 @@ _MAX_OCTAL7: Final = 0o7777777
 _MAX_OCTAL11: Final = 0o77777777777
 
 
-def write_tar(tree: Tree, sink: Sink, epoch: int) -> None:
+def write_tar(tree: Tree, sink: Sink, epoch: int, limits: Limits = DEFAULT) -> None:
     """Writes `tree` to `sink` in pieces of about a mebibyte; the digests of its files are known afterwards.
 
-    Raises `InputError` for a file that changed while it was read.
+    Raises `InputError` for a file that changed while it was read, and for what no reader would take.
     """
+    _check(tree, epoch, limits)
     output = _Buffer(sink)
     for entry in tree.entries:
         output.put(_header(entry, epoch))
@@ -48,6 +50,24 @@ def write_tar(tree: Tree, sink: Sink, epoch: int) -> None:
             output.put(_header(Entry(entry.path + b"/.wh..wh..opq", "file"), epoch))
     output.put(bytes(2 * _BLOCK))
     output.flush()
+
+
+def _check(tree: Tree, epoch: int, limits: Limits) -> None:
+    """A limit of the reader is one of the writer, so that whatever is written can be unpacked elsewhere."""
+    if not 0 <= epoch <= _MAX_OCTAL11:
+        raise InputError(f"{epoch}: a layer holds times from 1970 to 2242 alone, in seconds since 1970")
+    if len(tree.entries) > limits.entries:
+        raise InputError(f"more than {limits.entries} entries in one layer", hint="divide the step into several")
+    if sum(entry.size for entry in tree.entries) > limits.size:
+        raise InputError(f"more than {limits.size} bytes of files in one layer", hint=RAISE)
+    if sum(len(entry.path) for entry in tree.entries if entry.kind in ("directory", "whiteout")) > limits.paths:
+        raise InputError(f"more than {limits.paths} bytes of names in one layer", hint="divide the step into several")
+    for entry in tree.entries:
+        if len(entry.path) + len("/.wh..wh..opq") > limits.path:
+            raise InputError(f"{entry.path[:80]!r}...: a path of more than {limits.path} bytes")
+        attributes = sum(len(key) + len(value) for key, value in entry.xattrs)
+        if attributes and attributes + 8 * limits.path > limits.extension:
+            raise InputError(f"{os.fsdecode(entry.path)!r}: more extended attributes than a layer holds")
 
 
 class _Buffer:
