@@ -90,7 +90,11 @@ class Launch:
             network=self.options.network,
             stop_timeout=self.options.stop_timeout,
         )
-        self.life.records.write(record, durable=not record.remove)
+        try:
+            self.life.records.write(record, durable=not record.remove)
+        except BaseException:
+            self.life.records.delete(record)
+            raise
         return record
 
     def _claim(self, container: str) -> str:

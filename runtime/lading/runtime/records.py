@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from lading.runtime import slots
 from lading.runtime.state import Container
 from lading.store.errors import DocumentError, InputError
 from lading.store.private import private_folder
@@ -60,18 +61,7 @@ class Records:
 
     def write(self, record: Container, *, durable: bool = False) -> None:
         """Replaces the record; with `durable` it also survives a power cut."""
-        path = self.folder(record.id) / "state.json"
-        temporary = path.with_suffix(".new")
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(fd, record.raw())
-            if durable:
-                os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.rename(temporary, path)
-        if durable:
-            _sync(path.parent)
+        slots.replace(self.folder(record.id) / "state.json", record.raw(), durable=durable)
 
     def read(self, container: str) -> Container | None:
         """The record, None where the container is gone or was never wholly made."""
@@ -164,11 +154,3 @@ def _flock(fd: int, *, wait: bool) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

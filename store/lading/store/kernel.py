@@ -17,6 +17,8 @@ BENEATH: Final = 0x08
 NO_SYMLINKS: Final = 0x04
 _MAGICLINKS: Final = 0x02
 _OPENAT2: Final = 437
+_AT_FDCWD: Final = -100
+_EXCHANGE: Final = 2
 
 MS_RDONLY: Final = 1
 MS_BIND: Final = 4096
@@ -62,11 +64,15 @@ def mount(source: bytes, target: bytes, kind: bytes | None, flags: int, data: by
     _check(_libc.mount(source, target, kind, ctypes.c_ulong(flags), data), target)
 
 
+def exchange(one: bytes, other: bytes) -> None:
+    """Lets two files change their names at once (renameat2(2), RENAME_EXCHANGE)."""
+    _check(_libc.renameat2(_AT_FDCWD, one, _AT_FDCWD, other, _EXCHANGE), other)
+
+
 _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT = 429, 430, 431, 432
 _SET_FLAG, _SET_STRING, _CREATE = 0, 1, 6
 _CLOEXEC: Final = 1
 _FROM_EMPTY_PATH: Final = 4
-_AT_FDCWD: Final = -100
 _ATTR_RDONLY: Final = 1
 
 
