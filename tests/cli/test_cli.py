@@ -192,6 +192,24 @@ def test_images_and_inspect(lading: Lading, tmp_path: Path) -> None:
     assert lading.ok("images", "-q") == ""
 
 
+def test_images_tell_when_they_were_built(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    folder = context(tmp_path / "c", "FROM scratch\nCOPY f /f\n", f="x")
+    lading.ok("build", "-q", "-t", "app", folder)
+    lading.ok("build", "-q", "-t", "dated", folder, SOURCE_DATE_EPOCH="1700000000")
+    statements = json.loads(lading.ok("provenance", "--json", "app"))
+    finished = next(
+        item["statement"]["predicate"]["runDetails"]["metadata"]["finishedOn"]
+        for item in statements
+        if item["type"] == "slsaprovenance1"
+    )
+    shown = lading.ok("images", "--format", "{{.Repository}} {{.CreatedAt}}").splitlines()
+    assert sorted(shown) == [f"app {finished}", "dated 2023-11-14T22:13:20Z"]
+    assert json.loads(lading.ok("inspect", "app"))[0]["Created"] == "1980-01-01T00:00:00Z"
+    (lading.root / "policy.yaml").unlink()  # nothing is judged for that, and nobody is asked
+    assert f"app {finished}" in lading.ok("images", "--format", "{{.Repository}} {{.CreatedAt}}")
+
+
 def test_verify_tells_three_failures_apart(lading: Lading, tmp_path: Path) -> None:
     lading.ok("keygen")
     folder = context(tmp_path / "c", "FROM scratch\nCOPY f /f\n", f="x")

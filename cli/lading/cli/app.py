@@ -143,7 +143,7 @@ def _main(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit", is_eager=True)] = False,
 ) -> None:
     """Container images built, signed, moved and run only with the papers that prove where they came from."""
-    if version:
+    if version or (verbose and ctx.invoked_subcommand is None):  # docker's -v
         from lading.cli.commands.version import version_line  # noqa: PLC0415
 
         typer.echo(version_line())

@@ -96,8 +96,25 @@ def _call(arguments: Sequence[str]) -> int:
 def _usage(error: Exception) -> UsageError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "lading"
+    hint = f"`{path} --help` shows what it takes"
+    option = getattr(error, "option_name", None)
+    if option is not None and hasattr(error, "possibilities"):
+        return _no_option(path.split()[1:], option, error.possibilities or [], hint)
     message = str(getattr(error, "format_message", error.__str__)())
-    return UsageError(message.rstrip("."), hint=f"`{path} --help` shows what it takes")
+    return UsageError(message.rstrip("."), hint=hint)
+
+
+def _no_option(path: Sequence[str], option: str, similar: Sequence[str], hint: str) -> UsageError:
+    """One that others have is not built yet; of any other, what was perhaps meant."""
+    from lading.cli.known import known  # noqa: PLC0415
+    from lading.cli.table import entry_of  # noqa: PLC0415
+
+    entry = entry_of(path)
+    verb = (entry.module.rstrip("_") if entry else "") or (path[-1] if path else "")
+    if known(verb, option):
+        return UsageError(f"{option} is not built yet", hint=hint)
+    near = f"did you mean {' or '.join(sorted(similar))}? {hint}" if similar else hint
+    return UsageError(f"no such option: {option}", hint=near)
 
 
 def _fail(arguments: Sequence[str], error: LadingError, code: int) -> int:

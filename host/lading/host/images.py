@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from lading.host.built import built
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import InvalidReferenceError, Reference
 from lading.store.descriptors import Descriptor, Platform
@@ -39,7 +40,10 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A row of the list of images; `size` counts compressed layers, and None where a part is not here.
+    """A row of the list of images.
+
+    `created` is its own time, or where that is the epoch its build's. `size` counts compressed layers, and is None
+    where a part is not here.
 
     `name` is "" for an image without one. `arrived` is when it came here, as Unix time.
     """
@@ -116,7 +120,8 @@ class Images:
         except (DocumentError, InputError):
             return Listed(name, descriptor, None, None, {}, arrived)
         size = sum(layer.size for layer in target.manifest.layers)
-        return Listed(name, descriptor, config.created, size, config.labels, arrived)
+        created = built(self._store, config.created, target.subjects)
+        return Listed(name, descriptor, created, size, config.labels, arrived)
 
     def tag(self, source: str, name: str) -> str:
         """Gives an image another name, to which its origins follow; the full name."""
