@@ -26,6 +26,7 @@ class Archive:
     uri: str = ""
     published: float = field(default_factory=time.time)
     requests: list[str] = field(default_factory=list)
+    listed: dict[str, str] = field(default_factory=dict)
 
     @property
     def root(self) -> Path:
@@ -45,8 +46,6 @@ class Archive:
             "suite": self.suite,
             "components": ("main",),
             "signed_by": str(self.key),
-            "trusted": False,
-            "check_dates": True,
         }
         return Source(**(values | changes))  # type: ignore[arg-type]
 
@@ -67,9 +66,26 @@ class Archive:
         subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, deb], check=True, capture_output=True)
         return deb
 
-    def publish(self, date: str | None = None, valid_until: str | None = None) -> None:
-        """Writes Packages and a signed InRelease for everything in the pool."""
-        stanzas = []
+    def put(self, name: str, data: bytes, **fields: str) -> None:
+        """Lists these bytes as a package with the next `publish`; `fields` stand in place of its own, "" for none."""
+        (self.root / "put").mkdir(exist_ok=True)
+        (self.root / f"put/{name}.deb").write_bytes(data)
+        values = {
+            "Package": name,
+            "Version": "1.0",
+            "Architecture": "all",
+            "Filename": f"put/{name}.deb",
+            "Size": str(len(data)),
+            "SHA256": hashlib.sha256(data).hexdigest(),
+            **fields,
+        }
+        self.listed[name] = "".join(f"{key}: {value}\n" for key, value in values.items() if value)
+
+    def publish(
+        self, date: str | None = None, valid_until: str | None = None, sums: str = "sha256", by: str = ""
+    ) -> None:
+        """Writes Packages and an InRelease signed by the key `by` for everything that was added and put."""
+        stanzas = list(self.listed.values())
         for deb in sorted((self.root / "pool").glob("*.deb")):
             said = subprocess.run(["dpkg-deb", "-f", deb], check=True, capture_output=True, text=True)
             data = deb.read_bytes()
@@ -84,28 +100,36 @@ class Archive:
         lines = []
         for name, data in contents.items():
             (folder / name).write_bytes(data)
-            lines.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-amd64/{name}")
+            lines.append(f" {hashlib.new(sums, data).hexdigest()} {len(data)} main/binary-amd64/{name}")
         head = (
             f"Origin: Example\nSuite: {self.suite}\nCodename: {self.suite}\nDate: {date or formatdate(usegmt=True)}\n"
         )
         head += f"Valid-Until: {valid_until}\n" if valid_until else ""
-        head += "Architectures: amd64\nComponents: main\nSHA256:\n"
+        head += f"Architectures: amd64\nComponents: main\n{sums.upper()}:\n"
         plain = self.folder / "Release"
         plain.write_text(head + "\n".join(lines) + "\n")
-        self.gpg("--yes", "--clearsign", "-o", str(self.inrelease), str(plain))
+        signer = ("-u", by) if by else ()
+        self.gpg("--yes", *signer, "--clearsign", "-o", str(self.inrelease), str(plain))
         # HTTP tells times in seconds: what is published anew must not look unchanged.
         self.published += 10
         for file in (self.inrelease, *(folder / name for name in contents)):
             os.utime(file, (self.published, self.published))
 
-    def gpg(self, *words: str) -> None:
+    def gpg(self, *words: str) -> str:
+        """What gpg says, with the archive's keys."""
         environment = {**os.environ, "GNUPGHOME": str(self.folder / "gnupg")}
-        subprocess.run(["gpg", "--batch", "--quiet", *words], check=True, capture_output=True, env=environment)
+        done = subprocess.run(
+            ["gpg", "--batch", "--quiet", *words], check=True, capture_output=True, env=environment, text=True
+        )
+        return done.stdout
 
-    def make_key(self) -> None:
-        (self.folder / "gnupg").mkdir(mode=0o700)
-        self.gpg("--passphrase", "", "--quick-generate-key", "archive@example.com", "ed25519", "sign", "never")
-        self.gpg("--export", "-o", str(self.key))
+    def make_key(self, who: str = "archive@example.com") -> str:
+        """A key more in the keyring; its fingerprint."""
+        (self.folder / "gnupg").mkdir(mode=0o700, exist_ok=True)
+        self.gpg("--passphrase", "", "--quick-generate-key", who, "ed25519", "sign", "never")
+        self.gpg("--yes", "--export", "-o", str(self.key))
+        said = self.gpg("--with-colons", "--list-keys", who)
+        return next(line.split(":")[9] for line in said.splitlines() if line.startswith("fpr"))
 
 
 @contextmanager

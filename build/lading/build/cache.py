@@ -26,7 +26,7 @@ from lading.store.strict import Fields, canonical, parse
 
 _LIMIT: Final = 64 * 1024 * 1024
 
-Kind = Literal["action", "image"]
+Kind = Literal["action", "image", "resolution"]
 
 
 def key_of(value: Mapping[str, object]) -> str:

@@ -48,19 +48,19 @@ def test_a_suite_brings_its_pockets_and_leaves_strangers(tmp_path: Path) -> None
         "deb http://a.example.com bookworm main\ndeb http://a.example.com bookworm-updates main\n"
         "deb http://s.example.com bookworm-security main\ndeb http://tools.example.com nodistro main\n",
     )
-    chosen = select(machine_sources(root), BOOKWORM, "bookworm", ("main",))
+    chosen = select(machine_sources(root), BOOKWORM, "bookworm", ("main",), "amd64")
     assert [source.suite for source in chosen] == ["bookworm", "bookworm-updates", "bookworm-security"]
-    other = select(machine_sources(root), BOOKWORM, "trixie", ("main",))
+    other = select(machine_sources(root), BOOKWORM, "trixie", ("main",), "amd64")
     assert [source.suite for source in other] == ["trixie", "trixie-updates", "trixie-security"]
     with pytest.raises(InputError, match="no source of packages for the suite 'bookworm' with contrib"):
-        select(machine_sources(root), BOOKWORM, "bookworm", ("contrib",))
+        select(machine_sources(root), BOOKWORM, "bookworm", ("contrib",), "amd64")
 
 
 @pytest.mark.parametrize("line", ["[trusted=yes]", "[arch=amd64 trusted=yes]", "[Trusted=yes]"])
 def test_a_source_without_signatures_is_refused(tmp_path: Path, line: str) -> None:
     root = machine(tmp_path, f"deb {line} http://a.example.com bookworm main\n")
     with pytest.raises(InputError, match="trusted=yes"):
-        select(machine_sources(root), BOOKWORM, "bookworm", ("main",))
+        select(machine_sources(root), BOOKWORM, "bookworm", ("main",), "amd64")
 
 
 def test_a_machine_that_is_not_debian(tmp_path: Path) -> None:

@@ -10,25 +10,32 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import urllib.parse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lading.build.debian.release import PackageRecord, SignedRelease, check_release, find_packages, keyring
-from lading.build.debian.sources import Source
+from lading.build.debian.lists import PackageList, PackageRecord
+from lading.build.debian.release import Keys, SignedRelease, check_release
+from lading.build.debian.sources import Source, says
 from lading.store.errors import DocumentError, InputError, MachineError, RegistryError
 
 _INSTALL: Final = re.compile(r"Inst (?P<name>[a-z0-9][a-z0-9+.-]+)(?::\w+)? \((?P<version>\S+) ")
 _ACQUIRE: Final = re.compile(r'(?P<name>Acquire::[\w:./-]+) "(?P<value>[^"]*)";')
 # What would loosen a check, or make apt do more than fetch.
-_NEVER: Final = ("AllowInsecure", "AllowWeak", "AllowDowngrade", "AllowReleaseInfoChange", "Languages", "GzipIndexes")
+_NEVER: Final = (
+    "allowinsecure", "allowweak", "allowdowngrade", "allowreleaseinfochange", "languages", "gzipindexes",
+    "indextargets", "compressiontypes", "changelogs",
+)  # fmt: skip
 _PASSWORD: Final = re.compile(r"://[^/@\s]*@")
 _COMPLETE: Final = "complete"
-_MISSING: Final = re.compile(r"E: (?:Unable to locate package |Package '?)(?P<name>[^\s']+)")
+_DATES: Final = "dates checked"
+_SHOWN: Final = 4
+_WHY: Final = re.compile(r"^ (?P<why>\S+ : .+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +50,10 @@ class Resolution:
 class Apt:
     """apt for one set of sources, with its state below `folder`."""
 
-    def __init__(self, folder: Path, sources: Sequence[Source], architecture: str) -> None:
+    def __init__(self, folder: Path, sources: Sequence[Source], keys: Mapping[Source, Keys], architecture: str) -> None:
         self._folder = folder.absolute()
         self._sources = tuple(sources)
+        self._keys = keys
         self._architecture = architecture
         self._dates_checked = all(source.check_dates for source in sources)
 
@@ -53,10 +61,13 @@ class Apt:
     def _lists(self) -> Path:
         return self._folder / "lists"
 
-    def has_lists(self) -> bool:
-        """Whether lists of an earlier update are there, whole."""
+    def lists(self) -> str | None:
+        """What names the lists of the last update, and says whether their dates were checked; None where none are."""
         self._recover()
-        return (self._lists / _COMPLETE).exists()
+        try:
+            return (self._lists / _COMPLETE).read_text()
+        except FileNotFoundError:
+            return None
 
     def update(self) -> None:
         """Fetches the lists anew, all of them or none: when this fails, those of before are still there."""
@@ -69,7 +80,8 @@ class Apt:
         # Without the error mode apt calls it a success when an archive cannot be reached.
         options = ["-o", f"Dir::State::lists={new}", "-o", "APT::Update::Error-Mode=any"]
         self._run(["apt-get", "-qq", *options, "update"], "fetching the package lists")
-        (new / _COMPLETE).touch()
+        dates = _DATES if self._dates_checked else "dates not checked"
+        (new / _COMPLETE).write_text(f"{secrets.token_hex(16)} {dates}\n")
         self._lists.rename(old)
         new.rename(self._lists)
         shutil.rmtree(old)
@@ -80,34 +92,52 @@ class Apt:
         if old.exists() and not self._lists.exists():
             old.rename(self._lists)
 
-    def resolve(self, names: Iterable[str]) -> Resolution:
-        """What installing `names` into an empty system takes, without recommended packages."""
+    def resolve(self, names: Sequence[str]) -> Resolution:
+        """What installing `names` into an empty system takes, without recommended packages.
+
+        A name is a package's whole name: apt is asked for nothing that it would take for a pattern or an option.
+        """
         self._prepare()
-        said = self._run(["apt-get", "-qq", "--simulate", "install", "--", *names], "resolving the packages")
+        lists = [found for source in self._sources for found in self._read(source)]
+        known = {name for _, _, packages in lists for name in packages.names()}
+        for name in names:
+            if name not in known:
+                raise InputError(f"{name}: no such package in the configured archives")
+        said = self._run(["apt-get", "-q", "--simulate", "install", "--", *names], "resolving the packages")
         wanted = {(match["name"], match["version"]) for match in map(_INSTALL.match, said.splitlines()) if match}
         found: dict[tuple[str, str], PackageRecord] = {}
-        releases: dict[str, tuple[Source, SignedRelease]] = {}
-        for source in self._sources:
-            release = self._release(source)
-            releases[release.digest] = (source, release)
-            for component in source.components:
-                found |= self._search(source, release, component, wanted - found.keys())
+        for _, _, packages in lists:
+            found |= packages.find(wanted - found.keys())
         if missing := sorted(wanted - found.keys()):
             name, version = missing[0]
             raise DocumentError(f"{name} {version}: apt chose it, but no signed list has it")
-        packages = tuple(found[key] for key in sorted(found))
-        used = {package.release for package in packages}
-        return Resolution(packages, {key: releases[key] for key in sorted(used)}, self._dates_checked)
+        used = {package.release for package in found.values()}
+        releases = {release.digest: (source, release) for source, release, _ in lists if release.digest in used}
+        checked = (self.lists() or "").rstrip().endswith(f" {_DATES}")
+        return Resolution(
+            tuple(found[key] for key in sorted(found)), {key: releases[key] for key in sorted(releases)}, checked
+        )
+
+    def _read(self, source: Source) -> Iterator[tuple[Source, SignedRelease, PackageList]]:
+        """The lists of a source, each held to its signed release."""
+        release = self._release(source)
+        for component in source.components:
+            listed = f"{component}/binary-{self._architecture}/Packages"
+            file = self._lists / f"{_list_name(source)}_{listed.replace('/', '_')}"
+            if not file.exists():
+                raise DocumentError(f"{source.suite}: the archive has no {component!r} for {self._architecture}")
+            yield source, release, PackageList(file, listed, release)
 
     def fetch(self, packages: Sequence[PackageRecord]) -> dict[PackageRecord, Path]:
         """The .deb of every package, its digest checked; those already here are not fetched again."""
-        paths = {package: self._folder.parent / "debs" / f"{package.sha256}.deb" for package in packages}
+        paths = {package: self._folder.parent / "debs" / f"{package.digest.hex}.deb" for package in packages}
         missing = [package for package, path in paths.items() if not path.exists()]
         if missing:
             self._download(missing, paths)
         return paths
 
     def _download(self, missing: Sequence[PackageRecord], paths: Mapping[PackageRecord, Path]) -> None:
+        self._prepare()
         archives = self._folder / "archives"
         words = [f"{package.name}={package.version}" for package in missing]
         self._run(["apt-get", "-qq", "download", "--", *words], "fetching the packages", archives)
@@ -117,37 +147,24 @@ class Apt:
             if not file.exists():
                 file = _by_digest(archives, package)
             with file.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                digest = hashlib.file_digest(stream, package.digest.algorithm).hexdigest()
                 os.fsync(stream.fileno())
-            if digest != package.sha256:
+            if digest != package.digest.hex:
                 file.unlink()
                 raise DocumentError(f"{package.name} {package.version}: not the file that the signed list names")
             paths[package].parent.mkdir(exist_ok=True)
             file.replace(paths[package])
 
     def _release(self, source: Source) -> SignedRelease:
-        file = self._lists / f"{self._list_name(source)}_InRelease"
+        file = self._lists / f"{_list_name(source)}_InRelease"
         if not file.exists():
             raise DocumentError(
                 f"{source.suite}: the archive has no InRelease file", hint="archives with Release.gpg only are too old"
             )
-        release = check_release(file, keyring(source.signed_by, self._folder))
+        release = check_release(file, self._keys[source], self._folder)
         if source.suite not in (release.codename, release.suite):
             raise DocumentError(f"{source.suite}: the archive answered with {release.codename or release.suite!r}")
         return release
-
-    def _search(
-        self, source: Source, release: SignedRelease, component: str, wanted: Iterable[tuple[str, str]]
-    ) -> dict[tuple[str, str], PackageRecord]:
-        listed = f"{component}/binary-{self._architecture}/Packages"
-        file = self._lists / f"{self._list_name(source)}_{listed.replace('/', '_')}"
-        return find_packages(file, listed, release, wanted) if file.exists() else {}
-
-    def _list_name(self, source: Source) -> str:
-        """How apt names the files of a source (URItoFileName in apt-pkg)."""
-        uri = urllib.parse.urlsplit(source.uri)
-        where = f"{uri.hostname or ''}{f':{uri.port}' if uri.port else ''}{uri.path.rstrip('/')}/dists/{source.suite}"
-        return re.sub(r'[\\|{}\[\]<>"^~_=!@#$%&*]', lambda match: f"%{ord(match[0]):02x}", where).replace("/", "_")
 
     def _prepare(self) -> None:
         for name in ("lists/partial", "archives/partial", "state"):
@@ -158,9 +175,10 @@ class Apt:
         _write_changed(self._folder / "apt.conf", self._settings())
 
     def _line(self, source: Source) -> str:
-        keys = keyring(source.signed_by, self._folder)
+        keys = self._keys[source]
+        signed_by = ",".join((str(keys.file(self._folder)), *keys.fingerprints))
         dates = "" if source.check_dates else " check-valid-until=no check-date=no"
-        options = f"arch={self._architecture} signed-by={keys}{dates}"
+        options = f"arch={self._architecture} signed-by={signed_by}{dates}"
         return f"deb [{options}] {source.uri} {source.suite} {' '.join(source.components)}\n"
 
     def _settings(self) -> str:
@@ -193,11 +211,9 @@ class Apt:
         lines: list[str] = []
         for match in map(_ACQUIRE.fullmatch, said.stdout.splitlines()):
             name = match["name"] if match else ""
-            if not match or not match["value"] or name.endswith("::") or any(word in name for word in _NEVER):
+            if not match or not match["value"] or name.endswith("::") or any(word in name.lower() for word in _NEVER):
                 continue
-            if "IndexTargets" in name or "CompressionTypes" in name or "Changelogs" in name:
-                continue
-            if name in ("Acquire::Check-Valid-Until", "Acquire::Check-Date") and match["value"] in ("false", "no", "0"):
+            if _loosens_dates(name.lower(), match["value"]):
                 self._dates_checked = False
             lines.append(f'{name} "{match["value"]}";\n')
         return lines
@@ -206,9 +222,8 @@ class Apt:
         said = self._call(words, {"APT_CONFIG": str(self._folder / "apt.conf")}, folder)
         if said.returncode == 0:
             return said.stdout
-        missing = _MISSING.search(said.stderr)
-        if missing:
-            raise InputError(f"{missing['name']}: no such package in the configured archives")
+        if why := [match["why"] for match in _WHY.finditer(said.stdout)]:
+            raise InputError(f"{what}: {'; '.join(' '.join(line.split()) for line in why[:_SHOWN])}")
         raise RegistryError(f"{what}: apt failed: {_reason(said.stderr)}")
 
     def _call(
@@ -227,6 +242,21 @@ class Apt:
             errors="replace",
             check=False,
         )
+
+
+def _loosens_dates(name: str, value: str) -> bool:
+    """Whether a setting lets lists be older, or further ahead, than an archive's signer said (apt.conf(5))."""
+    if name in ("acquire::check-valid-until", "acquire::check-date"):
+        return says(value, no=True)
+    return name.startswith(("acquire::min-validtime", "acquire::max-futuretime"))
+
+
+def _list_name(source: Source) -> str:
+    """How apt names the files of a source (URItoFileName in apt-pkg): the host as it was written."""
+    uri = urllib.parse.urlsplit(source.uri)
+    host = re.sub(r":\d*$", "", uri.netloc.rpartition("@")[2]) + (f":{uri.port}" if uri.port else "")
+    where = f"{host}{uri.path.removesuffix('/')}/dists/{source.suite}"
+    return re.sub(r'[\\|{}\[\]<>"^~_=!@#$%&*]', lambda match: f"%{ord(match[0]):02x}", where).replace("/", "_")
 
 
 def _write_changed(file: Path, text: str) -> None:
@@ -248,6 +278,6 @@ def _by_digest(folder: Path, package: PackageRecord) -> Path:
     """apt may name a file in a way not foreseen here; its content says which it is."""
     for file in folder.glob(f"{package.name}_*.deb"):
         with file.open("rb") as stream:
-            if hashlib.file_digest(stream, "sha256").hexdigest() == package.sha256:
+            if hashlib.file_digest(stream, package.digest.algorithm).hexdigest() == package.digest.hex:
                 return file
     raise DocumentError(f"{package.name} {package.version}: apt did not bring the file that the signed list names")

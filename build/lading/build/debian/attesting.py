@@ -9,8 +9,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from lading.build.attestations import Attestations, Testimony
 from lading.build.cache import Cache
 from lading.build.debian.apt import Resolution
+from lading.build.debian.lists import PackageRecord
 from lading.build.debian.packages import Solved
-from lading.build.debian.release import PackageRecord
 from lading.build.debian.spec import DebianSpec, ImageSettings
 from lading.build.image import timestamp
 from lading.build.request import BuildRequest, Tools
@@ -116,7 +116,7 @@ class Attester:
             yield ResourceDescriptor(
                 name=f"{package.name} {package.version}",
                 uri=_purl(package, self.resolution),
-                digest={"sha256": package.sha256},
+                digest={package.digest.algorithm: package.digest.hex},
                 annotations={"release": package.release},
             )
         if self.request.revision:

@@ -13,11 +13,14 @@ from lading.build.cache import Cache
 from lading.build.debian.apt import Apt, Resolution
 from lading.build.debian.attesting import Attester, Facts
 from lading.build.debian.derived import CERTIFICATES
+from lading.build.debian.lists import PackageRecord
 from lading.build.debian.packages import Solved, Workshop, parts_of
-from lading.build.debian.release import PackageRecord
+from lading.build.debian.release import read_keys
 from lading.build.debian.reporting import Reporter
+from lading.build.debian.saved import SavedResolutions
 from lading.build.debian.sources import machine_release, machine_sources, select
 from lading.build.debian.spec import MAX_SIZE, DebianSpec, parse_spec
+from lading.build.dockerfile.values import parse_ports
 from lading.build.image import timestamp
 from lading.build.request import BuildRequest, Built, Tools
 from lading.build.trimming import note_use
@@ -129,17 +132,22 @@ def _packages(
 ) -> tuple[str, Resolution, dict[PackageRecord, Path]]:
     release = machine_release(system)
     suite = spec.suite or release.codename
-    sources = select(machine_sources(system), release, suite, spec.components)
     architecture = _architecture(tools)
+    sources = select(machine_sources(system), release, suite, spec.components, architecture)
+    keys = {source: read_keys(source.signed_by, system) for source in sources}
     shown = json.dumps([[source.uri, source.suite, source.components, source.signed_by] for source in sources])
     key = hashlib.sha256(f"{architecture} {shown}".encode()).hexdigest()[:16]
     folder = tools.store.root / "cache" / "debian" / key
     private_folder(folder)
     with cache.lock(key):
-        apt = Apt(folder, sources, architecture)
-        if fresh or not apt.has_lists():
+        apt = Apt(folder, sources, keys, architecture)
+        if fresh or apt.lists() is None:
             apt.update()
-        resolution = apt.resolve(spec.packages)
+        saved = SavedResolutions(cache, keys, architecture)
+        resolution = saved.get(apt.lists(), spec.packages)
+        if resolution is None:
+            resolution = apt.resolve(spec.packages)
+            saved.put(apt.lists(), spec.packages, resolution)
         debs = apt.fetch(resolution.packages)
         note_use((folder, *debs.values()))
         return suite, resolution, debs
@@ -189,9 +197,9 @@ def _config(spec: DebianSpec, request: BuildRequest, solved: Sequence[Solved]) -
         "Entrypoint": list(image.entrypoint),
         "Cmd": list(image.cmd),
         "User": image.user,
-        "WorkingDir": image.workdir or "/",
+        "WorkingDir": os.path.normpath(f"/{image.workdir}").replace("//", "/"),
         "Labels": {**image.labels, **request.labels},
-        "ExposedPorts": {port if "/" in port else f"{port}/tcp": {} for port in image.expose},
+        "ExposedPorts": {port: {} for text in image.expose for port in parse_ports(text)},
         "Volumes": {os.path.normpath(volume): {} for volume in image.volumes},
         "StopSignal": image.stop_signal,
     }

@@ -1,20 +1,28 @@
-"""A .deb file: an ar archive of `debian-binary`, `control.tar.*` and `data.tar.*` (deb(5))."""
+"""A .deb file: an ar archive of `debian-binary`, `control.tar.*` and `data.tar.*` (deb(5)).
+
+Whatever is wrong with one, in its archives or their compression, is one `DocumentError`.
+"""
 
 from __future__ import annotations
 
 import io
 import tarfile
+import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, Final
 
+from lading.store.archives.compression import Source, decoder
+from lading.store.documents import LAYER_GZIP, LAYER_ZSTD
 from lading.store.errors import DocumentError
+from lading.store.files import machine_errors
 
 _MAGIC: Final = b"!<arch>\n"
 _HEADER: Final = 60
 _MAX_CONTROL: Final = 16 * 1024 * 1024
+_MAX_MEMBERS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,58 +32,90 @@ class Control:
     control: bytes
     md5sums: bytes | None
 
+    def field(self, name: str) -> str:
+        """A field of the control file, "" where it has none."""
+        for line in self.control.decode("utf-8", "replace").splitlines():
+            found, colon, value = line.partition(":")
+            if colon and found.strip().lower() == name.lower():
+                return value.strip()
+        return ""
+
 
 def read_control(deb: Path) -> Control:
     """Raises `DocumentError` for a file that is not a package."""
+    data = bytearray()
     with _member(deb, "control.tar") as stream:
-        data = stream.read(_MAX_CONTROL + 1)
+        while len(data) <= _MAX_CONTROL and (more := stream.read(256 * 1024)):
+            data += more
     if len(data) > _MAX_CONTROL:
-        raise DocumentError(f"{deb.name}: control.tar is larger than {_MAX_CONTROL} bytes")
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-            files = {member.name.removeprefix("./"): member for member in archive if member.isreg()}
-            if "control" not in files:
-                raise DocumentError(f"{deb.name}: has no control file")
-            sums = _content(archive, files.get("md5sums"))
-            return Control(_content(archive, files["control"]) or b"", sums)
-    except tarfile.TarError as error:
-        raise DocumentError(f"{deb.name}: control.tar: {error}") from None
+        raise DocumentError(f"control.tar is larger than {_MAX_CONTROL} bytes")
+    with _refusing("control.tar"), tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+        files = {member.name.removeprefix("./"): member for member in archive if member.isreg()}
+        if "control" not in files:
+            raise DocumentError("has no control file")
+        sums = files.get("md5sums")
+        return Control(_content(archive, files["control"]), _content(archive, sums) if sums else None)
 
 
 @contextmanager
-def open_data(deb: Path) -> Generator[IO[bytes], None, None]:
-    """The uncompressed tar archive of the package's files."""
+def open_data(deb: Path) -> Generator[Source, None, None]:
+    """The uncompressed tar archive of the package's files. Reading it raises `DocumentError` where it is damaged."""
     with _member(deb, "data.tar") as stream:
         yield stream
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> bytes | None:
-    stream = archive.extractfile(member) if member is not None else None
-    return stream.read() if stream is not None else None
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    # A sparse member could claim any size: what is not in the archive is not read.
+    if member.issparse() or member.size > _MAX_CONTROL:
+        raise DocumentError(f"control.tar: {member.name!r} claims {member.size} bytes")
+    stream = archive.extractfile(member)
+    data = stream.read() if stream is not None else b""
+    if len(data) != member.size:
+        raise DocumentError(f"control.tar: {member.name!r} is cut off")
+    return data
 
 
 @contextmanager
-def _member(deb: Path, name: str) -> Generator[IO[bytes], None, None]:
-    with deb.open("rb") as file:
-        for found, offset, size in _members(file, deb.name):
+def _refusing(what: str) -> Generator[None, None, None]:
+    """The one place where what archives and decompressors raise is told."""
+    try:
+        yield
+    except DocumentError:
+        raise
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError) as error:
+        words = str(error) or "it is cut off"
+        raise DocumentError(f"{what}: {words}") from None
+    except Exception as error:  # lzma's and zstandard's own errors derive from nothing more narrow
+        if type(error).__name__ not in ("LZMAError", "ZstdError"):
+            raise
+        raise DocumentError(f"{what}: {error}") from None
+
+
+@contextmanager
+def _member(deb: Path, name: str) -> Generator[Source, None, None]:
+    with machine_errors(deb), deb.open("rb") as file:
+        for found, offset, size in _members(file):
             if found.startswith(name):
                 file.seek(offset)
-                yield _decompress(found, _Slice(file, size))
+                yield _Checked(_decompress(found, _Slice(file, size)), found)
                 return
-    raise DocumentError(f"{deb.name}: not a Debian package: has no {name}")
+    raise DocumentError(f"not a Debian package: has no {name}")
 
 
-def _members(file: IO[bytes], what: str) -> Iterator[tuple[str, int, int]]:
+def _members(file: IO[bytes]) -> Iterator[tuple[str, int, int]]:
     if file.read(8) != _MAGIC:
-        raise DocumentError(f"{what}: not a Debian package")
+        raise DocumentError("not a Debian package")
     at = 8
-    while header := file.read(_HEADER):
+    for _ in range(_MAX_MEMBERS):
+        if not (header := file.read(_HEADER)):
+            return
         size = header[48:58].strip()
         if len(header) < _HEADER or header[58:] != b"`\n" or not size.isdigit():
-            raise DocumentError(f"{what}: not a Debian package: damaged at byte {at}")
+            raise DocumentError(f"not a Debian package: damaged at byte {at}")
         yield header[:16].decode("latin-1").strip().rstrip("/"), at + _HEADER, int(size)
         at += _HEADER + int(size) + int(size) % 2
         file.seek(at)
+    raise DocumentError(f"not a Debian package: more than {_MAX_MEMBERS} members")
 
 
 class _Slice(io.RawIOBase):
@@ -90,28 +130,41 @@ class _Slice(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         data = self._file.read(min(len(buffer), self._left))
+        if self._left and len(buffer) and not data:
+            raise EOFError("the file ends before it")
         buffer[: len(data)] = data
         self._left -= len(data)
         return len(data)
 
 
-def _decompress(name: str, raw: _Slice) -> IO[bytes]:
+class _Checked:
+    """A stream whose errors are `DocumentError`."""
+
+    def __init__(self, stream: Source, what: str) -> None:
+        self._stream = stream
+        self._what = what
+
+    def read(self, size: int, /) -> bytes:
+        with _refusing(self._what):
+            return self._stream.read(size)
+
+
+def _decompress(name: str, raw: _Slice) -> Source:
     stream = io.BufferedReader(raw, 256 * 1024)
     match name.rpartition(".")[2]:
         case "tar":
             return stream
         case "gz":
-            import gzip  # noqa: PLC0415
-
-            return cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
+            return decoder(stream, LAYER_GZIP, name)
+        case "zst":
+            return decoder(stream, LAYER_ZSTD, name)
         case "xz" | "lzma":
             import lzma  # noqa: PLC0415
 
-            return cast("IO[bytes]", lzma.LZMAFile(stream))
-        case "zst":
-            import zstandard  # noqa: PLC0415
+            return lzma.LZMAFile(stream)
+        case "bz2":
+            import bz2  # noqa: PLC0415
 
-            reader = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
-            return cast("IO[bytes]", reader)
+            return bz2.BZ2File(stream)
         case other:
             raise DocumentError(f"{name}: the compression {other!r} is not known")

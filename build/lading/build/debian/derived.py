@@ -12,6 +12,7 @@ No maintainer script is run. From the packages' own files this writes, where the
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -139,8 +140,9 @@ def put_folder(tree: Path, name: str, mode: int = 0o755) -> None:
     folder = tree
     for part in Path(name).parts:
         folder /= part
-        if folder.is_symlink():
-            raise DocumentError(f"/{folder.relative_to(tree)}: a link where a folder belongs")
+        if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
+            kind = "link" if folder.is_symlink() else "file"
+            raise DocumentError(f"/{folder.relative_to(tree)}: a {kind} where a folder belongs")
         if not folder.is_dir():
             folder.mkdir()
             folder.chmod(0o755)

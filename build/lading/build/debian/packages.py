@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,11 @@ from typing import Final, Protocol
 from lading.build.cache import Cache, Layer, Product, key_of
 from lading.build.debian.deb import open_data, read_control
 from lading.build.debian.derived import derive, link_usr, merge_usr, put_file, put_folder, write_ld_cache
-from lading.build.debian.release import PackageRecord
+from lading.build.debian.lists import PackageRecord
 from lading.build.request import Compression
 from lading.store.archives.extract import extract
 from lading.store.blobs import Blobs
-from lading.store.errors import DocumentError
+from lading.store.errors import DocumentError, InputError
 from lading.store.layers import write_layer
 from lading.store.trees import scan
 from lading.verify.links import TREE, Link
@@ -94,7 +95,11 @@ class Workshop:
 
             def unpacked(part: Part) -> Product:
                 given = tuple(_material(package) for package in part.packages)
-                return self._product(part.name, self._tree(part, root), given, part.command)
+                tree = self._tree(part, root)
+                try:
+                    return self._product(part.name, tree, given, part.command)
+                except (DocumentError, InputError) as error:
+                    raise DocumentError(f"{part.name}: {error.message}", hint=error.hint) from None
 
             def solve(part: Part) -> Solved:
                 return self._once(part, self._key(part, []), partial(unpacked, part), watcher)
@@ -125,7 +130,7 @@ class Workshop:
             {
                 "op": "debian",
                 "format": _FORMAT,
-                "packages": [package.sha256 for package in part.packages],
+                "packages": [package.digest.hex for package in part.packages],
                 "below": list(below),
                 "epoch": self.epoch,
                 "compression": self.compression,
@@ -143,32 +148,39 @@ class Workshop:
 
     def _tree(self, part: Part, root: Path) -> Path:
         """The part's packages, unpacked as they are on a merged system."""
-        folder = root / f"{len(part.packages)}-{part.packages[0].sha256}"
+        folder = root / f"{len(part.packages)}-{part.packages[0].digest.hex}"
         if folder.exists():
             return folder
         work = folder.with_suffix(".new")
         work.mkdir()
         work.chmod(0o755)
         for package in part.packages:
-            self._unpack(package, work)
+            with _about(package):
+                self._unpack(package, work)
+        for package in part.packages:
+            with _about(package):
+                self._record(package, work)
         work.rename(folder)
         return folder
 
     def _unpack(self, package: PackageRecord, work: Path) -> None:
-        what = f"{package.name} {package.version}"
         deb = self.debs[package]
         with deb.open("rb") as stream:
-            if hashlib.file_digest(stream, "sha256").hexdigest() != package.sha256:
+            if hashlib.file_digest(stream, package.digest.algorithm).hexdigest() != package.digest.hex:
                 deb.unlink()
-                raise DocumentError(f"{what}: the saved file was changed", hint="build again: it is fetched anew")
+                raise DocumentError("the saved file was changed", hint="build again: it is fetched anew")
         with open_data(deb) as stream:
-            extract(stream, work, what)
+            extract(stream, work, "data.tar")
+        if os.path.lexists(work / _STATUS) and (not (work / _STATUS).is_dir() or any((work / _STATUS).iterdir())):
+            raise DocumentError(f"brings what belongs into /{_STATUS}, where what is known of packages is recorded")
         merge_usr(work)
-        self._record(package, work)
 
     def _record(self, package: PackageRecord, tree: Path) -> None:
         """What dpkg would know of it, in the form that scanners read where there is no dpkg."""
         control = read_control(self.debs[package])
+        for field, listed in (("Package", package.name), ("Version", package.version)):
+            if control.field(field) != listed:
+                raise DocumentError(f"says that its {field} is {control.field(field)[:80]!r}, not as it is listed")
         put_file(tree, f"{_STATUS}/{package.name}", control.control)
         if control.md5sums is not None:
             put_file(tree, f"{_STATUS}/{package.name}.md5sums", control.md5sums)
@@ -195,8 +207,17 @@ class Workshop:
         return Product(Layer(made.tree, made.descriptor, made.diff_id), link.statement().raw())
 
 
+@contextmanager
+def _about(package: PackageRecord) -> Generator[None, None, None]:
+    """Whatever is wrong with a package is told with its name."""
+    try:
+        yield
+    except (DocumentError, InputError) as error:
+        raise DocumentError(f"{package.name} {package.version}: {error.message}", hint=error.hint) from None
+
+
 def _material(package: PackageRecord) -> ResourceDescriptor:
-    return ResourceDescriptor(name=f"url:{package.filename}", digest={"sha256": package.sha256})
+    return ResourceDescriptor(name=f"url:{package.filename}", digest={package.digest.algorithm: package.digest.hex})
 
 
 def parts_of(packages: Sequence[PackageRecord], layer_per_package: bool) -> list[Part]:

@@ -1,4 +1,4 @@
-"""An archive's signed index: InRelease checked with gpgv, and the Packages files whose digests it lists."""
+"""An archive's signed index: InRelease checked with gpgv, as apt's Signed-By asks for it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,53 @@ import binascii
 import hashlib
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lading.store.digests import Digest
 from lading.store.errors import DocumentError, InputError, MachineError
+from lading.store.files import machine_errors
 
 _ARMOR: Final = re.compile(
     r"-----BEGIN PGP PUBLIC KEY BLOCK-----\n(?:[\w-]+: .*\n)*\n?(?P<body>[A-Za-z0-9+/=\s]+?)(?:\n=[A-Za-z0-9+/]{4})?\n"
     r"-----END PGP PUBLIC KEY BLOCK-----"
 )
-_MAX_PACKAGES: Final = 1024 * 1024 * 1024
+_FINGERPRINT: Final = re.compile(r"(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?")
+_WEAK: Final = frozenset({"1", "2", "3"})
+"""Digest algorithms of RFC 4880 §9.4 that apt counts as weak: MD5, SHA-1, RIPEMD-160."""
+_MAX_RELEASE: Final = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys that may sign: those of a keyring's bytes, and of those only the fingerprints, where any are named.
+
+    A fingerprint with ``!`` at its end means that key itself and none of its subkeys.
+    """
+
+    data: bytes
+    fingerprints: tuple[str, ...] = ()
+
+    def file(self, folder: Path) -> Path:
+        """The keyring as a file for gpgv and apt, in `folder`."""
+        file = folder / f"keyring-{hashlib.sha256(self.data).hexdigest()[:16]}.gpg"
+        with machine_errors(file):
+            if not file.exists() or file.read_bytes() != self.data:
+                file.write_bytes(self.data)
+        return file
+
+    def allow(self, key: str, primary: str) -> bool:
+        """Whether a good signature by `key`, of which `primary` is the primary key, counts."""
+        return not self.fingerprints or any(
+            key == name[:-1] if name.endswith("!") else name in (key, primary) for name in self.fingerprints
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class SignedRelease:
-    """An InRelease file whose signature holds."""
+    """An InRelease file whose signature holds. `files` has the digest of every file by its name, in bytes a size."""
 
     digest: str
     suite: str
@@ -31,72 +61,85 @@ class SignedRelease:
     origin: str
     date: str
     signers: tuple[str, ...]
-    files: Mapping[str, str]
+    files: Mapping[str, Digest]
 
 
-@dataclass(frozen=True, slots=True)
-class PackageRecord:
-    """A package as an archive's index lists it; `sha256` is of the .deb, `size` in bytes."""
-
-    name: str
-    version: str
-    architecture: str
-    sha256: str
-    size: int
-    filename: str
-    release: str
-    """The SHA-256 of the InRelease file that it chains to."""
-
-
-def keyring(signed_by: str, folder: Path, root: Path = Path("/")) -> Path:
-    """A binary keyring for gpgv with the keys that apt would accept, written into `folder` where needed."""
-    if signed_by.startswith("/"):
-        sources = [Path(name) for name in signed_by.replace(",", " ").split()]
-    elif signed_by.startswith("-----BEGIN"):
-        return _write(folder, _dearmor(signed_by, "Signed-By"))
-    elif signed_by:
-        raise InputError(
-            f"Signed-By: {signed_by}: key fingerprints are not supported", hint="name the keyring's file instead"
-        )
-    else:
+def read_keys(signed_by: str, root: Path = Path("/")) -> Keys:
+    """The keys that apt would accept by a source's Signed-By (sources.list(5)); "" means all of apt's trusted keys."""
+    if signed_by.startswith("-----BEGIN"):
+        return Keys(_dearmor(signed_by, "Signed-By"))
+    words = signed_by.replace(",", " ").split()
+    files = [Path(word) for word in words if word.startswith("/")]
+    prints = tuple(word.upper() for word in words if not word.startswith("/"))
+    for word in prints:
+        if not _FINGERPRINT.fullmatch(word):
+            raise InputError(
+                f"Signed-By: {word}: neither a path nor a whole fingerprint",
+                hint="a keyring's path, or the 40 digits of a key",
+            )
+    if not files:
         parts = root / "etc/apt/trusted.gpg.d"
-        sources = [root / "etc/apt/trusted.gpg", *sorted(parts.glob("*.gpg")), *sorted(parts.glob("*.asc"))]
-    data = b"".join(_read_keys(source) for source in sources if source.is_file())
+        files = [root / "etc/apt/trusted.gpg", *sorted(parts.glob("*.gpg")), *sorted(parts.glob("*.asc"))]
+    data = b"".join(_read_keys(file) for file in files if file.is_file())
     if not data:
+        named = f" in {', '.join(words)}" if words and not prints else ""
         raise MachineError(
-            "apt has no keys to check the archive's signature with", hint="install debian-archive-keyring"
+            f"apt has no keys to check the archive's signature with{named}", hint="install debian-archive-keyring"
         )
-    return _write(folder, data)
+    return Keys(data, prints)
 
 
 def _read_keys(file: Path) -> bytes:
-    data = file.read_bytes()
+    with machine_errors(file):
+        data = file.read_bytes()
     return _dearmor(data.decode("latin-1"), str(file)) if data.startswith(b"-----BEGIN") else data
 
 
 def _dearmor(text: str, what: str) -> bytes:
     blocks = list(_ARMOR.finditer(text.replace("\r", "") + "\n"))
     try:
-        return b"".join(base64.b64decode("".join(block["body"].split()), validate=True) for block in blocks)
+        data = b"".join(base64.b64decode("".join(block["body"].split()), validate=True) for block in blocks)
     except binascii.Error:
-        raise InputError(f"{what}: not an OpenPGP key block") from None
+        data = b""
+    if not data:
+        raise InputError(f"{what}: not an OpenPGP key block")
+    return data
 
 
-def _write(folder: Path, data: bytes) -> Path:
-    file = folder / f"keyring-{hashlib.sha256(data).hexdigest()[:16]}.gpg"
-    if not file.exists():
-        file.write_bytes(data)
-    return file
+def check_release(inrelease: Path, keys: Keys, folder: Path) -> SignedRelease:
+    """Raises `DocumentError` unless a key that `keys` allow made a good signature and none is bad.
 
-
-def check_release(inrelease: Path, keys: Path) -> SignedRelease:
-    """Raises `DocumentError` unless a key of `keys` made a good signature and none is bad."""
-    raw = inrelease.read_bytes()
-    plain = inrelease.with_name(f"{inrelease.name}.plain")
+    `folder` is for files on the way.
+    """
+    with machine_errors(inrelease), inrelease.open("rb") as stream:
+        raw = stream.read(_MAX_RELEASE + 1)
+    if len(raw) > _MAX_RELEASE:
+        raise DocumentError(f"{inrelease.name}: larger than {_MAX_RELEASE} bytes")
+    plain = folder / "InRelease.plain"
     plain.unlink(missing_ok=True)
+    status = _gpgv(raw, keys.file(folder), plain)
+    signers = _signers(status, keys)
+    words = {line[0] for line in status}
+    if not signers or "GOODSIG" not in words or words & {"BADSIG", "REVKEYSIG", "EXPSIG"} or not plain.exists():
+        raise DocumentError(
+            f"{inrelease.name}: the archive's signature does not hold ({', '.join(sorted(words)) or 'no signature'})",
+            hint="are the archive's keys up to date? apt-get install debian-archive-keyring",
+        )
+    data = plain.read_bytes()
+    plain.unlink()
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise DocumentError(f"{inrelease.name}: not UTF-8") from None
+    return _release(text, hashlib.sha256(raw).hexdigest(), signers)
+
+
+def _gpgv(raw: bytes, keyring: Path, plain: Path) -> list[list[str]]:
+    """The status lines of gpgv (GnuPG's doc/DETAILS), each split into words."""
+    weak = ["--weak-digest", "SHA1", "--weak-digest", "RIPEMD160"]
     try:
         said = subprocess.run(
-            ["gpgv", "--status-fd", "1", "--keyring", str(keys), "--output", str(plain), "-"],
+            ["gpgv", *weak, "--status-fd", "1", "--keyring", str(keyring), "--output", str(plain), "-"],
             input=raw,
             capture_output=True,
             check=False,
@@ -104,79 +147,37 @@ def check_release(inrelease: Path, keys: Path) -> SignedRelease:
         )
     except FileNotFoundError:
         raise MachineError("gpgv is not installed", hint="apt-get install gpgv") from None
-    status = [line.split()[1:] for line in said.stdout.decode("latin-1").splitlines() if line.startswith("[GNUPG:] ")]
-    words = {line[0] for line in status if line}
-    if "GOODSIG" not in words or words & {"BADSIG", "REVKEYSIG", "EXPSIG"} or not plain.exists():
-        raise DocumentError(
-            f"{inrelease.name}: the archive's signature does not hold ({', '.join(sorted(words)) or 'no signature'})",
-            hint="are the archive's keys up to date? apt-get install debian-archive-keyring",
-        )
-    signers = tuple(line[1] for line in status if line and line[0] == "VALIDSIG")
-    text = plain.read_text()
-    plain.unlink()
-    return _release(text, hashlib.sha256(raw).hexdigest(), signers)
+    except subprocess.TimeoutExpired:
+        raise DocumentError("InRelease: gpgv did not come to an end with it") from None
+    lines = said.stdout.decode("latin-1").splitlines()
+    return [words for line in lines if line.startswith("[GNUPG:] ") and (words := line.split()[1:])]
+
+
+def _signers(status: Sequence[Sequence[str]], keys: Keys) -> tuple[str, ...]:
+    """The fingerprints of the keys whose good signatures count (VALIDSIG: key, ..., digest algorithm, ..., primary)."""
+    valid = [line for line in status if line[0] == "VALIDSIG" and len(line) >= 11 and line[8] not in _WEAK]
+    return tuple(line[1] for line in valid if keys.allow(line[1], line[10]))
 
 
 def _release(text: str, digest: str, signers: tuple[str, ...]) -> SignedRelease:
     fields: dict[str, str] = {}
-    files: dict[str, str] = {}
+    files: dict[str, dict[str, Digest]] = {"sha256": {}, "sha512": {}}
     section = ""
     for line in text.splitlines():
-        if line.startswith(" "):
+        if line.startswith((" ", "\t")):
             parts = line.split()
-            if section == "SHA256" and len(parts) == 3:
-                files[parts[2]] = parts[0]
+            if section in files and len(parts) == 3:
+                files[section][parts[2]] = Digest.parse(f"{section}:{parts[0].lower()}")
             continue
-        section, _, value = line.partition(":")
+        name, _, value = line.partition(":")
+        section = name.strip().lower()
         fields[section] = value.strip()
     return SignedRelease(
         digest=digest,
-        suite=fields.get("Suite", ""),
-        codename=fields.get("Codename", ""),
-        origin=fields.get("Origin", ""),
-        date=fields.get("Date", ""),
+        suite=fields.get("suite", ""),
+        codename=fields.get("codename", ""),
+        origin=fields.get("origin", ""),
+        date=fields.get("date", ""),
         signers=signers,
-        files=files,
+        files=files["sha256"] or files["sha512"],
     )
-
-
-def find_packages(
-    packages: Path, listed_as: str, release: SignedRelease, wanted: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], PackageRecord]:
-    """The records of the wanted (name, version) pairs in a Packages file that `release` vouches for."""
-    if packages.stat().st_size > _MAX_PACKAGES:
-        raise DocumentError(f"{packages.name}: larger than {_MAX_PACKAGES} bytes")
-    data = packages.read_bytes()
-    if release.files.get(listed_as) != hashlib.sha256(data).hexdigest():
-        raise DocumentError(
-            f"{packages.name}: is not the {listed_as} that the signed release lists",
-            hint="--pull fetches the lists anew",
-        )
-    found: dict[tuple[str, str], PackageRecord] = {}
-    for name, version in wanted:
-        record = _record(data, name, version, release.digest)
-        if record:
-            found[name, version] = record
-    return found
-
-
-def _record(data: bytes, name: str, version: str, release: str) -> PackageRecord | None:
-    head = f"Package: {name}\n".encode()
-    at = 0 if data.startswith(head) else data.find(b"\n\n" + head)
-    while at >= 0:
-        end = data.find(b"\n\n", at + 2)
-        stanza = data[at : end if end >= 0 else len(data)].decode("utf-8", "replace")
-        pairs = (line.partition(": ") for line in stanza.splitlines() if line[:1] != " ")
-        fields = {key: value for key, _, value in pairs}
-        if fields.get("Version") == version:
-            return PackageRecord(
-                name,
-                version,
-                fields["Architecture"],
-                fields["SHA256"],
-                int(fields["Size"]),
-                fields["Filename"],
-                release,
-            )
-        at = data.find(b"\n\n" + head, at + 2)
-    return None

@@ -4,31 +4,44 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from lading.store.errors import InputError, MachineError
+from lading.store.files import machine_errors
 
 _ONE_LINE: Final = re.compile(
     r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s*(?P<components>.*)"
 )
 _POCKETS: Final = ("", "-updates", "-security")
+_TRUE: Final = frozenset({"yes", "true", "with", "on", "enable", "1"})
+_FALSE: Final = frozenset({"no", "false", "without", "off", "disable", "0"})
+_STRUCTURE: Final = frozenset({"types", "uris", "suites", "components", "enabled"})
+_FETCHING: Final = frozenset({"lang", "languages", "pdiffs", "by-hash", "x-repolib-name", "description"})
+"""Options that say how lists are fetched or shown; they narrow nothing that is believed."""
+_CHECKED_HERE: Final = frozenset({"allow-insecure", "allow-weak", "allow-downgrade-to-insecure"})
+"""Options that loosen checks of apt's that are made here again, whatever they say."""
+_OURS: Final = frozenset({"signed-by", "trusted", "arch", "architectures", "check-valid-until", "check-date",
+                          "valid-until-min", "valid-until-max", "date-max-future"})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One suite of one archive, as apt is configured for it.
 
-    `signed_by` is a keyring's path, an armored key, or "" for all of apt's trusted keys.
+    `signed_by` is as apt has it: paths of keyrings and fingerprints, an armored key, or "" for all of apt's trusted
+    keys. `architectures` is empty where the source has all. `odd` names an option that is not understood here.
     """
 
     uri: str
     suite: str
     components: tuple[str, ...]
     signed_by: str
-    trusted: bool
-    check_dates: bool
+    trusted: str = ""
+    check_dates: bool = True
+    architectures: tuple[str, ...] = ()
+    odd: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +75,31 @@ def machine_sources(root: Path = Path("/")) -> list[Source]:
     files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
     found: list[Source] = []
     for file in files:
-        if file.is_file() and file.suffix == ".sources":
-            found.extend(_deb822(file.read_text()))
-        elif file.is_file() and file.suffix == ".list":
-            found.extend(_one_line(file.read_text()))
+        if file.is_file() and file.suffix in (".sources", ".list"):
+            with machine_errors(file):
+                text = file.read_bytes().decode("utf-8", "replace")
+            found.extend(_deb822(text) if file.suffix == ".sources" else _one_line(text))
     return found
 
 
-def select(sources: list[Source], release: Release, suite: str, components: tuple[str, ...]) -> list[Source]:
+def select(
+    sources: list[Source], release: Release, suite: str, components: tuple[str, ...], architecture: str
+) -> list[Source]:
     """The sources of `suite` with its updates and security pockets.
 
     Where the machine has none of that name, those of its own suite serve, with the name exchanged: the archives
-    keep their suites side by side. A source that apt is told to trust without a signature is refused.
+    keep their suites side by side. A source whose options ask for what is not done here is refused by name.
     """
+    fitting = [source for source in sources if architecture in (source.architectures or (architecture,))]
     for name in (suite, release.codename):
         chosen = [
-            Source(source.uri, suite + source.suite.removeprefix(name), wanted, *_trust(source))
-            for source in sources
+            replace(source, suite=suite + source.suite.removeprefix(name), components=wanted)
+            for source in fitting
             if source.suite in tuple(name + pocket for pocket in _POCKETS)
             and (wanted := tuple(part for part in components if part in source.components))
         ]
         if chosen:
+            _check(chosen, suite, components)
             return chosen
     raise InputError(
         f"no source of packages for the suite {suite!r} with {', '.join(components)} is configured for apt",
@@ -90,13 +107,28 @@ def select(sources: list[Source], release: Release, suite: str, components: tupl
     )
 
 
-def _trust(source: Source) -> tuple[str, bool, bool]:
-    if source.trusted:
-        raise InputError(
-            f"the source of {source.suite} is marked trusted=yes, which turns signature checks off",
-            hint="give apt the archive's key and take the option out",
-        )
-    return source.signed_by, source.trusted, source.check_dates
+def _check(chosen: list[Source], suite: str, components: tuple[str, ...]) -> None:
+    for source in chosen:
+        if source.trusted and not says(source.trusted, no=True):
+            raise InputError(
+                f"the source of {source.suite} is marked trusted={source.trusted}, which turns signature checks off",
+                hint="give apt the archive's key and take the option out",
+            )
+        if source.trusted or source.odd:
+            word = source.odd or f"trusted={source.trusted}"
+            raise InputError(
+                f"the source of {source.suite} has the option {word}, which is not understood here",
+                hint="take it out, or give the archive a source without it",
+            )
+    for part in components:
+        if not any(part in source.components for source in chosen):
+            raise InputError(f"no source of {suite!r} has the component {part!r}")
+
+
+def says(text: str, *, no: bool) -> bool:
+    """Whether a setting of apt's says no (or yes): apt's words and numbers for it, in any case (StringToBool)."""
+    word = text.strip().lower()
+    return word in (_FALSE if no else _TRUE)
 
 
 def _one_line(text: str) -> Iterator[Source]:
@@ -111,7 +143,7 @@ def _one_line(text: str) -> Iterator[Source]:
 def _deb822(text: str) -> Iterator[Source]:
     for stanza in re.split(r"\n\s*\n", text):
         fields = _stanza(stanza)
-        if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes").lower() in ("no", "false"):
+        if "deb" not in fields.get("types", "").split() or says(fields.get("enabled", "yes"), no=True):
             continue
         components = tuple(fields.get("components", "").split())
         for uri in fields.get("uris", "").split():
@@ -135,13 +167,17 @@ def _stanza(text: str) -> dict[str, str]:
 
 
 def _source(uri: str, suite: str, components: tuple[str, ...], options: Mapping[str, str]) -> Source:
+    known = _OURS | _STRUCTURE | _FETCHING | _CHECKED_HERE
+    targets = options.get("target", options.get("targets", "Packages")).replace(",", " ").split()
+    odd = [name for name in options if name not in known and name not in ("target", "targets", "")]
+    loose = any(says(options.get(name, "yes"), no=True) for name in ("check-valid-until", "check-date"))
     return Source(
         uri=uri,
         suite=suite,
         components=components,
         signed_by=options.get("signed-by", "").strip(),
-        trusted=options.get("trusted", "no").lower() in ("yes", "true", "1"),
-        check_dates=not any(
-            options.get(name, "yes").lower() in ("no", "false", "0") for name in ("check-valid-until", "check-date")
-        ),
+        trusted=options.get("trusted", "").strip(),
+        check_dates=not (loose or "valid-until-min" in options or "date-max-future" in options),
+        architectures=tuple(options.get("arch", options.get("architectures", "")).replace(",", " ").split()),
+        odd=odd[0] if odd else None if "Packages" in targets else "targets",
     )

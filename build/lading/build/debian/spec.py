@@ -26,17 +26,19 @@
 from __future__ import annotations
 
 import re
+import string
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from lading.build.debian.lists import NAME
+from lading.build.dockerfile.values import ValueProblemError, check_signal, parse_owner, parse_ports
 from lading.store.errors import InputError
 from lading.store.strict import Fields
 
 _SUITE: Final = re.compile(r"[a-z][a-z0-9.-]*")
 _COMPONENT: Final = re.compile(r"[a-z][a-z0-9-]*(/[a-z0-9-]+)*")
-_PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 MAX_SIZE: Final = 1024 * 1024
 """Bytes of a file that are read."""
 
@@ -74,7 +76,7 @@ def parse_spec(data: bytes, what: str) -> DebianSpec:
         raise InputError(f"{what}: larger than {MAX_SIZE} bytes")
     try:
         fields = Fields(tomllib.loads(data.decode()), what)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{what}: not valid TOML: {error}") from None
     if fields.integer("version") != 1:
         raise InputError(f"{what}: version must be 1")
@@ -100,7 +102,7 @@ def _spec(debian: Fields, image: ImageSettings, what: str) -> DebianSpec:
     debian.close()
     if not spec.packages:
         raise InputError(f"{what}: packages: name at least one")
-    _check(spec.packages, _PACKAGE, "package", what)
+    _check(spec.packages, NAME, "package", what)
     _check(spec.components, _COMPONENT, "component", what)
     _check((suite,) if suite else (), _SUITE, "suite", what)
     return spec
@@ -113,6 +115,7 @@ def _check(names: tuple[str, ...], pattern: re.Pattern[str], kind: str, what: st
 
 
 def _image(fields: Fields) -> ImageSettings:
+    """Held to the same rules as the instructions of a Dockerfile that say the same."""
     settings = ImageSettings(
         entrypoint=fields.strings("entrypoint"),
         cmd=fields.strings("cmd"),
@@ -125,4 +128,27 @@ def _image(fields: Fields) -> ImageSettings:
         stop_signal=fields.optional_text("stop_signal"),
     )
     fields.close()
+    _check_value(fields, "user", settings.user, parse_owner)
+    _check_value(fields, "stop_signal", settings.stop_signal or "", check_signal)
+    for port in settings.expose:
+        _check_value(fields, "expose", port or " ", parse_ports)
+    if set(settings.user) & set(string.whitespace):
+        raise InputError(f"{fields.what}: user: not an owner: {settings.user!r}")
+    for kind, names in (("env", settings.env), ("labels", settings.labels)):
+        if odd := [name for name in names if not name or (kind == "env" and "=" in name)]:
+            raise InputError(f"{fields.what}: {kind}: {odd[0]!r} is not a name")
+    if "" in settings.volumes:
+        raise InputError(f"{fields.what}: volumes: one is empty")
+    texts = (*settings.entrypoint, *settings.cmd, *settings.env, *settings.env.values(), *settings.labels,
+             *settings.labels.values(), *settings.volumes, settings.workdir, settings.user)  # fmt: skip
+    if any("\0" in text for text in texts):
+        raise InputError(f"{fields.what}: holds a zero byte")
     return settings
+
+
+def _check_value(fields: Fields, name: str, text: str, read: Callable[[str], object]) -> None:
+    try:
+        if text:
+            read(text)
+    except ValueProblemError as problem:
+        raise InputError(f"{fields.what}: {name}: {problem}") from None
