@@ -54,11 +54,12 @@ def test_a_file_on_nothing(bench: Bench, tmp_path: Path, key: Key) -> None:
     assert found
     assert found.descriptor.digest == built.descriptor.digest
     assert len(bench.store.referrers(built.descriptor.digest)) == 3
+    opened = key.opened
     again = bench.build(context, names=("localhost/app:latest",))
     assert again.reused
     assert again.descriptor == built.descriptor
     assert again.attestations == built.attestations
-    assert key.opened == 1
+    assert key.opened == opened
 
 
 def test_config_and_history(bench: Bench, tmp_path: Path) -> None:

@@ -92,6 +92,17 @@ def test_platform_arguments() -> None:
     assert (found["TARGETARCH"], found["TARGETVARIANT"], found["BUILDPLATFORM"]) == ("arm64", "v8", "linux/arm64/v8")
 
 
+@pytest.mark.parametrize("text", ["linux/arm64", "linux/arm64/v8", "Linux/ARM64", "linux/aarch64", "arm64"])
+def test_this_platform_by_any_name(text: str) -> None:
+    assert _resolve(f"FROM --platform={text} x\nRUN y\n").graph.images == ("x",)
+
+
+@pytest.mark.parametrize("text", ["linux/amd64", "linux/arm64/v9", "!!", "linux/arm64/v8/x", "windows/arm64"])
+def test_no_other_platform(text: str) -> None:
+    with pytest.raises(DockerfileError, match=r"^D:1: FROM --platform=.* is not supported yet: only this machine's"):
+        _resolve(f"FROM --platform={text} x\n")
+
+
 def test_proxies_are_seen_by_run_but_are_no_variables() -> None:
     operation = _resolve("FROM x\nRUN y\n", http_proxy="p").graph.steps[0].operation
     assert isinstance(operation, RunOp)

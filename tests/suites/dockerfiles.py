@@ -29,7 +29,7 @@ _ODD_PATHS = _words(r"""
 """)
 path = _mostly(
     "/ /x /x/ /x/y/z a b d d/ d/e/f /d/./e/ a* d* [a-z]* ? d/* caf* é link/x link /bin/sh $A a:b %41 /a/../../b . .",
-    [*_ODD_PATHS, "x" * 300, "/x/" * 60, "'a b'", '"d"', "'"],
+    [*_ODD_PATHS, "x" * 300, "/x/" * 60, "/x" * 3000, "'a b'", '"d"', "'"],
 )
 name = _mostly("a A b base scratch", ["", *_words("nothere x/y 0 1 -1 99 ² : @ é a:b@sha256:0"), "9" * 5000])
 owner = _mostly("0 1:1 web web: :logs root:root $A", [*_words("a:b:c nobody : -1 4294967295 ²"), "9" * 5000])

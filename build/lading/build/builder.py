@@ -10,11 +10,12 @@ from lading.build.cache import Cache
 from lading.build.context import Context, refuse_private
 from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.dockerfile.reader import read
-from lading.build.errors import Place
+from lading.build.errors import Place, placed
 from lading.build.hashes import Hashes
 from lading.build.image import assemble
 from lading.build.named import Named, ignore
 from lading.build.named import dockerfile as find_dockerfile
+from lading.build.platforms import is_own
 from lading.build.request import BuildRequest, Built, Tools
 from lading.build.resolve import Choices, Resolved, resolve
 from lading.build.roots import Roots
@@ -25,7 +26,7 @@ from lading.store.archives.compression import encoder_name
 from lading.store.descriptors import Platform
 from lading.store.digests import Digest
 from lading.store.documents import ImageConfig
-from lading.store.errors import InputError, LadingError
+from lading.store.errors import InputError
 
 
 def build(request: BuildRequest, tools: Tools) -> Built:
@@ -72,7 +73,7 @@ def _resolve(request: BuildRequest, tools: Tools, solved: Solved, dockerfile: Do
 
     def image(name: str, place: Place) -> ImageConfig:
         if name not in solved.images:
-            with _placed(place):
+            with placed(place):
                 solved.images[name] = tools.images.resolve(name, tools.platform)
         return solved.images[name].config
 
@@ -80,17 +81,6 @@ def _resolve(request: BuildRequest, tools: Tools, solved: Solved, dockerfile: Do
     resolved = resolve(dockerfile, choices, image)
     resolved.graph.config.labels.update(request.labels)
     return resolved
-
-
-@contextmanager
-def _placed(place: Place) -> Generator[None, None, None]:
-    """Says where in the Dockerfile an error of others comes from; what kind of error it is stays."""
-    try:
-        yield
-    except LadingError as error:
-        error.message = f"{place}: {error.message}"
-        error.args = (error.message,)
-        raise
 
 
 def _check_text(request: BuildRequest) -> None:
@@ -103,7 +93,7 @@ def _check_text(request: BuildRequest) -> None:
 
 
 def _check_platform(request: BuildRequest, native: Platform) -> None:
-    if request.platform is not None and request.platform not in (str(native), f"{native.os}/{native.architecture}"):
+    if request.platform and not is_own(request.platform, native):
         raise InputError(f"--platform {request.platform} is not supported yet: only this machine's own, {native}")
 
 

@@ -85,12 +85,15 @@ class Copier:
 
     def inside(self, path: str) -> str:
         """Where `path`, absolute in the root, is on this machine, links followed inside the root."""
-        with Folder(self.root) as view:
+        with Folder(self.root, "/") as view:
             return os.path.join(self.root, follow(view, path)).rstrip("/")
 
     def make_folders(self, path: str) -> None:
         """Makes the folder `path`, absolute in the root, and what is missing above it."""
-        self._make(self.inside(path))
+        try:
+            self._make(self.inside(path))
+        except OSError as error:
+            raise CopyProblemError(f"{path}: {error.strerror}") from error
 
     def shown(self, path: str) -> str:
         """`path` of this machine as the root file system names it."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lading.store.errors import InputError
+from lading.store.errors import InputError, LadingError
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,6 +36,19 @@ class StepError(DockerfileError):
     def __init__(self, place: Place, message: str, *, log: tuple[str, ...] = (), hint: str | None = None) -> None:
         super().__init__(place, message, hint=hint)
         self.log = log
+
+
+@contextmanager
+def placed(place: Place) -> Generator[None, None, None]:
+    """Says where in the Dockerfile an error of others comes from; what kind of error it is stays."""
+    try:
+        yield
+    except DockerfileError:
+        raise
+    except LadingError as error:
+        error.message = f"{place}: {error.message}"
+        error.args = (error.message,)
+        raise
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

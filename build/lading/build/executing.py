@@ -12,7 +12,7 @@ from lading.build.archives import is_archive, unpack
 from lading.build.copying import Copier, CopyProblemError, Manner
 from lading.build.dockerfile.glob import has_wildcards
 from lading.build.dockerfile.values import Owner
-from lading.build.errors import DockerfileError, StepError
+from lading.build.errors import DockerfileError, StepError, placed
 from lading.build.graph import CopyOp, FolderOp, RunOp, Step, UnpackOp
 from lading.build.picking import Picked
 from lading.build.request import Tools
@@ -44,22 +44,25 @@ class Doer:
 
     def carry_out(self, step: Step, attempt: Attempt, given: Given | None) -> None:
         """Does what `step` says to `attempt`. Raises `DockerfileError` naming the step's line."""
-        try:
-            match step.operation:
-                case RunOp() as operation:
-                    self._run(step, operation, attempt)
-                case CopyOp() as operation:
-                    self._copy(step, operation, attempt, given)
-                case FolderOp() as operation:
-                    self._folder(operation, attempt)
-                case UnpackOp():
-                    raise InputError("packages are unpacked by the Debian front end alone")
-        except DockerfileError:
-            raise
-        except InputError as error:
-            raise DockerfileError(
-                step.place, f"{step.text.split(' ', 1)[0]}: {error.message}", hint=error.hint
-            ) from error
+        with placed(step.place):
+            try:
+                self._carry_out(step, attempt, given)
+            except DockerfileError:
+                raise
+            except InputError as error:
+                word = step.text.split(" ", 1)[0]
+                raise DockerfileError(step.place, f"{word}: {error.message}", hint=error.hint) from error
+
+    def _carry_out(self, step: Step, attempt: Attempt, given: Given | None) -> None:
+        match step.operation:
+            case RunOp() as operation:
+                self._run(step, operation, attempt)
+            case CopyOp() as operation:
+                self._copy(step, operation, attempt, given)
+            case FolderOp() as operation:
+                self._folder(operation, attempt)
+            case UnpackOp():
+                raise InputError("packages are unpacked by the Debian front end alone")
 
     def _run(self, step: Step, operation: RunOp, attempt: Attempt) -> None:
         log = _Tail()

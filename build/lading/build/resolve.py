@@ -14,6 +14,7 @@ from lading.build.dockerfile.values import is_number, number
 from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError, Place, suggestion
 from lading.build.graph import Chain, Graph, Line
+from lading.build.platforms import is_own
 from lading.build.stage import Arguments, State, Steps
 from lading.store.descriptors import Platform
 from lading.store.documents import ImageConfig
@@ -128,8 +129,8 @@ class _Resolver:
         return None if name == SCRATCH else name
 
     def _check_platform(self, place: Place, text: str) -> None:
-        native = str(self.choices.platform)
-        if text not in (native, native.rpartition("/")[0] if native.count("/") == 2 else native):
+        native = self.choices.platform
+        if not is_own(text, native):
             raise DockerfileError(
                 place, f"FROM --platform={text} is not supported yet: only this machine's own, {native}"
             )

@@ -173,9 +173,8 @@ class Folder:
         return os.path.join(self.title, path) if path else self.title
 
     def _unreadable(self, path: str, error: OSError) -> InputError:
-        return InputError(
-            f"{self._shown(path)}: cannot be read: {error.strerror}", hint="leave it out with a line in .dockerignore"
-        )
+        hint = None if self.title == "/" else "leave it out with a line in .dockerignore"
+        return InputError(f"{self._shown(path)}: cannot be read: {error.strerror}", hint=hint)
 
 
 def _item(path: str, found: os.stat_result, folder: int) -> Item:
