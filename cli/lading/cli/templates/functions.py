@@ -59,11 +59,6 @@ def _title(text: object) -> str:
     return re.sub(r"(?<!\w)\w", lambda found: found.group().upper(), _text(text, "title"))
 
 
-def _upper(text: str) -> str:
-    """Letter by letter, so that none becomes two."""
-    return "".join(letter.upper() if len(letter.upper()) == 1 else letter for letter in text)
-
-
 def _truncate(text: object, limit: object) -> str:
     return _text(text, "truncate")[: _number(limit, "truncate")]
 
@@ -74,9 +69,14 @@ def _pad(text: object, before: object, after: object) -> str:
 
 
 def _slice(value: object, *bounds: object) -> object:
-    if not isinstance(value, str | list) or len(bounds) > 2:
+    if isinstance(value, str):
+        items: bytes | list[object] = value.encode()
+    elif isinstance(value, list):
+        items = cast("list[object]", value)
+    else:
         raise fault(f"slice: can't slice item of type {kind(value)}")
-    items: bytes | list[object] = value.encode() if isinstance(value, str) else cast("list[object]", value)
+    if len(bounds) > 2:
+        raise fault("slice: too many slice indexes: 3-index slices are not supported")
     begin = _number(bounds[0], "slice") if bounds else 0
     end = _number(bounds[1], "slice") if len(bounds) > 1 else len(items)
     if not begin <= end <= len(items):
@@ -85,19 +85,49 @@ def _slice(value: object, *bounds: object) -> object:
     return part.decode(errors="replace") if isinstance(part, bytes) else part
 
 
+def _lower(text: object) -> str:
+    return _text(text, "lower").lower()
+
+
+def _upper(text: object) -> str:
+    """Letter by letter, so that none becomes two."""
+    letters = _text(text, "upper")
+    return "".join(letter.upper() if len(letter.upper()) == 1 else letter for letter in letters)
+
+
+def _not(value: object) -> bool:
+    return not true(value)
+
+
+def _different(one: object, other: object) -> bool:
+    return not equal(one, other)
+
+
+def _at_most(one: object, other: object) -> bool:
+    return less(one, other) or equal(one, other)
+
+
+def _more(one: object, other: object) -> bool:
+    return not _at_most(one, other)
+
+
+def _at_least(one: object, other: object) -> bool:
+    return not less(one, other)
+
+
 FUNCTIONS: Final[Mapping[str, Function]] = {
     "eq": equal,
-    "ge": lambda one, other: not less(one, other),
-    "gt": lambda one, other: not (less(one, other) or equal(one, other)),
+    "ge": _at_least,
+    "gt": _more,
     "index": index,
     "join": _join,
     "json": as_json,
-    "le": lambda one, other: less(one, other) or equal(one, other),
+    "le": _at_most,
     "len": length,
-    "lower": lambda text: _text(text, "lower").lower(),
+    "lower": _lower,
     "lt": less,
-    "ne": lambda one, other: not equal(one, other),
-    "not": lambda value: not true(value),
+    "ne": _different,
+    "not": _not,
     "pad": _pad,
     "print": _print,
     "printf": printf,
@@ -106,7 +136,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     "split": _split,
     "title": _title,
     "truncate": _truncate,
-    "upper": lambda text: _upper(_text(text, "upper")),
+    "upper": _upper,
 }
 LAZY: Final = frozenset({"and", "or"})
 """They stop at the first value that settles the matter."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Set
-from typing import Final, Literal, cast
+from typing import Final, Literal
 
 from lading.cli.templates.lexing import KEYWORDS, Token, fault, tokens
 from lading.cli.templates.nodes import Action, Block, Chain, Constant, Function, Jump, Node, Operand, Pipeline, Text
 
 _MAX_DEPTH: Final = 50
+_BLOCKS: Final[dict[str, Literal["if", "with", "range"]]] = {"if": "if", "with": "with", "range": "range"}
 _CONSTANTS: Final[dict[str, object]] = {"true": True, "false": False, "nil": None}
 _ESCAPE: Final = re.compile(r"\\(?:[abfnrtv\\'\"]|x[0-9a-fA-F]{2}|[0-7]{3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|(.?))")
 
@@ -73,9 +74,9 @@ class _Parser:
         return tuple(nodes), ""
 
     def _node(self, word: str) -> Node:
-        if word in ("if", "with", "range"):
+        if word in _BLOCKS:
             self._next()
-            return self._block(cast("Literal['if', 'with', 'range']", word))
+            return self._block(_BLOCKS[word])
         if word in ("break", "continue"):
             self._next()
             self._expect("close", word)
@@ -109,7 +110,7 @@ class _Parser:
         token = self._peek()
         if token.kind == "name" and token.text in ("if", "with") and token.text == kind:
             self._next()
-            return _Chained((self._block(cast("Literal['if', 'with']", token.text)),)), "end"
+            return _Chained((self._block(_BLOCKS[token.text]),)), "end"
         self._expect("close", "else")
         return self._list()
 

@@ -46,17 +46,16 @@ def _one(found: re.Match[str], rest: list[object]) -> str:
 
 def _each(verb: str, flags: str, precision: int | None, value: object, width: int) -> str:
     """A value in its width; of a list, every item in it."""
-    if isinstance(value, list) and verb not in "vT":
+    if verb in "vT" or not isinstance(value, list | dict):
+        return _padded(_verb(verb, flags, precision, value), flags, width, verb)
+    if isinstance(value, list):
         items = cast("list[object]", value)
         return f"[{' '.join(_each(verb, flags, precision, item, width) for item in items)}]"
-    if isinstance(value, dict) and verb not in "vT":
-        entries = sorted(cast("dict[str, object]", value).items())
-        shown = (
-            f"{_each(verb, flags, precision, pair[0], width)}:{_each(verb, flags, precision, pair[1], width)}"
-            for pair in entries
-        )
-        return f"map[{' '.join(shown)}]"
-    return _padded(_verb(verb, flags, precision, value), flags, width, verb)
+    shown = (
+        f"{_each(verb, flags, precision, name, width)}:{_each(verb, flags, precision, item, width)}"
+        for name, item in sorted(cast("dict[str, object]", value).items())
+    )
+    return f"map[{' '.join(shown)}]"
 
 
 def _number(text: str, rest: list[object]) -> int | None:

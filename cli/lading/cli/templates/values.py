@@ -39,12 +39,8 @@ def document(value: object, maps: frozenset[str]) -> object:
     if isinstance(value, Mapping) and not isinstance(value, Lookup):
         found = Document()
         for name, item in cast("Mapping[str, object]", value).items():
-            is_map = name in maps and isinstance(item, Mapping)
-            found[name] = (
-                {key: document(inner, maps) for key, inner in cast("Mapping[str, object]", item).items()}
-                if is_map
-                else document(item, maps)
-            )
+            inner = document(item, maps)
+            found[name] = dict(inner) if name in maps and isinstance(inner, Document) else inner
         return found
     if isinstance(value, list | tuple):
         return [document(item, maps) for item in cast("Sequence[object]", value)]
@@ -58,8 +54,10 @@ def fault(message: str) -> InputError:
 
 def kind(value: object) -> str:
     """In Go's words."""
-    names = {bool: "bool", int: "int", float: "float64", str: "string", list: "[]interface {}"}
-    return "<nil>" if value is None else names.get(type(value), "map[string]interface {}")
+    if value is None:
+        return "<nil>"
+    names: Mapping[type, str] = {bool: "bool", int: "int", float: "float64", str: "string", list: "[]interface {}"}
+    return names.get(cast("type", type(value)), "map[string]interface {}")
 
 
 def true(value: object) -> bool:
@@ -126,8 +124,9 @@ def equal(first: object, *others: object) -> bool:
 def _same(one: object, other: object) -> bool:
     if one is None or other is None:
         return one is other
-    if isinstance(one, list | dict) or isinstance(other, list | dict):
-        raise fault(f"eq: non-comparable type {kind(one if isinstance(one, list | dict) else other)}")
+    for value in (one, other):
+        if not isinstance(value, bool | int | float | str):
+            raise fault(f"eq: non-comparable type {kind(value)}")
     if type(one) is not type(other):
         raise fault(f"eq: incompatible types for comparison: {kind(one)} and {kind(other)}")
     return one == other
