@@ -62,7 +62,8 @@ def test_groups_list_what_they_have(lading: Lading, name: str) -> None:
 def test_groups_do_what_the_commands_do(lading: Lading, tmp_path: Path) -> None:
     lading.ok("keygen")
     lading.ok("image", "build", "-q", "-t", "app", context(tmp_path / "c", "FROM scratch\nCOPY f /f\n", f="x"))
-    assert lading.ok("image", "ls") == lading.ok("images")
+    shown = ("--format", "{{.ID}} {{.Repository}} {{.CreatedAt}}")
+    assert lading.ok("image", "ls", *shown) == lading.ok("images", *shown)
     assert lading.ok("image", "inspect", "app") == lading.ok("inspect", "app")
     assert "container 'app'" in lading.fails(1, "container", "inspect", "app")
     lading.fails(125, "container", "run", "--nope")
@@ -322,7 +323,7 @@ def test_bash_completes_commands_and_options() -> None:
         )
         return said.stdout.split()
 
-    assert complete("lading bu", 1) == ["build"]
+    assert complete("lading bu", 1) == ["build", "builder"]
     assert "--no-cache" in complete("lading build --no", 2)
 
 
