@@ -20,7 +20,14 @@ MAX_SIZE: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 64
 
 _MAX_INTEGER: Final = 2**63
-_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_STRINGS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_OTHERS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+_FREE: Final = 8192
+_CONTAINER: Final = 24
+"""Bytes for each object and array beyond `_FREE`; one costs 64 bytes and more."""
+_VALUE: Final = 8
+"""Bytes for each value beyond `_FREE`."""
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 _T = TypeVar("_T")
@@ -33,7 +40,7 @@ def parse(data: bytes, what: str, *, limit: int = MAX_SIZE) -> object:
     """
     if len(data) > limit:
         raise DocumentError(f"{what}: {len(data)} bytes, more than the {limit} allowed")
-    _check_depth(data, what)
+    _check_shape(data, what)
     try:
         text = data.decode("utf-8")
         value = json.loads(
@@ -56,18 +63,35 @@ def canonical(value: object) -> bytes:
         raise DocumentError(f"not representable as canonical JSON: {error}") from None
 
 
-def _check_depth(data: bytes, what: str) -> None:
-    if data.count(b"{") + data.count(b"[") <= MAX_DEPTH:
+def _check_shape(data: bytes, what: str) -> None:
+    """Refuses what would cost many times its size to build, by a count that costs little.
+
+    Only passes over the whole in C: what is within strings is taken out, then all but the brackets, then pair by
+    pair the innermost.
+    """
+    values = _FREE + len(data) // _VALUE
+    if _count(data, b"{", b"[") <= MAX_DEPTH and _count(data, b",", b'"', b"\\") <= values:
         return
-    depth = 0
-    for token in _TOKENS.finditer(data):
-        first = token.group()[0]
-        if first in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise DocumentError(f"{what}: nested more than {MAX_DEPTH} deep")
-        elif first in b"]}":
-            depth -= 1
+    # Escaped quotes may be counted out here, but never the quotes around them.
+    _hold(_count(data, b'"') - _count(data, b'\\"'), 4 * values, "quotes", data, what)
+    _hold(_count(data, b"\\") - _count(data, b"\\u"), 8 * _FREE + len(data) // _VALUE, "escapes", data, what)
+    bare = _STRINGS.sub(b"", data)
+    _hold(_count(bare, b"{", b"["), _FREE + len(data) // _CONTAINER, "objects and arrays", data, what)
+    _hold(_count(bare, b","), values, "values", data, what)
+    brackets = bare.translate(_SQUARE, _OTHERS)
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"[]", b"")
+    if brackets:
+        raise DocumentError(f"{what}: nested more than {MAX_DEPTH} deep, or not valid JSON")
+
+
+def _hold(count: int, most: int, name: str, data: bytes, what: str) -> None:
+    if count > most:
+        raise DocumentError(f"{what}: more than {most} {name} in {len(data)} bytes")
+
+
+def _count(data: bytes, *marks: bytes) -> int:
+    return sum(data.count(mark) for mark in marks)
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

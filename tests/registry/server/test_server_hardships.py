@@ -114,7 +114,7 @@ def _open(address: str, head: str) -> socket.socket:
 def test_a_client_that_breaks_off_goes_on(repo: Repository, address: str, method: str) -> None:
     data = random.Random(3).randbytes(2_500_000)
     location = repo.begin()
-    query = f"?digest={digest_of(data)}" if method == "PUT" else ""
+    query = f"&digest={digest_of(data)}" if method == "PUT" else ""
     with _open(address, f"{method} {location}{query} HTTP/1.1\nHost: localhost\nContent-Length: {len(data)}") as link:
         link.sendall(data[:2_000_000])
     # Over another connection a question may arrive before what was sent first; from then on the answer waits for it.

@@ -88,7 +88,17 @@ def test_the_longest_tag(repo: Repository) -> None:
 def test_percent_signs_are_decoded_once(repo: Repository) -> None:
     digest = repo.put_image("v1")
     assert repo.get(f"manifests/{digest.replace(':', '%3A')}").status_code == 200
-    assert code_of(repo.get(f"manifests/{digest.replace(':', '%253A')}")) == "TAG_INVALID"
+    assert code_of(repo.get(f"manifests/{digest.replace(':', '%253A')}")) == "MANIFEST_UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    "reference", ["-x", ".x", "a" * 129, "sha256:xyz", "md5:" + "0" * 32, "a%20b", "a:b", "%C3%A9"]
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_a_reference_that_no_manifest_can_have_is_not_here(repo: Repository, method: str, reference: str) -> None:
+    answer = repo.client.request(method, f"/v2/{repo.name}/manifests/{reference}")
+    assert answer.status_code == 404
+    assert method == "HEAD" or code_of(answer) == "MANIFEST_UNKNOWN"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ _MAX_PATH: Final = 2048
 _CHECKERS: Final = 2
 _MAX_CHECKS: Final = 64
 """Passwords that wait to be checked; more are turned away."""
+_LARGE: Final = 64 * 1024
+_AT_ONCE: Final = 2
+"""Manifests beyond `_LARGE` bytes that are read at once: what JSON becomes in memory is many times its size."""
 
 Handler = Callable[[Storage, Request], Answer]
 
@@ -60,6 +63,7 @@ class App:
         self._uploading = Uploading(storage)
         self._checkers = ThreadPoolExecutor(_CHECKERS, "passwords")
         self._checks = 0
+        self._large = ThreadPoolExecutor(_AT_ONCE, "manifests")
 
     async def __rsgi__(self, scope: Scope, channel: Channel) -> None:
         """One request."""
@@ -110,7 +114,8 @@ class App:
             return await self._uploading.answer(request, body)
         if kind == "manifests" and request.method == "PUT":
             raw = await body.document()
-            return await asyncio.to_thread(manifests.put, self._storage, request, raw)
+            few = self._large if len(raw) > _LARGE else None
+            return await asyncio.get_running_loop().run_in_executor(few, manifests.put, self._storage, request, raw)
         return await self._simple(kind, request)
 
     async def _simple(self, kind: str, request: Request) -> Answer:

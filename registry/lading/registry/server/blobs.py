@@ -53,14 +53,15 @@ def _is_stale(request: Request, digest: Digest) -> bool:
 
 
 def _range(text: str | None, size: int) -> tuple[int, int] | None:
-    """The one range of a request, end excluded; None for the whole, also where it is not understood (RFC 9110)."""
+    """The one range of a request, end excluded; None for the whole, also where it is not understood (RFC 9110).
+
+    Raises `Failure` where no byte is in it, or it ends before it begins.
+    """
     match = _RANGE.fullmatch(text.strip()) if text else None
     if match is None or not (match["first"] or match["last"]):
         return None
     if match["first"]:
         first, end = int(match["first"]), min(int(match["last"] or size), size - 1) + 1
-        if match["last"] and int(match["last"]) < first:
-            return None
     else:
         first, end = max(size - int(match["last"]), 0), size
     if first >= end:

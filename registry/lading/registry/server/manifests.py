@@ -22,7 +22,7 @@ MAX_TAGS: Final = 10
 
 def get(storage: Storage, request: Request) -> Answer:
     """GET and HEAD of a manifest by tag or digest."""
-    row = storage.catalog.manifest(request.name, _reference(request.rest))
+    row = storage.catalog.manifest(request.name, _wanted(request))
     if row is None:
         raise _unknown(request)
     headers = (
@@ -64,7 +64,7 @@ def put(storage: Storage, request: Request, raw: bytes) -> Answer:
 
 def delete(storage: Storage, request: Request) -> Answer:
     """DELETE of a tag, or of a manifest with its tags."""
-    reference = _reference(request.rest)
+    reference = _wanted(request)
     if ":" in reference:
         found = storage.catalog.remove_manifest(request.name, names.digest(reference))
     else:
@@ -80,6 +80,14 @@ def _unknown(request: Request) -> Failure:
 
 def _reference(text: str) -> str:
     return str(names.digest(text)) if ":" in text else names.tag(text)
+
+
+def _wanted(request: Request) -> str:
+    """Of something that should be here: what no manifest can have as reference is not."""
+    try:
+        return _reference(request.rest)
+    except Failure:
+        raise _unknown(request) from None
 
 
 def _put_headers(name: str, digest: Digest, subject: Digest | None, tags: Sequence[str]) -> tuple[Pair, ...]:

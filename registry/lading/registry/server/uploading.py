@@ -1,7 +1,8 @@
 """The routes of uploads (distribution-spec 1.1.1, "Pushing blobs"). Work on files goes to threads.
 
 One request at a time writes to an upload; the next waits a little, for a client that comes back after its
-connection broke is here before the old request has noticed.
+connection broke is here before the old request has noticed. A Location names the byte that it goes on from: a request
+to one that is stale, because it is repeated or was overtaken, is told where the upload stands, which it leaves alone.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from lading.registry.server.answers import Answer, Request
 from lading.registry.server.bodies import Body
 from lading.registry.server.failures import Failure, is_full
 from lading.registry.server.storage import Storage
+from lading.store.digests import Digest
 
 _CHUNK: Final = 1024 * 1024
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CONTENT_RANGE: Final = re.compile(r"(?:bytes )?(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})(?:/(?:[0-9]+|\*))?")
+_OFFSET: Final = "offset"
 _WAIT: Final = 5.0
 """Seconds to wait for another request to the same upload."""
 
@@ -46,8 +49,21 @@ class Uploading:
             return await asyncio.to_thread(self._standing, request, name, 204)
         # Taken before anything else is waited for, so that who asks later sees what this request brought.
         async with self._alone(name):
+            done = await asyncio.to_thread(self._done, request, name) if request.method == "PUT" else None
+            if done is not None:
+                await body.drain()
+                return blobs.created(request.name, done)
             await self._check_known(request, name)
             return await self._go_on(request, name, body)
+
+    def _done(self, request: Request, name: str) -> Digest | None:
+        """The blob, where the upload was finished by this very request already, whose answer did not arrive."""
+        try:
+            digest = names.digest(request.asked("digest") or "")
+        except Failure:
+            return None
+        known = self._storage.catalog.has_upload(name, request.name)
+        return None if known or self._storage.catalog.blob_size(request.name, digest) is None else digest
 
     async def _check_known(self, request: Request, name: str) -> None:
         known = self._storage.catalog.has_upload
@@ -85,7 +101,9 @@ class Uploading:
             raise Failure("SIZE_INVALID", "fewer or more bytes than Content-Range says", status=400)
         if digest is None:
             return await asyncio.to_thread(self._standing, request, name)
-        await asyncio.to_thread(self._uploads.finish, name, request.name, digest)
+        # Without a length nobody knows whether the client had said all, or died.
+        keep = body.length is None and received > 0
+        await asyncio.to_thread(self._uploads.finish, name, request.name, digest, keep=keep)
         return blobs.created(request.name, digest)
 
     async def _receive(self, name: str, body: Body) -> int:
@@ -115,7 +133,7 @@ class Uploading:
     def _standing(self, request: Request, name: str, status: int = 202) -> Answer:
         """How far an upload is. An empty one is ``0-0``, as clients know it."""
         length = self._uploads.length(name)
-        location = f"/v2/{request.name}/blobs/uploads/{name}"
+        location = f"/v2/{request.name}/blobs/uploads/{name}?{_OFFSET}={length}"
         headers = (("location", location), ("range", f"0-{max(length - 1, 0)}"), ("docker-upload-uuid", name))
         return Answer(status, headers)
 
@@ -124,15 +142,20 @@ class Uploading:
         length = self._uploads.length(name)
         text = request.headers.get("content-range")
         if text is None:
+            if request.asked(_OFFSET) not in (None, str(length)):
+                raise self._elsewhere(request, name, length)
             return None
         match = _CONTENT_RANGE.fullmatch(text.strip())
         first, last = (int(match["first"]), int(match["last"])) if match else (-1, -1)
         if first != length or last < first:
-            headers = self._standing(request, name).headers
-            raise Failure("RANGE_INVALID", f"the next chunk has to begin at byte {length}", headers=headers)
+            raise self._elsewhere(request, name, length)
         if body.length is not None and body.length != last - first + 1:
             raise Failure("SIZE_INVALID", "Content-Range and Content-Length do not agree", status=400)
         return last - first + 1
+
+    def _elsewhere(self, request: Request, name: str, length: int) -> Failure:
+        headers = self._standing(request, name).headers
+        return Failure("RANGE_INVALID", f"the next chunk has to begin at byte {length}", headers=headers)
 
     # One request at a time
 

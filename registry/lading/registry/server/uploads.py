@@ -67,12 +67,16 @@ class Uploads:
             running.update(data)
             self._hashes[name] = (before + len(data), running)
 
-    def finish(self, name: str, repository: str, digest: Digest) -> None:
-        """Makes an upload a blob of a repository. Raises `Failure` where it is not `digest`, and gives it up."""
+    def finish(self, name: str, repository: str, digest: Digest, *, keep: bool = False) -> None:
+        """Makes an upload a blob of a repository. Raises `Failure` where it is not `digest`, and gives it up.
+
+        With `keep` it stays, for whoever goes on with it.
+        """
         path = self._folder / name
         length = self.length(name)
         if self._hex(name, path, digest) != digest.hex:
-            self.cancel(name)
+            if not keep:
+                self.cancel(name)
             raise Failure("DIGEST_INVALID", "the content does not have the digest that was given")
         target = self._blobs.path(digest)
         with machine_errors(path):
