@@ -196,6 +196,13 @@ def test_the_index_for_other_tools(store: Store) -> None:
         {"io.containerd.image.name": APP, "org.opencontainers.image.ref.name": APP}
     ]
     assert len(index["manifests"]) == 2
+    store.untag(APP)
+    store.render()
+    index = json.loads((store.root / "index.json").read_text())
+    assert image.json() in index["manifests"]  # without a name, but here
+    store.give_up(image.digest)
+    store.render()
+    assert image.json() not in json.loads((store.root / "index.json").read_text())["manifests"]
     assert json.loads((store.root / "oci-layout").read_text()) == {"imageLayoutVersion": "1.0.0"}
 
 

@@ -104,7 +104,23 @@ def remove(store: Store, chosen: Sequence[Entry]) -> Trimmed:
 
 def bound(store: Store, limit: int, begun: float) -> None:
     """After a build: removes what was used least recently until the cache fits, nothing that was used since `begun`."""
-    with suppress(LadingError), store.collecting() as alone:
+    with suppress(LadingError):
+        if _at_most(store) > limit:
+            _bound(store, limit, begun)
+
+
+def _at_most(store: Store) -> int:
+    """Bytes of the cache, with what images have too: that is told without looking at images."""
+    rows = store.index.all("SELECT length(value), blob, snapshot FROM cache WHERE kind IN (?, ?, ?)", list(_KINDS))
+    sizes = dict[str, int](store.index.all("SELECT key, size FROM snapshot WHERE size IS NOT NULL"))
+    blobs = sum(store.blobs.size(Digest.parse(blob)) or 0 for blob in {row[1] for row in rows} - {None})
+    trees = sum(sizes.get(tree, 0) for tree in {row[2] for row in rows} - {None})
+    values: int = sum(row[0] for row in rows)
+    return blobs + trees + values + sum(entry.size for entry in _files(store))
+
+
+def _bound(store: Store, limit: int, begun: float) -> None:
+    with store.collecting() as alone:
         if not alone:
             return  # the last build to end does it
         cache = entries(store)

@@ -33,9 +33,11 @@ def build(host: Host, request: BuildRequest, *, sign_key: KeyText | None, pull: 
     begun = time.time()
     try:
         built = _build(request, tools, fresh=pull)
-        return replace(built, signer=tools.key.fingerprint if tools.key else None)
-    finally:
-        bound(host.store, host.cache_limit, begun)
+    except LadingError:
+        bound(host.store, host.cache_limit, begun)  # the steps that it finished are kept, too
+        raise
+    bound(host.store, host.cache_limit, begun)
+    return replace(built, signer=tools.key.fingerprint if tools.key else None)
 
 
 def _build(request: BuildRequest, tools: Tools, *, fresh: bool) -> Built:

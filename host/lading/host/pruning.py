@@ -96,5 +96,5 @@ def unused_volumes(host: Host) -> list[str]:
 
 def mounted(containers: Iterable[Container]) -> list[str]:
     """The names of the volumes that containers have, each as often as it is had."""
-    items = (Fields(item, "mount") for container in containers for item in container.mounts if isinstance(item, dict))
+    items = (Fields(item, "mount") for container in containers for item in container.mounts)
     return [name for item in items if (name := item.optional_text("Name"))]

@@ -74,7 +74,8 @@ def collect_alone(store: Store, *, everything: bool = True) -> Collected:
         # A document after what only it tells of.
         removed = [digest for digest in reversed(given_up.blobs) if digest not in reached.blobs]
     store.forget(removed)
-    gone, size = [], 0
+    gone: list[Digest] = []
+    size = 0
     for digest in removed:
         held = store.blobs.size(digest)
         if store.blobs.delete(digest):

@@ -42,11 +42,14 @@ def render_index(store: Store) -> None:
 
 
 def _entries(store: Store) -> list[dict[str, object]]:
-    """Named images first, then what refers to anything, without a name."""
+    """Named images first, then, without a name, other images and what refers to anything."""
     entries: list[dict[str, object]] = []
     for reference in sorted(store.references(), key=lambda found: found.name):
         names = {REF_NAME: reference.name, CONTAINERD_NAME: reference.name}
         entries.append({**reference.descriptor.json(), "annotations": names})
+    named = {entry["digest"] for entry in entries}
+    unnamed = sorted((image.descriptor for image in store.kept()), key=lambda found: str(found.digest))
+    entries += [descriptor.json() for descriptor in unnamed if str(descriptor.digest) not in named]
     rows = store.index.all("SELECT DISTINCT digest, media_type, size, artifact_type FROM referrer ORDER BY digest")
     for digest, media_type, size, kind in rows:
         entry: dict[str, object] = {"mediaType": media_type, "digest": digest, "size": size}

@@ -229,18 +229,22 @@ class Store:
     def keep(self, descriptor: Descriptor) -> None:
         """Makes an image one that is here: from now on it stays, with a name or without, until it is given up."""
         row = (str(descriptor.digest), descriptor.media_type, descriptor.size, time.time())
-        self.index.run(
-            "INSERT INTO image VALUES (?, ?, ?, ?, 0) ON CONFLICT (digest) DO UPDATE"
-            " SET created = excluded.created, removed = 0",
-            row,
-        )
+        with self.index.transaction():
+            if self.index.one("SELECT 1 FROM image WHERE digest = ? AND removed = 0", row[:1]) is None:
+                self._change()
+            self.index.run(
+                "INSERT INTO image VALUES (?, ?, ?, ?, 0) ON CONFLICT (digest) DO UPDATE"
+                " SET created = excluded.created, removed = 0",
+                row,
+            )
 
     def give_up(self, digest: Digest) -> None:
         """Lets an image without a name go: once no one holds it, `gc.collect` removes what is its own."""
         sql = (
             "UPDATE image SET removed = 1 WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM reference WHERE digest = ?1)"
         )
-        self.index.run(sql, (str(digest),))
+        with self._changing():
+            self.index.run(sql, (str(digest),))
 
     def kept(self) -> list[Kept]:
         """The images that are here, with a name or without, the newest first."""
