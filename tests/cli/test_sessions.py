@@ -237,6 +237,21 @@ class TestSignals:
         assert not any(other.root.glob("snapshots/*/fs/many")), "only the layer below, which was done, is left"
         assert other.ok(*RUN, "--unsafe-unverified", "many", "echo", "fine") == "fine"
 
+    @pytest.mark.parametrize("milliseconds", [*range(0, 400, 40), 500, 700])
+    def test_at_any_moment(self, lading: Lading, milliseconds: int) -> None:
+        """It is told until it listens; whatever it was doing, nothing of the container is left."""
+        script = "trap 'exit 143' TERM; while :; do sleep 0.05; done"
+        child = start(lading, *RUN, "--name", "moment", "bb", "sh", "-c", script)
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(milliseconds / 1000)
+        while child.poll() is None:
+            child.terminate()
+            time.sleep(0.1)
+        assert child.stderr
+        assert (child.returncode, child.stderr.read()) in ((143, b""), (-signal.SIGTERM, b""))
+        assert "moment" not in lading.ok("ps", "-a", "--format", "json")
+        assert lading.ok(*RUN, "--name", "moment", "bb", "echo", "free") == "free"
+
     def test_an_ignored_hangup_stays_ignored(self, lading: Lading) -> None:
         words = ["nohup", LADING, *RUN, "bb", "sh", "-c", "trap 'exit 42' HUP; echo up; sleep 1; echo over"]
         child = subprocess.Popen(
@@ -301,13 +316,12 @@ class TestOutputGone:
 
 class TestTerminal:
     def test_the_size_of_the_window(self, lading: Lading, ship: str) -> None:
-        script = "busybox stty size; read x; busybox stty size"
+        script = 'busybox stty size; until [ "$(busybox stty size)" = "50 77" ]; do sleep 0.05; done; echo followed'
         for words in (["exec", "-it", ship], [*RUN, "-it", "bb"]):
             with lading_at(lading, *words, "sh", "-c", script, columns=100, rows=30) as shown:
                 shown.until("30 100")
                 shown.resize(77, 50)
-                shown.type(b"\r")
-                shown.until("50 77")
+                shown.until("followed")
                 assert shown.end() == 0
 
     def test_without_a_terminal(self, lading: Lading, ship: str) -> None:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.runtime import logs
+from lading.runtime import logs, monitor
 from lading.runtime.crun import StartError
 from lading.runtime.execs import ExecOptions
 from lading.runtime.options import Nobody, Streams
@@ -170,6 +170,53 @@ class TestExec:
             self.call(harbour, "true")
         harbour.runtime.remove("anna")
         assert harbour.gone() == []
+
+    def test_one_that_is_paused_or_over(self, harbour: Harbour) -> None:
+        harbour.start(*FOREVER, name="anna")
+        ready(harbour, "anna")
+        record = harbour.runtime.find("anna")
+        oci = [harbour.config.oci_runtime, "--root", str(harbour.run_dir / "oci")]
+        subprocess.run([*oci, "pause", record.id], check=True)
+        with pytest.raises(StartError, match="paused") as caught:
+            self.call(harbour, "true")
+        assert caught.value.code == 125
+        subprocess.run([*oci, "resume", record.id], check=True)
+        assert self.call(harbour, "echo", "x")[1] == "x\n"
+        harbour.runtime.kill("anna")
+        harbour.runtime.wait("anna")
+        with pytest.raises(InputError, match="not running"):
+            self.call(harbour, "true")
+
+    def test_one_that_ends_meanwhile(self, harbour: Harbour) -> None:
+        harbour.start(*FOREVER, name="anna")
+        ready(harbour, "anna")
+        for tty in (False, True):
+            harbour.runtime.remove("anna", force=True)
+            harbour.start(*FOREVER, name="anna")
+            ready(harbour, "anna")
+            codes: list[int] = []
+
+            def run(tty: bool = tty, codes: list[int] = codes) -> None:
+                codes.append(self.call(harbour, "sh", "-c", "echo in >/seen; sleep 1000", tty=tty)[0])
+
+            thread = threading.Thread(target=run)
+            thread.start()
+            until(lambda: self.call(harbour, "cat", "/seen")[1] == "in\n", 60)
+            harbour.runtime.kill("anna")
+            thread.join()
+            assert codes == [137]
+
+    def test_two_readers_of_one_container(self, harbour: Harbour) -> None:
+        """Both are told everything; one that left disturbs nobody."""
+        harbour.start("sh", "-c", "until [ -e /go ]; do sleep 0.05; done; echo out; exec sleep 1000", name="anna")
+        bundle = harbour.run_dir / "containers" / harbour.runtime.find("anna").id
+        readers = [monitor.connect(bundle) for _ in range(3)]
+        readers.pop().close()
+        self.call(harbour, "touch", "/go")
+        for reader in readers:
+            reader.settimeout(60)
+            assert reader.recv(100) == b"\x02out\n"
+            reader.close()
 
 
 class TestLogs:

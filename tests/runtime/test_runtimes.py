@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from lading.runtime.cgroups import Cgroups, Limits
 from lading.runtime.crun import StartError, start_error
 from lading.runtime.execs import ExecOptions
 from lading.runtime.lifecycle import Lifecycle, RuntimeConfig
-from lading.runtime.options import Streams
+from lading.runtime.options import Nobody, Streams
 from lading.runtime.seccomp import profile
 from lading.store.errors import MachineError
 from suites.executor_images import Harbour
@@ -34,6 +37,7 @@ class TestRunc:
         assert (out.stdout.split(), out.code) == (["Seccomp:", "2"], 3)
         harbour.start("sleep", "60", name="anna", limits=Limits(memory=32 << 20, pids=50))
         assert harbour.runtime.execute("anna", ExecOptions(("sh", "-c", "exit 4")), Streams(None)) == 4
+        self._exec(harbour)
         harbour.runtime.stop("anna", 0)
         harbour.runtime.remove("anna")
         for command, code in (("nope", 127), ("/bin/plain", 126)):
@@ -41,6 +45,33 @@ class TestRunc:
                 harbour.run(command)
             assert caught.value.code == code
         assert harbour.gone() == []
+
+    def _exec(self, harbour: Harbour) -> None:
+        """Streams of its own, its terminal's size, and the signals that it is passed."""
+        out = (harbour.root.parent / "out").open("w+b")
+        look = "for fd in 0 1 2; do readlink /proc/self/fd/$fd; done; stty size; ls /proc/self/fd"
+        streams = Streams(None, out.fileno(), out.fileno(), size=lambda: (30, 100))
+        harbour.runtime.execute("anna", ExecOptions(("sh", "-c", look), tty=True), streams)
+        out.seek(0)
+        assert out.read().split() == [*[b"/dev/pts/0"] * 3, b"30", b"100", b"0", b"1", b"2", b"3"]
+
+        class Caller(Nobody):
+            @contextmanager
+            def lend(self, receiver: Callable[[int], None]) -> Generator[None, None, None]:
+                timer = threading.Thread(target=self.send, args=(receiver,))
+                timer.start()
+                yield
+                timer.join()
+
+            def send(self, receiver: Callable[[int], None]) -> None:
+                while b"up" not in (harbour.root.parent / "told").read_bytes():
+                    pass
+                receiver(signal.SIGUSR1)
+
+        told = (harbour.root.parent / "told").open("w+b")
+        script = ("sh", "-c", "trap 'exit 9' USR1; echo up; while :; do sleep 0.05; done")
+        given = Streams(None, told.fileno(), told.fileno(), Caller())
+        assert harbour.runtime.execute("anna", ExecOptions(script), given) == 9
 
 
 @inside

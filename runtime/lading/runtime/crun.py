@@ -6,6 +6,7 @@ that cannot be executed (126) and from a fault of ours (125).
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -51,6 +52,11 @@ class Runtime:
     def argv(self, *words: str) -> list[str]:
         """A command line of it; cgroupfs is the manager with both runtimes unless systemd is asked for."""
         return [self.path, "--root", str(self.state), *words]
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether it gives us the leading side of an exec's terminal; runc carries bytes between that and its own."""
+        return os.path.basename(self.path) != "runc"
 
     def start(self, container: str, program: str) -> None:
         """Runs the program of a created container. Raises `StartError`."""

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+import tty as raw_mode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -106,6 +107,7 @@ class _Exec:
     ) -> None:
         words = ["--log", str(folder / "errors"), "exec", "--process", str(folder / "process.json")]
         self._argv = life.oci.argv(*words, "--pid-file", str(folder / "pid"))
+        self._hands_over = life.oci.hands_over
         self._container = record.id
         self._options = options
         self._streams = streams
@@ -118,7 +120,9 @@ class _Exec:
         if self._options.detach:
             return self._detached()
         with self._streams.caller.lend(self._signal):
-            return self._terminal() if self._options.tty else self._piped()
+            if not self._options.tty:
+                return self._piped()
+            return self._terminal() if self._hands_over else self._outer_terminal()
 
     def _detached(self) -> int:
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
@@ -135,6 +139,20 @@ class _Exec:
             return self._follow(lambda process: Piped(ends, process, self._streams))
         finally:
             ends.close()
+
+    def _outer_terminal(self) -> int:
+        """For a runtime that keeps the leading side: another terminal, whose size it hands on."""
+        self._leader, follower = os.openpty()
+        try:
+            raw_mode.setraw(follower)
+            self._set_size(self._leader)
+            self._pid = self._spawn("--tty", keep=dict.fromkeys((0, 1, 2), follower))
+        finally:
+            os.close(follower)
+        try:
+            return self._follow(self._session_at(self._leader))
+        finally:
+            os.close(self._leader)
 
     def _terminal(self) -> int:
         console = Console(self._folder)
@@ -153,8 +171,11 @@ class _Exec:
         self._leader = console.leader(process)
         if self._leader is None:
             return None
-        self._resize(self._leader)
-        return Terminal(self._leader, process, self._streams, stdin=self._options.interactive)
+        self._set_size(self._leader)
+        return self._session_at(self._leader)(process)
+
+    def _session_at(self, leader: int) -> Callable[[int], Relay]:
+        return lambda process: Terminal(leader, process, self._streams, stdin=self._options.interactive)
 
     def _spawn(self, *words: str, keep: Mapping[int, int]) -> int:
         return processes.spawn([*self._argv, *words, self._container], ENV, keep=keep)
@@ -187,14 +208,14 @@ class _Exec:
 
     def _signal(self, number: int) -> None:
         if number == signal.SIGWINCH and self._leader is not None:
-            self._resize(self._leader)
-        elif self._pid:
+            self._set_size(self._leader)
+        if self._pid:
             with suppress(OSError):
                 os.kill(self._pid, number)
         if number == signal.SIGHUP and self._session and self._session.hung_up():
             raise LostError(errno.EIO, "the terminal")
 
-    def _resize(self, leader: int) -> None:
+    def _set_size(self, leader: int) -> None:
         if self._streams.size:
             resize(leader, *self._streams.size())
 
