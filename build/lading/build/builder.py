@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 
@@ -22,6 +23,7 @@ from lading.build.roots import Roots
 from lading.build.solver import Solver
 from lading.build.state import Solved
 from lading.build.views import Folder
+from lading.store import trees
 from lading.store.archives.compression import encoder_name
 from lading.store.descriptors import Platform
 from lading.store.digests import Digest
@@ -123,4 +125,4 @@ def _context(request: BuildRequest, tools: Tools, dockerfile: Named) -> Generato
 
         yield get
         for path, reason in sorted(opened[0].left_out.items()) if opened else ():
-            tools.listener.warned(f"{path}: left out of the context: {reason}")
+            tools.listener.warned(f"{trees.text(os.fsencode(path))}: left out of the context: {reason}")

@@ -74,7 +74,7 @@ def _candidates(request: BuildRequest) -> list[Named]:
     root = Path(os.path.realpath(context))
     if folder.is_relative_to(root):
         return [Named(context, str(folder.relative_to(root) / file.name))]
-    return [Named(folder, file.name)]
+    return [Named(folder, file.name or ".")]
 
 
 def ignore(context: Path, dockerfile: Named | None) -> Ignore:

@@ -143,7 +143,7 @@ def _request(
     builder_id: str | None,
     git: bool,
 ) -> BuildRequest:
-    folder = _folder(context)
+    folder, file = _folder(context), file or None
     if compression not in ("zstd", "gzip"):
         raise UsageError(f"--compression {compression}: expected zstd or gzip")
     _one_of(context_modes, ("keep", "normal"), "--context-modes")
@@ -157,7 +157,7 @@ def _request(
         names=tuple(session.host.local_reference(name).name for name in tags or ()),
         arguments=_arguments(build_arg, session.environment),
         target=target,
-        labels=pairs(label, "--label"),
+        labels=pairs([word if "=" in word else f"{word}=" for word in label or ()], "--label"),
         platform=platform,
         no_cache=no_cache,
         compression="zstd" if compression == "zstd" else "gzip",
