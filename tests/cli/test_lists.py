@@ -210,7 +210,7 @@ def test_containers_by_id_and_template(containers: Lading) -> None:
         == f"{whole[:12]} running 1 kept"
     )
     table = containers.ok("ps", "-a", "--format", 'table {{.Names}}\\t{{.Label "x"}}').splitlines()
-    assert table == ["NAMES     X", "nought    ", "three     ", "web       1"]
+    assert table == ["NAMES     x", "nought    ", "three     ", "web       1"]
     assert containers.ok("ps", "--format", "{{range .}}<{{.Names}}>{{end}}") == "<web>"
     assert json.loads(containers.ok("ps", "--format", "json"))["Names"] == "web"
     heads, row = containers.ok("ps", "-s").splitlines()

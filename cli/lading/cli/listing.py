@@ -91,7 +91,7 @@ class _Asked(Lookup):
     __slots__ = ()
 
     def __missing__(self, name: str) -> object:
-        return name.upper()
+        return name
 
 
 def _first(text: object, *others: object) -> object:

@@ -166,19 +166,24 @@ def size(count: int) -> str:
 
 
 _AGES: Final = (
-    (365 * 86400 * 2, 365 * 86400, "year"),
-    (30 * 86400 * 2, 30 * 86400, "month"),
-    (14 * 86400, 7 * 86400, "week"),
-    (48 * 3600, 86400, "day"),
-    (90 * 60, 3600, "hour"),
-    (60, 60, "minute"),
-    (0, 1, "second"),
+    (1, 1, "Less than a second", ""),
+    (60, 1, "1 second", "seconds"),
+    (3600, 60, "About a minute", "minutes"),
+    (48 * 3600, 3600, "About an hour", "hours"),
+    (14 * 86400, 86400, "", "days"),
+    (60 * 86400, 7 * 86400, "", "weeks"),
+    (730 * 86400, 30 * 86400, "", "months"),
 )
-"""From how many seconds on a unit of so many seconds is used, as docker does."""
+"""Until how many seconds so many seconds are a unit, and what one and several of it are called, as docker does."""
 
 
 def age(seconds: float) -> str:
     """How long ago, as docker shows it."""
-    unit, name = next((unit, name) for start, unit, name in _AGES if max(seconds, 0) >= start)
-    count = int(max(seconds, 0) // unit)
-    return f"{count} {name}{'' if count == 1 else 's'}"
+    whole = int(max(seconds, 0))
+    if whole >= 3600:
+        whole = (whole + 1800) // 3600 * 3600  # docker rounds hours, and cuts everything else
+    for end, unit, one, several in _AGES:
+        if whole < end:
+            count = whole // unit
+            return one if count <= 1 else f"{count} {several}"
+    return f"{int(seconds) // 86400 // 365} years"
