@@ -27,6 +27,7 @@ PROGRAMS = {
     "go": "go",
     "distribution": "registry",
     "gnu-tar": "tar",
+    "buildkitd": "buildkitd",
     **{name: name for name in ("unshare", "apt-get", "gpg", "gpgv", "dpkg-deb")},
 }
 

@@ -1,0 +1,72 @@
+"""BuildKit as an oracle: a daemon of one's own, and the root file system that it makes of a Dockerfile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CONFIG = '[worker.oci]\nenabled = true\nbinary = "runc"\n[worker.containerd]\nenabled = false\n'
+
+
+class BuildKit:
+    """A running daemon."""
+
+    def __init__(self, address: str) -> None:
+        self._words = ["buildctl", "--addr", address]
+
+    def answers(self) -> bool:
+        """Whether it is ready."""
+        return subprocess.run([*self._words, "debug", "workers"], capture_output=True, check=False).returncode == 0
+
+    def build(self, context: Path, target: Path) -> None:
+        """Puts the root file system of what `context` says into the folder `target`."""
+        archive = target.with_suffix(".tar")
+        words = [*self._words, "build", "--progress=plain", "--frontend", "dockerfile.v0"]
+        words += ["--local", f"context={context}", "--local", f"dockerfile={context}"]
+        done = subprocess.run(
+            [*words, "--output", f"type=tar,dest={archive}"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        target.mkdir()
+        flags = [
+            "-p",
+            "--same-owner",
+            "--numeric-owner",
+            "--xattrs",
+            "--xattrs-include=*",
+            "--delay-directory-restore",
+            "--warning=no-timestamp",
+        ]
+        subprocess.run(["tar", "-x", *flags, "-C", target, "-f", archive], check=True)
+        archive.unlink()
+
+
+@contextmanager
+def buildkit() -> Iterator[BuildKit]:
+    """A daemon that is gone afterwards, with all it made."""
+    folder = Path(tempfile.mkdtemp(prefix="lad", dir="/tmp"))
+    (folder / "config.toml").write_text(CONFIG)
+    address = f"unix://{folder}/socket"
+    words = ["buildkitd", "--config", str(folder / "config.toml"), "--root", str(folder / "root"), "--addr", address]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log)
+    try:
+        daemon = BuildKit(address)
+        while not daemon.answers():
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.2)
+        yield daemon
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(os.fspath(folder), ignore_errors=True)
