@@ -13,7 +13,7 @@ from lading.cli.main import call
 from lading.cli.table import COMMANDS
 from suites.machine import needs
 
-HERE = [verb for verb in _KNOWN if verb and not COMMANDS[verb].later]
+HERE = [verb for verb in _KNOWN if verb in COMMANDS and not COMMANDS[verb].later]
 
 
 def ours(verb: str) -> set[str]:
@@ -75,3 +75,13 @@ def test_what_nobody_has_gets_what_was_perhaps_meant(capsys: pytest.CaptureFixtu
     said = capsys.readouterr().err
     assert said.startswith("lading: no such option: --hostnme\n")
     assert "did you mean --hostname" in said
+
+
+@needs("podman")
+@pytest.mark.parametrize("words", [("image", "prune"), ("system", "prune"), ("system", "df")])
+def test_every_option_of_podmans_groups(words: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    group = application().get_command(None, words[0])
+    own = {name for param in group.get_command(None, words[1]).params for name in param.opts} | {"--help", "-h"}
+    for option in sorted(options("podman", *words) - own):
+        assert call([*words, option]) == 2
+        assert capsys.readouterr().err.startswith(f"lading: {option} is not built yet\n")

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from lading.store.store import Store
 from suites.commands import LADING, Lading, busybox, context
 from suites.machine import needs
+from suites.small_disk import fill, small_disk
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "busybox")
 
@@ -225,3 +227,38 @@ def test_system_df_and_prune(lading: Lading, tmp_path: Path) -> None:
     lading.ok("system", "prune", "-fa")
     rows = [json.loads(line) for line in lading.ok("system", "df", "--format", "json").splitlines()]
     assert [row["TotalCount"] for row in rows] == ["0"] * 4
+
+
+def test_beside_other_work_what_was_removed_goes_when_that_has_ended(lading: Lading, tmp_path: Path) -> None:
+    build(lading, tmp_path, "one", "-t", "app")
+    with Store.open(lading.root) as store, store.writing():
+        said = lading.call("rmi", "app")
+        assert said.code == 0
+        assert "goes when that has ended" in said.err
+        assert "goes when that has ended" in lading.call("builder", "prune", "-fa").err
+        assert "other work is writing" in lading.fails(1, "unpack", "--force", build(lading, tmp_path, "two"))
+        assert len(names(lading, "-a")) == 1
+    lading.ok("rmi", names(lading, "-a")[0][1])  # and whoever comes next does what was due
+    lading.ok("images")
+    lading.ok("builder", "prune", "-fa")
+    assert blobs(lading) == set()
+
+
+def test_without_a_free_byte_everything_can_be_seen_and_removed(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "48m") as small:
+        lading = Lading(small / "root")
+        lading.ok("keygen")
+        for word in ("one", "two", "three"):
+            build(lading, tmp_path, word, "-t", word)
+        unnamed = build(lading, tmp_path, "four")
+        fill(small)
+        for words in (("images", "-a"), ("system", "df", "-v"), ("inspect", "one"), ("verify", "two")):
+            lading.ok(*words)
+        for words in (("rmi", "one"), ("image", "prune", "-f"), ("builder", "prune", "-fa"), ("rmi", "two")):
+            lading.ok(*words)
+            (small / "ballast").unlink()
+            fill(small)
+        assert [name for name, _ in names(lading, "-a")] == ["three:latest"]
+        assert "no image" in lading.fails(1, "rmi", unnamed)
+        lading.ok("system", "prune", "-fa")
+        assert blobs(lading) == set()

@@ -82,6 +82,7 @@ class Kills:
             return ["push", "-q", f"{self.name}:t{number}"]
         if verb == "pull":
             self.lading.call("rmi", "-f", f"{self.name}:kept")
+            self.lading.call("builder", "prune", "-fa")  # else nothing is left to be fetched
             return ["pull", "-q", f"{self.name}:kept"]
         return ["run", "--rm", f"{self.name}:kept", "sleep", "0.2"]
 

@@ -70,6 +70,11 @@ _KNOWN: Final = {
     " override-arch override-os override-variant raw retry-times shared-blob-dir size type",
     "history": "f H q format human no-trunc platform quiet",
     "rmi": "a f i p all force ignore no-prune platform prune",
+    "image_prune": "a f all build-cache external filter force",
+    "builder_prune": "a f all buildkit filter force keep-storage max-storage max-used-space min-free-space"
+    " reserved-space verbose",
+    "system_prune": "a f all build external filter force volumes",
+    "system_df": "v format verbose",
     "save": "f m o q compress format multi-image-archive output platform quiet uncompressed",
     "load": "f i q input platform quiet",
     "push": _REGISTRY
