@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import time
@@ -42,8 +43,36 @@ def wait_for_port(port: int, child: subprocess.Popen[bytes], seconds: float = 20
 
 
 @contextmanager
+def distribution(folder: Path) -> Generator[str, None, None]:
+    """The newest distribution, built from its source; its `host:port`."""
+    with docker_registry(folder, program="registry", env={**os.environ, "OTEL_TRACES_EXPORTER": "none"}) as host:
+        yield host
+
+
+@contextmanager
+def crane_registry() -> Generator[str, None, None]:
+    """The registry in memory that crane has for tests; its `host:port`. Uploads have no status there."""
+    port = free_port()
+    quiet = subprocess.DEVNULL
+    child = subprocess.Popen(
+        ["crane", "registry", "serve", "--address", f"127.0.0.1:{port}"], stdout=quiet, stderr=quiet
+    )
+    try:
+        wait_for_port(port, child)
+        yield f"127.0.0.1:{port}"
+    finally:
+        child.terminate()
+        child.wait(10)
+
+
+@contextmanager
 def docker_registry(
-    folder: Path, *, http: str = "", auth: str = "", env: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    http: str = "",
+    auth: str = "",
+    env: Mapping[str, str] | None = None,
+    program: str = "docker-registry",
 ) -> Generator[str, None, None]:
     """Debian's docker-registry; its `host:port`. `http` and `auth` are more lines of its configuration."""
     port = free_port()
@@ -52,7 +81,7 @@ def docker_registry(
     config.write_text(_CONFIG.format(root=folder / "data", address=f"127.0.0.1:{port}", more=f"{http}\n{auth}"))
     with open(folder / "log", "wb") as log:
         child = subprocess.Popen(
-            ["docker-registry", "serve", str(config)], stdout=log, stderr=log, env=dict(env) if env else None
+            [program, "serve", str(config)], stdout=log, stderr=log, env=dict(env) if env else None
         )
     try:
         wait_for_port(port, child)
