@@ -85,11 +85,11 @@ def endpoint(registry: str) -> str:
 
 
 def proxy_for(origin: Origin, config: ClientConfig) -> str | None:
-    """The proxy's URL, None where the origin is reached directly."""
+    """The proxy's URL (``host:port`` is one of HTTP), None where the origin is reached directly."""
     proxy = config.proxies.get(origin.scheme)
     if not proxy or origin.loopback or any(_matches(origin, rule.strip()) for rule in config.no_proxy):
         return None
-    return proxy
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _matches(origin: Origin, rule: str) -> bool:

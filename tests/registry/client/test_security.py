@@ -293,11 +293,12 @@ def test_who_is_reached_through_a_proxy(url: str, rule: str, direct: bool) -> No
     assert (proxy_for(Origin.of(url), config) is None) == direct
 
 
-def test_a_proxy_is_used() -> None:
+@pytest.mark.parametrize("form", ["http://{}", "{}", "http://ada:word@{}", "ada:word@{}", "http://{}/"])
+def test_a_proxy_is_used(form: str) -> None:
     with hostile() as proxy:
         proxy.trick("GET http://registry.example.com/v2/", lambda h: h.answer(200))
         proxy.trick("GET .*/manifests/", lambda h: h.answer(200, RAW, Content_Type=MANIFEST))
-        config = ClientConfig(proxies={"http": proxy.url}, tls_verify=False, retry=ONCE)
+        config = ClientConfig(proxies={"http": form.format(proxy.host)}, tls_verify=False, retry=ONCE)
         with Client(config) as client:
             SCHEMES.found("registry.example.com", Origin.of("http://registry.example.com"))
             client.resolve(Reference.parse("registry.example.com/app:1"))
