@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -74,6 +75,31 @@ def test_flags_may_have_a_value(lading: Lading) -> None:
     assert lading.call("ps", "--all=false", "--no-trunc=true").out == lading.ok("ps") + "\n"
     assert "expected true or false" in lading.fails(2, "ps", "--all=perhaps")
     lading.fails(2, "ps", "--nope=true")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("images >&-", 1),
+        ("images >&- 2>&-", 1),
+        ("images <&-", 0),
+        ("images 2>&-", 0),
+        ("nothing 2>&-", 2),
+        ("rmi nothing 2>&- >&- <&-", 1),
+        ("load <&-", 1),
+        ("login -u x localhost:1 <&-", 2),
+        ("images >/dev/full", 1),
+    ],
+)
+def test_streams_that_the_caller_closed(lading: Lading, words: str, code: int) -> None:
+    lading.ok("images")
+    environment = {"PATH": os.environ["PATH"], "LADING_ROOT": str(lading.root), "HOME": str(lading.root)}
+    done = subprocess.run(
+        ["sh", "-c", f"{LADING} {words}"], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert "internal error" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_help_as_a_word(lading: Lading) -> None:

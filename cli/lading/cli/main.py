@@ -29,6 +29,7 @@ def main() -> None:
     end, would cost a tenth of that. Servers collect as usual.
     """
     gc.disable()
+    _open_streams()
     code = call(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -39,6 +40,18 @@ def main() -> None:
     with suppress(OSError):
         sys.stderr.flush()
     os._exit(code)
+
+
+def _open_streams() -> None:
+    """What the caller closed is the null device, or the next file would get its number; to write to it is an error."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
 def call(arguments: Sequence[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lading.cli.app import PLAIN
+from lading.cli.app import PLAIN, Command
 from lading.cli.session import Session
 
 group = typer.Typer(help="Manage the signing key.", context_settings={"help_option_names": ["-h", "--help"]}, **PLAIN)
@@ -15,7 +15,7 @@ def _key() -> None:
     """Manage the signing key."""
 
 
-@group.command()
+@group.command(cls=Command)
 def rotate(ctx: typer.Context) -> None:
     """Make a new signing key in place of the old one.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.app import PLAIN
+from lading.cli.app import PLAIN, Command
 from lading.cli.session import Session
 from lading.store.errors import UsageError
 
@@ -20,7 +20,7 @@ def _registry() -> None:
     """Serve a registry."""
 
 
-@group.command()
+@group.command(cls=Command)
 def serve(
     ctx: typer.Context,
     listen: Annotated[str, typer.Option(metavar="ADDRESS:PORT", help="Where to listen; port 0 takes a free one")] = (
