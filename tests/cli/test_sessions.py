@@ -316,10 +316,12 @@ class TestOutputGone:
 
 class TestTerminal:
     def test_the_size_of_the_window(self, lading: Lading, ship: str) -> None:
-        script = 'busybox stty size; until [ "$(busybox stty size)" = "50 77" ]; do sleep 0.05; done; echo followed'
+        """An OCI runtime lets the process of an exec go before it sets the first size; programs are told of it."""
+        wait = 'until [ "$(busybox stty size 2>/dev/null)" = "%s" ]; do sleep 0.05; done; echo %s'
+        script = f"{wait % ('30 100', 'first')}; {wait % ('50 77', 'followed')}"
         for words in (["exec", "-it", ship], [*RUN, "-it", "bb"]):
             with lading_at(lading, *words, "sh", "-c", script, columns=100, rows=30) as shown:
-                shown.until("30 100")
+                shown.until("first")
                 shown.resize(77, 50)
                 shown.until("followed")
                 assert shown.end() == 0
