@@ -59,9 +59,9 @@ class Yard:
         found += [f"{place}/{name}" for place in places if place.is_dir() for name in os.listdir(place)]
         with closing(sqlite3.connect(f"file:{self.lading.root}/index.db?mode=ro", uri=True)) as index:
             found += [key for (key,) in index.execute("SELECT key FROM snapshot WHERE committed = 0")]
-        groups = Path("/sys/fs/cgroup").glob("**/lading/build-*")
-        found += [str(group) for group in groups if group.is_dir() and group.name in self.names]
-        return found
+        tops = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()]
+        groups = [top / "lading" / name for top in tops for name in self.names]
+        return found + [str(group) for group in groups if group.is_dir()]
 
     names: frozenset[str] = frozenset()
 

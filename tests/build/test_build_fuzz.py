@@ -117,6 +117,7 @@ def _check(said: str | None) -> None:
 @example(b"FROM base\nRUN <<E\n\xff\nE\n", b"", Call())
 @example(b"FROM scratch\nARG A\nENV B=$A\n", b"", Call({"A": "\udcff"}))
 @example(b"FROM scratch\n", b"", Call(labels={"a": "\udcff"}))
+@example(b'FROM base\nCOPY <<"E F" /x\n1\nE F\n', b"", Call())
 @example(b"FROM scratch\nHEALTHCHECK --retries=" + b"9" * 5000 + b" CMD x\n", b"", Call())
 def test_any_build_succeeds_or_says_where_it_cannot(yard: Yard, text: bytes, ignore: bytes, call: Call) -> None:
     _check(yard.build(text, ignore, call))

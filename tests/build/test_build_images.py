@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -250,6 +251,17 @@ def test_an_unchanged_context_is_not_read_again(bench: Bench, tmp_path: Path) ->
     os.utime(context / "a", (1, 1))
     built = bench.build(context)
     assert bench.files(built.descriptor)["a"][3] == b"z"
+
+
+def test_a_mode_is_not_for_the_folder_that_an_archive_goes_to(bench: Bench, tmp_path: Path) -> None:
+    """As BuildKit 0.34 has it; the members keep their own."""
+    context = write(tmp_path / "c", {"Dockerfile": "FROM scratch\nADD --chmod=600 --chown=5:6 a.tar /x/y/\n"})
+    with tarfile.open(context / "a.tar", "w") as archive:
+        member = tarfile.TarInfo("f")
+        member.mode = 0o640
+        archive.addfile(member)
+    files = bench.files(bench.build(context).descriptor)
+    assert {name: mode for name, (mode, *_) in files.items()} == {"x": "0o40755", "x/y": "0o40755", "x/y/f": "0o100640"}
 
 
 def test_ownership_by_name_must_be_known(based: Bench, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def _mostly(good: str, odd: list[str]) -> st.SearchStrategy[str]:
 
 _ODD_PATHS = _words(r"""
     .. ../a ../../etc/passwd nothere out loop fifo [ [] [^a]* ** \ a\ dangling .wh.a /.wh..wh..opq /proc/x /dev/null ~ -
-    -- C:\x <<E '<<E' <<-"E" << http://example.com/x git@x
+    -- C:\x <<E '<<E' <<-"E" <<"E <<'E <<$E << http://example.com/x git@x
 """)
 path = _mostly(
     "/ /x /x/ /x/y/z a b d d/ d/e/f /d/./e/ a* d* [a-z]* ? d/* caf* é link/x link /bin/sh $A a:b %41 /a/../../b . .",

@@ -10,7 +10,7 @@ from functools import singledispatch
 from typing import Final
 
 from lading.build import gotext
-from lading.build.dockerfile.arguments import Heredoc, heredoc
+from lading.build.dockerfile.arguments import Heredoc, SyntaxProblemError, heredoc
 from lading.build.dockerfile.instructions import (
     Arg,
     Cmd,
@@ -207,7 +207,7 @@ def _script(instruction: Run) -> str:
     if len(instruction.command.args) != 1 or not instruction.command.shell:
         raise DockerfileError(instruction.place, "RUN: a heredoc needs a command for a shell")
     first = instruction.documents[0]
-    if heredoc(instruction.command.args[0]):
+    if _announces(instruction):
         if first.text.startswith("#!"):
             raise DockerfileError(
                 instruction.place, "RUN with a heredoc that names its interpreter (#!) is not supported yet"
@@ -215,6 +215,14 @@ def _script(instruction: Run) -> str:
         return first.text
     bodies = "".join(f"\n{document.content}{document.name}" for document in instruction.documents)
     return instruction.command.args[0] + bodies
+
+
+def _announces(instruction: Run) -> bool:
+    """Whether the command is a heredoc and nothing else."""
+    try:
+        return heredoc(instruction.command.args[0]) is not None
+    except SyntaxProblemError as problem:
+        raise DockerfileError(instruction.place, str(problem)) from None
 
 
 @apply.register

@@ -104,7 +104,8 @@ class Doer:
 
     def _put(self, copier: Copier, view: View, source: Picked, operation: CopyOp) -> None:
         if operation.unpack and source.item.is_file and is_archive(view, source.item):
-            copier.make_folders(operation.destination)
+            # A mode is for what a source is, never for the folder that an archive is unpacked in.
+            Copier(copier.root, Manner(copier.manner.owner)).make_folders(operation.destination)
             unpack(view, source, copier.inside(operation.destination), copier.manner.owner, self.tools.store.limits)
             return
         copier.copy(view, source, operation.destination)

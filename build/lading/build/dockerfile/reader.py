@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from lading.build.dockerfile import parser
-from lading.build.dockerfile.arguments import heredoc
+from lading.build.dockerfile.arguments import SyntaxProblemError, heredoc
 from lading.build.dockerfile.flags import Allowed
 from lading.build.dockerfile.flags import read as read_flags
 from lading.build.dockerfile.instructions import (
@@ -75,7 +75,10 @@ def _instruction(node: Node) -> Instruction:
     if found is None:
         near = suggestion(node.word.upper(), [name.upper() for name in (*_READERS, "from")])
         raise DockerfileError(node.place, f"unknown instruction: {node.word}{near}")
-    return found(node)
+    try:
+        return found(node)
+    except SyntaxProblemError as problem:
+        raise DockerfileError(node.place, str(problem), hint=problem.hint) from None
 
 
 def _from(node: Node) -> From:
