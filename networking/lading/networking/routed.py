@@ -23,6 +23,7 @@ from lading.networking.plumbing import GATEWAY4, GATEWAY6, PREFIX, Place, TakenE
 from lading.networking.records import Records, attachments_in
 from lading.networking.subnets import Subnet
 from lading.networking.system import has_ipv6, mtu, switch_on_forwarding
+from lading.store.border import border
 from lading.store.errors import MachineError
 
 __all__ = ["PREFIX", "RoutedDriver", "Subnet"]
@@ -48,6 +49,7 @@ class RoutedDriver:
 
     # The protocol
 
+    @border
     def attach(self, request: AttachRequest) -> Attachment:
         """Makes the container's network namespace and joins it; all or nothing."""
         with self._records.gate():
@@ -68,6 +70,7 @@ class RoutedDriver:
                     continue
             raise MachineError(f"the network {self._name} has no free address")
 
+    @border
     def detach(self, container: str) -> None:
         """Removes everything `attach` made for the container; one that is not attached is fine."""
         with self._records.gate():
@@ -75,6 +78,7 @@ class RoutedDriver:
                 self._unmake(self._records.read(container) or self._unread(container), insist=False)
                 self._restore()
 
+    @border
     def recover(self, live: Collection[str]) -> tuple[str, ...]:
         """Detaches every container not among `live`, whatever state a crash left it in, and names those it swept.
 
@@ -91,6 +95,7 @@ class RoutedDriver:
             self._restore()
             return gone
 
+    @border
     def attachments(self) -> tuple[Attachment, ...]:
         """The containers attached now, by id."""
         found = (self._records.read(container) for container in self._records.containers())

@@ -18,6 +18,7 @@ from lading.runtime.lifecycle import Lifecycle, RuntimeConfig
 from lading.runtime.options import RunOptions, Streams
 from lading.runtime.session import Ran
 from lading.runtime.state import Container
+from lading.store.border import border
 from lading.store.errors import InputError, MachineError
 
 if TYPE_CHECKING:
@@ -33,10 +34,12 @@ _KILL_PATIENCE = 10.0
 class Runtime:
     """The containers of one store. Without a `driver` only the networks none and host exist."""
 
+    @border
     def __init__(self, config: RuntimeConfig, store: Store, driver: Driver | None) -> None:
         self._store = store
         self._life = Lifecycle(config, lambda: store, driver)
 
+    @border
     def run(self, verdict: Verdict, options: RunOptions, streams: Streams | None = None) -> Ran:
         """Runs the image that `verdict` let in; there is no other way to name one.
 
@@ -67,6 +70,7 @@ class Runtime:
         with launch.create() as created:
             return session.begin(created, launch.streams, attach=not launch.options.detach)
 
+    @border
     def list(self, *, every: bool = False) -> list[Container]:
         """The running containers, or all, newest first."""
         found: list[Container] = []
@@ -76,22 +80,26 @@ class Runtime:
                 found.append(current)
         return found
 
+    @border
     def find(self, text: str) -> Container:
         """A container by name, id or the beginning of an id. Raises `NoSuchContainerError`."""
         record = self._life.records.find(text)
         return self._life.settle(record) or self._life.records.find(text)
 
+    @border
     def inspect(self, text: str) -> dict[str, object]:
         """A container in the shape of docker's inspect, with the verdict's summary under ``Lading``."""
         record = self.find(text)
         return describe.inspect(record, str(self._life.records.folder(record.id) / "log"))
 
+    @border
     def execute(self, text: str, options: ExecOptions, streams: Streams | None = None) -> int:
         """A further process in a running container; its exit code. Raises `StartError`, `InputError`."""
         from lading.runtime import execs  # noqa: PLC0415 - not on the way of `run`
 
         return execs.execute(self._life, self.find(text), options, streams or Streams())
 
+    @border
     def logs(
         self,
         text: str,
@@ -115,11 +123,13 @@ class Runtime:
     def _runs(self, record: Container) -> Callable[[], bool]:
         return lambda: bool(record.status == "running" and record.process and record.process.alive)
 
+    @border
     def wait(self, text: str) -> int:
         """Blocks until a container ended; its exit code."""
         record = self.find(text)
         return session.wait_for(self._life, record) if record.active else record.exit_code
 
+    @border
     def kill(self, text: str, name: str = "SIGKILL") -> None:
         """Sends a signal to a container's first process. Raises `InputError` unless it runs."""
         number = signal_number(name)
@@ -137,6 +147,7 @@ class Runtime:
             os.close(fd)
         return True
 
+    @border
     def stop(self, text: str, timeout: float | None = None) -> None:
         """Asks a container to end with its own stop signal, and after `timeout` seconds (-1: never) kills it."""
         record = self.find(text)
@@ -161,6 +172,7 @@ class Runtime:
         finally:
             os.close(fd)
 
+    @border
     def remove(self, text: str, *, force: bool = False, volumes: bool = False) -> None:
         """Removes a container that ended; with `force` a running one is killed, with `volumes` its anonymous go too."""
         record = self.find(text)
@@ -175,6 +187,7 @@ class Runtime:
             if current:
                 self._life.discard(current, volumes=volumes)
 
+    @border
     def recover(self) -> None:
         """Takes down whatever killed processes left behind."""
         self._life.recover()

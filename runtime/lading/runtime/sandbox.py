@@ -22,6 +22,7 @@ from lading.runtime.crun import Runtime as OciRuntime
 from lading.runtime.lifecycle import RuntimeConfig
 from lading.runtime.rootfs import Stubs
 from lading.runtime.spec import DEFAULT_PATH, Mount, Plan, bind
+from lading.store.border import border
 from lading.store.private import private_folder
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Sandbox:
         """Docker's default: setuid programs work, and what package managers count on is allowed."""
         return {"capabilities": self._capabilities, "noNewPrivileges": False}
 
+    @border
     def execute(self, rootfs: Path, step: Step, output: Output) -> int:
         """Runs a step to its end in the mounted folder `rootfs`; its exit code, 126 and 127 as a shell would.
 
