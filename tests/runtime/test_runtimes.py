@@ -115,7 +115,7 @@ class TestWithout:
 @inside
 def test_a_filter_is_kept(harbour: Harbour) -> None:
     harbour.run("true", remove=True)
-    kept = list((harbour.run_dir / "filters").iterdir())
+    kept = list((harbour.root / "filters").iterdir())
     assert len(kept) == 1
 
 

@@ -18,7 +18,7 @@ from lading.store.errors import InputError, LadingError, MachineError
 from lading.store.files import is_locked
 from lading.store.private import private_folder
 from lading.store.progress import QUIET, Progress
-from lading.store.store import Store
+from lading.store.store import Store, own_root
 
 if TYPE_CHECKING:
     from lading.build.request import BuildRequest, Built, Listener
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lading.registry.client import Client
     from lading.registry.reference import Reference
     from lading.registry.transfer import Pulled, Pushed
+    from lading.runtime.run_folder import RunFolder
     from lading.runtime.runtime import Runtime
     from lading.store.archives.compression import Compression
     from lading.store.descriptors import Descriptor, Platform
@@ -151,9 +152,15 @@ class Host:
 
     def run_folder(self) -> Path:
         """The folder for what lasts until the next boot, made where it is missing. Raises `MachineError`."""
+        return self._run_folder.path
+
+    @cached_property
+    def _run_folder(self) -> RunFolder:
+        from lading.runtime.run_folder import RunFolder  # noqa: PLC0415
+
         if self.configuration.runs:
             private_folder(self.configuration.runs)
-        return private_folder(self.configuration.run)
+        return RunFolder(own_root(self.configuration.root), self.configuration.run)
 
     # What it does
 
@@ -355,6 +362,8 @@ class Host:
         if "store" in self.__dict__:
             self._collect_due()
             self.store.close()
+        if "_run_folder" in self.__dict__:
+            self._run_folder.close()
 
     def _collect_due(self) -> None:
         """Removes what others' work was in the way of, once that has ended."""

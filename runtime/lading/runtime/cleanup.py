@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lading.runtime.lifecycle import Lifecycle, RuntimeConfig
+from lading.runtime.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver
@@ -21,7 +23,16 @@ def driver(config: RuntimeConfig) -> Driver:
 
 
 def clean(root: Path, run_dir: Path, container: str) -> None:
-    """Finishes one container, if nobody did yet."""
+    """Finishes one container, if nobody did yet. Where the root is gone, there is nothing to finish it in."""
+    with suppress(FileNotFoundError):
+        folder = RunFolder(root, run_dir)
+        try:
+            _clean(root, run_dir, container)
+        finally:
+            folder.close()
+
+
+def _clean(root: Path, run_dir: Path, container: str) -> None:
     config = RuntimeConfig(root, run_dir)
 
     def store() -> Store:

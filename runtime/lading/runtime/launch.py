@@ -207,7 +207,7 @@ class Launch:
             readonly=options.readonly,
             terminal=options.tty,
             size=self.streams.size() if self.streams.size else None,
-            filters=self.life.config.run_dir / "filters",
+            filters=self.life.config.root / "filters",
             mounts=self._mounts(record, placed, rootfs),
         )
 

@@ -79,6 +79,7 @@ class Sandbox:
 
     def __init__(self, config: RuntimeConfig, driver: Driver | None) -> None:
         self._run_dir = config.run_dir
+        self._filters = config.root / "filters"
         self._driver = driver
         self._cgroups = Cgroups.detect()
         self._capabilities = sorted(capabilities.BUILD & capabilities.held())
@@ -166,7 +167,7 @@ class Sandbox:
             capabilities=self._capabilities,
             no_new_privileges=False,
             mounts=mounts,
-            filters=self._run_dir / "filters",
+            filters=self._filters,
         )
 
     def _run(self, name: str, bundle: Path, step: Step, output: Output) -> int:

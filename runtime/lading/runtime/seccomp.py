@@ -46,7 +46,8 @@ def profile(capabilities: Iterable[str], machine: str | None = None) -> dict[str
 
 
 def _allow(names: list[str], **argument: object) -> Rule:
-    return {"names": names, "action": "SCMP_ACT_ALLOW"} | ({"args": [argument]} if argument else {})
+    rule: Rule = {"names": names, "action": "SCMP_ACT_ALLOW"}
+    return {**rule, "args": [argument]} if argument else rule
 
 
 def _deny(names: list[str], **argument: object) -> Rule:
