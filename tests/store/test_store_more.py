@@ -206,7 +206,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(small: Path) -> None:
 @needs("root")
 def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
     root = tmp_path / "root"
-    with Store.open(root) as store:
+    with Store.open(root) as store, store.writing():
         store.tag(APP, put_image(store, b"layer"))
     subprocess.run(["mount", "--bind", str(root), str(root)], check=True)
     try:
@@ -215,6 +215,9 @@ def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
             whole(store)
             with pytest.raises(MachineError, match=r"root/index.db: attempt to write a readonly database"):
                 store.untag(APP)
+            reference = store.reference(APP)
+            assert reference is not None
+            exchange.write_layout(store, reference.descriptor, tmp_path / "copy", [APP])
     finally:
         subprocess.run(["umount", "-l", str(root)], check=True)
 

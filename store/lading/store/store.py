@@ -7,6 +7,7 @@ nobody and removes nothing while such work is going on in any process.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -342,7 +343,12 @@ class Store:
         """Whether the lock was had: with LOCK_NB it may not be."""
         path = self.root / "writing.lock"
         with machine_errors(path):
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                if error.errno != errno.EROFS:
+                    raise
+                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # who only reads needs the lock, too
         try:
             with machine_errors(path):
                 had = _flock(file, kind)
