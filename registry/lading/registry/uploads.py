@@ -127,8 +127,7 @@ class Upload:
                     raise
                 self._wait(idle, error)
                 pieces = pieces or wholes > 1 or (isinstance(error, StatusError) and error.status in _TOO_LARGE)
-            at, location, known = self._standing(location)
-            pieces = pieces or known
+            at, location = self._standing(location)
             if at > best:
                 best, idle = at, 0
 
@@ -149,13 +148,13 @@ class Upload:
         if self.stop.wait(self.session.pause(attempt, asked)):
             raise StoppedError
 
-    def _standing(self, location: str) -> tuple[int, str, bool]:
-        """How much the registry has, and where to go on; anew, and not known, where it does not say."""
+    def _standing(self, location: str) -> tuple[int, str]:
+        """How much the registry has, and where to go on; from the beginning where it does not say."""
         try:
             with self.session.send(self._call("GET", location, {200, 202, 204})) as answer:
-                return self._stands_at(answer, 0), self._location(answer, location), True
+                return self._stands_at(answer, 0), self._location(answer, location)
         except (StatusError, ProtocolError):
-            return 0, self._start(), False
+            return 0, self._start()
 
     def _in_pieces(self, content: Outgoing, location: str, at: int) -> None:
         while at < self.descriptor.size:

@@ -172,8 +172,9 @@ def test_no_more_bytes_are_shown_than_there_are(scene: Scene, mood: str) -> None
     MOODS[mood](scene.registry)
     counting = Counting()
     push(scene.client, scene.store, scene.image, scene.ref(), counting)
-    assert counting.done_of
-    assert all(count == total for count, total in counting.done_of.values())
+    known = [(count, total) for count, total in counting.done_of.values() if total]
+    assert len(known) == 2  # a row a layer; of evidence nobody knows how much there is
+    assert all(count == total for count, total in known)
 
 
 @pytest.mark.parametrize("mood", ["the answer to a commit is lost", "a commit outlasts its gateway"])
