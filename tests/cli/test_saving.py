@@ -68,10 +68,8 @@ def test_all_or_nothing(lading: Lading, tmp_path: Path, words: list[str]) -> Non
     target = tmp_path / "a.tar"
     said = lading.call("save", "one", "nothing", "two", "none", *words, "-o", target)
     assert said.code == 1
-    assert [line for line in said.err.splitlines() if "no image" in line] == [
-        "lading: no image 'nothing' here",
-        "lading: no image 'none' here",
-    ]
+    told = [line.split(" here")[0] for line in said.err.splitlines() if line.startswith("lading: ")]
+    assert told == ["lading: no image 'nothing'", "lading: no image 'none'"]
     assert list(tmp_path.iterdir()) == []
     assert lading.call("save", "one", "nothing").out == ""
 

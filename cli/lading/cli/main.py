@@ -112,7 +112,8 @@ def _usage(error: Exception) -> UsageError:
     hint = f"`{path} --help` shows what it takes"
     option = getattr(error, "option_name", None)
     if option is not None and hasattr(error, "possibilities"):
-        return _no_option(path.split()[1:], option, error.possibilities or [], hint)
+        similar: Sequence[str] = getattr(error, "possibilities", None) or ()
+        return _no_option(path.split()[1:], option, similar, hint)
     message = str(getattr(error, "format_message", error.__str__)())
     return UsageError(message.rstrip("."), hint=hint)
 

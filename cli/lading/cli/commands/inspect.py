@@ -140,7 +140,8 @@ def _image(session: Session, located: Located) -> Document:
     store = session.host.store
     target = session.host.images.target(located)
     document = store.document(located.descriptor)
-    config = json.loads(store.config(target.manifest).raw)
+    config: dict[str, Any] = json.loads(store.config(target.manifest).raw)
+    run: dict[str, Any] = config.get("config") or {}
     return {
         "Id": str(located.descriptor.digest),
         "RepoTags": [name for name in located.own if "@" not in name],
@@ -158,7 +159,7 @@ def _image(session: Session, located: Located) -> Document:
         "Size": sum(layer.size for layer in target.manifest.layers),
         "Platforms": [str(child.platform) for child in document.manifests] if isinstance(document, Index) else None,
         "Config": config.get("config"),
-        "Labels": (config.get("config") or {}).get("Labels"),
+        "Labels": run.get("Labels"),
         "RootFS": {"Type": "layers", "Layers": config.get("rootfs", {}).get("diff_ids")},
         "Layers": [layer.json() for layer in target.manifest.layers],
         "History": config.get("history"),
