@@ -10,7 +10,9 @@ import pytest
 from lading.host.images import Images
 from lading.host.loading import load
 from lading.store import exchange
+from lading.store.blobs import write_blob
 from lading.store.errors import InputError
+from lading.store.gc import collect, collect_due
 from lading.store.store import Store
 from suites.images import blobs_of, put_image, put_index, put_referrer
 
@@ -83,3 +85,19 @@ def test_nothing_is_named_where_one_name_is_bad(store: Store, tmp_path: Path) ->
         with pytest.raises(InputError, match="cannot be used"):
             load(other, str(tmp_path / "layout"))
         assert other.references() == []
+
+
+def test_what_is_due_waits_for_work_and_is_done_once(store: Store) -> None:
+    image = put_image(store, b"layer")
+    store.tag(APP, image)
+    loose = write_blob(store.blobs, b"of a killed download")
+    with Store.open(store.root) as other, other.writing():
+        assert Images(store).remove("app")[1].deferred
+        assert collect(store).deferred
+        collect_due(store)  # still in the way
+        assert store.is_due()
+        assert blobs_of(store, image) <= set(store.blobs)
+    collect_due(store)
+    assert not store.is_due()
+    assert loose not in store.blobs
+    assert list(store.blobs) == []

@@ -57,8 +57,10 @@ def postpone(store: Store) -> None:
 
 
 def collect_due(store: Store) -> None:
-    """Does what others were in the way of."""
-    collect(store, everything=store.index.one("SELECT 1 FROM rendering WHERE due = 1") is not None)
+    """Does what others were in the way of, unless they still are."""
+    with store.collecting() as alone:
+        if alone:
+            collect_alone(store, everything=store.index.one("SELECT 1 FROM rendering WHERE due = 1") is not None)
 
 
 def collect_alone(store: Store, *, everything: bool = True) -> Collected:
