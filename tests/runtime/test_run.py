@@ -217,6 +217,14 @@ class TestVolumes:
             harbour.run("true", image=image, volumes=volumes, tmpfs=tmpfs)
         assert harbour.runtime.list(every=True) == []
 
+    @pytest.mark.parametrize("place", ["/proc", "/sys"])
+    def test_the_kernels_files_are_not_led_elsewhere(self, harbour: Harbour, place: str) -> None:
+        (harbour.tree / place[1:]).rmdir()
+        (harbour.tree / place[1:]).symlink_to("/data")
+        with pytest.raises(InputError, match=f"{place} is not a folder"):
+            harbour.run("true", image=put_tree(harbour.store, harbour.tree))
+        assert harbour.gone() == []
+
     def test_a_volume_of_the_image_yields_to_what_is_given_at_its_place(self, harbour: Harbour, tmp_path: Path) -> None:
         (harbour.tree / "var").mkdir()
         (harbour.tree / "var/data").symlink_to("/data")

@@ -16,6 +16,7 @@ import pytest
 from lading.build.executor import Executor, Step
 from lading.runtime import capabilities
 from lading.runtime.sandbox import Sandbox
+from lading.store.errors import InputError
 from lading.store.mounts import mount_overlay, unmount
 from suites.executor_contract import ExecutorContract, Written, look
 from suites.executor_images import Harbour, fill
@@ -53,6 +54,15 @@ class TestSandbox(ExecutorContract):
         out = self.execute(executor, rootfs, "sh", "-c", "grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status")[1]
         assert out.split() == ["CapEff:", "00000000a80425fb", "NoNewPrivs:", "0", "Seccomp:", "2"]
         assert self.execute(executor, rootfs, "mount", "-t", "tmpfs", "x", "/tmp")[0] != 0
+
+    @pytest.mark.parametrize(("path", "target"), [("etc/hosts", "/proc/cpuinfo"), ("proc", "/data"), ("sys", "/data")])
+    def test_no_link_leads_a_mount_astray(self, executor: Executor, rootfs: Path, path: str, target: str) -> None:
+        place = rootfs / path
+        if place.is_dir():
+            place.rmdir()
+        place.symlink_to(target)
+        with pytest.raises(InputError, match=f"/{path}"):
+            self.execute(executor, rootfs, "true")
 
     def test_setuid_programs_work(self, executor: Executor, rootfs: Path) -> None:
         # busybox gives up what setuid gave it, except where an applet is useless without.

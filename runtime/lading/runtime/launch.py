@@ -18,7 +18,7 @@ from lading.runtime.lifecycle import Lifecycle
 from lading.runtime.monitor import Conmon, Log, Monitored
 from lading.runtime.options import RunOptions, Streams
 from lading.runtime.processes import find
-from lading.runtime.rootfs import make_folder, settled
+from lading.runtime.rootfs import check_kernel_folders, make_folder, settled
 from lading.runtime.spec import Mount, Plan, bind, environment
 from lading.runtime.state import Container
 from lading.runtime.volumes import Placed, tmpfs_mounts
@@ -163,6 +163,7 @@ class Launch:
             store.hold(record.id, self.held)
             store.snapshots.prepare(record.id, self.image.snapshot)
         store.snapshots.mount(record.id, rootfs)
+        check_kernel_folders(rootfs)
         return rootfs
 
     def _fill(self, rootfs: Path, placed: list[Placed], intent: Intent) -> None:

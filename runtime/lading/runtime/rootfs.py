@@ -37,11 +37,23 @@ def settled(rootfs: Path, path: str, *, folder: bool) -> str:
 
     Runtimes give up at dangling ones. Raises `InputError` where it would lie over the root or the kernel's own files.
     """
-    found = Stubs(rootfs).place(path, folder=folder)
+    return judged(path, Stubs(rootfs).place(path, folder=folder))
+
+
+def judged(path: str, found: str) -> str:
+    """Where a mount at `path` lies, `found` by following links. Raises `InputError` as `settled` does."""
     if found == "/" or (found + "/").startswith("/proc/"):
         leads = f", which leads to {found} in the image" if found != path else ""
         raise InputError(f"{path}{leads}: a mount there would hide the root or the kernel's own files")
     return found
+
+
+def check_kernel_folders(rootfs: Path) -> None:
+    """Raises `InputError` where an image would have the kernel's file systems mounted somewhere else, as runc does."""
+    for path in ("/proc", "/sys"):
+        with suppress(FileNotFoundError):
+            if not stat.S_ISDIR(os.lstat(f"{rootfs}{path}").st_mode):
+                raise InputError(f"{path} is not a folder in the image", hint="the kernel's files are mounted there")
 
 
 class Stubs:

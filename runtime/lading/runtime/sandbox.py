@@ -20,7 +20,7 @@ from lading.runtime.cgroups import Cgroups, Limits
 from lading.runtime.crun import ENV, StartError, start_error
 from lading.runtime.crun import Runtime as OciRuntime
 from lading.runtime.lifecycle import RuntimeConfig
-from lading.runtime.rootfs import Stubs
+from lading.runtime.rootfs import Stubs, check_kernel_folders, judged
 from lading.runtime.spec import DEFAULT_PATH, Mount, Plan, bind
 from lading.store.border import border
 from lading.store.private import private_folder
@@ -105,7 +105,7 @@ class Sandbox:
         with self._place() as (name, bundle):
             stubs = Stubs(rootfs)
             try:
-                mounts = self._mounts(stubs, bundle, step)
+                mounts = self._mounts(rootfs, stubs, bundle, step)
                 plan = self._plan(name, rootfs, step, mounts, self._netns(name, bundle, step))
                 (bundle / "config.json").write_text(json.dumps(plan.spec()))
                 return self._run(name, bundle, step, output)
@@ -130,14 +130,16 @@ class Sandbox:
             sandboxes.remove(name, bundle, self._oci, self._cgroups, self._driver)
             os.close(lock)
 
-    def _mounts(self, stubs: Stubs, bundle: Path, step: Step) -> list[Mount]:
+    def _mounts(self, rootfs: Path, stubs: Stubs, bundle: Path, step: Step) -> list[Mount]:
+        check_kernel_folders(rootfs)
         for folder in _FOLDERS:
             stubs.place(folder, folder=True)
         shared = step.network == "host" or (step.network == "default" and self._driver is None)
         etc.write(bundle / "hosts", etc.hosts(f"127.0.1.1\t{step.hostname}\n"))
         etc.write(bundle / "resolv.conf", etc.resolv_conf(shared=shared))
         names = ("hosts", "resolv.conf")
-        return [bind(str(bundle / name), stubs.place(f"/etc/{name}", folder=False)) for name in names]
+        places = {name: judged(f"/etc/{name}", stubs.place(f"/etc/{name}", folder=False)) for name in names}
+        return [bind(str(bundle / name), place) for name, place in places.items()]
 
     def _netns(self, name: str, bundle: Path, step: Step) -> str:
         if step.network == "none":
