@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
 import pytest
@@ -50,3 +51,12 @@ def test_copy_wildcards_stop_at_a_slash() -> None:
 def test_reads_a_file() -> None:
     text = "\ufeff# comment\n  a/../b/ \n\n!/c \n #d\n/\n.\r\n"
     assert ignore.read(text) == ["b", "!c", "#d", "/", "."]
+
+
+@pytest.mark.parametrize("pattern", ["[[]x", "a/[[a]", "[a&&b]*", "[a||b]*", "x[~~]"])
+def test_no_pattern_makes_python_speak(pattern: str) -> None:
+    """What a class holds is characters: none of it means more, and nothing is said on standard error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Ignore([pattern]).matches("y") is False
+    assert Ignore(["[[]x"]).matches("[x")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -162,7 +163,10 @@ def _compile(text: str, kind: str, expression: str) -> re.Pattern[str]:
     if kind == "suffix":
         end = text[2:]
         return re.compile(rf"(?:.*{re.escape(end)}|{re.escape(end.removeprefix('/'))})\Z", re.DOTALL)
-    try:
-        return re.compile(expression + r"\Z", re.DOTALL)
-    except re.error:
-        raise PatternError(f"syntax error in pattern {text!r}") from None
+    with warnings.catch_warnings():
+        # Python announces that [[ and -- in a class may come to mean something; in the reference they do not.
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            return re.compile(expression + r"\Z", re.DOTALL)
+        except re.error:
+            raise PatternError(f"syntax error in pattern {text!r}") from None

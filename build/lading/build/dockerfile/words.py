@@ -56,7 +56,8 @@ def expand(
     try:
         text, words = lexer.until(_END, raw_escapes)
     except WordError as error:
-        raise WordError(f'failed to process "{word}": {error}') from None
+        first, newline, _ = word.partition("\n")
+        raise WordError(f'failed to process "{first}{"…" if newline else ""}": {error}') from None
     return Expansion(text, tuple(words), frozenset(lexer.unset))
 
 
@@ -206,7 +207,7 @@ class _Lexer:
             operator = self.next()
             written += operator
         elif operator not in ("+", "-", "?", "#", "%"):
-            raise WordError(f"unsupported modifier ({written}) in substitution")
+            raise WordError(f"unsupported modifier ({written.strip()}) in substitution")
         word = self.argument("}", operator in ("#", "%"), "'}'")
         value = self.get(name)
         if value is None and self.keep_unset:
@@ -228,7 +229,7 @@ class _Lexer:
             greedy = word.startswith(operator) and word != ""
             pattern = word[1:] if greedy else word
             return (_trim_suffix if operator == "%" else _trim_prefix)(pattern, value or "", greedy)
-        raise WordError(f"unsupported modifier ({written}) in substitution")
+        raise WordError(f"unsupported modifier ({written.strip()}) in substitution")
 
     def replaced(self, name: str) -> str:
         everywhere = self.peek() == "/"
