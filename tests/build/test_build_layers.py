@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -10,9 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from lading.build import executor
+from lading.build.pruning import prune
+from lading.store.trees import capture
 from suites.building import Bench, write
 from suites.changes import View, WatchingExecutor, elsewhere, here, members, shell
 from suites.machine import needs
+from suites.odd_trees import CAPABILITY
+from suites.trees import seen
 
 pytestmark = needs("root", "overlay", "busybox")
 
@@ -32,9 +38,9 @@ MODULES = "mkdir -p /app/left /app/right && echo 1 > /app/left/index && echo 2 >
 
 def left(bench: Bench) -> View:
     """What the kernel showed when the last RUN ended."""
-    executor = bench.tools.executor
-    assert isinstance(executor, WatchingExecutor)
-    return executor.views[-1]
+    watching = bench.tools.executor
+    assert isinstance(watching, WatchingExecutor)
+    return watching.views[-1]
 
 
 CHANGES = {
@@ -120,6 +126,58 @@ def test_folders_above_a_change_are_in_its_layer(bench: Bench, tmp_path: Path) -
     layers = [members(bench, layer) for layer in bench.manifest(built.descriptor).layers[-3:]]
     assert layers == [["d", "d/e"], ["d", "d/e", "d/e/f"], ["d", "d/e", "d/e/.wh.f"]]
     assert elsewhere(bench, built.descriptor, tmp_path / "root") == left(bench)
+
+
+class AttributeExecutor(WatchingExecutor):
+    """Takes ``PATH NAME [VALUE]`` for a command as well: busybox cannot set attributes."""
+
+    def execute(self, rootfs: Path, step: executor.Step, output: executor.Output) -> int:
+        words = step.argv[-1].split(" ")
+        if not words[0].startswith("/") or len(words) < 2 or "." not in words[1]:
+            return super().execute(rootfs, step, output)
+        path = rootfs / words[0][1:]
+        if len(words) == 3:
+            os.setxattr(path, words[1], CAPABILITY if words[2] == "CAP" else words[2].encode())
+        else:
+            os.removexattr(path, words[1])
+        self.views.append(seen(rootfs))
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("steps", "layers"),
+    [
+        (("echo > /f", "/f user.a 1", "/f user.a 2", "/f user.a"), 4),
+        (("echo > /f", "/f security.capability CAP", "rm /f && echo > /f"), 3),
+        (("echo > /f", "/f security.capability CAP", "/f security.capability CAP", "touch /f"), 2),
+        (("echo > /f", "/f security.capability CAP", "chown 5 /f"), 3),
+        (("mkdir /d", "/d user.a 1", "rm -r /d && mkdir /d", "echo > /d/f", "/d user.b 1", "rm /d/f"), 6),
+        (("echo > /f && ln /f /g", "/f user.a 1", "/g user.b 1"), 3),
+    ],
+)
+def test_attributes_and_capabilities(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: tuple[str, ...], layers: int
+) -> None:
+    monkeypatch.setattr(bench, "tools", replace(bench.tools, executor=AttributeExecutor()))
+    context = write(tmp_path / "context", {})
+    for count in range(1, len(steps) + 1):
+        text = "".join(f"RUN {step}\n" for step in steps[:count])
+        built = bench.build(write(context, {"Dockerfile": f"FROM base\n{text}"}), no_cache=True)
+        assert elsewhere(bench, built.descriptor, tmp_path / f"root{count}") == left(bench)
+    base = bench.build(write(context, {"Dockerfile": "FROM base\n"}))
+    assert len(bench.manifest(built.descriptor).layers) - len(bench.manifest(base.descriptor).layers) == layers
+
+
+def test_an_attribute_without_a_value_is_in_no_layer(tmp_path: Path) -> None:
+    """Go's readers of layers pass such a record over; what the builder keeps is what others unpack."""
+    (tmp_path / "upper").mkdir()
+    (tmp_path / "below").mkdir()
+    (tmp_path / "upper/f").touch()
+    os.setxattr(tmp_path / "upper/f", "user.empty", b"")
+    os.setxattr(tmp_path / "upper/f", "user.full", b"1")
+    (entry,) = prune(capture(tmp_path / "upper"), tmp_path / "below").entries
+    assert entry.xattrs == (("user.full", b"1"),)
+    assert os.listxattr(tmp_path / "upper/f") == ["user.full"]
 
 
 def test_the_root_folder_itself_is_everywhere_the_same(bench: Bench, tmp_path: Path) -> None:

@@ -109,7 +109,9 @@ def seen(root: Path, *, times: bool = False) -> dict[bytes, tuple[object, ...]]:
             attributes = ()
             if not stat.S_ISLNK(info.st_mode):
                 attributes = tuple(
-                    (key, os.getxattr(path, key)) for key in sorted(os.listxattr(path)) if key.startswith("user.")
+                    (key, os.getxattr(path, key))
+                    for key in sorted(os.listxattr(path))
+                    if key.startswith(("user.", "security.capability"))
                 )
             group = (
                 groups.setdefault(info.st_ino, relative)
