@@ -85,3 +85,14 @@ def test_every_option_of_podmans_groups(words: tuple[str, str], capsys: pytest.C
     for option in sorted(options("podman", *words) - own):
         assert call([*words, option]) == 2
         assert capsys.readouterr().err.startswith(f"lading: {option} is not built yet\n")
+
+
+@pytest.mark.parametrize(
+    "words", [("image", "prune"), ("system", "prune"), ("builder", "prune"), *((verb,) for verb in HERE)]
+)
+def test_no_option_stands_for_two(words: tuple[str, ...]) -> None:
+    command = application()
+    for word in words:
+        command = command.get_command(None, word)
+    names = [name for param in command.params for name in (*param.opts, *param.secondary_opts)]
+    assert len(names) == len(set(names))

@@ -14,6 +14,7 @@ from lading.cli.output import size
 from lading.cli.session import Session
 from lading.store.errors import UsageError
 
+Only = Annotated[list[str] | None, typer.Option("--filter", metavar="NAME=VALUE", help="Only those for which it holds")]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Without asking")]
 _SIZE: Final = re.compile(
     r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,6})?) ?(?P<unit>[kmgtp]?)(?P<binary>i?)b?", re.IGNORECASE

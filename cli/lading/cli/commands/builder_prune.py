@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from lading.build.trimming import Trimmed
-from lading.cli.amounts import Force, before, byte_count, confirm, say_total
-from lading.cli.filters import Filter, filters
+from lading.cli.amounts import Force, Only, before, byte_count, confirm, say_total
+from lading.cli.filters import filters
 from lading.cli.output import age, size
 from lading.cli.session import Session
 from lading.host.pruning import prune_cache
@@ -18,7 +18,7 @@ from lading.host.pruning import prune_cache
 def builder_prune(
     ctx: typer.Context,
     all_: Annotated[bool, typer.Option("-a", "--all", help="And what an image here has")] = False,
-    filter_: Filter = None,
+    filter_: Only = None,
     max_used_space: Annotated[
         str | None,
         typer.Option(

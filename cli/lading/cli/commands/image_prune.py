@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.amounts import Force, before, confirm, say_total
+from lading.cli.amounts import Force, Only, before, confirm, say_total
 from lading.cli.common import boolean, short
-from lading.cli.filters import Filter, Filters, filters, has_labels
+from lading.cli.filters import Filters, filters, has_labels
 from lading.cli.session import Session
 from lading.host.images import Listed
 from lading.host.pruning import PrunedImages, prune_images
@@ -21,7 +21,7 @@ _FILTERS = frozenset({"dangling", "label", "until"})
 def image_prune(
     ctx: typer.Context,
     all_: Annotated[bool, typer.Option("-a", "--all", help="Every image that no container uses")] = False,
-    filter_: Filter = None,
+    filter_: Only = None,
     force: Force = False,
 ) -> None:
     """Remove images that have no name and no container.

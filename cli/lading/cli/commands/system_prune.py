@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.amounts import Force, before, confirm, say_total
+from lading.cli.amounts import Force, Only, before, confirm, say_total
 from lading.cli.commands import builder_prune, image_prune
 from lading.cli.containers import labels
-from lading.cli.filters import Filter, filters, has_labels
+from lading.cli.filters import filters, has_labels
 from lading.cli.session import Session
 from lading.host import pruning
 from lading.runtime.logs import seconds
@@ -21,7 +21,7 @@ def system_prune(
     ctx: typer.Context,
     all_: Annotated[bool, typer.Option("-a", "--all", help="Every unused image, and all of the build cache")] = False,
     volumes: Annotated[bool, typer.Option("--volumes", help="And anonymous volumes that no container has")] = False,
-    filter_: Filter = None,
+    filter_: Only = None,
     force: Force = False,
 ) -> None:
     """Remove containers that ended, images that nothing uses, and build cache."""
