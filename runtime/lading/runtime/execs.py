@@ -127,7 +127,7 @@ class _Exec:
     def _detached(self) -> int:
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         try:
-            return processes.wait(self._spawn("--detach", keep=dict.fromkeys((0, 1, 2), null)))
+            return processes.wait(self._spawn("--detach", keep=dict.fromkeys(range(3), null)))
         finally:
             os.close(null)
 
@@ -146,7 +146,7 @@ class _Exec:
         try:
             raw_mode.setraw(follower)
             self._set_size(self._leader)
-            self._pid = self._spawn("--tty", keep=dict.fromkeys((0, 1, 2), follower))
+            self._pid = self._spawn("--tty", keep=dict.fromkeys(range(3), follower))
         finally:
             os.close(follower)
         try:
@@ -158,7 +158,7 @@ class _Exec:
         console = Console(self._folder)
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         try:
-            keep = dict.fromkeys((0, 1, 2), null)
+            keep = dict.fromkeys(range(3), null)
             self._pid = self._spawn("--tty", "--console-socket", console.path, keep=keep)
             return self._follow(lambda process: self._at_terminal(console, process))
         finally:
