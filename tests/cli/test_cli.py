@@ -75,6 +75,10 @@ def test_flags_may_have_a_value(lading: Lading) -> None:
     assert lading.call("ps", "--all=false", "--no-trunc=true").out == lading.ok("ps") + "\n"
     assert "expected true or false" in lading.fails(2, "ps", "--all=perhaps")
     lading.fails(2, "ps", "--nope=true")
+    assert lading.call("ps", "-a=false", "-n=3").out == lading.ok("ps") + "\n"
+    assert "expected true or false" in lading.fails(2, "ps", "-a=3")
+    assert "-n" in lading.fails(2, "ps", "-n=many")
+    assert "--filter =x: " in lading.fails(2, "ps", "-f==x")
 
 
 @pytest.mark.parametrize(

@@ -31,20 +31,22 @@ _VERBATIM: Final = {"help_option_names": ["--help"], "allow_interspersed_args": 
 
 
 class Command(TyperCommand):
-    """A command whose flags may be given a value, as docker's may: ``--rm=false``."""
+    """A command that reads ``=`` as docker's do: flags may have a value, ``--rm=false``, and ``-o=FILE`` means FILE."""
 
     def make_parser(self, ctx: Any) -> Any:
-        """As click does, but for long flags with a value."""
+        """As click does, but for the ``=``."""
         parser: Any = super().make_parser(ctx)
         plain = parser._match_long_opt
 
         def match(name: str, value: str | None, state: Any) -> None:
-            flag = parser._long_opt.get(name)
-            if flag is None or flag.takes_value or value is None:
+            option = parser._long_opt.get(name) or parser._short_opt.get(name)
+            if option is None or value is None:
                 plain(name, value, state)
-                return
-            state.opts[flag.dest] = flag.const is boolean(value, name)
-            state.order.append(flag.obj)
+            elif option.takes_value:
+                option.process(value, state)
+            else:
+                state.opts[option.dest] = option.const is boolean(value, name)
+                state.order.append(option.obj)
 
         parser._match_long_opt = match
         return parser
