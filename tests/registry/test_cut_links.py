@@ -178,6 +178,7 @@ def test_others_end_against_ours_as_against_distribution(
     with running_server(tmp_path / "registry") as ours, distribution(tmp_path / "distribution") as theirs:
         whole = layout(store, new_image(store, word), tmp_path / "whole")
         total = measured(ours, lambda address: ends(program(whole, address, f"{word}/whole:1"), tmp_path))
+        resumed = 0
         for mark in marks(total - STEP):
             image = new_image(store, f"{word}, cut at {mark}")
             source = layout(store, image, tmp_path / f"from-{mark}")
@@ -186,13 +187,15 @@ def test_others_end_against_ours_as_against_distribution(
                 with relay(host, mark) as link:
                     codes[host] = ends(program(source, link.address, f"{word}/{mark}:1"), tmp_path)[0]
             assert bool(codes[ours]) <= bool(codes[theirs]), f"cut at {mark}"
-            resume(ours, tmp_path / "registry", source)
+            resumed += resume(ours, tmp_path / "registry", source)
             if codes[ours] == 0:
                 assert_there(ours, f"{word}/{mark}:1", store, image, tmp_path / f"to-{mark}")
+        assert resumed
 
 
-def resume(host: str, folder: Path, source: Path) -> None:
-    """Whatever was left half-way stands, and whoever knows where can end it."""
+def resume(host: str, folder: Path, source: Path) -> int:
+    """Whatever was left half-way stands, and whoever knows where can end it; how many there were."""
+    count = 0
     for upload in (folder / "uploads").iterdir():
         have = upload.read_bytes()
         blobs = [path.read_bytes() for path in (source / "blobs/sha256").iterdir()]
@@ -205,6 +208,8 @@ def resume(host: str, folder: Path, source: Path) -> None:
             assert (status.status_code, status.headers["range"]) == (204, f"0-{len(have) - 1}")
             where = f"{status.headers['location']}&digest={Descriptor.of(match[0], 'x').digest}"
             assert client.put(where, content=match[0][len(have) :]).status_code == 201
+        count += 1
+    return count
 
 
 def repository_of(folder: Path, upload: str) -> str:

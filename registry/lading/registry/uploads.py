@@ -126,8 +126,11 @@ class Upload:
                 if idle >= self.config.retry.attempts:
                     raise
                 self._wait(idle, error)
+                busy = isinstance(error, StatusError) and error.status == 429
                 pieces = pieces or wholes > 1 or (isinstance(error, StatusError) and error.status in _TOO_LARGE)
-            at, location = self._standing(location)
+            at, location, known = self._standing(location)
+            # A link that broke will break again; a registry that asked for patience takes the whole then.
+            pieces = pieces or (known and not busy)
             if at > best:
                 best, idle = at, 0
 
@@ -148,13 +151,13 @@ class Upload:
         if self.stop.wait(self.session.pause(attempt, asked)):
             raise StoppedError
 
-    def _standing(self, location: str) -> tuple[int, str]:
-        """How much the registry has, and where to go on; from the beginning where it does not say."""
+    def _standing(self, location: str) -> tuple[int, str, bool]:
+        """How much the registry has, and where to go on; from the beginning, and not known, where it does not say."""
         try:
             with self.session.send(self._call("GET", location, {200, 202, 204})) as answer:
-                return self._stands_at(answer, 0), self._location(answer, location)
+                return self._stands_at(answer, 0), self._location(answer, location), True
         except (StatusError, ProtocolError):
-            return 0, self._start()
+            return 0, self._start(), False
 
     def _in_pieces(self, content: Outgoing, location: str, at: int) -> None:
         while at < self.descriptor.size:

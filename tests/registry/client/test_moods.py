@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from lading.registry.errors import RegistryError
 from lading.registry.evidence import RegistryEvidence
 from lading.registry.reference import Reference
 from lading.registry.transfer import pull, push
-from lading.store.documents import Manifest
+from lading.store.blobs import write_blob
+from lading.store.descriptors import Descriptor
+from lading.store.documents import LAYER, Manifest
+from lading.store.memory import MemoryBlobs
 from lading.store.store import Store
-from suites.registry_hostile import Hostile, hostile
+from suites.registry_hostile import Handler, Hostile, hostile
 from suites.registry_images import content, open_store, put_image, put_paper
 from suites.registry_moods import MOODS, refuses
 
@@ -191,3 +195,29 @@ def test_one_push_asks_for_one_token(scene: Scene) -> None:
     push(scene.client, scene.store, scene.image, scene.ref())
     (asked,) = scene.registry.asked("GET /token")
     assert "scope=repository%3Aa%2Fdst%3Apull%2Cpush" in asked.path
+
+
+def test_who_waits_for_a_commit_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lading.registry.wire._BEAT", 0.05)
+    counting, told = Counting(), threading.Event()
+
+    class Telling(Count):
+        def say(self, note: str, /) -> None:
+            super().say(note)
+            told.set()
+
+    def slow(handler: Handler) -> None:
+        told.wait(60)  # until it was said, and no longer
+        handler.honest(handler.registry.seen[-1])
+
+    scene.registry.trick("PUT .*/uploads/", slow)
+    data = b"slow"
+    blobs = MemoryBlobs()
+    write_blob(blobs, data)
+    counting.done_of["it"] = [0, len(data)]
+    patient = ClientConfig(timeouts=Timeouts(read=60, commit=120))
+    with Client(patient) as client:
+        outcome = client.push_blob(scene.ref(), Descriptor.of(data, LAYER), blobs, Telling(counting, "it"))
+    assert outcome == "pushed"
+    assert set(counting.words) == {"waiting for the registry to store it"}
+    assert counting.done_of["it"] == [len(data), len(data)]
