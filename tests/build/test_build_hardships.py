@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 
 from lading.store.errors import LadingError
 from lading.store.mounts import unmount
+from suites import dying
 from suites.building import Bench, busybox, write
 from suites.machine import needs
 
@@ -26,6 +27,7 @@ import sys
 from pathlib import Path
 from lading.store.errors import LadingError
 from lading.store.mounts import unmount
+from suites import dying
 from suites.building import Bench
 bench = Bench(Path(sys.argv[1]))
 print(bench.build(Path(sys.argv[2]), names=("localhost/app:latest",)).descriptor.digest)
@@ -43,7 +45,7 @@ RUN ls /m > /l
 
 def _start(root: Path, context: Path, *before: str, **environment: str) -> subprocess.Popen[str]:
     path = str(Path(__file__).parents[1])
-    command = [*before, sys.executable, "-c", PROGRAM, str(root), str(context)]
+    command = [*before, sys.executable, "-c", dying.HOOK + PROGRAM, str(root), str(context)]
     return subprocess.Popen(
         command,
         env={**os.environ, "PYTHONPATH": path, **environment},
@@ -80,13 +82,20 @@ def test_several_at_once_agree(root: Path, context: Path) -> None:
 
 
 def test_a_kill_at_any_moment_costs_nothing(root: Path, context: Path) -> None:
-    chance = random.Random(7)
-    for attempt in range(6):
+    write(context, {"files/changing": "whole"})
+    counted = root.parent / "steps"
+    _start(root, context, STEPS_FILE=str(counted)).communicate()
+    steps, chance = int(counted.read_text()), random.Random(7)
+    hits = 0
+    for attempt in range(8):
         write(context, {"files/changing": str(attempt)})
-        process = _start(root, context)
-        time.sleep(0.3 + chance.random() * 0.5)
-        os.killpg(process.pid, signal.SIGKILL)
+        process = _start(root, context, DIE_AT=str(chance.randrange(1, steps)))
+        process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+        hits += process.returncode == -signal.SIGKILL
+    assert hits >= 4  # what the cache has takes fewer steps than the first build took
     done = _start(root, context)
     out, error = done.communicate()
     assert done.returncode == 0, error

@@ -16,6 +16,7 @@ import pytest
 
 from suites.commands import LADING, Lading, busybox, context
 from suites.machine import needs
+from suites.patience import PATIENCE, until
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "nft", "ip", "busybox")
 
@@ -85,6 +86,13 @@ def test_a_life(lading: Lading) -> None:
     lading.fails(1, "logs", "life")
 
 
+def served(url: str) -> bytes | None:
+    try:
+        return bytes(urllib.request.urlopen(url, timeout=60).read())
+    except OSError:
+        return None
+
+
 def test_names_and_published_ports(lading: Lading) -> None:
     lading.ok(
         "run", "-d", "--name", "web", "-p", "127.0.0.1:0:80", "bb", "sh", "-c", "echo served > /i; httpd -f -p 80 -h /"
@@ -92,14 +100,7 @@ def test_names_and_published_ports(lading: Lading) -> None:
     try:
         (shown,) = json.loads(lading.ok("inspect", "web"))
         port = shown["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"]
-        for _ in range(50):
-            try:
-                assert urllib.request.urlopen(f"http://127.0.0.1:{port}/i", timeout=5).read() == b"served\n"
-                break
-            except OSError:
-                time.sleep(0.1)
-        else:
-            pytest.fail("the published port does not answer")
+        until(lambda: served(f"http://127.0.0.1:{port}/i") == b"served\n", "an answer of the published port")
         assert lading.ok("run", "--rm", "bb", "wget", "-qO-", "http://web/i") == "served"
         lading.fails(125, "run", "--rm", "-p", f"127.0.0.1:{port}:80", "bb", "true")
     finally:
@@ -125,8 +126,8 @@ def test_a_terminal(lading: Lading) -> None:
     os.close(follower)
     seen = b""
     sent = False
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
         if select.select([leader], [], [], 0.1)[0]:
             try:
                 seen += os.read(leader, 4096)

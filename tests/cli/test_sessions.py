@@ -17,11 +17,11 @@ import pytest
 
 from suites.commands import LADING, Lading, busybox
 from suites.machine import needs
+from suites.patience import PATIENCE
 from suites.screen import lading_at
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "busybox")
 
-PATIENCE = 60.0
 """Seconds until a test gives up; nothing that works comes near it."""
 RUN = ("run", "--rm", "--network", "none")
 

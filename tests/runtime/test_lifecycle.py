@@ -24,17 +24,11 @@ from lading.runtime.options import Nobody, Streams
 from lading.store.errors import InputError, UsageError
 from suites.executor_images import Harbour
 from suites.machine import needs
+from suites.patience import until
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "busybox")
 
 FOREVER = ("sh", "-c", "trap 'exit 5' TERM; trap 'echo hup' HUP; echo ready; while true; do sleep 0.05; done")
-
-
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
 
 
 def status(harbour: Harbour, name: str) -> str:

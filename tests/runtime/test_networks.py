@@ -36,11 +36,7 @@ def leave():
         harbour.runtime.remove(record.id, force=True)
     harbour.runtime.recover()
 atexit.register(leave)
-def until(condition):
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
+from suites.patience import until
 """
 
 
@@ -48,7 +44,7 @@ def within(harbour: Harbour, script: str) -> str:
     _ = harbour.busybox
     words = [sys.executable, "-c", HEAD + textwrap.dedent(script), str(Path(__file__).parents[1])]
     command = ["unshare", "-n", "--", *words, str(harbour.root), str(harbour.run_dir)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

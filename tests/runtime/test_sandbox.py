@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from lading.runtime import capabilities
 from lading.runtime.sandbox import Sandbox
 from lading.store.errors import InputError
 from lading.store.mounts import mount_overlay, unmount
-from suites.executor_contract import ExecutorContract, Written, look
+from suites.executor_contract import ExecutorContract, look
 from suites.executor_images import Harbour, fill
 from suites.machine import needs
 
@@ -138,12 +137,6 @@ sandbox.execute(Path({str(rootfs)!r}), step, lambda data, stream: print("ready",
         child.communicate()
         harbour.runtime.recover()
         assert harbour.gone() == []
-
-    def test_time_of_a_step(self, executor: Executor, rootfs: Path) -> None:
-        """No figure is asserted; this only shows it in the durations."""
-        begin = time.monotonic()
-        executor.execute(rootfs, Step(("true",), (("PATH", "/bin"),)), Written())
-        assert time.monotonic() > begin
 
 
 def _stop(data: bytes, stream: str) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,9 @@ from lading.store.digests import Digest
 from lading.store.errors import DocumentError, MachineError
 from lading.store.files import FileBlobs
 from lading.store.memory import MemoryBlobs
+from suites import dying
 from suites.blobs import BlobsContract
+from suites.dying import killed
 from suites.machine import needs
 
 
@@ -78,18 +77,14 @@ for number in range(10**9):
 
 
 def test_a_killed_writer_loses_nothing_it_committed(tmp_path: Path) -> None:
-    for delay in (0.15, 0.25, 0.4):
-        process = subprocess.Popen([sys.executable, "-c", _WRITE_FOREVER, tmp_path], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-        said = [first, *process.stdout.read().splitlines(keepends=True)]
-        process.wait()
+    for at in range(200, 212):  # every step between two blobs
+        process = dying.start(_WRITE_FOREVER, tmp_path, at=at)
+        said = dying.said(process)
+        assert killed(process)
+        assert said
         blobs = FileBlobs(tmp_path)
         for line in said:
-            if line.endswith("\n"):
-                read_blob(blobs, Digest.parse(line.strip()))
+            read_blob(blobs, Digest.parse(line))
         blobs.sweep()
         assert list((tmp_path / "tmp").iterdir()) == []
         assert all(read_blob(blobs, digest) for digest in blobs)

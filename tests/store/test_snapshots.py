@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
 import tarfile
-import time
 from io import BytesIO
 from pathlib import Path
 
@@ -27,6 +24,8 @@ from lading.store.store import Store
 from lading.store.strict import canonical
 from lading.store.trees import capture, scan
 from lading.store.unpacking import repair, unpack, unpack_layers
+from suites import dying
+from suites.dying import killed
 from suites.images import put_manifest, remove
 from suites.machine import needs
 from suites.snapshots import SnapshotsContract, mounted
@@ -237,11 +236,8 @@ def test_killed_while_unpacking(store: Store, tmp_path: Path) -> None:
             (folder / f"{folder.name}{number}").write_text(str(number))
     manifest = image(store, base, top)
     store.tag("example.com/app:1", manifest.descriptor)
-    for delay in (0.1, 0.2, 0.3, 0.4):
-        process = subprocess.Popen([sys.executable, "-c", _UNPACK, store.root], stdout=subprocess.DEVNULL)
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    for at in (300, 1500, 3500, 5500):  # steps: a file is one at least
+        assert killed(dying.start(_UNPACK, store.root, at=at))
     collect(store)
     assert len(list((store.root / "snapshots").iterdir())) <= 2
     assert str(store.root) not in Path("/proc/self/mounts").read_text()

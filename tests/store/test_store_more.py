@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import signal
 import sqlite3
 import subprocess
-import sys
 import tarfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +24,7 @@ from lading.store.errors import LadingError, MachineError
 from lading.store.gc import DamagedError, collect
 from lading.store.store import Store
 from lading.store.strict import canonical
+from suites import dying
 from suites.images import blobs_of, put_image, put_index, put_manifest, remove
 from suites.machine import needs
 
@@ -41,8 +39,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.index.close()
 
 
-def start(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Another process that runs `code`, with `root` and the imports it needs."""
+def start(code: str, *arguments: object, die_at: int = 0) -> subprocess.Popen[str]:
+    """Another process that runs `code`, with `root` and the imports it needs; `die_at` is the step that kills it."""
     head = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
@@ -51,9 +49,8 @@ def start(code: str, *arguments: object) -> subprocess.Popen[str]:
         "from suites.images import blobs_of, put_image, put_referrer\n"
         "root = Path(sys.argv[2])\n"
     )
-    argv = [sys.executable, "-c", head + code, TESTS, *map(str, arguments)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    return dying.start(head + code, TESTS, *arguments, at=die_at, stdin=pipe, stderr=pipe)
 
 
 def whole(store: Store) -> None:
@@ -80,14 +77,11 @@ with Store.open(root) as store:
 
 
 def test_kills_at_any_moment_lose_nothing_that_was_said(tmp_path: Path) -> None:
-    chance = random.Random(1)
-    for _ in range(8):
-        worker = start(CHURN, tmp_path)
-        assert worker.stdout is not None
-        worker.stdout.readline()
-        time.sleep(chance.uniform(0, 0.15))
-        worker.send_signal(signal.SIGKILL)
+    for at in range(400, 2400, 97):
+        worker = start(CHURN, tmp_path, die_at=at)
         said = worker.communicate()[0].splitlines()
+        assert worker.returncode == -signal.SIGKILL
+        assert said
         with Store.open(tmp_path) as store:
             whole(store)
             if said and len(said[-1].split()) == 2:

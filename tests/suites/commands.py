@@ -45,7 +45,7 @@ class Lading:
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=900,
             check=False,
         )
         return Said(done.returncode, done.stdout, done.stderr)

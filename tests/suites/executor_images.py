@@ -26,6 +26,7 @@ from lading.verify.targets import Target
 from lading.verify.verdict import Verdict
 from lading.verify.verifier import Verifier
 from suites.images import put_manifest
+from suites.patience import PATIENCE
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nsailor:x:1000:1001:A sailor:/home/sailor:/bin/sh\n"
 GROUP = "root:x:0:\ncrew:x:1001:\ndeck:x:1002:sailor\nhold:x:1003:sailor,root\n"
@@ -141,8 +142,8 @@ class Harbour:
 
     def gone(self) -> list[str]:
         """What is left once the monitors, which outlive their containers by a moment, are gone too."""
-        until = time.monotonic() + 10
-        while (left := self.leftovers()) and time.monotonic() < until:
+        end = time.monotonic() + PATIENCE
+        while (left := self.leftovers()) and time.monotonic() < end:
             time.sleep(0.02)
         return left
 

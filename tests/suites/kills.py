@@ -1,16 +1,17 @@
-"""kill -9 of whole commands at random moments, and what has to hold afterwards."""
+"""kill -9 of whole commands at random steps of theirs, and what has to hold afterwards."""
 
 from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from suites.commands import LADING, Lading, busybox
+from suites import dying
+from suites.commands import Lading, busybox
+from suites.patience import PATIENCE
 
 
 class Kills:
@@ -46,29 +47,19 @@ class Kills:
                     processes.append(words.decode(errors="replace"))
         return [*mounts, *links, *processes]
 
-    def kill(self, words: list[str], moment: float) -> bool:
-        """Starts `lading WORDS` and kills it after `moment` seconds; whether it was still running."""
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
-            "LADING_ROOT": str(self.lading.root),
-            "LADING_PASSWORD": "pw",
-        }
-        child = subprocess.Popen(
-            [LADING, *words], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(moment)
-        running = child.poll() is None
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        return running
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the killed commands see."""
+        return self.lading.variables(HOME=str(self.folder))
 
-    def takes(self, verb: str) -> float:
-        """Seconds that a verb takes when it is left alone."""
-        words = self.words(verb, -1)
-        begun = time.monotonic()
-        self.lading.call(*words)
-        return time.monotonic() - begun
+    def kill(self, words: list[str], at: int) -> bool:
+        """Starts `lading WORDS`, which kills itself at its step number `at`; whether it got there."""
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return dying.killed(dying.start_lading(words, at=at, environment=self.environment, **quiet))
+
+    def takes(self, verb: str) -> int:
+        """Steps of a verb that is left alone."""
+        return dying.steps_of_lading(self.words(verb, -1), environment=self.environment, folder=self.folder)
 
     def words(self, verb: str, number: int) -> list[str]:
         """A call of `verb` that has something to do, and what has to be so before it."""
@@ -98,7 +89,7 @@ class Kills:
             problems.append(f"run: {said.code} {said.out} {said.err}")
         for container in self.lading.ok("ps", "-aq").split():
             self.lading.call("rm", "-f", container)
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while (left := self.kernel()) != self.before and time.monotonic() < until:
             time.sleep(0.1)
         if left != self.before:
@@ -114,7 +105,7 @@ def kill_loop(folder: Path, registry: str, verbs: list[str], times: int, say: Ca
     for verb in verbs:
         hits, length = 0, kills.takes(verb)
         for number in range(times):
-            hits += kills.kill(kills.words(verb, number), chance.uniform(0.02, length))
+            hits += kills.kill(kills.words(verb, number), chance.randrange(1, length + 1))
             found = kills.check()
             problems += [f"{verb} #{number}: {problem}" for problem in found]
         say(f"{verb}: killed {times} times, {hits} of them while it worked; {len(problems)} problems so far")

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from suites.patience import PATIENCE
+
 _SET_UP = """
 mount -t sysfs sysfs /sys
 ip link set lo up
@@ -136,7 +138,7 @@ def kernel_state() -> list[str]:
     return found
 
 
-def settled(expected: list[str], seconds: float = 5.0) -> bool:
+def settled(expected: list[str], seconds: float = PATIENCE) -> bool:
     """Whether the kernel's state becomes `expected`: namespaces end a little after they were let go."""
     import time
 
@@ -149,11 +151,13 @@ def settled(expected: list[str], seconds: float = 5.0) -> bool:
 
 
 def resting() -> list[str]:
-    """The kernel's state once it has been the same for half a second."""
+    """The kernel's state once addresses are settled and it has been the same for a while: what is let go ends later."""
     import time
 
+    while "tentative" in subprocess.run(["ip", "-6", "addr"], capture_output=True, text=True, check=True).stdout:
+        time.sleep(0.05)
     state, since = kernel_state(), time.monotonic()
-    while time.monotonic() < since + 0.5:
+    while time.monotonic() < since + 1.5:
         time.sleep(0.05)
         now = kernel_state()
         if now != state:

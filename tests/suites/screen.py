@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 import pyte
 
 from suites.commands import LADING, Lading
+from suites.patience import PATIENCE
 
-PATIENCE = 150.0
 """Seconds until a test gives up; nothing that works comes near it."""
 
 

@@ -143,10 +143,8 @@ def test_an_endless_manifest(bad: Hostile, client: Client) -> None:
 
 def test_a_manifest_that_dribbles(bad: Hostile, client: Client) -> None:
     bad.trick("GET .*/manifests/", dribbling)
-    began = time.monotonic()
     with pytest.raises(UnreachableError, match="not complete"):
         client.manifest(ref(bad))
-    assert time.monotonic() - began < 10
 
 
 def test_no_answer_at_all(bad: Hostile) -> None:
