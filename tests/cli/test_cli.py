@@ -228,7 +228,8 @@ def test_images_tell_when_they_were_built(lading: Lading, tmp_path: Path) -> Non
     folder = context(tmp_path / "c", "FROM scratch\nCOPY f /f\n", f="x")
     lading.ok("build", "-q", "-t", "app", folder)
     lading.ok("build", "-q", "-t", "dated", folder, SOURCE_DATE_EPOCH="1700000000")
-    statements = json.loads(lading.ok("provenance", "--json", "app"))
+    statements = json.loads(lading.ok("provenance", "--format", "json", "app"))
+    assert lading.ok("provenance", "-o", "json", "app") == lading.ok("provenance", "--json", "app")
     finished = next(
         item["statement"]["predicate"]["runDetails"]["metadata"]["finishedOn"]
         for item in statements
@@ -330,7 +331,8 @@ def test_provenance_in_words_as_json_and_drawn(lading: Lading, tmp_path: Path) -
     assert "trusted by the policy" in words
     assert "urn:lading:builder:local" in words
     assert "COPY f /f" in words
-    statements = json.loads(lading.ok("provenance", "--json", "app"))
+    statements = json.loads(lading.ok("provenance", "--format", "json", "app"))
+    assert lading.ok("provenance", "-o", "json", "app") == lading.ok("provenance", "--json", "app")
     assert {item["type"] for item in statements} == {"signature", "slsaprovenance1", "dag"}
     assert "COPY f /f" in lading.ok("provenance", "--graph", "app")
     lading.ok("provenance", "--svg", tmp_path / "dag.svg", "app")

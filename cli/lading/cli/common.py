@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lading.cli.progress import Form
+from lading.cli.progress import Form as Drawn
 from lading.store.errors import InputError, LadingError, UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ SignKey = Annotated[
         "--key", metavar="FILE|env:NAME", help="A private key in cosign's form, in place of the one keygen made"
     ),
 ]
-ProgressForm = Annotated[Form, typer.Option("--progress", help="How long work is shown")]
+ProgressForm = Annotated[Drawn, typer.Option("--progress", help="How long work is shown")]
 Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Names, digests or IDs of images")]
 Containers = Annotated[list[str], typer.Argument(metavar="CONTAINER...", help="Names or IDs of containers")]
 Container = Annotated[str, typer.Argument(metavar="CONTAINER", help="Name or ID of a container")]
@@ -52,6 +53,13 @@ Compress = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only IDs or digests")]
+
+
+class Form(StrEnum):
+    """How an outcome is shown."""
+
+    text = "text"
+    json = "json"
 
 
 def boolean(text: str | None, option: str) -> bool | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lading.build.revision import DIRTY, GIT
-from lading.cli.common import AuthFile, Creds, TlsVerify, access
+from lading.cli.common import AuthFile, Creds, Form, TlsVerify, access
 from lading.cli.output import escape
 from lading.cli.session import Session
 from lading.store.errors import InputError, UsageError
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 def provenance(
     ctx: typer.Context,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="Name, digest or ID of an image")],
-    json_: Annotated[bool, typer.Option("--json", help="The statements themselves, as JSON")] = False,
+    format_: Annotated[
+        Form, typer.Option("--format", "-o", "--output", help="json: the statements themselves")
+    ] = Form.text,
+    json_: Annotated[bool, typer.Option("--json", help="As --format json")] = False,
     graph: Annotated[bool, typer.Option("--graph", help="Draw the steps")] = False,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the steps into an SVG file")] = None,
     remote: Annotated[bool, typer.Option("--remote", help="What the registry has now, whatever is here")] = False,
@@ -38,8 +41,9 @@ def provenance(
     """
     session = Session.of(ctx)
     access(session, tls_verify, authfile, creds, image)
+    json_ = json_ or format_ is Form.json
     if json_ and (graph or svg):
-        raise UsageError("--json and a drawing exclude each other")
+        raise UsageError("JSON and a drawing exclude each other")
     papers = _papers(session, image, remote=remote)
     if json_:
         session.output.result(json.dumps([_statement(item) for item in papers.decision.candidates], indent=2))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lading.cli.common import AuthFile, Creds, Images, TlsVerify, access, pairs
+from lading.cli.common import AuthFile, Creds, Form, Images, TlsVerify, access, pairs
 from lading.cli.session import Session
 from lading.store.errors import LadingError, UsageError
 
@@ -19,13 +18,6 @@ if TYPE_CHECKING:
 
 _WORST = (5, 3, 4, 0)
 """Exit codes of several images: the first of these that occurs."""
-
-
-class Form(StrEnum):
-    """How the outcome is shown."""
-
-    text = "text"
-    json = "json"
 
 
 def verify(
