@@ -30,6 +30,8 @@ _ODD = ("'d e'", "'*'", "-x", "'x\ny'", "\u00fc", "\"$(printf 'n\\377')\"", "l" 
 _TARGETS = ("/tmp", "/srv/a", "a", "../a", "/etc/app", "/nowhere", ".", "b/../a", "/tmp/t/a")
 _MODES = ("644", "600", "755", "700", "1777", "4755", "2770", "000", "u+s", "g-w")
 _OWNERS = ("0:0", "5:6", "1000:1000", "7", ":8", "3000000:3000000")
+_PUT = """put() { [ -p "$2" ] || echo $1 > "$2"; }; add() { [ -p "$2" ] || echo $1 >> "$2"; }"""
+"""Nobody reads from a pipe, so nobody writes to one; devices are /dev/null and such that no driver has."""
 _OUTSIDE = ("bin", "dev", "proc", "sys")
 """What is not compared: this machine's busybox, and what engines mount."""
 BASE = """\
@@ -52,7 +54,7 @@ def program(seed: int) -> tuple[str, ...]:
 
 def _script(chance: random.Random) -> str:
     commands = [_command(chance) for _ in range(chance.randint(6, 14))]
-    return "\n".join([*commands, "true"])
+    return "\n".join([_PUT, *commands, "true"])
 
 
 def _command(chance: random.Random) -> str:
@@ -66,17 +68,17 @@ def _command(chance: random.Random) -> str:
 
     one, two, target = path(), path(), chance.choice(_TARGETS)
     mode, owner = chance.choice(_MODES), chance.choice(_OWNERS)
-    many = f"mkdir -p {one} && echo {number()} > {one}/a && echo {number()} > {one}/b && mkdir -p {one}/c"
+    many = f"mkdir -p {one} && put {number()} {one}/a && put {number()} {one}/b && mkdir -p {one}/c"
     return chance.choice(
         (
             f"mkdir -p {one}",
             many,
             f"rm -rf {one} && {many}",
             f"rm -rf {one} && mkdir {one}",
-            f"mkdir -p $(dirname {one}) && echo {number()} > {one}",
-            f"echo {number()} > {one}",
-            f"echo {number()} >> {one}",
-            f"echo {number()} > {one}/a",
+            f"mkdir -p $(dirname {one}) && put {number()} {one}",
+            f"put {number()} {one}",
+            f"add {number()} {one}",
+            f"put {number()} {one}/a",
             f"rm -rf {one}",
             f"rm -f {one}",
             f"rmdir {one}",
@@ -88,21 +90,22 @@ def _command(chance: random.Random) -> str:
             f"ln -f {one} {two}",
             f"ln -s {target} {one}",
             f"rm -rf {one} && ln -s {target} {one}",
-            f"[ -L {one} ] && rm {one} && mkdir {one} && echo {number()} > {one}/a",
+            f"[ -L {one} ] && rm {one} && mkdir {one} && put {number()} {one}/a",
             f"[ -d {one} ] || cp -a {one} {two}",
-            f"rm -rf {one} && echo {number()} > {one}",
+            f"rm -rf {one} && put {number()} {one}",
             f"chmod {mode} {one}",
             f"chmod -R {mode} {one}",
             f"chown {owner} {one}",
             f"chown -h {owner} {one}",
             f"mkfifo {one}",
-            f"mknod {one} c 1 {number()}",
-            f"mknod {one} b 7 {number()}",
+            f"mknod {one} c 1 3",
+            f"mknod {one} c 240 {number()}",
+            f"mknod {one} b 240 {number()}",
             f"mknod {one} c 0 0",
-            f"truncate -s {chance.choice((0, 5, 100000))} {one}",
+            f"[ -p {one} ] || truncate -s {chance.choice((0, 5, 100000))} {one}",
             f"touch -d '2001-02-03 04:05:06' {one}",
             f"touch {one}",
-            f"cat {one} > /opt/copy && cat /opt/copy > {one}",
+            f"[ -f {one} ] && cat {one} > /opt/copy && cat /opt/copy > {one}",
         )
     )
 
