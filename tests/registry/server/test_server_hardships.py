@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import select
 import shutil
 import socket
@@ -11,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -349,3 +351,28 @@ def test_a_scheme_of_another_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="99"):
         Storage(tmp_path / "s")
     shutil.rmtree(tmp_path / "s")
+
+
+def test_large_documents_are_read_two_at_a_time(tmp_path: Path) -> None:
+    """Twenty at once cost what two cost, and twenty such documents as they are."""
+    server = start_server(tmp_path / "registry")
+    try:
+        costly = b"[" + b",".join([b'{"a":0,"bcdefgh":"xxxx"}'] * 160_000) + b"]"
+
+        def send() -> None:
+            answer = httpx.put(
+                f"http://{server.address}/v2/a/manifests/x",
+                content=costly,
+                headers={"content-type": "application/vnd.oci.image.manifest.v1+json"},
+                timeout=120,
+            )
+            assert answer.status_code == 400
+
+        with ThreadPoolExecutor(20) as clients:
+            for sent in [clients.submit(send) for _ in range(20)]:
+                sent.result()
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        peak = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]
+        assert peak < 150_000_000 + 20 * len(costly) + 2 * 32 * len(costly)
+    finally:
+        server.stop()

@@ -122,7 +122,8 @@ class App:
         handler = _SIMPLE[kind].get(request.method)
         if handler is None:
             raise _unsupported(request.method, (*_SIMPLE[kind], *(("PUT",) if kind == "manifests" else ())))
-        return await asyncio.to_thread(handler, self._storage, request)
+        few = self._large if kind == "referrers" else None  # the tag that stands in may be large
+        return await asyncio.get_running_loop().run_in_executor(few, handler, self._storage, request)
 
 
 def _unsupported(method: str, allowed: tuple[str, ...]) -> Failure:
