@@ -71,11 +71,17 @@ class Yard:
             self.names = frozenset(os.listdir(self.run / "sandboxes"))
 
 
+@pytest.fixture(scope="module")
+def lading(tmp_path_factory: pytest.TempPathFactory) -> Lading:
+    folder = tmp_path_factory.mktemp("ended")
+    made = Lading(folder / "root")
+    made.ok("keygen")
+    made.ok("build", "-q", "-t", "bb", busybox(folder / "base"))
+    return made
+
+
 @pytest.fixture
-def yard(tmp_path: Path) -> Iterator[Yard]:
-    lading = Lading(tmp_path / "root")
-    lading.ok("keygen")
-    lading.ok("build", "-q", "-t", "bb", busybox(tmp_path / "base"))
+def yard(lading: Lading, tmp_path: Path) -> Iterator[Yard]:
     number = str(secrets.randbelow(10**9) + 10**9)
     made = Yard(lading, context(tmp_path / "context", f"FROM bb\nRUN echo busy; sleep {number}\n"), number)
     assert made.left() == []
@@ -142,8 +148,17 @@ def _made(yard: Yard, below: str) -> Callable[[], bool]:
     return lambda: any(yard.run.glob(below))
 
 
-@pytest.mark.parametrize("event", ["sandboxes/*", "sandboxes/*/network", "sandboxes/*/config.json", "oci/*", "output"])
-@pytest.mark.parametrize("following", [["images"], ["ps", "-a"], ["run", "--rm", "--network=none", "bb", "true"]])
+@pytest.mark.parametrize(
+    ("event", "following"),
+    [
+        *(
+            (event, ["images"])
+            for event in ("sandboxes/*", "sandboxes/*/network", "sandboxes/*/config.json", "oci/*", "output")
+        ),
+        ("output", ["ps", "-a"]),
+        ("output", ["run", "--rm", "--network=none", "bb", "true"]),
+    ],
+)
 def test_killed_it_is_ended_by_the_next_command(yard: Yard, event: str, following: list[str]) -> None:
     build = yard.start(stderr=subprocess.PIPE)
     if event == "output":
