@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -44,8 +45,9 @@ def big(tmp_path: Path) -> Path:
 def test_an_image_goes_away_and_comes_back(lading: Lading, registry: str, big: Path, columns: int) -> None:
     name = f"{registry}/app:1"
     digest = lading.ok("build", "-q", "-t", name, big)
-    for verb in ("push", "pull"):
-        with lading_at(lading, verb, name, columns=columns) as shown:
+    away = Lading(big.parent / "away")  # where the build cache keeps no layer
+    for verb, place in (("push", lading), ("pull", away)):
+        with lading_at(place, verb, name, columns=columns) as shown:
             assert shown.end() == 0
         layer, evidence, last = shown.lines
         assert layer.startswith("layer ")
@@ -53,9 +55,6 @@ def test_an_image_goes_away_and_comes_back(lading: Lading, registry: str, big: P
         assert evidence.startswith("evidence ")
         assert evidence.endswith("3 signatures and attestations")
         assert last == digest
-        lading.ok("rmi", name)
-        if verb == "push":
-            assert lading.call("inspect", name).code == 1
 
 
 def test_standard_output_is_never_drawn_on(lading: Lading, registry: str, big: Path, tmp_path: Path) -> None:
@@ -72,7 +71,10 @@ def test_what_is_not_here_comes_before_it_runs(lading: Lading, registry: str, tm
     name = f"{registry}/bb:1"
     lading.ok("build", "-q", "-t", name, busybox(tmp_path / "bb"))
     lading.ok("push", name)
-    lading.ok("rmi", name)
+    shutil.copytree(lading.root / "keys", tmp_path / "away/keys")
+    shutil.copy(lading.root / "policy.yaml", tmp_path / "away")
+    (tmp_path / "away").chmod(0o700)
+    lading = Lading(tmp_path / "away")
     with lading_at(lading, "run", "--rm", name, "echo", "it runs") as shown:
         assert shown.end() == 0
     assert shown.lines[0].startswith("layer ")
@@ -114,7 +116,8 @@ def held(lading: Lading, big: Path) -> Iterator[tuple[Held, str, str]]:
         name = f"{registry.host}/app:1"
         digest = lading.ok("build", "-q", "-t", name, big)
         lading.ok("push", name)
-        lading.ok("rmi", name)
+        shutil.rmtree(lading.root)  # the build cache would keep the layer
+        lading.ok("keygen")
         kept = Held(registry)
         try:
             yield kept, name, digest
@@ -259,9 +262,10 @@ def test_a_refusal_stands_in_columns(lading: Lading, big: Path, tmp_path: Path, 
     lines = shown.lines
     assert lines[0] == "lading: localhost/a/team/app  refused by scope default (cosign.pub)"
     assert lines[1].startswith("  MISSING  signature by")
-    assert all(line.startswith(" " * 11) and line[11] != " " for line in lines[2:-1])
+    hint = next(number for number, line in enumerate(lines) if line.startswith("  hint: "))
+    assert all(line.startswith(" " * 11) and line[11] != " " for line in lines[2:hint])
+    assert all(line.startswith(" " * 8) and line[8] != " " for line in lines[hint + 1 :])
     assert max(map(len, lines)) <= max(columns, len(str(other.root)) + 40)
-    assert lines[-1].startswith("  hint: ") or lines[-2].startswith("  hint: ")
 
 
 def test_transfers_for_programs(lading: Lading, registry: str, big: Path) -> None:
