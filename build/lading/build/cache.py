@@ -120,14 +120,11 @@ class Cache:
 
     def get(self, kind: Kind, key: str) -> bytes | None:
         """A row."""
-        row = self._index.one("SELECT value FROM cache WHERE kind = ? AND key = ?", (kind, key))
-        return None if row is None else bytes(row[0])
+        return self._index.recall(kind, key)
 
     def put(self, kind: Kind, key: str, value: bytes) -> None:
         """Keeps a row, replacing what was there."""
-        self._index.run(
-            "INSERT OR REPLACE INTO cache (kind, key, value, used) VALUES (?, ?, ?, ?)", (kind, key, value, time.time())
-        )
+        self._index.remember(kind, key, value)
 
     @contextmanager
     def lock(self, key: str) -> Generator[None, None, None]:

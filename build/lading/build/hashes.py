@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -72,18 +71,15 @@ class Hashes:
         if len(rows) > _SPARE + 2 * len(self._seen):
             rows = {path: row for path, row in rows.items() if path in self._seen}
         text = json.dumps({path: [*stamp, known.digest, known.is_key] for path, (stamp, known) in rows.items()})
-        self._index.run(
-            "INSERT OR REPLACE INTO cache (kind, key, value, used) VALUES (?, ?, ?, ?)",
-            (_KIND, self._key, text.encode(), time.time()),
-        )
+        self._index.remember(_KIND, self._key, text.encode())
         self._new = {}
 
     def _load(self) -> dict[str, tuple[list[int], Known]]:
-        row = self._index.one("SELECT value FROM cache WHERE kind = ? AND key = ?", (_KIND, self._key))
-        if row is None:
+        raw = self._index.recall(_KIND, self._key)
+        if raw is None:
             return {}
         try:
-            held = cast("dict[str, list[object]]", json.loads(row[0]))
+            held = cast("dict[str, list[object]]", json.loads(raw))
             return {
                 path: (cast("list[int]", values[:4]), Known(str(values[4]), bool(values[5])))
                 for path, values in held.items()

@@ -159,9 +159,9 @@ def _has(images: Reached, blob: str | None, snapshot: str | None) -> bool:
 
 def _attests(store: Store, images: Reached, key: str) -> bool:
     """Whether a row names attestations of an image that is here."""
-    row = store.index.one("SELECT value FROM cache WHERE kind = 'image' AND key = ?", (key,))
+    raw = store.index.recall("image", key)
     with suppress(ValueError, TypeError, KeyError, LadingError):
-        return any(Digest.parse(item["digest"]) in images.blobs for item in json.loads(row[0] if row else b"[]"))
+        return any(Digest.parse(item["digest"]) in images.blobs for item in json.loads(raw or b"[]"))
     return False
 
 
@@ -207,7 +207,7 @@ def _forget(store: Store, rows: Sequence[Entry]) -> None:
     for start in range(0, len(rows), _AT_ONCE):
         with store.index.transaction():
             for entry in rows[start : start + _AT_ONCE]:
-                store.index.run("DELETE FROM cache WHERE kind = ? AND key = ?", (names[entry.kind], entry.key))
+                store.index.forget(names[entry.kind], entry.key)
 
 
 def _remove(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -37,10 +36,10 @@ def load_own(root: Path, index: Callable[[], Index]) -> Policy:
     path = root / "policy.yaml"
     data = _read(path)
     key = _READER + str(Digest.of(data))
-    row = index().one("SELECT value FROM cache WHERE kind = ? AND key = ?", (_KIND, key))
-    if row is not None:
+    compiled = index().recall(_KIND, key)
+    if compiled is not None:
         try:
-            return Policy.load(row[0], str(path))
+            return Policy.load(compiled, str(path))
         except DocumentError:
             pass  # of another version, or damaged: the file is there
     policy, alone = _parse(data, path)
@@ -59,7 +58,7 @@ def _read(path: Path) -> bytes:
 def _keep(index: Index, key: str, compiled: bytes) -> None:
     with suppress(MachineError), index.transaction():  # a full or read-only disk: next time then
         index.run("DELETE FROM cache WHERE kind = ?", (_KIND,))
-        index.run("INSERT INTO cache (kind, key, value, used) VALUES (?, ?, ?, ?)", (_KIND, key, compiled, time.time()))
+        index.remember(_KIND, key, compiled)
 
 
 def _parse(data: bytes, path: Path) -> tuple[Policy, bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -14,10 +13,9 @@ _KIND: Final = "unlisted"
 def note(store: Store, name: str, *, complete: bool) -> None:
     """The evidence of what was pulled as `name` is all here, or it is not known."""
     if complete:
-        store.index.run("DELETE FROM cache WHERE kind = ? AND key = ?", (_KIND, name))
+        store.index.forget(_KIND, name)
     else:
-        row = (_KIND, name, b"", time.time())
-        store.index.run("INSERT OR REPLACE INTO cache (kind, key, value, used) VALUES (?, ?, ?, ?)", row)
+        store.index.remember(_KIND, name, b"")
 
 
 def among(store: Store, names: Iterable[str]) -> list[str]:

@@ -6,13 +6,12 @@ refers to an image speaks of its digest and is not carried over.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from lading.store.archives.compression import MEDIA_TYPES, Compression, decoder, encoder
+from lading.store.archives.compression import MEDIA_TYPES, Compression, encoder
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import (
@@ -27,6 +26,7 @@ from lading.store.documents import (
 )
 from lading.store.errors import DocumentError
 from lading.store.hashing import CHUNK
+from lading.store.layers import open_archive
 from lading.store.progress import QUIET, Progress
 from lading.store.store import Store
 from lading.store.strict import canonical
@@ -90,25 +90,18 @@ def _layer(
     wanted = MEDIA_TYPES[compression]
     if _SAME.get(layer.media_type, layer.media_type) == wanted:
         return layer
-    what = f"layer {layer.digest}"
     task = progress.task(f"compressing {layer.digest.short}")
     limit = max(_ALWAYS, layer.size * _RATIO)
-    found = hashlib.new(diff_id.algorithm)
     running = encoder(compression)
     size = read = 0
-    with store.blobs.open(layer.digest) as reader, store.blobs.writer() as writer:
-        source = decoder(reader, layer.media_type, what)
-        while data := source.read(CHUNK):
-            found.update(data)
-            size += writer.write(running.compress(data))
-            task.advance(len(data))
-            read += len(data)
-            if read > limit:
-                raise DocumentError(f"{what}: unpacks to more than {limit} bytes")
-        while reader.read(CHUNK):
-            pass  # what follows the compressed archive belongs to the blob's digest too
-        if found.hexdigest() != diff_id.hex:
-            raise DocumentError(f"{what}: is not the archive {diff_id} that the image's config names")
+    with store.blobs.writer() as writer:
+        with open_archive(store.blobs, layer, diff_id) as source:
+            while data := source.read(CHUNK):
+                size += writer.write(running.compress(data))
+                task.advance(len(data))
+                read += len(data)
+                if read > limit:
+                    raise DocumentError(f"layer {layer.digest}: unpacks to more than {limit} bytes")
         size += writer.write(running.flush())
         digest = writer.commit()
     task.done()

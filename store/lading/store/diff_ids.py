@@ -6,7 +6,6 @@ if somebody has seen that each of its blobs is the archive that the config says.
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import Final
 
@@ -27,18 +26,16 @@ class DiffIds:
 
     def known(self, layer: Descriptor, diff_id: Digest) -> bool:
         """Whether it was seen that `layer` uncompresses to `diff_id`."""
-        row = self._index.one("SELECT value FROM cache WHERE kind = ? AND key = ?", (_KIND, str(layer.digest)))
-        return row is not None and row[0] == str(diff_id).encode()
+        return self._index.recall(_KIND, str(layer.digest)) == str(diff_id).encode()
 
     def remember(self, layer: Descriptor, diff_id: Digest) -> None:
         """Keeps a pair that was seen; where there is no room for it, it is seen again next time."""
-        row = (_KIND, str(layer.digest), str(diff_id).encode(), time.time())
         with suppress(MachineError):
-            self._index.run("INSERT OR REPLACE INTO cache (kind, key, value, used) VALUES (?, ?, ?, ?)", row)
+            self._index.remember(_KIND, str(layer.digest), str(diff_id).encode())
 
     def forget(self, layer: Digest) -> None:
         """Drops what was seen of a blob that is about to go."""
-        self._index.run("DELETE FROM cache WHERE kind = ? AND key = ?", (_KIND, str(layer)))
+        self._index.forget(_KIND, str(layer))
 
     def check(self, blobs: Blobs, layer: Descriptor, diff_id: Digest) -> None:
         """Raises `DocumentError` unless `layer` uncompresses to `diff_id`; reads it where that was not seen yet."""

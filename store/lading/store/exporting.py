@@ -6,16 +6,14 @@ digest says, the archive breaks off with an error.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
-from lading.store.archives.compression import decoder
 from lading.store.archives.writer import Sink, write_tar
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
@@ -23,13 +21,12 @@ from lading.store.documents import Index, Manifest, stack
 from lading.store.errors import DocumentError, InputError
 from lading.store.files import machine_errors, sync_folder
 from lading.store.hashing import CHUNK
-from lading.store.layers import EPOCH
-from lading.store.layout import CONTAINERD_NAME, REF_NAME, index_json
+from lading.store.layers import EPOCH, open_archive
+from lading.store.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, index_json
 from lading.store.store import Store
 from lading.store.strict import canonical
 from lading.store.trees import Entry, Tree
 
-LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 Form = Literal["oci", "docker", "both"]
 """An image layout; docker's archive with uncompressed layers; a layout that docker's older readers take, too."""
 
@@ -182,19 +179,22 @@ def _layout(store: Store, images: Iterable[Saved], archive: _Archive, evidence: 
 
 def _listed(store: Store, image: Saved) -> dict[str, object]:
     """As docker's older readers find an image among the blobs of a layout."""
-    document = image.manifest or store.document(image.descriptor)
-    if not isinstance(document, Manifest):
-        raise InputError("docker's archive holds one platform", hint="name the digest of one, or use oci-archive")
+    document = image.manifest or _one_platform(store, image.descriptor)
     blobs = [f"blobs/{part.digest.algorithm}/{part.digest.hex}" for part in (document.config, *document.layers)]
     return {"Config": blobs[0], "RepoTags": list(image.names) or None, "Layers": blobs[1:]}
+
+
+def _one_platform(store: Store, descriptor: Descriptor) -> Manifest:
+    document = store.document(descriptor)
+    if not isinstance(document, Manifest):
+        raise InputError("docker's archive holds one platform", hint="name the digest of one, or use oci-archive")
+    return document
 
 
 def _docker(store: Store, images: Iterable[Saved], archive: _Archive) -> None:
     listed: list[dict[str, object]] = []
     for image in images:
-        manifest = store.document(image.descriptor)
-        if not isinstance(manifest, Manifest):
-            raise InputError("docker's archive holds one platform", hint="name the digest of one, or use oci-archive:")
+        manifest = _one_platform(store, image.descriptor)
         config = store.config(manifest)
         name = f"{manifest.config.digest.hex}.json"
         archive.text(name, config.raw)
@@ -210,16 +210,8 @@ def _decompress(store: Store, layer: Descriptor, diff_id: Digest, archive: _Arch
     name = f"{diff_id.hex}.tar"
     if os.fsencode(name) in archive.places:
         return
-    what = f"layer {layer.digest}"
     file = Path(os.fsdecode(archive.folder)) / name
-    found = hashlib.new(diff_id.algorithm)
-    with store.blobs.open(layer.digest) as reader, machine_errors(file), file.open("wb") as out:
-        source = decoder(reader, layer.media_type, what)
+    with open_archive(store.blobs, layer, diff_id) as source, machine_errors(file), file.open("wb") as out:
         while data := source.read(CHUNK):
-            found.update(data)
             out.write(data)
-        while reader.read(CHUNK):
-            pass  # what follows the compressed archive belongs to the blob's digest too
-    if found.hexdigest() != diff_id.hex:
-        raise DocumentError(f"{what}: is not the archive that the image's config names")
     archive.add(name, file)

@@ -195,6 +195,20 @@ class Index:
             finally:
                 self._depth -= 1
 
+    def recall(self, kind: str, key: str) -> bytes | None:
+        """What was remembered, None where nothing was, or it went."""
+        row = self.one("SELECT value FROM cache WHERE kind = ? AND key = ?", (kind, key))
+        return None if row is None else bytes(row[0])
+
+    def remember(self, kind: str, key: str, value: bytes) -> None:
+        """Keeps what can be found out again, in the place of what was there."""
+        sql = "INSERT OR REPLACE INTO cache (kind, key, value, used) VALUES (?, ?, ?, ?)"
+        self.run(sql, (kind, key, value, time.time()))
+
+    def forget(self, kind: str, key: str) -> None:
+        """Drops what was remembered."""
+        self.run("DELETE FROM cache WHERE kind = ? AND key = ?", (kind, key))
+
     def _roll_back(self) -> None:
         """A full disk may have ended the transaction already; why it failed matters more than that."""
         with suppress(sqlite3.Error):

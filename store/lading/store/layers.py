@@ -18,6 +18,7 @@ from lading.store.blobs import BlobReader, Blobs
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
+from lading.store.hashing import CHUNK
 from lading.store.progress import QUIET, Progress, Task
 from lading.store.trees import Tree, walk
 
@@ -108,7 +109,7 @@ def apply_layer(
     """
     task = progress.task(f"unpacking {descriptor.digest.short}", descriptor.size)
     what = f"layer {descriptor.digest}"
-    with _archive(blobs, descriptor, diff_id, task) as archive:
+    with open_archive(blobs, descriptor, diff_id, task) as archive:
         extracted = extract_layer(archive, target, what, below=below, limits=limits)
     task.done()
     return extracted
@@ -116,23 +117,31 @@ def apply_layer(
 
 def check_layer(blobs: Blobs, descriptor: Descriptor, diff_id: Digest) -> None:
     """Raises `DocumentError` unless the blob has its digest, and its archive the diff ID. Nothing is unpacked."""
-    with _archive(blobs, descriptor, diff_id, QUIET.task("", descriptor.size)) as archive:
-        while archive.read(1024 * 1024):
+    with open_archive(blobs, descriptor, diff_id) as archive:
+        while archive.read(CHUNK):
             pass
 
 
 @contextmanager
-def _archive(blobs: Blobs, descriptor: Descriptor, diff_id: Digest, task: Task) -> Generator[_Hashed, None, None]:
-    """The uncompressed archive of a layer, held to both digests at the end."""
+def open_archive(
+    blobs: Blobs, descriptor: Descriptor, diff_id: Digest, task: Task | None = None
+) -> Generator[Source, None, None]:
+    """The uncompressed archive of a layer, to be read to its end; `task` counts the bytes of the blob.
+
+    Raises `DocumentError` on leaving where blob or archive are not what their digests say.
+    """
     what = f"layer {descriptor.digest}"
     with blobs.open(descriptor.digest) as blob:
-        archive = _Hashed(decoder(_Counted(blob, task), descriptor.media_type, what), diff_id.algorithm)
+        source = _Counted(blob, task) if task else blob
+        archive = _Hashed(decoder(source, descriptor.media_type, what), diff_id.algorithm)
         yield archive
-        while blob.read(1024 * 1024):
+        while blob.read(CHUNK):
             pass  # what follows the compressed archive belongs to the blob's digest too
     found = Digest(diff_id.algorithm, archive.hash.hexdigest())
     if found != diff_id:
-        raise DocumentError(f"{what}: the uncompressed archive is {found}, but the image's config says {diff_id}")
+        raise DocumentError(
+            f"{what}: is not the archive of its image: it unpacks to {found}, but the image's config says {diff_id}"
+        )
 
 
 def settle(upper: Path, epoch: int = EPOCH) -> None:

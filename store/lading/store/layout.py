@@ -14,6 +14,8 @@ from lading.store.strict import canonical
 if TYPE_CHECKING:
     from lading.store.store import Store
 
+LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
+"""The content of `oci-layout`."""
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME: Final = "io.containerd.image.name"
 

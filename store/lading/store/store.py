@@ -35,6 +35,7 @@ from lading.store.documents import (
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.files import FileBlobs, machine_errors, write_atomically
 from lading.store.index import Index as Database
+from lading.store.layout import LAYOUT
 from lading.store.private import claim, private_folder
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
 _MARKS: Final = ("index.db", "keys", "policy.yaml", "trust", "registry")
 """One of them is in every root, whatever was done there first."""
-_LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _AT_ONCE: Final = 5
 _LEGACY_SUFFIXES: Final = (".sig", ".att")
 _GIVEN_UP: Final = (
@@ -97,7 +97,7 @@ class Store:
         with machine_errors(root):
             if not (root / "oci-layout").exists():
                 private_folder(root / "blobs")
-                write_atomically(root / "oci-layout", _LAYOUT)
+                write_atomically(root / "oci-layout", LAYOUT)
         store._catch_up()
         return store
 
