@@ -86,6 +86,30 @@ def test_a_life(lading: Lading) -> None:
     lading.fails(1, "logs", "life")
 
 
+def test_a_line_of_the_log_has_one_time_however_it_was_written(lading: Lading) -> None:
+    script = "printf a; sleep 0.1; echo b; head -c 40000 /dev/zero | tr '\\0' q; echo; echo >&2 end"
+    container = lading.ok("run", "-d", "--network", "none", "bb", "sh", "-c", script)
+    lading.ok("wait", container)
+    shown = lading.call("logs", "-t", "--tail", "-1", container)
+    assert [line.split(" ", 1)[1] for line in shown.out.splitlines()] == ["ab", "q" * 40000]
+    assert [line.split(" ", 1)[1] for line in shown.err.splitlines()] == ["end"]
+    lading.fails(2, "logs", "--tail", "few", container)
+    lading.ok("rm", container)
+
+
+def test_templates_that_scripts_for_docker_use(lading: Lading) -> None:
+    container = lading.ok("run", "-d", "-p", "127.0.0.1:0:80", "-p", "127.0.0.2:18963:81", "bb", "sleep", "1000")
+    for template, expected in (
+        ("{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}", "none"),
+        ("{{.RestartCount}} {{.HostConfig.RestartPolicy.Name}}", "0 no"),
+        ("{{json .HostConfig.PortBindings}}", '{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":""}],'
+         '"81/tcp":[{"HostIp":"127.0.0.2","HostPort":"18963"}]}'),
+        ('{{(index (index .NetworkSettings.Ports "81/tcp") 0).HostPort}}', "18963"),
+    ):  # fmt: skip
+        assert lading.ok("inspect", "-f", template, container) == expected
+    lading.ok("rm", "-f", container)
+
+
 def served(url: str) -> bytes | None:
     try:
         return bytes(urllib.request.urlopen(url, timeout=60).read())

@@ -121,6 +121,7 @@ def test_inspect(harbour: Harbour) -> None:
     assert isinstance(state, dict)
     assert isinstance(config, dict)
     assert (state["Status"], state["Running"], state["ExitCode"]) == ("running", True, 0)
+    assert (state["Health"], found["RestartCount"]) == (None, 0)
     assert Path(f"/proc/{state['Pid']}").exists()
     assert config["Hostname"] == "ship"
     assert "A=1" in config["Env"]
@@ -296,6 +297,29 @@ class TestLogs:
             shown = b"".join(line.text for line in logs.read(Path(file.name), tail=count))
         expected = [line + b"\n" for line in lines] + [rest] * bool(rest)
         assert shown == b"".join(expected[-count:] if count else [])
+
+    @given(
+        st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.sampled_from("FP"), st.integers(0, 9))),
+        st.integers(0, 6),
+        st.integers(20, 400),
+    )
+    def test_a_line_is_whole_whatever_the_other_stream_wrote_meanwhile(
+        self, rows: list[tuple[str, str, int]], count: int, block: int
+    ) -> None:
+        ends: dict[int, int] = {}
+        last: dict[str, int] = {}
+        for at, (stream, mark, _) in reversed(list(enumerate(rows))):
+            if mark == "F" or stream not in last:
+                last[stream] = at
+            ends[at] = last[stream]
+        kept = sorted(set(ends.values()))[-count:] if count else []
+        with tempfile.NamedTemporaryFile() as file, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(logs, "_BLOCK", block)
+            texts = [f"2026-01-01T00:00:00Z {stream} {mark} {'x' * size}\n" for stream, mark, size in rows]
+            file.write("".join(texts).encode())
+            file.flush()
+            found = [*logs.read(Path(file.name), tail=count)]
+        assert found == [logs.parse(texts[at].encode()) for at in range(len(rows)) if ends[at] in kept]
 
     def test_tail_over_many_blocks(self, tmp_path: Path) -> None:
         file = tmp_path / "log"

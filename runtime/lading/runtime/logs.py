@@ -70,7 +70,7 @@ def read(
         return
     try:
         if tail is not None:
-            os.lseek(fd, _start_of_tail(fd, tail), os.SEEK_SET)
+            yield from (line for row in _tail(fd, tail) if (line := parse(row)) and span.has(line))
         rest, going_on = b"", True
         while going_on:
             going_on = follow is not None and follow() and not span.over
@@ -99,18 +99,44 @@ def _newer(fd: int, file: Path) -> int | None:
     return newer
 
 
-def _start_of_tail(fd: int, lines: int) -> int:
-    """Where the last `lines` lines of output begin; a piece marked P belongs to the next one of its stream."""
-    after, kept, streams = os.fstat(fd).st_size, 0, set[bytes]()
+def _tail(fd: int, lines: int) -> Iterator[bytes]:
+    """The rows of the last `lines` lines of output; what follows them is read next."""
+    end, starts = _ends_of_tail(fd, lines)
+    position, rest = min(starts.values(), default=end), b""
+    os.lseek(fd, position, os.SEEK_SET)
+    while position < end:
+        *rows, rest = (rest + os.read(fd, min(_BLOCK, end - position - len(rest)))).split(b"\n")
+        for row in rows:
+            if position >= starts.get(_stream(row), end):
+                yield row
+            position += len(row) + 1
+
+
+def _ends_of_tail(fd: int, lines: int) -> tuple[int, dict[bytes, int]]:
+    """Where the last whole row ends, and where each stream's part of the last `lines` lines begins.
+
+    A piece marked P belongs to the next one of its stream, whatever the other stream wrote between them.
+    """
+    end, kept, starts, over = None, 0, dict[bytes, int](), set[bytes]()
     for start, row in _backwards(fd):
-        parts = row.split(b" ", 3)
-        if len(parts) == 4:
-            kept += parts[2] == b"F" or parts[1] not in streams
-            streams.add(parts[1])
-        if kept > lines:
-            return after
-        after = start
-    return 0
+        end = start if end is None else end
+        stream = _stream(row)
+        if not stream:
+            continue
+        if row.split(b" ", 3)[2] == b"F" or stream not in starts:
+            over |= {stream} if kept == lines else set()
+            kept += kept < lines
+        if stream not in over:
+            starts[stream] = start
+        if kept == lines and over.issuperset(starts):
+            break
+    return end or 0, starts
+
+
+def _stream(row: bytes) -> bytes:
+    """Which stream a row is of; nothing where it is none."""
+    parts = row.split(b" ", 3)
+    return parts[1] if len(parts) == 4 else b""
 
 
 def _backwards(fd: int) -> Iterator[tuple[int, bytes]]:

@@ -25,15 +25,24 @@ def logs(
 
     What it wrote to its standard error goes to standard error.
     """
-    if tail != "all" and not (tail.isascii() and tail.isdigit() and len(tail) < 19):
-        raise UsageError(f"--tail {tail}: expected a number, or all")
-    count = None if tail == "all" else int(tail)
-    last = sys.stdout.buffer
-    for line in Session.of(ctx).host.runtime.logs(container, follow=follow, tail=count, since=since, until=until):
+    last, begun = sys.stdout.buffer, set[str]()
+    lines = Session.of(ctx).host.runtime.logs(container, follow=follow, tail=_count(tail), since=since, until=until)
+    for line in lines:
         stream = sys.stdout.buffer if line.stream == "stdout" else sys.stderr.buffer
         if stream is not last:
             last.flush()
             last = stream
-        stream.write(f"{line.time} ".encode() + line.text if timestamps else line.text)
+        if timestamps and line.stream not in begun:
+            stream.write(f"{line.time} ".encode())
+        begun = begun - {line.stream} if line.text.endswith(b"\n") else begun | {line.stream}
+        stream.write(line.text)
         if follow:
             stream.flush()
+
+
+def _count(tail: str) -> int | None:
+    """How many lines; None for all of them, which a number below zero means too. Raises `UsageError`."""
+    digits = tail.removeprefix("-")
+    if tail != "all" and not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+        raise UsageError(f"--tail {tail}: expected a number, or all")
+    return int(tail) if tail == digits != "all" else None
