@@ -46,6 +46,8 @@ def host_config(options: RunOptions) -> Document:
     limits = options.limits
     return {
         "NetworkMode": options.network,
+        "PortBindings": _bindings(options),
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "AutoRemove": options.remove,
         "Init": options.init,
         "ReadonlyRootfs": options.readonly,
@@ -64,6 +66,15 @@ def host_config(options: RunOptions) -> Document:
     }
 
 
+def _bindings(options: RunOptions) -> dict[str, list[Document]]:
+    """What `-p` asks for; a port that is chosen later has no number yet."""
+    found: dict[str, list[Document]] = {}
+    for port in options.publish:
+        wanted: Document = {"HostIp": port.host_ip or "", "HostPort": str(port.host_port or "")}
+        found.setdefault(f"{port.container_port}/{port.protocol}", []).append(wanted)
+    return found
+
+
 def inspect(record: Container, log: str) -> Document:
     """The whole document; what docker does not know stands under ``Lading``."""
     argv = [*_words(record.config.get("Entrypoint")), *_words(record.config.get("Cmd"))]
@@ -75,6 +86,7 @@ def inspect(record: Container, log: str) -> Document:
         "State": state(record),
         "Image": str(record.verdict.get("index") or record.manifest),
         "Name": f"/{record.name}",
+        "RestartCount": 0,
         "Driver": "overlay",
         "LogPath": log,
         "HostConfig": dict(record.host_config),
@@ -98,6 +110,7 @@ def state(record: Container) -> Document:
         "Pid": record.process.pid if running and record.process else 0,
         "ExitCode": record.exit_code,
         "Error": record.error,
+        "Health": None,
         "StartedAt": record.started,
         "FinishedAt": record.finished,
     }
