@@ -264,6 +264,21 @@ def test_a_mode_is_not_for_the_folder_that_an_archive_goes_to(bench: Bench, tmp_
     assert {name: mode for name, (mode, *_) in files.items()} == {"x": "0o40755", "x/y": "0o40755", "x/y/f": "0o100640"}
 
 
+def test_folders_on_the_way_of_a_mode_get_its_permissions_alone(bench: Bench, tmp_path: Path) -> None:
+    """As BuildKit 0.34 has it: sticky and set-id bits are for what is copied."""
+    copies = "COPY --chmod=07777 a /x/y/\nCOPY --chmod=4711 d /z\n"
+    context = write(tmp_path / "c", {"Dockerfile": f"FROM scratch\n{copies}", "a": "", "d/e/f": ""})
+    files = bench.files(bench.build(context).descriptor)
+    assert {name: mode for name, (mode, *_) in files.items()} == {
+        "x": "0o40777",
+        "x/y": "0o40777",
+        "x/y/a": "0o107777",
+        "z": "0o40711",
+        "z/e": "0o44711",
+        "z/e/f": "0o104711",
+    }
+
+
 def test_ownership_by_name_must_be_known(based: Bench, tmp_path: Path) -> None:
     context = write(tmp_path / "c", {"Dockerfile": "FROM base\nCOPY --chown=nobody a /\n", "a": ""})
     with pytest.raises(DockerfileError, match=r"Dockerfile:2: COPY: user 'nobody' is not in the image's /etc/passwd"):

@@ -106,7 +106,7 @@ class Copier:
             path = os.path.dirname(path)
         if not stat.S_ISDIR(there.st_mode):
             raise CopyProblemError(f"{self.shown(path)}: is not a folder")
-        mode = _FOLDER_MODE if self.manner.mode is None else self.manner.mode
+        mode = _FOLDER_MODE if self.manner.mode is None else self.manner.mode & 0o777  # none but the copied have more
         for folder in reversed(missing):
             os.mkdir(folder)
             os.chown(folder, *(self.manner.owner or (0, 0)))
