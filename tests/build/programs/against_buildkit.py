@@ -1,4 +1,6 @@
-"""Random programs against BuildKit itself, on a machine that has `buildkitd`; LADING_PROGRAMS says how many.
+"""Random programs against BuildKit itself, on a machine that has `buildkitd`.
+
+LADING_PROGRAMS says how many, LADING_SEED the first of their seeds.
 
 The trees are compared where they were built, on a fresh root that pulled them from our registry, and as podman pulls
 them. Not collected by itself: `scripts/soak` names it.
@@ -48,7 +50,10 @@ def daemon() -> Iterator[BuildKit]:
         yield daemon
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("LADING_PROGRAMS", "200"))))
+FIRST = int(os.environ.get("LADING_SEED", "0"))
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + int(os.environ.get("LADING_PROGRAMS", "200"))))
 def test_against_buildkit(
     bench: Bench, server: str, daemon: BuildKit, storage: ContainersStorage, tmp_path: Path, seed: int
 ) -> None:
