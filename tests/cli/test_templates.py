@@ -31,6 +31,10 @@ OURS = {
     "{{.Null.Nope}}": "<no value>",
     # Go takes it by accident; templates within templates are refused.
     "{{.Name |}}": None,
+    # Named as not supported.
+    '{{printf "%[2]v" 1 2}}': None,
+    '{{printf "%#v" .Name}}': None,
+    '{{printf "%x" 0.5}}': None,
     '{{define "x"}}a{{end}}{{.Name}}': None,
 }
 
@@ -68,8 +72,36 @@ PATHS = [
     ".None",
 ]
 # Without maps of texts alone: what they lack is "" here and no value in Go's untyped data.
-PATHS += [".Config", ".Config.Cmd", ".Mounts", ".Ports", ".State.Running", ".Nested.Deep", "$.Name", "$.List"]
-LITERALS = ['"a"', '"%s-%v|"', "`b`", "0", "1", "3", "-7", "2.5", "true", "false", "'x'", '""']
+PATHS += [
+    "$i",
+    "$e",
+    "$x",
+    ".Config",
+    ".Config.Cmd",
+    ".Mounts",
+    ".Ports",
+    ".State.Running",
+    ".Nested.Deep",
+    "$.Name",
+    "$.List",
+]
+LITERALS = [
+    '"a"',
+    '"%s-%v|"',
+    '"%*d"',
+    '"%5d|%-5s|%05.1f|%q"',
+    '"%.*f %T %U"',
+    "`b`",
+    "0",
+    "1",
+    "3",
+    "-7",
+    "2.5",
+    "true",
+    "false",
+    "'x'",
+    '""',
+]
 CALLS = [
     "len",
     "not",

@@ -90,8 +90,8 @@ class _Run:
 
     def _range(self, block: Block, dot: object) -> None:
         names = block.pipeline.variables
+        entries = _entries(self._pipeline(block.pipeline, dot))
         known = len(self._variables)
-        entries = _entries(self._commands(block.pipeline, dot))
         for place, value in entries:
             self._step()
             shown = (value,) if len(names) == 1 else (place, value)
@@ -115,6 +115,7 @@ class _Run:
             if self._variables[place][0] == name:
                 self._variables[place] = (name, value)
                 return
+        raise fault(f"undefined variable {name!r}")
 
     def _pipeline(self, pipeline: Pipeline, dot: object) -> object:
         value = self._commands(pipeline, dot)
@@ -175,7 +176,10 @@ class _Run:
             return dot
         if isinstance(start, Pipeline):
             return self._pipeline(start, dot)
-        return next(value for name, value in reversed(self._variables) if name == start)
+        for name, value in reversed(self._variables):
+            if name == start:
+                return value
+        raise fault(f"undefined variable {start!r}")
 
 
 def _lazy(name: str, arguments: list[Callable[[], object]]) -> object:

@@ -136,8 +136,6 @@ class _Parser:
             raise fault("nil is not a command")
         if any(isinstance(command[0], Constant) for command in commands[1:]):
             raise fault("a literal cannot be given the result of a command")
-        if declares:
-            self._known += variables
         return Pipeline(variables, declares, tuple(commands))
 
     def _variables(self, where: str) -> tuple[tuple[str, ...], bool]:
@@ -168,6 +166,7 @@ class _Parser:
                 raise fault(f"undefined variable {name!r}")
         if len(names) > 1 and where != "range":
             raise fault(f"too many declarations in {where}")
+        self._known += names  # known at once, though without a value until the pipeline has one
 
     def _command(self) -> tuple[Operand, ...]:
         operands: list[Operand] = []

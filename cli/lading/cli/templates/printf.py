@@ -33,41 +33,44 @@ def _one(found: re.Match[str], rest: list[object]) -> str:
     verb, flags = found["verb"], found["flags"]
     if not verb:
         return "%!(NOVERB)"
+    if verb == "[" or (verb == "v" and "#" in flags):
+        raise fault(f"printf: {found.group()} is not supported")
+    width, said = _number(found["width"], rest, "WIDTH")
+    precision, more = _number(found["precision"] or "0", rest, "PREC") if found["dot"] else (None, "")
     if verb == "%":
-        return "%"
-    width = _number(found["width"], rest) or 0
-    precision = _number(found["precision"] or "0", rest) if found["dot"] else None
+        return f"{said}{more}%"
     if not rest:
-        return f"%!{verb}(MISSING)"
-    if width < 0:
+        return f"{said}{more}%!{verb}(MISSING)"
+    if width is not None and width < 0:
         flags, width = flags + "-", -width
-    return _each(verb, flags, precision, rest.pop(0), width)
+    return said + more + _each(verb, flags, precision, rest.pop(0), width or 0)
 
 
 def _each(verb: str, flags: str, precision: int | None, value: object, width: int) -> str:
     """A value in its width; of a list, every item in it."""
+
+    def inner(item: object) -> str:
+        return "<nil>" if item is None else _each(verb, flags, precision, item, width)
+
     if verb in "vT" or not isinstance(value, list | dict):
-        return _padded(_verb(verb, flags, precision, value), flags, width, verb)
+        return _verb(verb, flags, precision, value, width)
     if isinstance(value, list):
-        items = cast("list[object]", value)
-        return f"[{' '.join(_each(verb, flags, precision, item, width) for item in items)}]"
-    shown = (
-        f"{_each(verb, flags, precision, name, width)}:{_each(verb, flags, precision, item, width)}"
-        for name, item in sorted(cast("dict[str, object]", value).items())
-    )
-    return f"map[{' '.join(shown)}]"
+        return f"[{' '.join(inner(item) for item in cast('list[object]', value))}]"
+    entries = sorted(cast("dict[str, object]", value).items())
+    return f"map[{' '.join(f'{inner(name)}:{inner(item)}' for name, item in entries)}]"
 
 
-def _number(text: str, rest: list[object]) -> int | None:
+def _number(text: str, rest: list[object], what: str) -> tuple[int | None, str]:
+    """A width or precision, and what Go writes where the argument given for it is none."""
     if text != "*":
         number: object = int(text) if text else None
     else:
         number = rest.pop(0) if rest else None
-    if number is None:
-        return None
-    if isinstance(number, bool) or not isinstance(number, int) or abs(number) > _MAX_WIDTH:
+        if isinstance(number, bool) or not isinstance(number, int) or (what == "PREC" and number < 0):
+            return None, f"%!(BAD{what})"
+    if isinstance(number, int) and abs(number) > _MAX_WIDTH:
         raise fault(f"printf: a width or precision beyond {_MAX_WIDTH}")
-    return number
+    return cast("int | None", number), ""
 
 
 def _padded(text: str, flags: str, width: int, verb: str) -> str:
@@ -79,15 +82,13 @@ def _padded(text: str, flags: str, width: int, verb: str) -> str:
     return text.rjust(width)
 
 
-def _verb(verb: str, flags: str, precision: int | None, value: object) -> str:
-    if verb == "T":
-        return kind(value)
-    shown = _shown(verb, flags, precision, value)
+def _verb(verb: str, flags: str, precision: int | None, value: object, width: int) -> str:
+    shown = kind(value) if verb == "T" else _shown(verb, flags, precision, value)
     if shown is not None:
-        return shown
+        return _padded(shown, flags, width, verb)
     if value is None:
         return f"%!{verb}(<nil>)"
-    return f"%!{verb}({kind(value)}={show(value, inside=True)})"
+    return f"%!{verb}({kind(value)}={_verb('v', flags, precision, value, width)})"
 
 
 def _shown(verb: str, flags: str, precision: int | None, value: object) -> str | None:
@@ -129,13 +130,15 @@ def _integer(verb: str, flags: str, precision: int | None, value: object) -> str
         return f"{_sign(value, flags)}{prefix}{format(abs(value), _INTEGERS[verb])}"
     if verb in "cq" and 0 <= value < 0x110000:
         return chr(value) if verb == "c" else f"'{chr(value)}'"
-    return f"U+{value:04X}" if verb == "U" else None
+    return f"U+{value & 0xFFFF_FFFF_FFFF_FFFF:04X}" if verb == "U" else None
 
 
 def _float(verb: str, flags: str, precision: int | None, value: object) -> str | None:
     assert isinstance(value, float)
     if verb in "fFeE":
         return f"{_sign(value, flags)}{abs(value):.{6 if precision is None else precision}{verb}}"
+    if verb in "bxX":
+        raise fault(f"printf: %{verb} of a number with a fraction is not supported")
     if verb in "gG":
         shown = show(abs(value)) if precision is None else f"{abs(value):.{precision}g}"
         return _sign(value, flags) + (shown.upper() if verb == "G" else shown)
