@@ -92,20 +92,20 @@ def test_here_and_by_tar(entries: list[Odd]) -> None:
 @needs("umoci", "podman")
 @settings(max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(entries=st.lists(ODD, min_size=20, max_size=60))
-def test_by_umoci_and_containers_storage(storage: ContainersStorage, entries: list[Odd]) -> None:
-    with tempfile.TemporaryDirectory() as parent:
-        name = Path(parent, "x")  # podman takes no folder whose name ends as random ones may
-        name.mkdir()
-        source, layout = Path(name, "source"), Path(name, "layout")
-        source.mkdir()
-        make(source, entries)
-        expected = seen(source)
-        with Store.open(Path(name, "root")) as store:
-            exchange.write_layout(store, image(store, source, "gzip"), layout, ["x"])
-        run("umoci", "unpack", "--image", f"{layout}:x", f"{name}/bundle")
-        assert not differing(seen(Path(name, "bundle/rootfs")), expected)
-        with storage.shown(f"oci:{layout}:x") as view:
-            assert not differing(seen(view), expected)
+def test_by_umoci_and_containers_storage(
+    storage: ContainersStorage, tmp_path_factory: pytest.TempPathFactory, entries: list[Odd]
+) -> None:
+    name = tmp_path_factory.mktemp("umoci")  # podman takes no path with a name that ends as random ones may
+    source, layout = Path(name, "source"), Path(name, "layout")
+    source.mkdir()
+    make(source, entries)
+    expected = seen(source)
+    with Store.open(Path(name, "root")) as store:
+        exchange.write_layout(store, image(store, source, "gzip"), layout, ["x"])
+    run("umoci", "unpack", "--image", f"{layout}:x", f"{name}/bundle")
+    assert not differing(seen(Path(name, "bundle/rootfs")), expected)
+    with storage.shown(f"oci:{layout}:x") as view:
+        assert not differing(seen(view), expected)
 
 
 def test_a_file_that_is_nearly_all_hole(tmp_path: Path) -> None:
