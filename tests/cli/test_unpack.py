@@ -61,3 +61,10 @@ def test_not_below_a_container_that_runs(lading: Lading, tmp_path: Path) -> None
     lading.ok("unpack", "--force", "localhost/base")
     assert lading.ok("run", "--rm", "one", "cat", "/words", "/name") == "as it was builtone"
     lading.ok("rm", "runs")
+
+
+def test_one_that_is_missing_stops_nobody(lading: Lading) -> None:
+    said = lading.call("unpack", "gone", "localhost/base")
+    assert said.code == 1
+    assert said.out.startswith("sha256:"), "the other was unpacked"
+    assert "no image 'gone'" in said.err

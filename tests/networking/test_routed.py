@@ -303,7 +303,7 @@ def upgraded(state: Path, outside: Path) -> dict[str, Any]:
     before = subprocess.run(listed, capture_output=True, text=True, check=True).stdout
     old = subprocess.run(
         ["nft", "-f", "-"],
-        input=f"flush chain inet lading {table._MARK}\ndelete chain inet lading {table._MARK}\n",
+        input=f"flush chain inet lading {table._VERSION}\ndelete chain inet lading {table._VERSION}\n",
         text=True,
         check=True,
         capture_output=True,

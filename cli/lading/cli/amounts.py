@@ -32,9 +32,15 @@ def byte_count(text: str, option: str) -> int:
 
 def before(wanted: Filters, now: float) -> float | None:
     """The earliest moment that ``--filter until=`` names, None where it is not given. Raises `UsageError`."""
+    texts = wanted.get("until")
+    return earliest(texts, now) if texts else None
+
+
+def earliest(texts: Sequence[str], now: float) -> float:
+    """The earliest of the moments that values of ``--filter until=`` name. Raises `UsageError`."""
     from lading.runtime.logs import moment  # noqa: PLC0415
 
-    return min((moment(text, now, "--filter until") for text in wanted.get("until", ())), default=None)
+    return min(moment(text, now, "--filter until") for text in texts)
 
 
 def confirm(session: Session, what: Sequence[str], *, force: bool) -> bool:

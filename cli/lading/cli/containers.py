@@ -6,11 +6,10 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
 
 from lading.cli.filters import Filters, has_labels
-from lading.cli.output import age, size
+from lading.cli.output import age, size, unix_time
 from lading.cli.templates.values import Lookup
 from lading.store.errors import UsageError
 from lading.store.fastclass import dataclass
@@ -102,10 +101,8 @@ def status(container: Container) -> str:
 
 
 def _ago(moment: str) -> str:
-    try:
-        return age(time.time() - datetime.fromisoformat(moment).timestamp())
-    except ValueError:
-        return "some time"
+    then = unix_time(moment)
+    return "some time" if then is None else age(time.time() - then)
 
 
 def labels(container: Container) -> Mapping[str, str]:

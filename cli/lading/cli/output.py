@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
@@ -187,3 +188,19 @@ def age(seconds: float) -> str:
             count = whole // unit
             return one if count <= 1 else f"{count} {several}"
     return f"{int(seconds) // 86400 // 365} years"
+
+
+def unix_time(moment: str | None) -> float | None:
+    """Of an RFC 3339 time; None for what is none."""
+    from datetime import datetime  # noqa: PLC0415
+
+    try:
+        return datetime.fromisoformat(moment or "").timestamp()
+    except ValueError:
+        return None
+
+
+def since(moment: str | None) -> str:
+    """How long ago an RFC 3339 time is, ``N/A`` for what is none."""
+    then = unix_time(moment)
+    return "N/A" if then is None else f"{age(time.time() - then)} ago"

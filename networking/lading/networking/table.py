@@ -94,13 +94,13 @@ _CHAINS: Final = """
     iifname "lad*" oifname != "lad*" masquerade
   }
 """.replace("OUR_MARK", f"{MARK:#x}")
-_MARK: Final = f"version_{zlib.crc32(repr((_SETS, _CHAINS)).encode()):08x}"
+_VERSION: Final = f"version_{zlib.crc32(repr((_SETS, _CHAINS)).encode()):08x}"
 _TRIES: Final = 3
 
 
 def stands() -> bool:
     """Whether this version's table is there, with its rules."""
-    return nfnetlink.has_rules(NAME, _MARK)
+    return nfnetlink.has_rules(NAME, _VERSION)
 
 
 def install(due: Callable[[], Sequence[Element]]) -> None:
@@ -125,8 +125,8 @@ def _text(elements: Sequence[Element], *, replace: bool) -> str:
     sets = "".join(
         f"  {head}{_listed([e for e in first.values() if e.set_name == name])}}}\n" for name, head in _SETS.items()
     )
-    mark = f"  chain {_MARK} {{\n    accept\n  }}"
-    return f"{start}create table inet {NAME}\ntable inet {NAME} {{\n{sets}{mark}{_CHAINS}}}\n"
+    version = f"  chain {_VERSION} {{\n    accept\n  }}"
+    return f"{start}create table inet {NAME}\ntable inet {NAME} {{\n{sets}{version}{_CHAINS}}}\n"
 
 
 def _listed(elements: Sequence[Element]) -> str:

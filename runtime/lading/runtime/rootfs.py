@@ -37,10 +37,10 @@ def settled(rootfs: Path, path: str, *, folder: bool) -> str:
 
     Runtimes give up at dangling ones. Raises `InputError` where it would lie over the root or the kernel's own files.
     """
-    return judged(path, Stubs(rootfs).place(path, folder=folder))
+    return allowed(path, Stubs(rootfs).place(path, folder=folder))
 
 
-def judged(path: str, found: str) -> str:
+def allowed(path: str, found: str) -> str:
     """Where a mount at `path` lies, `found` by following links. Raises `InputError` as `settled` does."""
     if found == "/" or (found + "/").startswith("/proc/"):
         leads = f", which leads to {found} in the image" if found != path else ""

@@ -20,7 +20,7 @@ from lading.runtime.cgroups import Cgroups, Limits
 from lading.runtime.crun import ENV, StartError, start_error
 from lading.runtime.crun import Runtime as OciRuntime
 from lading.runtime.lifecycle import RuntimeConfig
-from lading.runtime.rootfs import Stubs, check_kernel_folders, judged
+from lading.runtime.rootfs import Stubs, allowed, check_kernel_folders
 from lading.runtime.spec import DEFAULT_PATH, Mount, Plan, bind
 from lading.store.border import border
 from lading.store.private import private_folder
@@ -138,7 +138,7 @@ class Sandbox:
         etc.write(bundle / "hosts", etc.hosts(f"127.0.1.1\t{step.hostname}\n"))
         etc.write(bundle / "resolv.conf", etc.resolv_conf(shared=shared))
         names = ("hosts", "resolv.conf")
-        places = {name: judged(f"/etc/{name}", stubs.place(f"/etc/{name}", folder=False)) for name in names}
+        places = {name: allowed(f"/etc/{name}", stubs.place(f"/etc/{name}", folder=False)) for name in names}
         return [bind(str(bundle / name), place) for name, place in places.items()]
 
     def _netns(self, name: str, bundle: Path, step: Step) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated, Final
 
 import typer
 
 from lading.cli.common import Quiet
 from lading.cli.listing import ListFormat, check_format, show_list
-from lading.cli.output import age, size
+from lading.cli.output import since, size
 from lading.cli.session import Session
 from lading.registry.platforms import parse_platform
 from lading.store.documents import History, ImageConfig, Manifest
@@ -73,16 +71,9 @@ def _row(name: str, step: History, count: int, *, whole: bool, human: bool) -> d
     words = (step.created_by or "").replace("\t", " ")
     return {
         "ID": name,
-        "CreatedSince": _since(step.created),
+        "CreatedSince": since(step.created),
         "CreatedAt": step.created or "",
         "CreatedBy": words if whole or len(words) <= _CUT else f"{words[: _CUT - 1]}…",
         "Size": size(count) if human else str(count),
         "Comment": step.comment or "",
     }
-
-
-def _since(created: str | None) -> str:
-    try:
-        return f"{age(time.time() - datetime.fromisoformat(created or '').timestamp())} ago"
-    except ValueError:
-        return "N/A"

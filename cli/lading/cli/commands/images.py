@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Annotated, Final
 
 import typer
 
+from lading.cli.amounts import earliest
 from lading.cli.common import Quiet, boolean
 from lading.cli.filters import Filter, Filters, filters, has_labels
 from lading.cli.listing import ListFormat, check_format, show_list
-from lading.cli.output import age, size
+from lading.cli.output import since, size, unix_time
 from lading.cli.session import Session
 from lading.host.images import Listed
 from lading.registry.reference import Reference
@@ -77,7 +76,7 @@ def _row(row: Listed, *, whole: bool) -> dict[str, object]:
         "Repository": repository,
         "Tag": tag,
         "Digest": str(digest),
-        "CreatedSince": _age(row.created),
+        "CreatedSince": since(row.created),
         "CreatedAt": row.created or "",
         "Size": "incomplete" if row.size is None else size(row.size),
     }
@@ -88,18 +87,6 @@ def _name(full: str) -> tuple[str, str]:
         return "<none>", "<none>"
     reference = Reference.parse(full)
     return Reference(reference.registry, reference.repository).familiar, reference.tag or "<none>"
-
-
-def _age(created: str | None) -> str:
-    moment = _moment(created)
-    return "N/A" if moment is None else f"{age(time.time() - moment)} ago"
-
-
-def _moment(created: str | None) -> float | None:
-    try:
-        return datetime.fromisoformat(created or "").timestamp()
-    except ValueError:
-        return None
 
 
 def _filtered(session: Session, rows: Sequence[Listed], wanted: Filters, every: Iterable[Listed]) -> list[Listed]:
@@ -115,9 +102,9 @@ def _test(session: Session, name: str, values: Sequence[str], every: Iterable[Li
         return lambda row: has_labels(row.labels, values)
     if name == "reference":
         return lambda row: any(_like(row.name, pattern) for pattern in values)
-    moment = _instant(values[-1]) if name == "until" else _other(session, name, values[-1], every)
+    moment = earliest(values, time.time()) if name == "until" else _other(session, name, values[-1], every)
     after = name == "since"
-    return lambda row: (made := _moment(row.created)) is not None and (made > moment if after else made < moment)
+    return lambda row: (made := unix_time(row.created)) is not None and (made > moment if after else made < moment)
 
 
 def _like(full: str, pattern: str) -> bool:
@@ -130,22 +117,11 @@ def _like(full: str, pattern: str) -> bool:
     return any(fnmatchcase(name, pattern) and name.count("/") == pattern.count("/") for name in names)
 
 
-def _instant(text: str) -> float:
-    """RFC 3339, seconds since 1970, or a time ago such as 24h or 1h30m."""
-    if parts := re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text) if text else None:
-        hours, minutes, seconds = (int(part or 0) for part in parts.groups())
-        return time.time() - hours * 3600 - minutes * 60 - seconds
-    moment = float(text) if re.fullmatch(r"\d{1,12}", text) else _moment(text)
-    if moment is None:
-        raise UsageError(f"--filter until={text}: expected a time such as 2026-01-02T03:04:05Z, or how long ago: 24h")
-    return moment
-
-
 def _other(session: Session, name: str, text: str, every: Iterable[Listed]) -> float:
     """When another image was made."""
     digest = session.host.images.get(text).descriptor.digest
     made = next((row.created for row in every if row.descriptor.digest == digest), None)
-    moment = _moment(made)
+    moment = unix_time(made)
     if moment is None:
         raise UsageError(f"--filter {name}={text}: it does not say when it was made")
     return moment

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.common import Images, ProgressForm
+from lading.cli.common import Images, ProgressForm, each
 from lading.cli.endings import ended_by_signals
 from lading.cli.progress import Form
 from lading.cli.session import Session
@@ -27,7 +27,10 @@ def unpack(
     session = Session.of(ctx)
     session.progress = progress
     private_mounts()
-    for text in images:
+
+    def one(text: str) -> None:
         with ended_by_signals():
             top = unpack_image(session.host, text, anew=force)
         session.output.result(top or "no layers")
+
+    each(session, images, one)

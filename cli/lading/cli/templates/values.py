@@ -10,7 +10,6 @@ from typing import Final, cast
 from lading.store.errors import InputError
 
 MISSING: Final = "<no value>"
-_MAX_INDEX: Final = 1 << 31
 
 
 class Document(dict[str, object]):
