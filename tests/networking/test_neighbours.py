@@ -171,7 +171,7 @@ def whoever(state: Path, outside: Path, who: str) -> dict[str, Any]:
     from lading.networking.driver import AttachRequest, Publish
     from lading.networking.routed import RoutedDriver
     from lading.store.errors import LadingError
-    from suites.nethost import ask, listen
+    from suites.nethost import answer, listen
 
     one, two = RoutedDriver(state / "one"), RoutedDriver(state / "two")
     a = one.attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
@@ -184,7 +184,7 @@ def whoever(state: Path, outside: Path, who: str) -> dict[str, Any]:
         "recover without one's own": lambda: RoutedDriver(state / "three").recover(()),
         "join": lambda: RoutedDriver(state / "three").attach(AttachRequest("y")),
     }[who]()
-    seen = {"port": ask(outside, "192.0.2.1", 8080), "sibling": ask(b.netns, a.ipv4, 80)}
+    seen = {"port": answer(outside, "192.0.2.1", 8080), "sibling": answer(b.netns, a.ipv4, 80)}
     try:
         two.attach(AttachRequest("z", (), (Publish(None, 8080, 80),)))
     except LadingError as error:
@@ -207,7 +207,7 @@ def last_of_two(state: Path, outside: Path) -> dict[str, Any]:
 
     from lading.networking.driver import AttachRequest, Publish
     from lading.networking.routed import RoutedDriver
-    from suites.nethost import ask, listen
+    from suites.nethost import answer, listen
 
     def elements() -> int:
         said = subprocess.run(["nft", "list", "set", "inet", "lading", "same"], capture_output=True, text=True).stdout
@@ -219,13 +219,13 @@ def last_of_two(state: Path, outside: Path) -> dict[str, Any]:
     listen(b.netns, 80, "b")
     seen: dict[str, Any] = {"both": elements()}
     one.detach("a")
-    seen["one"] = elements(), sorted(path.name for path in state.iterdir()), bool(ask(c.netns, b.ipv4, 80))
+    seen["one"] = elements(), sorted(path.name for path in state.iterdir()), bool(answer(c.netns, b.ipv4, 80))
     for name in "bc":
         two.detach(name)
     seen["none"] = elements(), sorted(path.name for path in state.iterdir())
     again = one.attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
     listen(again.netns, 80, "again")
-    seen["again"] = elements(), bool(ask(outside, "192.0.2.1", 8080))
+    seen["again"] = elements(), bool(answer(outside, "192.0.2.1", 8080))
     return seen
 
 

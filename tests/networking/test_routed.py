@@ -17,7 +17,7 @@ pytestmark = needs("root", "netns", "ip", "nft")
 def who_reaches_whom(state: Path, outside: Path) -> dict[str, Any]:
     from lading.networking.driver import AttachRequest, Publish
     from lading.networking.routed import RoutedDriver, Subnet
-    from suites.nethost import ask, listen
+    from suites.nethost import answer, ask, listen
 
     one = RoutedDriver(state)
     two = RoutedDriver(state, "second", Subnet("10.143.0.0", 16), Subnet("fd4c:6164:696e:6702::", 64))
@@ -42,27 +42,27 @@ def who_reaches_whom(state: Path, outside: Path) -> dict[str, Any]:
     assert a.ipv6 and b.ipv6
     return {
         "a4": a.ipv4,
-        "sibling v4": ask(b.netns, a.ipv4, 80),
-        "sibling v6": ask(b.netns, a.ipv6, 80),
+        "sibling v4": answer(b.netns, a.ipv4, 80),
+        "sibling v6": answer(b.netns, a.ipv6, 80),
         "other network v4": ask(c.netns, a.ipv4, 80),
         "other network v6": ask(c.netns, a.ipv6, 80),
-        "host to container": ask(None, a.ipv4, 80),
-        "host to container v6": ask(None, a.ipv6, 80),
+        "host to container": answer(None, a.ipv4, 80),
+        "host to container v6": answer(None, a.ipv6, 80),
         "outside to container": ask(outside, a.ipv4, 80),
-        "published to outside v4": ask(outside, "192.0.2.1", 8080),
-        "published to outside v6": ask(outside, "2001:db8::1", 8080),
-        "published udp": ask(outside, "192.0.2.1", 8053, "udp"),
-        "published on loopback": ask(None, "127.0.0.1", 8080),
-        "published on own address": ask(None, "192.0.2.1", 8080),
-        "loopback only, from the host": ask(None, "127.0.0.1", 8081),
+        "published to outside v4": answer(outside, "192.0.2.1", 8080),
+        "published to outside v6": answer(outside, "2001:db8::1", 8080),
+        "published udp": answer(outside, "192.0.2.1", 8053, "udp"),
+        "published on loopback": answer(None, "127.0.0.1", 8080),
+        "published on own address": answer(None, "192.0.2.1", 8080),
+        "loopback only, from the host": answer(None, "127.0.0.1", 8081),
         "loopback only, from outside": ask(outside, "192.0.2.1", 8081),
-        "one address, from outside": ask(outside, "192.0.2.1", 8082),
+        "one address, from outside": answer(outside, "192.0.2.1", 8082),
         "one address, from loopback": ask(None, "127.0.0.1", 8082),
-        "hairpin to itself": ask(a.netns, "192.0.2.1", 8080),
-        "hairpin from a sibling": ask(b.netns, "192.0.2.1", 8080),
-        "hairpin from another network": ask(c.netns, "192.0.2.1", 8080),
-        "masquerade v4": ask(a.netns, "192.0.2.99", 80),
-        "masquerade v6": ask(a.netns, "2001:db8::99", 80),
+        "hairpin to itself": answer(a.netns, "192.0.2.1", 8080),
+        "hairpin from a sibling": answer(b.netns, "192.0.2.1", 8080),
+        "hairpin from another network": answer(c.netns, "192.0.2.1", 8080),
+        "masquerade v4": answer(a.netns, "192.0.2.99", 80),
+        "masquerade v6": answer(a.netns, "2001:db8::99", 80),
     }
 
 
@@ -261,7 +261,7 @@ def flushed(state: Path, outside: Path) -> dict[str, Any]:
 
     from lading.networking.driver import AttachRequest, Publish
     from lading.networking.routed import RoutedDriver
-    from suites.nethost import ask, listen
+    from suites.nethost import answer, ask, listen
 
     driver, second = RoutedDriver(state), RoutedDriver(state, "second")
     a = driver.attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
@@ -276,8 +276,8 @@ def flushed(state: Path, outside: Path) -> dict[str, Any]:
         subprocess.run(["nft", "flush", "ruleset"], check=True)
         seen[f"lost before {name}"] = ask(outside, "192.0.2.1", 8080)
         mend()
-        seen[f"back after {name}"] = ask(outside, "192.0.2.1", 8080)
-        seen[f"other network after {name}"] = ask(None, "127.0.0.1", 8081)
+        seen[f"back after {name}"] = answer(outside, "192.0.2.1", 8080)
+        seen[f"other network after {name}"] = answer(None, "127.0.0.1", 8081)
     return seen
 
 
@@ -293,7 +293,7 @@ def upgraded(state: Path, outside: Path) -> dict[str, Any]:
     from lading.networking import table
     from lading.networking.driver import AttachRequest, Publish
     from lading.networking.routed import RoutedDriver
-    from suites.nethost import ask, listen
+    from suites.nethost import answer, ask, listen
 
     driver = RoutedDriver(state / "one")
     ports = (Publish(None, 8080, 80), Publish("127.0.0.1", 8081, 80), Publish("2001:db8::1", 8082, 80))
@@ -318,9 +318,9 @@ def upgraded(state: Path, outside: Path) -> dict[str, Any]:
         == [line for line in after.splitlines() if " : " in line],
         "chains": after.count("chain "),
         "answers": [
-            ask(outside, "192.0.2.1", 8080),
-            ask(None, "127.0.0.1", 8081),
-            ask(outside, "2001:db8::1", 8082),
+            answer(outside, "192.0.2.1", 8080),
+            answer(None, "127.0.0.1", 8081),
+            answer(outside, "2001:db8::1", 8082),
             ask(made[0].netns, a.ipv4, 80),
         ],
     }
@@ -378,16 +378,16 @@ def offline(state: Path, outside: Path) -> dict[str, Any]:
 
     from lading.networking.driver import AttachRequest, Publish
     from lading.networking.routed import RoutedDriver
-    from suites.nethost import ask, listen
+    from suites.nethost import answer, listen
 
     subprocess.run(["ip", "link", "delete", "up0"], check=True)
     a = RoutedDriver(state).attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
     listen(a.netns, 80, "a")
     return {
-        "loopback": ask(None, "127.0.0.1", 8080),
-        "address": ask(None, a.ipv4, 80),
-        "address v6": ask(None, a.ipv6 or "", 80),
-        "itself": ask(a.netns, "169.254.1.1", 8080),
+        "loopback": answer(None, "127.0.0.1", 8080),
+        "address": answer(None, a.ipv4, 80),
+        "address v6": answer(None, a.ipv6 or "", 80),
+        "itself": answer(a.netns, "169.254.1.1", 8080),
     }
 
 
@@ -399,15 +399,15 @@ def words_of_publishing(state: Path, outside: Path) -> dict[str, Any]:
     from lading.networking.driver import AttachRequest, Publish
     from lading.networking.routed import RoutedDriver
     from lading.store.errors import LadingError
-    from suites.nethost import ask, listen
+    from suites.nethost import answer, ask, listen
 
     driver = RoutedDriver(state)
     a = driver.attach(AttachRequest("a", (), (Publish("0.0.0.0", 8080, 80), Publish("::", 8081, 80))))
     listen(a.netns, 80, "a")
     seen: dict[str, Any] = {
-        "every v4": ask(outside, "192.0.2.1", 8080),
+        "every v4": answer(outside, "192.0.2.1", 8080),
         "every v4, not v6": ask(outside, "2001:db8::1", 8080),
-        "every v6": ask(outside, "2001:db8::1", 8081),
+        "every v6": answer(outside, "2001:db8::1", 8081),
         "every v6, not v4": ask(outside, "192.0.2.1", 8081),
         "refused at once on ::1": ask(None, "::1", 8081),
     }
@@ -561,12 +561,12 @@ def test_a_container_cannot_advertise_itself_as_a_router(tmp_path: Path) -> None
 def without_ipv6(state: Path, outside: Path) -> dict[str, Any]:
     from lading.networking.driver import AttachRequest, Publish
     from lading.networking.routed import RoutedDriver
-    from suites.nethost import ask, listen
+    from suites.nethost import answer, listen
 
     Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
     a = RoutedDriver(state).attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
     listen(a.netns, 80, "a")
-    return {"ipv6": a.ipv6, "gateway6": a.gateway6, "answer": ask(outside, "192.0.2.1", 8080)}
+    return {"ipv6": a.ipv6, "gateway6": a.gateway6, "answer": answer(outside, "192.0.2.1", 8080)}
 
 
 def test_a_host_without_ipv6(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from suites.patience import PATIENCE
+from suites.patience import PATIENCE, until
 
 _SET_UP = """
 mount -t sysfs sysfs /sys
@@ -120,6 +120,18 @@ def ask(namespace: Path | None, address: str, port: int, kind: str = "tcp", sour
     return inside(namespace, call) if namespace else call()
 
 
+def answer(namespace: Path | None, address: str, port: int, kind: str = "tcp") -> str:
+    """As `ask`, of somebody who does answer: on a busy machine a first packet may be lost, or come late."""
+    found: list[str | None] = []
+
+    def answered() -> str | None:
+        found.append(ask(namespace, address, port, kind))
+        return found[-1]
+
+    until(answered, f"an answer of {address} port {port}")
+    return found[-1] or ""
+
+
 def kernel_state() -> list[str]:
     """Links, routes, namespaces and elements, as `ip` and `nft` tell them; without what only a clock changes."""
     import subprocess
@@ -142,8 +154,8 @@ def settled(expected: list[str], seconds: float = PATIENCE) -> bool:
     """Whether the kernel's state becomes `expected`: namespaces end a little after they were let go."""
     import time
 
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         if kernel_state() == expected:
             return True
         time.sleep(0.05)
