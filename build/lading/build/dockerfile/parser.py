@@ -154,9 +154,6 @@ class _Reader:
             heredocs = tuple(map(self.heredoc, self.announced(node, line)))
         except SyntaxProblemError as problem:
             raise DockerfileError(self.place(start, column), str(problem), hint=problem.hint) from None
-        # Neither a path nor a word of a command can hold one; a file that a COPY makes can.
-        if "\0" in line or any("\0" in argument for argument in node.args):
-            raise DockerfileError(self.place(start, column), "a NUL byte in an instruction")
         return replace(node, heredocs=heredocs, place=self.place(start, column))
 
     def from_line(self, line: str, start: int, column: int) -> Node:

@@ -49,6 +49,9 @@ def read(data: bytes, name: str) -> Dockerfile:
     args: list[Arg] = []
     heads: list[tuple[From, list[Instruction]]] = []
     for node in source.nodes:
+        # Neither a path nor a word of a command can hold one; a file that a COPY makes can.
+        if "\0" in node.original or any("\0" in argument for argument in node.args):
+            raise DockerfileError(node.place, "a NUL byte in an instruction")
         if node.word.lower() == "from":
             heads.append((_from(node), []))
             continue
