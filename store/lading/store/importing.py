@@ -55,7 +55,7 @@ def read_archive(store: Store, file: Path | int, progress: Progress = QUIET) -> 
 
 
 def read_oci_archive(store: Store, file: Path, progress: Progress = QUIET) -> list[Loaded]:
-    """The images of a layout in a tar archive, which may be compressed by gzip or zstd."""
+    """The images of a layout in a tar archive, compressed or not."""
     return _from_oci(store, spill(store.blobs, file, progress))
 
 

@@ -10,13 +10,14 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
+from lading.store.archives.anyhow import uncompressed
 from lading.store.archives.compression import Source as Stream
 from lading.store.archives.compression import decoder, detect
 from lading.store.archives.reader import Limits, Member, read_tar
 from lading.store.blobs import BlobReader, Blobs, MissingBlobError
 from lading.store.digests import Digest
 from lading.store.documents import LAYER, LAYER_GZIP, LAYER_ZSTD
-from lading.store.errors import DocumentError, InputError
+from lading.store.errors import DocumentError
 from lading.store.files import machine_errors
 from lading.store.hashing import CHUNK
 from lading.store.progress import Progress, Task
@@ -99,7 +100,7 @@ def _archive(file: Path | int, place: Path, progress: Progress) -> Generator[Str
     with open(file, "rb", closefd=not isinstance(file, int)) as stream:
         info = os.fstat(stream.fileno())
         task = progress.task(f"loading {place.name}", info.st_size or None)
-        yield _uncompressed(stream, task, str(place))
+        yield uncompressed(_Counted(stream, task), str(place))
         task.done()
 
 
@@ -112,13 +113,6 @@ class _Counted:
         data = self._stream.read(size)
         self._task.advance(len(data))
         return data
-
-
-def _uncompressed(stream: BufferedReader, task: Task, what: str) -> Stream:
-    kind = detect(stream.peek(8)[:8])
-    if kind not in _TYPES:
-        raise InputError(f"{what}: compressed by {kind}", hint="decompress it first")
-    return decoder(_Counted(stream, task), _TYPES[kind], what)
 
 
 def plain(spilled: Spilled, path: str, diff_id: Digest) -> tuple[Digest, int]:
