@@ -100,6 +100,8 @@ def test_rmi_of_what_has_no_name(lading: Lading, tmp_path: Path) -> None:
     assert digest in lading.ok("rmi", digest[7:19])
     assert names(lading, "-a") == []
     assert "no image" in lading.fails(1, "rmi", digest)
+    assert "no image" in lading.call("rmi", "-f", digest).err
+    assert lading.call("rmi", "-f", digest).code == 0
 
 
 def test_a_held_image_goes_with_its_last_holder(lading: Lading, tmp_path: Path) -> None:
@@ -146,6 +148,7 @@ def test_pruning_images_leaves_names_containers_and_the_cache(lading: Lading, tm
     named = build(lading, tmp_path, "three", "-t", "app")
     loose = lading.root / "blobs/sha256" / hashlib.sha256(b"of a killed pull").hexdigest()
     lading.ok("image", "prune", "-fa", "--filter", "label=word=none")
+    lading.ok("image", "prune", "-fa", "--filter", "label!=word", "--filter", "label!=other")
     lading.ok("image", "prune", "-fa", "--filter", "until=1h")
     assert {digest for _, digest in names(lading, "-a")} == {unnamed, used, named}
     loose.write_bytes(b"of a killed pull")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
-from lading.cli.filters import Filters, has_labels
+from lading.cli.filters import LABELS, Filters, labels_pass
 from lading.cli.output import age, size, unix_time
 from lading.cli.templates.values import Lookup
 from lading.store.errors import UsageError
@@ -36,7 +36,7 @@ HEADS: Final = {
     "Size": "SIZE",
 }
 FILTERS: Final = frozenset(
-    {"id", "name", "status", "label", "ancestor", "exited", "network", "volume", "before", "since", "publish", "expose"}
+    {"id", "name", "status", "ancestor", "exited", "network", "volume", "before", "since", "publish", "expose"} | LABELS
 )
 
 
@@ -136,8 +136,8 @@ def matching(found: Sequence[Container], wanted: Filters, every: Sequence[Contai
 def _test(name: str, values: Sequence[str], every: Sequence[Container]) -> Test:
     if name in ("before", "since"):
         return _when(name, values[-1], every)
-    if name == "label":
-        return lambda container: has_labels(labels(container), values)
+    if name in LABELS:
+        return lambda container: labels_pass(labels(container), {name: values})
     one: dict[str, Callable[[str], Test]] = {
         "id": lambda value: lambda container: container.id.startswith(value),
         "name": _name,

@@ -29,7 +29,17 @@ def filters(words: Sequence[str] | None, known: Collection[str]) -> Filters:
     return found
 
 
-def has_labels(labels: Mapping[str, str], wanted: Sequence[str]) -> bool:
-    """Whether all of ``NAME`` and ``NAME=VALUE`` are among the labels."""
-    pairs = [word.partition("=") for word in wanted]
-    return all(name in labels and (not equals or labels[name] == value) for name, equals, value in pairs)
+LABELS = frozenset({"label", "label!"})
+"""With ``label!=`` as docker's and podman's prune have it."""
+
+
+def labels_pass(labels: Mapping[str, str], wanted: Filters) -> bool:
+    """Whether all that ``label=`` names are there, and nothing that a ``label!=`` names."""
+    return all(_has(labels, word) for word in wanted.get("label", ())) and not any(
+        _has(labels, word) for word in wanted.get("label!", ())
+    )
+
+
+def _has(labels: Mapping[str, str], word: str) -> bool:
+    name, equals, value = word.partition("=")
+    return name in labels and (not equals or labels[name] == value)

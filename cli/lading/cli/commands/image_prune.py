@@ -10,12 +10,12 @@ import typer
 
 from lading.cli.amounts import Force, Only, before, confirm, say_total
 from lading.cli.common import boolean, short
-from lading.cli.filters import Filters, filters, has_labels
+from lading.cli.filters import LABELS, Filters, filters, labels_pass
 from lading.cli.session import Session
 from lading.host.images import Listed
 from lading.host.pruning import PrunedImages, prune_images
 
-_FILTERS = frozenset({"dangling", "label", "until"})
+_FILTERS = LABELS | {"dangling", "until"}
 
 
 def image_prune(
@@ -26,7 +26,8 @@ def image_prune(
 ) -> None:
     """Remove images that have no name and no container.
 
-    `--filter until=7d` takes those that came here before, `label=NAME[=VALUE]` those with a label.
+    `--filter until=7d` takes those that came here before, `label=NAME[=VALUE]` those with a label,
+    `label!=NAME[=VALUE]` those without it.
     """
     session = Session.of(ctx)
     wanted = filters(filter_, _FILTERS)
@@ -44,8 +45,7 @@ def what(every: bool) -> str:
 def which(wanted: Filters) -> Callable[[Listed], bool]:
     """The images that the filters let through. Raises `UsageError`."""
     moment = before(wanted, time.time())
-    labels = wanted.get("label", ())
-    return lambda row: has_labels(row.labels, labels) and (moment is None or row.arrived < moment)
+    return lambda row: labels_pass(row.labels, wanted) and (moment is None or row.arrived < moment)
 
 
 def report(session: Session, pruned: PrunedImages) -> int:

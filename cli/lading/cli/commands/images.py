@@ -11,7 +11,7 @@ import typer
 
 from lading.cli.amounts import earliest
 from lading.cli.common import Quiet, boolean
-from lading.cli.filters import Filter, Filters, filters, has_labels
+from lading.cli.filters import LABELS, Filter, Filters, filters, labels_pass
 from lading.cli.listing import ListFormat, check_format, show_list
 from lading.cli.output import since, size, unix_time
 from lading.cli.session import Session
@@ -28,7 +28,7 @@ _HEADS: Final = {
     "CreatedAt": "CREATED AT",
     "Size": "SIZE",
 }
-_FILTERS: Final = frozenset({"dangling", "label", "before", "since", "reference", "until"})
+_FILTERS: Final = LABELS | {"dangling", "before", "since", "reference", "until"}
 
 
 def images(
@@ -98,8 +98,8 @@ def _test(session: Session, name: str, values: Sequence[str], every: Iterable[Li
     if name == "dangling":
         dangling = bool(boolean(values[-1], "--filter dangling"))
         return lambda row: ("@" in row.name or not row.name) is dangling
-    if name == "label":
-        return lambda row: has_labels(row.labels, values)
+    if name in LABELS:
+        return lambda row: labels_pass(row.labels, {name: values})
     if name == "reference":
         return lambda row: any(_like(row.name, pattern) for pattern in values)
     moment = earliest(values, time.time()) if name == "until" else _other(session, name, values[-1], every)

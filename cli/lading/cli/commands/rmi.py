@@ -9,6 +9,7 @@ import typer
 from lading.cli.common import Images, each, short
 from lading.cli.output import size
 from lading.cli.session import Session
+from lading.host.images import NoSuchImageError
 
 
 def rmi(
@@ -24,7 +25,13 @@ def rmi(
     session = Session.of(ctx)
 
     def one(text: str) -> None:
-        names, collected = session.host.images.remove(text, force=force)
+        try:
+            names, collected = session.host.images.remove(text, force=force)
+        except NoSuchImageError as error:
+            if not force:
+                raise
+            session.output.error(error)
+            return
         for name in names:
             session.output.result(f"Untagged: {short(name)}")
         for digest in collected.blobs:

@@ -10,7 +10,7 @@ import typer
 from lading.cli.amounts import Force, Only, before, confirm, say_total
 from lading.cli.commands import builder_prune, image_prune
 from lading.cli.containers import labels
-from lading.cli.filters import filters, has_labels
+from lading.cli.filters import LABELS, filters, labels_pass
 from lading.cli.session import Session
 from lading.host import pruning
 from lading.runtime.logs import seconds
@@ -26,7 +26,7 @@ def system_prune(
 ) -> None:
     """Remove containers that ended, images that nothing uses, and build cache."""
     session = Session.of(ctx)
-    wanted = filters(filter_, {"label", "until"})
+    wanted = filters(filter_, LABELS | {"until"})
     if volumes and wanted:
         raise UsageError("--filter does not go with --volumes: a volume has neither an age nor labels")
     moment = before(wanted, time.time())
@@ -36,15 +36,13 @@ def system_prune(
         return
     removed = pruning.prune_containers(
         session.host,
-        lambda found: (
-            has_labels(labels(found), wanted.get("label", ())) and (moment is None or seconds(found.created) < moment)
-        ),
+        lambda found: labels_pass(labels(found), wanted) and (moment is None or seconds(found.created) < moment),
     )
     for container in removed:
         session.output.result(f"Deleted container: {container}")
     for name in pruning.prune_volumes(session.host) if volumes else ():
         session.output.result(f"Deleted volume: {name}")
     freed = image_prune.report(session, pruning.prune_images(session.host, every=all_, chosen=images))
-    if "label" not in wanted:
+    if not LABELS & wanted.keys():
         freed += builder_prune.report(session, pruning.prune_cache(session.host, every=all_, before=moment))
     say_total(session, freed)
