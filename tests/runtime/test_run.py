@@ -113,6 +113,16 @@ def test_odd_lines_in_the_images_passwd_are_passed_over(harbour: Harbour) -> Non
         harbour.run("true", user="b", image=image)
 
 
+def test_digits_are_a_number_whoever_has_them_as_a_name(harbour: Harbour) -> None:
+    """As docker, podman and BuildKit have it."""
+    (harbour.tree / "etc/passwd").write_text("12:x:77:78::/:/bin/sh\nsailor:x:5:6::/:/bin/sh\n")
+    (harbour.tree / "etc/group").write_text("6:x:66:\ncrew:x:88:12,sailor\n")
+    image = put_tree(harbour.store, harbour.tree)
+    for user, expected in {"12": "12 0 0", "12:6": "12 6 6", "sailor:6": "5 6 6", "77": "77 78 78 88"}.items():
+        out = harbour.run("sh", "-c", "echo $(id -u) $(id -g) $(id -G)", user=user, image=image, remove=True)
+        assert out.stdout == f"{expected}\n", user
+
+
 def test_a_container_as_deep_as_it_cares_to_be_is_removed(harbour: Harbour) -> None:
     dig = "i=0; while [ $i -lt 1300 ]; do mkdir a && cd a || exit 1; i=$((i+1)); done"
     assert harbour.run("sh", "-c", dig, remove=True).code == 0

@@ -53,10 +53,9 @@ def resolve(root: int, text: str) -> User:
 
 
 def _find(entries: list[list[str]], wanted: str) -> list[str] | None:
-    named = next((entry for entry in entries if entry[0] == wanted), None)
-    if named or not _is_number(wanted):
-        return named
-    return next((entry for entry in entries if int(entry[2]) == int(wanted)), None)
+    if _is_number(wanted):  # never a name, even where one is written so
+        return next((entry for entry in entries if int(entry[2]) == int(wanted)), None)
+    return next((entry for entry in entries if entry[0] == wanted), None)
 
 
 def _group(root: int, text: str) -> int:
