@@ -131,8 +131,8 @@ def storage() -> Iterator[ContainersStorage]:
         yield storage
 
 
-def image(store: Store, *layers: tuple[str, ...]) -> Descriptor:
-    blobs = [archive(rows) for rows in layers]
+def image(store: Store, *layers: tuple[str, ...] | bytes) -> Descriptor:
+    blobs = [rows if isinstance(rows, bytes) else archive(rows) for rows in layers]
     config = {
         "os": "linux",
         "architecture": "amd64",
@@ -174,6 +174,55 @@ def test_containers_storage_unpacks_the_same(
     with storage.shown(f"oci:{tmp_path / 'layout'}:localhost/x:latest") as view:
         theirs = listing(view, modes=False)
     assert theirs == {path: what[:1] if what.startswith("/") else what for path, what in expected.items()}
+
+
+def odd_headers() -> bytes:
+    """A file whose further names say another owner and mode, as no tar writes it, and a file with a slash after it."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as out:
+        for name, kind, target, mode, owner in (
+            ("a", tarfile.REGTYPE, "", 0o600, 1),
+            ("b", tarfile.LNKTYPE, "a", 0o4750, 2),
+            ("c", tarfile.SYMTYPE, "a", 0o777, 3),
+            ("d", tarfile.LNKTYPE, "c", 0o600, 4),
+            ("e", tarfile.REGTYPE, "", 0o644, 5),
+            ("f", tarfile.LNKTYPE, "e", 0o4711, 5),
+            ("slash/", tarfile.REGTYPE, "", 0o640, 6),
+            ("old/", tarfile.AREGTYPE, "", 0o750, 7),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.mode, info.uid = kind, target, mode, owner
+            out.addfile(info)
+    return stream.getvalue()
+
+
+ODD = {
+    "a": (stat.S_IFREG | 0o4750, 2),
+    "b": (stat.S_IFREG | 0o4750, 2),
+    "c": (stat.S_IFLNK | 0o777, 4),
+    "d": (stat.S_IFLNK | 0o777, 4),
+    "e": (stat.S_IFREG | 0o4711, 5),
+    "f": (stat.S_IFREG | 0o4711, 5),
+    "slash": (stat.S_IFREG | 0o640, 6),
+    "old": (stat.S_IFDIR | 0o750, 7),
+}
+
+
+def owners(root: Path) -> dict[str, tuple[int, int]]:
+    """Mode and owner of everything in a folder."""
+    return {path.name: (path.lstat().st_mode, path.lstat().st_uid) for path in root.iterdir()}
+
+
+def test_headers_that_no_tar_writes(store: Store) -> None:
+    with shown(store, unpacked(store, image(store, odd_headers()))) as view:
+        assert owners(view) == ODD
+
+
+@needs("podman")
+def test_containers_storage_reads_such_headers_so(store: Store, storage: ContainersStorage, tmp_path: Path) -> None:
+    exchange.write_layout(store, image(store, odd_headers()), tmp_path / "layout", ["localhost/x:latest"])
+    with storage.shown(f"oci:{tmp_path / 'layout'}:localhost/x:latest") as view:
+        assert owners(view) == ODD
 
 
 @pytest.mark.parametrize("name", REFUSED)

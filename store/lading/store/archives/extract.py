@@ -237,6 +237,7 @@ class _Extraction:
             self._write(member, folder, name)
         elif entry.kind == "hardlink":
             self._link(entry.target, folder, name)
+            self._dress_again(member, folder, name)
         elif entry.kind == "symlink":
             os.symlink(entry.target, name, dir_fd=folder)
             self._dress_by_name(member, folder, name)
@@ -278,6 +279,17 @@ class _Extraction:
         entry = member.entry
         os.chown(name, entry.uid, entry.gid, dir_fd=folder, follow_symlinks=False)
         os.utime(name, ns=(member.mtime, member.mtime), dir_fd=folder, follow_symlinks=False)
+
+    def _dress_again(self, member: Member, folder: int, name: bytes) -> None:
+        """What a further name of a file says of owner and mode holds for the file, as docker and podman have it."""
+        entry = member.entry
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if (found.st_uid, found.st_gid) != (entry.uid, entry.gid):
+            os.chown(name, entry.uid, entry.gid, dir_fd=folder, follow_symlinks=False)
+        elif stat.S_IMODE(found.st_mode) == entry.mode:
+            return  # usually: a change of owner would take capabilities from the file
+        if not stat.S_ISLNK(found.st_mode):
+            os.chmod(name, entry.mode, dir_fd=folder)
 
     def _link(self, target: bytes, folder: int, name: bytes) -> None:
         where, _, base = target.rpartition(b"/")

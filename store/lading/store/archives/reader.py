@@ -229,7 +229,7 @@ class _Reader:
         name = extra.get(b"path") or _name(header)
         if kind not in _KINDS:
             raise DocumentError(f"{self._what}: {name!r}: entries of type {kind!r} are not supported")
-        what = _KINDS[kind] if not (kind in (b"0", b"\0") and name.endswith(b"/")) else "directory"
+        what = "directory" if kind == b"\0" and name.endswith(b"/") else _KINDS[kind]  # of old archives alone
         mode, uid, gid, size, time = self._numbers(header, extra)
         entry = Entry(self._path(name), what, mode & 0o7777, uid, gid)
         if what == "file":
