@@ -86,7 +86,12 @@ class Session:
         own = Origin.of(url) == self.origin
         sent = self._auth.header(self.origin, call.scopes) if own else None
         answer = self._once(call, url, sent)
-        if own and (login := self._login(answer, call.scopes, sent)):
+        try:
+            login = self._login(answer, call.scopes, sent) if own else None
+        except BaseException:
+            with answer:  # or its connection is never free again
+                raise
+        if login:
             with answer:
                 pass
             answer = self._once(call, url, login)

@@ -7,6 +7,7 @@ command line, which would double the time that takes.
 from __future__ import annotations
 
 import importlib
+import re
 import ssl
 import sys
 import threading
@@ -176,7 +177,7 @@ class HttpxTransport:
             trust_env=False,
             follow_redirects=False,
             headers={"User-Agent": config.user_agent, "Accept-Encoding": "identity"},
-            timeout=library.Timeout(None, connect=times.connect),
+            timeout=library.Timeout(None, connect=times.connect, pool=times.read),
         )
         return made
 
@@ -267,7 +268,8 @@ def _connection_error(error: Exception, origin: Origin) -> UnreachableError:
 
 
 def _words(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    said = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
+    return " ".join(said.split())[:200] or type(error).__name__
 
 
 def _import_httpx() -> ModuleType:

@@ -401,6 +401,13 @@ def test_a_missing_password_is_said(bad: Hostile, client: Client) -> None:
     assert refused.value.hint == f"lading login {bad.host}"
 
 
+def test_a_connection_is_free_again_when_a_login_is_missing(bad: Hostile, client: Client) -> None:
+    bad.trick("", lambda h: h.answer(401, b"no", WWW_Authenticate='Basic realm="x"'))
+    for _ in range(client.config.parallel + 5):  # one more than the client has connections
+        with pytest.raises(UnauthorizedError, match="wants a login"):
+            client.manifest(ref(bad))
+
+
 @pytest.mark.parametrize("header", ["", "Negotiate", "Digest realm=x", 'Bearer realm="', "\x01"])
 def test_a_login_of_another_kind(bad: Hostile, client: Client, header: str) -> None:
     bad.trick("", lambda h: h.answer(401, WWW_Authenticate=header))
