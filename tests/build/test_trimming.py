@@ -34,7 +34,7 @@ def step(store: Store, key: str, content: bytes, used: float) -> None:
     """A row of a step whose layer is `content`, last used then."""
     digest = write_blob(store.blobs, content)
     layer = Layer(digest, Descriptor(LAYER, digest, len(content)), digest)
-    Cache(store.index, store.root / "cache").keep(key, Product(layer))
+    Cache.of(store).keep(key, Product(layer))
     store.index.run("UPDATE cache SET used = ? WHERE key = ?", (used, key))
 
 

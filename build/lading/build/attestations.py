@@ -80,7 +80,7 @@ class Attestations:
         except ValueError:
             return ()
         found = tuple(Descriptor.parse(row, "cache row") for row in rows)
-        here = all(self.tools.store.blobs.size(descriptor.digest) is not None for descriptor in found)
+        here = all(self.tools.store.seals.holds(descriptor.digest) for descriptor in found)
         return found if here else ()
 
     def _make(self, testimony: Testimony, signer: Signer) -> tuple[Descriptor, ...]:

@@ -50,7 +50,7 @@ def build(request: BuildRequest, tools: Tools) -> Built:
         for warning in resolved.warnings:
             tools.listener.warned(warning)
         graph = resolved.graph
-        cache = Cache(tools.store.index, tools.store.root / "cache")
+        cache = Cache.of(tools.store)
         _solve(request, tools, cache, solved, resolved, named)
         image = assemble(graph, solved, resolved.epoch, tools.store)
         facts = Facts(name, Digest.of(text), resolved.epoch, encoder_name(request.compression))

@@ -15,13 +15,15 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError, MachineError
 from lading.store.index import Index
 from lading.store.private import private_folder
+from lading.store.seals import BlobSeals
+from lading.store.store import Store
 from lading.store.strict import Fields, canonical, parse
 
 _LIMIT: Final = 64 * 1024 * 1024
@@ -89,17 +91,26 @@ class Product:
 class Cache:
     """Rows of one store's index, and locks in its folder."""
 
-    def __init__(self, index: Index, folder: Path) -> None:
+    def __init__(self, index: Index, folder: Path, seals: BlobSeals) -> None:
         self._index = index
         self._folder = folder
+        self._seals = seals
+
+    @classmethod
+    def of(cls, store: Store) -> Self:
+        """That of a store."""
+        return cls(store.index, store.root / "cache", store.seals)
 
     def product(self, key: str) -> Product | None:
-        """What the action `key` made; None where it is not known, or its row is unreadable."""
+        """What the action `key` made; None where it is not known, unreadable, or its layer is not what it was."""
         raw = self.get("action", key)
         try:
-            return None if raw is None else Product.parse(raw)
+            product = None if raw is None else Product.parse(raw)
         except DocumentError:
             return None
+        if product and product.layer and not self._seals.holds(product.layer.descriptor.digest):
+            return None
+        return product
 
     def keep(self, key: str, product: Product, snapshot: str | None = None) -> None:
         """Keeps what the action `key` made, with the snapshot that was committed of it (None: that of before)."""

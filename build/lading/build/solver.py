@@ -59,7 +59,7 @@ class Solver:
         materials = links.materials(step, self.solved, context)
         key = self._key(step, given)
         with self.cache.lock(key):
-            product = None if self.request.no_cache else self._cached(key)
+            product = None if self.request.no_cache else self.cache.product(key)
             cached = product is not None
             if product is None:
                 self.tools.started(step)
@@ -77,12 +77,6 @@ class Solver:
 
     def _snapshot(self, step: Step, layer: Layer | None) -> str | None:
         return chain_of([*self.solved.stack(step.below), (layer.descriptor, layer.diff_id)]) if layer else None
-
-    def _cached(self, key: str) -> Product | None:
-        product = self.cache.product(key)
-        if product and product.layer and self.tools.store.blobs.size(product.layer.descriptor.digest) is None:
-            return None
-        return product
 
     def _given(self, step: Step) -> Given | None:
         operation = step.operation

@@ -112,7 +112,7 @@ class Pull:
 
     def _child(self, child: Descriptor) -> Fetched:
         """A listed document; the local store's copy is as good, since it is verified by digest."""
-        if self.store.blobs.size(child.digest) == child.size:
+        if self.store.blobs.size(child.digest) == child.size and self.store.seals.holds(child.digest):
             document = self.store.document(child)
             return Fetched(replace(document.descriptor, digest=child.digest), document)
         fetched = self.client.fetch(self.ref.at(child.digest))
@@ -147,6 +147,8 @@ class Pull:
         each(missing.values(), work, self.client.config.parallel)
 
     def _has(self, item: Descriptor) -> bool:
+        if not self.store.seals.holds(item.digest):
+            return False
         size = self.store.blobs.size(item.digest)
         if size is not None and size != item.size:
             raise ProtocolError(f"{self.ref.familiar}: {item.digest} has {size} bytes, listed with {item.size}")

@@ -10,6 +10,7 @@ from lading.store.seals import SealError
 from lading.verify.verdict import Verdict
 
 if TYPE_CHECKING:
+    from lading.store.digests import Digest
     from lading.store.store import Store
 
 
@@ -32,7 +33,10 @@ def judged_image(verdict: Verdict, store: Store) -> Image:
     manifest = parse_manifest(read_blob(store.blobs, digest), None, str(digest))
     config = parse_config(read_blob(store.blobs, manifest.config.digest), str(manifest.config.digest))
     for layer in manifest.layers:
-        store.seals.check(layer.digest)
+        try:
+            store.seals.check(layer.digest)
+        except SealError as error:
+            raise _renewable(error, layer.digest, store) from None
     layers = stack(manifest, config)
     chain = [str(item) for item in chain_ids(config.diff_ids)]
     if not all(_committed(store, name) for name in chain) or not all(
@@ -52,6 +56,22 @@ def judged_image(verdict: Verdict, store: Store) -> Image:
 def _committed(store: Store, name: str) -> bool:
     found = store.snapshots.stat(name)
     return found is not None and found.committed
+
+
+def _renewable(error: SealError, layer: Digest, store: Store) -> SealError:
+    """The error with what brings or makes the layer anew: of the images that have it, the one with the fewest."""
+    from lading.registry.reference import Reference  # noqa: PLC0415
+    from lading.store.gc import Reached  # noqa: PLC0415
+
+    reached = [(found, Reached.by(store, [found.descriptor])) for found in store.references()]
+    having = [(len(needed.chains), found) for found, needed in reached if layer in needed.blobs]
+    if having:
+        _, found = min(having, key=lambda item: item[0])
+        if found.origins:
+            error.hint = f"`lading pull {Reference.parse(found.origins[0]).familiar}` brings it anew"
+        else:
+            error.hint = f"`lading build -t {Reference.parse(found.name).familiar} ...` makes it anew"
+    return error
 
 
 def _named(error: SealError, verdict: Verdict, store: Store) -> SealError:

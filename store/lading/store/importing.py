@@ -145,7 +145,7 @@ class _Carrier:
         size = self._source.size(part.digest)
         if size is not None:
             _check_size(part, size)
-        if size is None or self._store.blobs.size(part.digest) != size:
+        if size is None or not self._store.seals.holds(part.digest):
             copy_blob(self._source, part.digest, self._store.blobs, self._task)
 
 

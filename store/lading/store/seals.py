@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from lading.store.blobs import MissingBlobError
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError, MachineError
 from lading.store.files import FileBlobs
@@ -20,6 +21,7 @@ from lading.store.index import Index
 from lading.store.trees import walk
 
 UNPACK: Final = "`lading unpack --force IMAGE` unpacks it anew from verified blobs"
+RENEW: Final = "`lading pull` brings the image anew, or `lading build` makes it anew"
 
 
 class SealError(DocumentError):
@@ -52,9 +54,17 @@ class BlobSeals:
                 while reader.read(1024 * 1024):
                     pass
             except DocumentError as error:
-                raise SealError(error.message, hint="`lading pull` brings the image anew") from None
+                raise SealError(error.message, hint=RENEW) from None
         with suppress(MachineError):  # a full or read-only disk: it is hashed again next time
             self._index.run("INSERT OR REPLACE INTO blob_seal VALUES (?, ?)", (str(digest), before))
+
+    def holds(self, digest: Digest) -> bool:
+        """Whether the blob is here, and is what it was: one that is not is fetched or made anew."""
+        try:
+            self.check(digest)
+        except (MissingBlobError, SealError):
+            return False
+        return True
 
 
 def _blob_seal(path: Path) -> str:

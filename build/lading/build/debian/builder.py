@@ -56,7 +56,7 @@ def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool, system: Pa
     spec = parse_spec(data, str(request.file))
     _refuse(request, tools)
     with tools.store.writing():
-        cache = Cache(tools.store.index, tools.store.root / "cache")
+        cache = Cache.of(tools.store)
         suite, resolution, debs = _packages(spec, tools, cache, fresh, system)
         workshop = Workshop(
             cache=cache,

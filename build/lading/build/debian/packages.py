@@ -142,9 +142,7 @@ class Workshop:
         if self.again:
             return None
         product = self.cache.product(key)
-        if product is None or product.layer is None or self.blobs.size(product.layer.descriptor.digest) is None:
-            return None
-        return product
+        return product if product and product.layer else None
 
     def _tree(self, part: Part, root: Path) -> Path:
         """The part's packages, unpacked as they are on a merged system."""
