@@ -38,7 +38,7 @@ DONE = "for task in tasks: task.done()\noutput.result('the end')"
 
 
 def test_notes_pass_above_what_moves() -> None:
-    said = "for number in range(40): output.warn(f'note {number} ' + 'x' * 100)"
+    said = "for number in range(40): output.note(f'note {number} ' + 'x' * 100)"
     with terminal(script("task = progress.task('layer', 100)", said, "task.done(); output.result('end')"), {}) as shown:
         shown.until("layer")
         shown.type(b"\n")
@@ -47,8 +47,25 @@ def test_notes_pass_above_what_moves() -> None:
         shown.type(b"\n")
         assert shown.end() == 0
     text = shown.text.replace("\n", "")
-    assert text.startswith("".join(f"warning: note {number} {'x' * 100}" for number in range(40)))
+    assert text.startswith("".join(f"note {number} {'x' * 100}" for number in range(40)))
     assert shown.lines[-2:] == ["layer                 100B", "end"]
+
+
+def test_threads_that_begin_at_once_have_one_screen() -> None:
+    begin = """
+import threading
+together, screens = threading.Barrier(16), []
+def work():
+    together.wait()
+    screens.append(output.screen)
+threads = [threading.Thread(target=work) for _ in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+output.result(f"{len(set(screens))} screen")
+"""
+    with terminal(script(begin), {}) as shown:
+        assert shown.end() == 0
+    assert shown.lines == ["1 screen"]
 
 
 def test_more_rows_than_the_screen_has() -> None:

@@ -624,7 +624,7 @@ def test_bases_by_scope() -> None:
     assert base("lax", own).standing == "verified"
     unsigned = base("lax", Shelf().evidence)
     assert (unsigned.standing, unsigned.manifest) == ("unverified", DEBIAN.descriptor.digest)
-    assert "nothing is attached" in unsigned.reason
+    assert unsigned.reason == "no signature by 'own': none is attached"
     assert base("lax", Broken()).standing == "unverified"
     assert base("any", Broken()).standing == "unverified"
     for name, evidence, kind in [

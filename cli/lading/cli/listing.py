@@ -33,12 +33,18 @@ def check_format(format_: str) -> None:
 
 
 def show_list(
-    output: Output, format_: str, rows: Iterable[Row], heads: Mapping[str, str], columns: Sequence[str]
+    output: Output,
+    format_: str,
+    rows: Iterable[Row],
+    heads: Mapping[str, str],
+    columns: Sequence[str],
+    cut: Sequence[str] = (),
 ) -> None:
-    """Writes the rows, as a table with these columns unless `format_` wants something else."""
+    """Writes the rows, as a table with these columns unless `format_` wants something else; see `Output.table`."""
     check_format(format_)
     if format_ == "table":
-        output.table([heads[name] for name in columns], ([_text(row[name]) for name in columns] for row in rows))
+        shown = ([_text(row[name]) for name in columns] for row in rows)
+        output.table([heads[name] for name in columns], shown, [heads[name] for name in cut])
         return
     from lading.cli.templates.executing import Template  # noqa: PLC0415
     from lading.cli.templates.values import document  # noqa: PLC0415

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -114,8 +115,11 @@ def _usage(error: Exception) -> UsageError:
     if option is not None and hasattr(error, "possibilities"):
         similar: Sequence[str] = getattr(error, "possibilities", None) or ()
         return _no_option(path.split()[1:], option, similar, hint)
-    message = str(getattr(error, "format_message", error.__str__)())
-    return UsageError(message.rstrip("."), hint=hint)
+    message = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
+    found = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", message)
+    return UsageError(
+        f"more words than it takes: {found[1]}" if found else message[:1].lower() + message[1:], hint=hint
+    )
 
 
 def _no_option(path: Sequence[str], option: str, similar: Sequence[str], hint: str) -> UsageError:

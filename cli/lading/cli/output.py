@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TextIO
@@ -23,6 +24,13 @@ _STYLES: Final = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim"
 
 DUMB: Final = frozenset({"", "dumb", "unknown"})
 """Values of TERM for terminals that can neither move a cursor nor show colours."""
+
+
+_GAP: Final = 3
+"""Spaces between two columns of a table."""
+
+_LEAST: Final = 16
+"""How narrow a column becomes where it is cut."""
 
 
 class Drawing(Protocol):
@@ -73,16 +81,18 @@ class Output:
         self._color = color
         self._environment = environment
         self._screen: Screen | None = None
+        self._making = threading.Lock()
 
     @property
     def screen(self) -> Screen:
-        """What moves at the terminal."""
-        if self._screen is None:
-            from lading.cli.screen import Screen  # noqa: PLC0415 - brings rich
+        """What moves at the terminal: one, whichever of several threads asks first."""
+        with self._making:
+            if self._screen is None:
+                from lading.cli.screen import Screen  # noqa: PLC0415 - brings rich
 
-            self._screen = Screen(self.colored(sys.stderr))
-            stand(self._screen)
-        return self._screen
+                self._screen = Screen(self.colored(sys.stderr))
+                stand(self._screen)
+            return self._screen
 
     @property
     def moves(self) -> bool:
@@ -104,6 +114,10 @@ class Output:
         """One line of what was asked for."""
         end_drawing()
         sys.stdout.write(f"{line}\n")
+
+    def told(self, line: str, indent: int = 4) -> None:
+        """As `result`, for people: at a terminal broken between words, and set in by `indent` where it goes on."""
+        self.result("\n".join(folded(line, indent, sys.stdout)))
 
     def bytes(self, data: bytes) -> None:
         """What was asked for, byte for byte."""
@@ -133,27 +147,54 @@ class Output:
 
     def warn(self, line: str) -> None:
         """One line that should be read; words from outside may be in it, so it is escaped here."""
-        self.note(f"{self.style('warning:', 'yellow')} {escape(line)}")
+        said = "\n".join(column(escape(line), len("warning: "), sys.stderr))
+        self.note(f"{self.style('warning:', 'yellow')} {said}")
 
-    def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Columns as wide as their widest cell, three spaces apart, as docker shows them."""
+    def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]], cut: Sequence[str] = ()) -> None:
+        """Columns as wide as their widest cell, three spaces apart, as docker shows them.
+
+        At a terminal that is too narrow they stand closer, and the cells below the heads in `cut` are cut.
+        """
         cells = [list(heads), *([escape(cell) for cell in row] for row in rows)]
         widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
+        gap, more = " " * _GAP, sum(widths) + _GAP * (len(heads) - 1) - _room(sys.stdout)
+        if more > 0:
+            gap, more = "  ", more - len(heads) + 1
+        for at in (heads.index(head) for head in cut):
+            widths[at] = max(widths[at] - max(more, 0), min(widths[at], _LEAST))
         for row in cells:
-            line = "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            line = gap.join(_cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True))
             self.result(line.rstrip())
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else f"{cell[: width - 1].removesuffix('…')}…"
+
+
+def _room(stream: TextIO) -> int:
+    """Columns of a line at a terminal; elsewhere there is no end."""
+    import shutil  # noqa: PLC0415
+
+    return shutil.get_terminal_size().columns if stream.isatty() else sys.maxsize
 
 
 def column(text: str, indent: int, stream: TextIO) -> list[str]:
     """`text` as one line, at a terminal as several: between words, all but the first under its beginning."""
+    first, *more = folded(" " * indent + text, indent, stream)
+    return [first[indent:], *more]
+
+
+def folded(line: str, indent: int, stream: TextIO) -> list[str]:
+    """`line`, at a terminal that it does not fit broken between words, all but the first set in by `indent`."""
     if not stream.isatty():
-        return [text]
-    import shutil  # noqa: PLC0415
+        return [line]
     import textwrap  # noqa: PLC0415
 
-    room = max(shutil.get_terminal_size().columns - 1 - indent, 20)
-    first, *more = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
-    return [first, *(" " * indent + line for line in more)]
+    room = max(_room(stream) - 1, 20 + indent)
+    within = textwrap.TextWrapper(
+        room, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    ).wrap(line)
+    return within or [line]
 
 
 def size(count: int) -> str:

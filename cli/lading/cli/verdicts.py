@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, TextIO
 
 from lading.cli.common import short
-from lading.cli.output import Output, column, escape
+from lading.cli.output import Output, column, escape, folded
 from lading.store.errors import LadingError
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def accepted(output: Output, name: str, where: str, verdict: Verdict, *, verbose
     from lading.verify.account import headline  # noqa: PLC0415
 
     word, _, by = headline(verdict.decision).partition(" ")
-    output.result(f"{escape(name)}  {output.style(word, 'green', sys.stdout)} {escape(by)}, from {escape(where)}")
+    line = "\n".join(folded(f"{escape(name)}  {word} {escape(by)}, from {escape(where)}", 2, sys.stdout))
+    output.result(re.sub(rf"(?<=\s){word}(?=\s)", output.style(word, "green", sys.stdout), line, count=1))
     for line in _lines(output, verdict.decision, sys.stdout, verbose=verbose):
         output.result(line)
 
@@ -59,7 +61,8 @@ def _lines(output: Output, decision: Decision, stream: TextIO, *, verbose: bool)
         yield f"  {output.style(f'{mark:<8}', style, stream)} {first}"
         yield from more
     if verbose:
-        yield from (f"  {escape(line)}" for line in decision.explain())
+        for line in decision.explain():
+            yield from folded(f"  {escape(line)}", 4, stream)
 
 
 def _marked(decision: Decision) -> Iterator[tuple[str, str, str]]:

@@ -105,7 +105,8 @@ def fetching(text: str, *, here: bool = True) -> Generator[None, None, None]:
     except RegistryError as error:
         reference = Reference.parse(text)
         cause = error.message.removeprefix(f"{reference.familiar}: ")
+        fetched = "" if text == reference.name and not here else f"{reference.name} "
         known = "" if here else f"{text} is not here, and "
-        error.message = f"{known}{reference.name} cannot be fetched: {cause}"
+        error.message = f"{known}{fetched}cannot be fetched: {cause}"
         error.args = (error.message,)
         raise

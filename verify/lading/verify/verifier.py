@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
+from lading.verify.account import rows
 from lading.verify.binding import FROM, bind, lookup
 from lading.verify.decision import Basis, Decision, Ending
 from lading.verify.evidence import Evidence
@@ -134,7 +135,7 @@ class Verifier:
         try:
             decision = self._judge(target, asking, evidence)
         except GateError as error:
-            return self._base(target, "unverified", error.message)
+            return self._base(target, "unverified", _lacking(error))
         if decision.base_standing == "unverified":
             return self._base(target, "unverified", "accepted by key, but stands on a base that nobody vouched for")
         return self._base(target, "verified", "accepted by key")
@@ -222,6 +223,11 @@ class Verifier:
             policy=self._policy.digest,
             reason=reason,
         )
+
+
+def _lacking(error: GateError) -> str:
+    """What is missing, at a glance."""
+    return "; ".join(f"no {row.text}" for row in rows(error.decision) if not row.met) or error.message
 
 
 def _looked(judgement: Judgement, requirement: str) -> str:

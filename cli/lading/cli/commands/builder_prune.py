@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lading.build.trimming import Trimmed
+from lading.build.trimming import Entry, Trimmed
 from lading.cli.amounts import Force, Only, before, byte_count, confirm, say_total
 from lading.cli.filters import filters
 from lading.cli.output import age, size
@@ -44,10 +44,15 @@ def what(every: bool) -> str:
     return "all of the build cache" if every else "what of the build cache no image has"
 
 
+def shown(entry: Entry) -> str:
+    """What it is known by: a digest's beginning, or of a context the whole folder."""
+    return entry.key if entry.kind == "context" else entry.key[:12]
+
+
 def report(session: Session, trimmed: Trimmed) -> int:
     """Says what went; the bytes that were freed."""
     rows = [
-        (entry.key[:12], entry.kind, size(entry.size), f"{age(time.time() - entry.used)} ago")
+        (shown(entry), entry.kind, size(entry.size), f"{age(time.time() - entry.used)} ago")
         for entry in trimmed.entries
     ]
     if rows:

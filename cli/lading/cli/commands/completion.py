@@ -18,7 +18,10 @@ class Shell(StrEnum):
     fish = "fish"
 
 
-def completion(ctx: typer.Context, shell: Annotated[Shell, typer.Argument(help="The shell to complete in")]) -> None:
+def completion(
+    ctx: typer.Context,
+    shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", help="The shell to complete in")],
+) -> None:
     """Print the completion script of a shell.
 
     For bash: `source <(lading completion bash)`.

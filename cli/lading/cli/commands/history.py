@@ -31,7 +31,8 @@ def history(
     quiet: Quiet = False,
     no_trunc: Annotated[bool, typer.Option("--no-trunc", help="Whole IDs and instructions")] = False,
     human: Annotated[
-        bool, typer.Option("-H", "--human/--no-human", help="Sizes and times for people, or as numbers")
+        bool,
+        typer.Option("-H", "--human/--no-human", show_default=False, help="Sizes and times for people, or as numbers"),
     ] = True,
     platform: Annotated[str | None, typer.Option(metavar="OS/ARCH[/VARIANT]", help="Not this machine's own")] = None,
     format_: ListFormat = "table",
@@ -55,7 +56,7 @@ def history(
         return
     rows = [_row(shown, *step, whole=no_trunc, human=human) for shown, step in zip(names, steps, strict=False)]
     columns = ("ID", "CreatedSince" if human else "CreatedAt", "CreatedBy", "Size", "Comment")
-    show_list(session.output, format_, rows, _HEADS, columns)
+    show_list(session.output, format_, rows, _HEADS, columns, () if no_trunc else ("CreatedBy",))
 
 
 def _steps(manifest: Manifest, config: ImageConfig) -> Iterator[tuple[History, int]]:

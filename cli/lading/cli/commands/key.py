@@ -15,7 +15,7 @@ def _key() -> None:
     """Manage the signing key."""
 
 
-@group.command(cls=Command)
+@group.command(cls=Command, short_help="Make a new signing key in place of the old one")
 def rotate(ctx: typer.Context) -> None:
     """Make a new signing key in place of the old one.
 

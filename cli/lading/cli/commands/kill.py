@@ -14,7 +14,7 @@ from lading.cli.several import side_by_side
 def kill(
     ctx: typer.Context,
     containers: Containers,
-    signal: Annotated[str, typer.Option("-s", "--signal", help="Name or number")] = "KILL",
+    signal: Annotated[str, typer.Option("-s", "--signal", metavar="SIGNAL", help="Name or number")] = "KILL",
 ) -> int:
     """Send a signal to containers."""
     return side_by_side(Session.of(ctx), containers, lambda runtime, name: runtime.kill(name, signal))

@@ -16,8 +16,12 @@ from lading.store.errors import InputError, UsageError
 def login(
     ctx: typer.Context,
     registry: Annotated[str, typer.Argument(metavar="[REGISTRY]")] = "docker.io",
-    username: Annotated[str | None, typer.Option("-u", "--username", help="Asked for at a terminal otherwise")] = None,
-    password: Annotated[str | None, typer.Option("-p", "--password", help="Seen by others: better on stdin")] = None,
+    username: Annotated[
+        str | None, typer.Option("-u", "--username", metavar="NAME", help="Asked for at a terminal otherwise")
+    ] = None,
+    password: Annotated[
+        str | None, typer.Option("-p", "--password", metavar="WORD", help="Seen by others: better on stdin")
+    ] = None,
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read it from standard input")] = False,
     get_login: Annotated[bool, typer.Option("--get-login", help="Only show who is logged in")] = False,
     tls_verify: TlsVerify = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -52,7 +52,7 @@ def provenance(
         _draw(session, papers, svg)
         return
     for line in _words(papers):
-        session.output.result(line)
+        session.output.told(line, 9 if line[:5].strip().isdigit() else 4)
 
 
 def _papers(session: Session, image: str, *, remote: bool) -> Papers:
@@ -103,7 +103,7 @@ def _built(found: Provenance) -> list[str]:
     if found.started:
         lines.append(f"  from {escape(found.started)} to {escape(found.finished or '?')}")
     for name, value in found.external.items():
-        lines.append(f"  {escape(name)}: {escape(json.dumps(value, ensure_ascii=False))}")
+        lines.append(f"  {escape(name)}: {escape(_said(value))}")
     for base in found.bases:
         lines.append(f"  on {escape(base.reference)} {base.manifest} ({base.standing})")
     others = [item for item in found.dependencies if not (item.name or "").startswith("image:")]
@@ -114,6 +114,17 @@ def _built(found: Provenance) -> list[str]:
             continue
         lines.append(f"  from {escape(item.name or item.uri or '?')} {escape(digest[0])}:{escape(digest[1][:16])}")
     return lines
+
+
+def _said(value: object) -> str:
+    """A value of a JSON document in words: names and values, without its marks."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_said(inner)}" for name, inner in cast("dict[str, object]", value).items())
+    if isinstance(value, list):
+        return ", ".join(map(_said, cast("list[object]", value)))
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _commit(item: ResourceDescriptor) -> str:

@@ -17,7 +17,9 @@ def ps(
     ctx: typer.Context,
     all_: Annotated[bool, typer.Option("-a", "--all", help="And those that ended")] = False,
     filter_: Filter = None,
-    last: Annotated[int, typer.Option("-n", "--last", metavar="N", help="The N newest, ended or not")] = -1,
+    last: Annotated[
+        int, typer.Option("-n", "--last", metavar="N", show_default=False, help="The N newest, ended or not")
+    ] = -1,
     latest: Annotated[bool, typer.Option("-l", "--latest", help="The newest, ended or not")] = False,
     quiet: Quiet = False,
     size: Annotated[bool, typer.Option("-s", "--size", help="And how much each has written")] = False,
@@ -44,4 +46,4 @@ def ps(
     size = size or (".Size" in format_)
     columns = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names", *(("Size",) if size else ()))
     rows = [Shown(container, session.host.store if size else None, whole=no_trunc).row() for container in kept]
-    show_list(session.output, format_, rows, HEADS, columns)
+    show_list(session.output, format_, rows, HEADS, columns, () if no_trunc else ("Command",))

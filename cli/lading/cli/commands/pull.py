@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.common import AuthFile, Creds, ProgressForm, Quiet, TlsVerify, access, each
+from lading.cli.common import AuthFile, Creds, ProgressForm, TlsVerify, access, each
 from lading.cli.endings import ended_by_signals
 from lading.cli.output import escape
 from lading.cli.progress import Form
@@ -30,7 +30,7 @@ def pull(
         Evidence, typer.Option(help="required: fail where the registry does not say what is evidence of the image")
     ] = Evidence.wanted,
     progress: ProgressForm = Form.auto,
-    quiet: Quiet = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the digest")] = False,
     tls_verify: TlsVerify = None,
     authfile: AuthFile = None,
     creds: Creds = None,

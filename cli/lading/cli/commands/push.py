@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.common import AuthFile, Compress, Creds, ProgressForm, Quiet, TlsVerify, access, another, compression
+from lading.cli.common import AuthFile, Compress, Creds, ProgressForm, TlsVerify, access, another, compression
 from lading.cli.endings import ended_by_signals
 from lading.cli.output import escape
 from lading.cli.progress import Form
@@ -21,7 +21,7 @@ def push(
     ] = None,
     compress: Compress = None,
     progress: ProgressForm = Form.auto,
-    quiet: Quiet = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the digest")] = False,
     tls_verify: TlsVerify = None,
     authfile: AuthFile = None,
     creds: Creds = None,

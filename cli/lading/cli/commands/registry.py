@@ -20,7 +20,7 @@ def _registry() -> None:
     """Serve a registry."""
 
 
-@group.command(cls=Command)
+@group.command(cls=Command, short_help="Serve a registry that stock clients push to and pull from")
 def serve(
     ctx: typer.Context,
     listen: Annotated[str, typer.Option(metavar="ADDRESS:PORT", help="Where to listen; port 0 takes a free one")] = (

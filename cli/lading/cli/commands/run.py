@@ -41,15 +41,19 @@ def run(
     publish: Annotated[
         list[str] | None, typer.Option("-p", "--publish", metavar="[[IP:]PORT:]PORT[/udp]", help="A port of the host")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What to call the container")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call the container")] = None,
     user: Annotated[str | None, typer.Option("-u", "--user", metavar="USER[:GROUP]", help="Who runs it")] = None,
     workdir: Annotated[str | None, typer.Option("-w", "--workdir", metavar="DIR", help="Where it starts")] = None,
-    hostname: Annotated[str | None, typer.Option("-h", "--hostname", help="What it calls itself")] = None,
-    entrypoint: Annotated[str | None, typer.Option(help="In place of the image's ENTRYPOINT")] = None,
+    hostname: Annotated[
+        str | None, typer.Option("-h", "--hostname", metavar="NAME", help="What it calls itself")
+    ] = None,
+    entrypoint: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="In place of the image's ENTRYPOINT")
+    ] = None,
     label: Annotated[list[str] | None, typer.Option("-l", "--label", metavar="NAME=VALUE", help="A label")] = None,
     memory: Annotated[str | None, typer.Option("-m", "--memory", metavar="BYTES[b|k|m|g]", help="At most")] = None,
-    cpus: Annotated[float | None, typer.Option(help="At most, 1.5 is one and a half")] = None,
-    pids_limit: Annotated[int | None, typer.Option(help="Processes and threads at most")] = None,
+    cpus: Annotated[float | None, typer.Option(metavar="NUMBER", help="At most, 1.5 is one and a half")] = None,
+    pids_limit: Annotated[int | None, typer.Option(metavar="NUMBER", help="Processes and threads at most")] = None,
     init: Annotated[bool, typer.Option("--init", help="Its first process is a small init, before the command")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="It cannot write to its root file system")] = False,
     cap_add: Annotated[list[str] | None, typer.Option(metavar="CAPABILITY", help="A capability more")] = None,
@@ -263,5 +267,5 @@ def _start(session: Session, verdict: Verdict, options: RunOptions, caller: Fore
 
 def _asked(options: RunOptions) -> str:
     if not options.entrypoint and not options.command:
-        return "it was asked to run the image's own command"
+        return "that is the image's own command: `lading inspect` shows it, --entrypoint takes another"
     return f"it was asked to run {shlex.join((*(options.entrypoint or ()), *options.command))}"

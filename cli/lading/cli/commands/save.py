@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lading.cli.common import Compress, Images, Quiet, another, compression
+from lading.cli.common import Compress, Images, another, compression
 from lading.cli.session import Session
 from lading.store.descriptors import Descriptor
 from lading.store.errors import InputError, UsageError
@@ -40,7 +40,7 @@ def save(
     compress: Compress = None,
     evidence: Annotated[bool, typer.Option("--evidence", help="With signatures and attestations")] = False,
     multiple: Annotated[bool, typer.Option("-m", "--multi-image-archive", hidden=True)] = False,
-    quiet: Quiet = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Without progress")] = False,
 ) -> None:
     """Write images to an archive or an OCI layout.
 
@@ -55,8 +55,8 @@ def save(
     target = destination(output, format_) if output not in (None, "-") else None
     kind = form_of(format_)
     if target is None and (kind == "oci" or os.isatty(1)):
-        what = "a folder" if kind == "oci" else "an archive"
-        raise UsageError(f"{what} is not written to standard output here", hint="name a file with -o, or redirect it")
+        what = "a folder is not written to standard output" if kind == "oci" else "an archive is no text for a terminal"
+        raise UsageError(what, hint=f"name {'it' if kind == 'oci' else 'a file'} with -o")
     found = _all(session, images)
     store = session.host.store
     with store.writing():

@@ -14,7 +14,10 @@ from lading.cli.several import side_by_side
 def stop(
     ctx: typer.Context,
     containers: Containers,
-    time: Annotated[float | None, typer.Option("-t", "--time", help="Seconds before it is killed, -1: never")] = None,
+    time: Annotated[
+        float | None,
+        typer.Option("-t", "--time", metavar="SECONDS", help="Until it is killed, -1: never [default: 10]"),
+    ] = None,
 ) -> int:
     """Stop containers."""
     return side_by_side(Session.of(ctx), containers, lambda runtime, name: runtime.stop(name, time))

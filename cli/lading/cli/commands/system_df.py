@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from lading.cli.commands.builder_prune import shown
 from lading.cli.common import short
 from lading.cli.containers import status
 from lading.cli.listing import ListFormat, Row, check_format, show_list
@@ -96,7 +97,7 @@ def _details(found: Usage) -> Iterator[tuple[str, Iterable[Row], tuple[str, ...]
     volumes = ({"Name": use.name, "Links": str(use.links), "Size": size(use.size)} for use in found.volumes)
     cache = (
         {
-            "ID": entry.key[:12],
+            "ID": shown(entry),
             "CacheType": entry.kind,
             "Size": size(entry.size),
             "LastUsedSince": f"{age(now - entry.used)} ago",
