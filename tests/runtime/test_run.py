@@ -246,7 +246,29 @@ class TestVolumes:
         with pytest.raises(InputError, match="another mount"):
             harbour.run("true", image=image, volumes=(*given, Volume.parse("v:/var/data")))
 
-    def test_a_named_volume_is_seen_whole_or_not_at_all(self, harbour: Harbour) -> None:
+    def test_a_volume_that_is_empty_takes_over_what_an_image_has(self, harbour: Harbour) -> None:
+        """As docker, and podman since 4.0, have it; who has it mounted meanwhile sees it, too."""
+        harbour.start("sleep", "1000", name="anna", volumes=(Volume.parse("cargo:/elsewhere"),))
+        look = ("sh", "-c", "stat -c '%u %g %a' /data; cat /data/link; echo more > /data/deep/file")
+        for options in (":nocopy", ""):
+            out = harbour.run(*look, volumes=(Volume.parse(f"cargo:/data{options}"),), remove=True)
+        assert out.stdout == "1000 1001 750\nfrom the image\n"
+        process = harbour.runtime.find("anna").process
+        assert process is not None
+        assert Path(f"/proc/{process.pid}/root/elsewhere/deep/file").read_text() == "more\n"
+
+    def test_a_volume_that_stays_empty_keeps_its_owner(self, harbour: Harbour) -> None:
+        for place, owner in (("first", 5), ("second", 6)):
+            (harbour.tree / place).mkdir()
+            os.chown(harbour.tree / place, owner, owner)
+        image = put_tree(harbour.store, harbour.tree)
+        for place in ("first", "second"):
+            look = ("stat", "-c", "%u", f"/{place}")
+            out = harbour.run(*look, image=image, volumes=(Volume.parse(f"cargo:/{place}"),), remove=True)
+            assert out.stdout == "5\n"
+
+    @pytest.mark.parametrize(("empty", "killed_at"), [(False, "*/f*"), (True, "_new/f*"), (True, "_data/f*")])
+    def test_a_named_volume_is_seen_whole_or_not_at_all(self, harbour: Harbour, empty: bool, killed_at: str) -> None:
         """By runs side by side, and after a kill -9 in the middle of the copy."""
         _, many = harbour.store, 3000
         for number in range(many):
@@ -254,6 +276,9 @@ class TestVolumes:
         expected = len(list((harbour.tree / "data").iterdir()))
         volumes = Volumes(harbour.root)
         (placed,) = volumes.place((Volume.parse("cargo:/data"),), (), (), harbour.tree)
+
+        if empty:
+            placed.source.mkdir(parents=True)
 
         def make() -> int:
             volumes.make(placed, harbour.tree)
@@ -263,7 +288,7 @@ class TestVolumes:
         if not child:
             make()
             os._exit(0)
-        while not (found := list(placed.source.parent.glob("*/f*"))):
+        while not (found := list(placed.source.parent.glob(killed_at))):
             pass
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

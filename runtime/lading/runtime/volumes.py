@@ -1,7 +1,8 @@
 """Volumes: named ones under ``volumes/<name>/_data``, anonymous ones with a random name, and binds of host paths.
 
-A new volume takes over what the image has at its place, owner and mode included, as docker does. It is made aside and
-renamed: whoever finds ``_data`` finds all of it.
+A volume that is new or empty takes over what the image has at its place, owner and mode included, as docker does. A
+new one is made aside and renamed. What an empty one takes over, which others may have mounted, lies whole in ``_full``
+until all of it is there. Whoever finds something in ``_data``, and no ``_full``, finds all of it.
 """
 
 from __future__ import annotations
@@ -88,10 +89,15 @@ class Volumes:
         """Makes the source of a mount: a missing host folder, or a volume with all of the image's content at once."""
         if not placed.name:
             _make_bind(placed)
-        elif not placed.source.is_dir():
+        elif not _is_settled(placed):
             with machine_errors(placed.source), _alone(placed.source.parent) as lock:
+                if _full(placed).exists():
+                    _take_over(placed, lock)
                 if not placed.source.is_dir():
-                    _fill(placed, rootfs, lock)
+                    _fill(placed, rootfs, lock, placed.source)
+                elif not _is_settled(placed) and _has_something(rootfs, placed.target):
+                    _fill(placed, rootfs, lock, _full(placed))
+                    _take_over(placed, lock)
 
     def remove(self, name: str) -> None:
         """Removes a volume with its content; one that is gone is fine."""
@@ -133,8 +139,21 @@ def _make_bind(placed: Placed) -> None:
         raise InputError(f"-v {placed.source}: cannot be made: {error.strerror}") from error
 
 
-def _fill(placed: Placed, rootfs: Path, lock: int) -> None:
-    """Makes the volume aside, where a killed maker may have left something, and renames it."""
+def _full(placed: Placed) -> Path:
+    return placed.source.with_name("_full")
+
+
+def _is_settled(placed: Placed) -> bool:
+    """Whether the volume is there and takes nothing over."""
+    try:
+        with os.scandir(placed.source) as inside:
+            return (any(inside) or not placed.volume.copy) and not _full(placed).exists()
+    except FileNotFoundError:
+        return False
+
+
+def _fill(placed: Placed, rootfs: Path, lock: int, place: Path) -> None:
+    """Makes the content aside, where a killed maker may have left something, and renames it to `place`."""
     aside = placed.source.with_name("_new")
     with suppress(FileNotFoundError):
         remove_tree(aside)
@@ -145,7 +164,7 @@ def _fill(placed: Placed, rootfs: Path, lock: int) -> None:
             _copy_up(rootfs, placed.target, aside, lock)
         if not placed.anonymous:
             syncfs(aside)
-        os.rename(aside, placed.source)
+        os.rename(aside, place)
     except BaseException:
         with suppress(OSError):
             remove_tree(aside)
@@ -153,24 +172,52 @@ def _fill(placed: Placed, rootfs: Path, lock: int) -> None:
     sync_folder(aside.parent)
 
 
-def _copy_up(rootfs: Path, target: str, destination: Path, lock: int) -> None:
-    """Copies a folder of the image; looked up inside the image's root, and by cp, which keeps all that a file has."""
+def _take_over(placed: Placed, lock: int) -> None:
+    """Copies what lies in ``_full`` into the volume: again from the start where somebody was killed at that."""
+    _copy(f"{_full(placed)}/.", placed.source, placed.target, lock)
+    syncfs(placed.source)
+    remove_tree(_full(placed))
+
+
+def _has_something(rootfs: Path, target: str) -> bool:
+    """Whether the image has a folder there that is not empty."""
+    source = _open_folder(rootfs, target)
+    if source is None:
+        return False
+    try:
+        return bool(os.listdir(source))
+    finally:
+        os.close(source)
+
+
+def _open_folder(rootfs: Path, target: str) -> int | None:
     root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        source = open_in_root(root, target, os.O_RDONLY | os.O_DIRECTORY)
+        return open_in_root(root, target, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
-        return
+        return None
     finally:
         os.close(root)
+
+
+def _copy_up(rootfs: Path, target: str, destination: Path, lock: int) -> None:
+    """Copies a folder of the image; looked up inside the image's root, and by cp, which keeps all that a file has."""
+    source = _open_folder(rootfs, target)
+    if source is None:
+        return
     try:
         own = os.fstat(source)
         os.chown(destination, own.st_uid, own.st_gid)
         os.chmod(destination, own.st_mode & 0o7777)
         if os.listdir(source):
             os.set_inheritable(source, True)
-            argv = [processes.find("cp"), "-a", "--", f"/proc/{os.getpid()}/fd/{source}/.", f"{destination}/"]
-            code, text = processes.capture(argv, ENV, holding=lock)
-            if code:
-                raise MachineError(f"{target}: the image's content could not be copied into the volume: {text}")
+            _copy(f"/proc/{os.getpid()}/fd/{source}/.", destination, target, lock)
     finally:
         os.close(source)
+
+
+def _copy(source: str, destination: Path, target: str, lock: int) -> None:
+    argv = [processes.find("cp"), "-a", "--", source, f"{destination}/"]
+    code, text = processes.capture(argv, ENV, holding=lock)
+    if code:
+        raise MachineError(f"{target}: the image's content could not be copied into the volume: {text}")
