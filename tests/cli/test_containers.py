@@ -320,3 +320,8 @@ def test_nothing_of_a_container_stays_in_the_callers_control_groups(lading: Ladi
         lading.ok("rm", "-f", "orphan")
         for group in groups:
             group.rmdir()
+
+
+def test_a_file_of_variables_without_an_end_is_refused(lading: Lading) -> None:
+    said = lading.call("run", "--rm", "--env-file", "/dev/zero", "bb", "true")
+    assert (said.code, said.err) == (125, "lading: --env-file /dev/zero: larger than 1048576 bytes\n")

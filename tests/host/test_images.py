@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lading.host.images import Images
+from lading.host.configuration import Configuration
+from lading.host.host import Host
+from lading.host.images import Images, Listed
 from lading.host.loading import load
+from lading.host.pruning import prune_images
 from lading.store import exchange
 from lading.store.blobs import write_blob
 from lading.store.errors import InputError
@@ -101,3 +104,23 @@ def test_what_is_due_waits_for_work_and_is_done_once(store: Store) -> None:
     assert not store.is_due()
     assert loose not in store.blobs
     assert list(store.blobs) == []
+
+
+def test_pruning_leaves_a_name_that_means_another_image_by_now(tmp_path: Path) -> None:
+    """A build or a pull moves it between the look at the images and the removal."""
+    with Host(Configuration(tmp_path / "root", tmp_path / "run")) as host:
+        old, new = put_image(host.store, b"old"), put_image(host.store, b"new")
+        host.store.tag(APP, old)
+        host.store.tag(OWN, old)
+
+        def chosen(row: Listed) -> bool:
+            if row.name == APP:
+                host.store.tag(APP, new)
+            return True
+
+        assert prune_images(host, every=True, chosen=chosen).names == (OWN,)
+        found = host.store.reference(APP)
+        assert found is not None and found.descriptor == new
+        assert blobs_of(host.store, new) <= set(host.store.blobs)
+        assert host.store.untag(APP, old.digest) is None
+        assert host.store.untag(APP, new.digest) == found

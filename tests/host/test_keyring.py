@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,8 +146,6 @@ def test_a_rotation_killed_anywhere_leaves_a_trusted_key_and_can_go_on(
                     os._exit(9)
                 left[0] -= 1
 
-        import sys
-
         sys.addaudithook(counted)
         rotation.rotate(keyring, b"first", policy)
         os._exit(0)
@@ -159,3 +158,27 @@ def test_a_rotation_killed_anywhere_leaves_a_trusted_key_and_can_go_on(
     assert KeyText.own(keyring).open(Typist(given="first")).public == done.public == keyring.public()
     rule = Policy.parse(policy.read_text(), "p").scope(None)
     assert rule is not None and {signer.public, done.public} <= {named.key for named in rule.keys}
+
+
+def test_of_calls_that_rotate_at_once_each_replaces_what_the_one_before_made(keyring: Keyring, tmp_path: Path) -> None:
+    policy = tmp_path / "root/policy.yaml"
+    first = keyring.public()
+    begin, go = os.pipe()
+    pids: list[int] = []
+    for _ in range(4):
+        if (pid := os.fork()) == 0:
+            os.close(go)
+            os.read(begin, 1)  # the end of the file: all begin together
+            try:
+                rotation.rotate(keyring, b"first", policy)
+            finally:
+                os._exit(int(sys.exc_info()[0] is not None))
+        pids.append(pid)
+    os.close(go)
+    os.close(begin)
+    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0, 0, 0]
+    assert KeyText.own(keyring).open(Typist(given="first")).public == keyring.public()
+    rule = Policy.parse(policy.read_text(), "p").scope(None)
+    assert rule is not None
+    trusted = [named.key for named in rule.keys]
+    assert trusted[0] == keyring.public() and trusted[-1] == first and len(trusted) == 5

@@ -29,6 +29,7 @@ _PASSED: Final = ("PATH", "HOME", "XDG_CONFIG_HOME")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SCP: Final = re.compile(r"(?:[^@/:]+@)?([^@/:]+):(?!/)([^:]+)")
 _SCHEMES: Final = frozenset({"https", "http", "ssh", "git"})
+_HOST: Final = re.compile(r"(?:[^\[\]:\\@]+|\[[0-9a-f:.]+\])(?::[0-9]*)?")
 _MAX_URL: Final = 2048
 _PROBE: Final = "lading.probe"
 _OFF: Final = {
@@ -173,7 +174,8 @@ def public(url: str) -> str | None:
     except ValueError:
         return None
     host = parts.netloc.rpartition("@")[2].lower()
-    if parts.scheme not in _SCHEMES or not host:
+    # A password with a "#" or "?" in it, and an "@" after it: what seems to be the host is not.
+    if parts.scheme not in _SCHEMES or not _HOST.fullmatch(host) or "@" in parts.query + parts.fragment:
         return None
     scheme = parts.scheme if parts.scheme == "git" else f"git+{parts.scheme}"
     return urlunsplit((scheme, host, parts.path, "", ""))

@@ -150,10 +150,10 @@ class Images:
                 hint="name one of them, or remove all with --force",
             )
         self._free(located, text, force=force)
-        for name in located.own:
-            self._store.untag(name)
-        self._store.give_up(located.descriptor.digest)
-        return list(located.own), collect(self._store, everything=False)
+        digest = located.descriptor.digest
+        gone = [name for name in located.own if self._store.untag(name, digest)]
+        self._store.give_up(digest)
+        return gone, collect(self._store, everything=False)
 
     def _free(self, located: Located, text: str, *, force: bool) -> None:
         """Raises `InputError` where a container needs the image, and no other name keeps it for that one."""

@@ -44,7 +44,8 @@ def prune_images(host: Host, *, every: bool, chosen: Callable[[Listed], bool]) -
         if (row.name and not every) or store.holders(digest) or not chosen(row):
             continue
         if row.name:
-            store.untag(row.name)
+            if store.untag(row.name, digest) is None:
+                continue  # a build or a pull has given the name to another image meanwhile
             names.append(row.name)
         store.give_up(digest)
         digests.append(str(digest))

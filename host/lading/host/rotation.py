@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lading.host.keyring import Keyring, write_pair
@@ -32,7 +35,11 @@ def rotate(keyring: Keyring, password: bytes, policy: Path) -> Rotated:
     """
     if not keyring.exists():
         raise NoKeyError("there is no key to rotate", hint="`lading keygen` makes one")
-    folder = keyring.private_file.parent
+    with _alone(keyring.private_file.parent) as folder:
+        return _rotate(keyring, folder, password, policy)
+
+
+def _rotate(keyring: Keyring, folder: Path, password: bytes, policy: Path) -> Rotated:
     private, public = folder / "next.key", folder / "next.pub"
     _finish(private, public, keyring)
     old = keyring.public()
@@ -47,6 +54,18 @@ def rotate(keyring: Keyring, password: bytes, policy: Path) -> Rotated:
         private.replace(keyring.private_file)
         sync_folder(folder)
     return Rotated(new, former, changed)
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[Path, None, None]:
+    """The keys' folder, in which no other call rotates: of two at once the second replaces what the first made."""
+    with machine_errors(folder):
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        os.close(lock)
 
 
 def _finish(private: Path, public: Path, keyring: Keyring) -> None:

@@ -252,10 +252,15 @@ class Store:
         sql = "SELECT media_type, digest, size, created FROM image WHERE removed = 0 ORDER BY created DESC, digest"
         return [Kept(Descriptor(row[0], Digest.parse(row[1]), row[2]), row[3]) for row in self.index.all(sql)]
 
-    def untag(self, name: str) -> Reference | None:
-        """Forgets `name`; what it meant, None where there was no such name. The image stays until it is given up."""
+    def untag(self, name: str, digest: Digest | None = None) -> Reference | None:
+        """Forgets `name`, with `digest` only where it still means that image; what it meant, None where nothing went.
+
+        The image stays until it is given up.
+        """
         with self._changing():
             found = self.reference(name)
+            if found is None or digest not in (None, found.descriptor.digest):
+                return None
             self.index.run("DELETE FROM reference WHERE name = ?", (name,))
         return found
 

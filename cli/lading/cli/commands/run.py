@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -232,15 +232,23 @@ def _bytes(text: str, option: str) -> int:
     return int(float(number) * factor)
 
 
+_MAX_ENV_FILE: Final = 1 << 20
+"""Bytes: more than the kernel hands to a program."""
+
+
 def _env_files(files: list[Path] | None, outside: dict[str, str]) -> list[str]:
     found: list[str] = []
     for file in files or []:
         try:
-            lines = file.read_text("utf-8-sig").splitlines()
+            with file.open("rb") as stream:
+                data = stream.read(_MAX_ENV_FILE + 1)
+            lines = data.decode("utf-8-sig").splitlines()
         except OSError as error:
             raise InputError(f"--env-file {file}: {error.strerror}") from None
         except UnicodeDecodeError:
             raise InputError(f"--env-file {file}: is not UTF-8") from None
+        if len(data) > _MAX_ENV_FILE:
+            raise InputError(f"--env-file {file}: larger than {_MAX_ENV_FILE} bytes")
         words = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
         found += environment(words, outside)
     return found
