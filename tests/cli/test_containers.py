@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +13,8 @@ import pytest
 
 from suites.commands import LADING, Lading, busybox, context
 from suites.machine import needs
-from suites.patience import PATIENCE, until
+from suites.patience import until
+from suites.screen import lading_at
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "nft", "ip", "busybox")
 
@@ -132,39 +130,11 @@ def test_names_and_published_ports(lading: Lading) -> None:
 
 
 def test_a_terminal(lading: Lading) -> None:
-    leader, follower = pty.openpty()
-    environment = {"PATH": os.environ["PATH"], "HOME": "/", "LADING_ROOT": str(lading.root), "TERM": "xterm"}
-    words = [
-        LADING,
-        "run",
-        "--rm",
-        "-it",
-        "--network",
-        "none",
-        "bb",
-        "sh",
-        "-c",
-        "test -t 0 && echo yes; read x; echo got $x",
-    ]
-    child = subprocess.Popen(words, stdin=follower, stdout=follower, stderr=follower, env=environment)
-    os.close(follower)
-    seen = b""
-    sent = False
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if select.select([leader], [], [], 0.1)[0]:
-            try:
-                seen += os.read(leader, 4096)
-            except OSError:
-                break
-        if b"yes" in seen and not sent:
-            os.write(leader, b"word\r")
-            sent = True
-        if child.poll() is not None and not select.select([leader], [], [], 0)[0]:
-            break
-    os.close(leader)
-    assert child.wait(10) == 0
-    assert b"got word" in seen
+    script = "test -t 0 && echo yes; read x; echo got $x"
+    with lading_at(lading, "run", "--rm", "-it", "--network", "none", "bb", "sh", "-c", script) as shown:
+        shown.until("yes").type(b"word\r")
+        assert shown.end() == 0
+        assert "got word" in shown.lines
     lading.fails(125, "run", "--rm", "-it", "bb", "true")
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from suites.commands import LADING, Lading, busybox, context
+from suites.commands import Lading, busybox, context
 from suites.machine import needs
+from suites.screen import lading_at
 
 DOCKERFILE = """FROM scratch
 COPY f /f
@@ -140,12 +138,9 @@ def test_a_label_draws_on_no_terminal_and_reaches_a_program_whole(images: Lading
     )
     words = ["inspect", "-f", '{{index .Config.Labels "w"}}', "wild"]
     assert images.ok(*words) == wild
-    leader, follower = pty.openpty()
-    environment = {"PATH": os.environ["PATH"], "LADING_ROOT": str(images.root), "HOME": str(tmp_path)}
-    subprocess.run([LADING, *words], stdout=follower, env=environment, check=True, timeout=120)
-    assert os.read(leader, 4096).decode() == "\\x1b[31mred\\u202e\r\n"
-    os.close(leader)
-    os.close(follower)
+    with lading_at(images, *words) as shown:
+        assert shown.end() == 0
+        assert shown.raw.decode() == "\\x1b[31mred\\u202e\r\n"
     images.ok("rmi", "wild")
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from lading.store.store import Store
-from suites.commands import LADING, Lading, busybox, context
+from suites.commands import Lading, busybox, context
 from suites.machine import needs
+from suites.screen import lading_at
 from suites.small_disk import fill, small_disk
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "busybox")
@@ -127,18 +126,10 @@ def test_pruning_asks_refuses_or_is_told(lading: Lading, tmp_path: Path) -> None
 @pytest.mark.parametrize(("answer", "left"), [("n", 1), ("", 1), ("y", 0)])
 def test_at_a_terminal_pruning_asks(lading: Lading, tmp_path: Path, answer: str, left: int) -> None:
     build(lading, tmp_path, "one")
-    master, slave = os.openpty()
-    process = subprocess.Popen(
-        [LADING, "image", "prune"], env=lading.variables(), stdin=slave, stdout=slave, stderr=slave, close_fds=True
-    )
-    os.close(slave)
-    said = b""
-    while b"[y/N] " not in said:
-        said += os.read(master, 1000)
-    os.write(master, answer.encode() + b"\n")
-    assert process.wait() == 0
-    os.close(master)
-    assert b"images that have no name and no container" in said
+    with lading_at(lading, "image", "prune") as shown:
+        shown.until("[y/N]").type(answer.encode() + b"\n")
+        assert shown.end() == 0
+        assert "images that have no name and no container" in shown.text
     assert len(names(lading, "-a")) == left
 
 

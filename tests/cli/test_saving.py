@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from suites.commands import LADING, Lading, context
 from suites.machine import needs
+from suites.screen import lading_at
 
 
 @pytest.fixture(scope="module")
@@ -75,17 +75,10 @@ def test_all_or_nothing(lading: Lading, tmp_path: Path, words: list[str]) -> Non
 
 
 def test_a_terminal_gets_no_archive_and_gives_none(lading: Lading) -> None:
-    environment = {"PATH": os.environ["PATH"], "LADING_ROOT": str(lading.root)}
-    leader, follower = pty.openpty()
-    save = subprocess.run([LADING, "save", "one"], stdout=follower, stderr=-1, env=environment, text=True, timeout=120)
-    load = subprocess.run(
-        [LADING, "load"], stdin=follower, capture_output=True, env=environment, text=True, timeout=120
-    )
-    os.close(leader)
-    os.close(follower)
-    assert (save.returncode, load.returncode) == (2, 2)
-    assert "redirect" in save.stderr
-    assert "redirect" in load.stderr
+    for words in (("save", "one"), ("load",)):
+        with lading_at(lading, *words) as shown:
+            assert shown.end() == 2
+            assert "redirect" in shown.text
 
 
 def test_a_pipe_that_has_a_name_is_written_as_it_is(lading: Lading, tmp_path: Path) -> None:

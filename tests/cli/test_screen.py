@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from suites.machine import needs
-from suites.screen import PATIENCE, terminal
+from suites.patience import PATIENCE, until
+from suites.screen import terminal
 
 BEGIN = """
 import atexit, os, sys, termios, time
@@ -123,10 +124,7 @@ class Tmux:
 
     def wait_for(self, word: str) -> None:
         """Until the script says so."""
-        deadline = time.monotonic() + PATIENCE
-        while not (self.folder / word).exists():
-            assert time.monotonic() < deadline, word
-            time.sleep(0.02)
+        until((self.folder / word).exists, word)
 
     def until(self, *seen: str, width: int = 0) -> list[str]:
         """All lines, what was scrolled away first, once all of `seen` is among them and the widest is so wide."""

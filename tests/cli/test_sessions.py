@@ -10,14 +10,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from suites.commands import LADING, Lading, busybox
 from suites.machine import needs
-from suites.patience import PATIENCE
+from suites.patience import PATIENCE, until
 from suites.screen import lading_at
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "busybox")
@@ -45,13 +45,6 @@ def ship(lading: Lading) -> Iterator[str]:
     lading.ok("run", "-d", "--name", "ship", "--network", "none", "bb", "sleep", "100000")
     yield "ship"
     lading.ok("rm", "-f", "ship")
-
-
-def until(holds: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.02)
 
 
 def start(lading: Lading, *words: object, **given: object) -> subprocess.Popen[bytes]:

@@ -23,8 +23,6 @@ import pyte
 from suites.commands import LADING, Lading
 from suites.patience import PATIENCE
 
-"""Seconds until a test gives up; nothing that works comes near it."""
-
 
 @dataclass
 class Terminal:
