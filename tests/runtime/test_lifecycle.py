@@ -196,7 +196,7 @@ class TestExec:
 
             thread = threading.Thread(target=run)
             thread.start()
-            until(lambda: self.call(harbour, "cat", "/seen")[1] == "in\n", 60)
+            until(lambda: self.call(harbour, "cat", "/seen")[1] == "in\n", "the command inside")
             harbour.runtime.kill("anna")
             thread.join()
             assert codes == [137]

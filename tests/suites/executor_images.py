@@ -13,6 +13,7 @@ from pathlib import Path
 from lading.networking.driver import Driver
 from lading.runtime.lifecycle import RuntimeConfig
 from lading.runtime.options import RunOptions, Streams
+from lading.runtime.run_folder import RunFolder
 from lading.runtime.runtime import Runtime
 from lading.runtime.session import Ran
 from lading.store.descriptors import Descriptor
@@ -96,9 +97,15 @@ class Harbour:
     def config(self) -> RuntimeConfig:
         return RuntimeConfig(self.root, self.run_dir, self.oci)
 
+    @cached_property
+    def use(self) -> RunFolder:
+        """Held by every process that uses the run folder, as `Host` does: else the last container takes it away."""
+        return RunFolder(self.store.root, self.run_dir)
+
     @property
     def runtime(self) -> Runtime:
         """A new one each time, as each command has."""
+        _ = self.use
         return Runtime(self.config, self.store, self.driver)
 
     def verdict(self, image: Descriptor | None = None) -> Verdict:

@@ -32,7 +32,11 @@ _KILL_PATIENCE = 10.0
 
 
 class Runtime:
-    """The containers of one store. Without a `driver` only the networks none and host exist."""
+    """The containers of one store. Without a `driver` only the networks none and host exist.
+
+    Whoever calls holds the run folder meanwhile (`run_folder.RunFolder`): the end of the last container takes one that
+    nobody holds away.
+    """
 
     @border
     def __init__(self, config: RuntimeConfig, store: Store, driver: Driver | None) -> None:
