@@ -46,8 +46,7 @@ def placed(place: Place) -> Generator[None, None, None]:
     except DockerfileError:
         raise
     except LadingError as error:
-        error.message = f"{place}: {error.message}"
-        error.args = (error.message,)
+        error.reword(f"{place}: {error.message}")
         raise
 
 

@@ -21,6 +21,7 @@ from lading.store.files import machine_errors
 from lading.store.gc import Collected, Reached, collect_alone, postpone
 from lading.store.removal import remove_tree
 from lading.store.store import Store
+from lading.store.trees import bytes_of
 
 Kind = Literal["step", "attestations", "context", "package lists", "package"]
 
@@ -184,7 +185,7 @@ def _files(store: Store) -> list[Entry]:
         kind: Kind = "package" if path.name == "debs" else "package lists"
         for item in _listed(path) if kind == "package" else [path]:
             with suppress(OSError):
-                found.append(Entry(kind, item.name, item.stat().st_mtime, _bytes(item), False, item))
+                found.append(Entry(kind, item.name, item.stat().st_mtime, bytes_of(item), False, item))
     return found
 
 
@@ -193,13 +194,6 @@ def _listed(folder: Path) -> list[Path]:
         return [folder / name for name in os.listdir(folder) if not name.startswith(_GOING)]
     except OSError:
         return []
-
-
-def _bytes(path: Path) -> int:
-    """Of a file, or of all files below a folder."""
-    if not path.is_dir():
-        return path.stat().st_size
-    return sum(os.lstat(os.path.join(at, name)).st_size for at, _, names in os.walk(path) for name in names)
 
 
 def _forget(store: Store, rows: Sequence[Entry]) -> None:

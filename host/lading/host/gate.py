@@ -107,6 +107,5 @@ def fetching(text: str, *, here: bool = True) -> Generator[None, None, None]:
         cause = error.message.removeprefix(f"{reference.familiar}: ")
         fetched = "" if text == reference.name and not here else f"{reference.name} "
         known = "" if here else f"{text} is not here, and "
-        error.message = f"{known}{fetched}cannot be fetched: {cause}"
-        error.args = (error.message,)
+        error.reword(f"{known}{fetched}cannot be fetched: {cause}")
         raise

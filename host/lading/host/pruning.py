@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lading.build.trimming import Entry, Trimmed, choose, entries
@@ -80,17 +78,9 @@ def prune_volumes(host: Host) -> list[str]:
     return removed
 
 
-def volumes(root: Path) -> list[str]:
-    """The volumes of a root."""
-    try:
-        return sorted(name for name in os.listdir(root / "volumes") if not name.startswith("."))
-    except FileNotFoundError:
-        return []
-
-
 def unused_volumes(host: Host) -> list[str]:
     """Those that no container has: listed before the containers, which are on record before their volumes are made."""
-    found = volumes(host.configuration.root)
+    found = Volumes(host.configuration.root).names()
     used = set(mounted(host.runtime.list(every=True)))
     return [name for name in found if name not in used]
 

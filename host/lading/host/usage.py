@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lading.build.trimming import Entry, entries
-from lading.host.pruning import mounted, volumes
+from lading.host.pruning import mounted
+from lading.runtime.volumes import Volumes
 from lading.store.digests import Digest
 from lading.store.fastclass import dataclass
 from lading.store.gc import Reached
+from lading.store.trees import bytes_of
 
 if TYPE_CHECKING:
     from lading.host.host import Host
@@ -80,7 +81,9 @@ def usage(host: Host) -> Usage:
     containers = [ContainerUse(record, _written(host, record)) for record in records]
     links = mounted(records)
     root = host.configuration.root / "volumes"
-    volume = [VolumeUse(name, tree_bytes(root / name), links.count(name)) for name in volumes(host.configuration.root)]
+    volume = [
+        VolumeUse(name, bytes_of(root / name), links.count(name)) for name in Volumes(host.configuration.root).names()
+    ]
     cache = entries(host.store)
     sizes = [entry.size for entry in cache]
     return Usage(
@@ -144,14 +147,4 @@ def _written(host: Host, record: Container) -> int:
         found = host.store.snapshots.size(record.id)
     with suppress(OSError):
         found += os.stat(host.configuration.root / "containers" / record.id / "log").st_size
-    return found
-
-
-def tree_bytes(folder: Path) -> int:
-    """Of all files below a folder; what goes meanwhile is not counted."""
-    found = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                found += os.lstat(os.path.join(path, name)).st_size
     return found

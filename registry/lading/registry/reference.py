@@ -14,9 +14,9 @@ from typing import Final, Self
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
-from lading.verify.names import HOST, PATH, TAG
+from lading.verify.names import DOCKER_HUB, HOST, PATH, TAG
 
-DEFAULT_REGISTRY: Final = "docker.io"
+DEFAULT_REGISTRY: Final = DOCKER_HUB
 DEFAULT_TAG: Final = "latest"
 MAX_NAME: Final = 255
 """Characters of registry, slash and repository together (distribution-spec, "Pulling manifests")."""

@@ -60,6 +60,13 @@ class Volumes:
     def __init__(self, root: Path) -> None:
         self._root = root / "volumes"
 
+    def names(self) -> list[str]:
+        """All that there are."""
+        try:
+            return sorted(name for name in os.listdir(self._root) if not name.startswith("."))
+        except FileNotFoundError:
+            return []
+
     def place(self, given: Sequence[Volume], image: Iterable[str], tmpfs: Iterable[str], rootfs: Path) -> list[Placed]:
         """The given volumes, and an anonymous one for every VOLUME of the image where nothing else is mounted.
 

@@ -25,6 +25,11 @@ class LadingError(Exception):
         self.message = message
         self.hint = hint
 
+    def reword(self, message: str) -> None:
+        """Says more of where it comes from; what kind of error it is, and its hint, stay."""
+        self.message = message
+        self.args = (message,)
+
 
 class InputError(LadingError):
     """What the user gave cannot be used."""

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
-import stat
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -26,7 +24,7 @@ from lading.store.mounts import mount_folder, mount_overlay, mount_readonly, unm
 from lading.store.private import private_folder
 from lading.store.removal import remove_tree
 from lading.store.seals import UNPACK, SealError, first_difference, tree_listing, tree_seal, tree_size
-from lading.store.trees import kept
+from lading.store.trees import bytes_of, kept
 
 TEMPORARY: Final = "tmp:"
 """Keys that begin so belong to work under way, and are swept when none is."""
@@ -101,7 +99,7 @@ class OverlaySnapshots:
     def sizes(self, key: str) -> tuple[int, int]:
         """The bytes of the files that a snapshot itself has, and of all that it has with those below it."""
         found = self._get(key)
-        own, *below = (_size(self._folder / one.folder / "fs") for one in (found, *self._below(found)))
+        own, *below = (bytes_of(self._folder / one.folder / "fs") for one in (found, *self._below(found)))
         return own, own + sum(below)
 
     def _get(self, key: str) -> Snapshot:
@@ -137,7 +135,7 @@ class OverlaySnapshots:
         row = self._index.one("SELECT size, folder FROM snapshot WHERE key = ?", (key,))
         if row is None or row[0] is not None:
             return int(row[0]) if row else 0
-        return _size(self._folder / row[1] / "fs")
+        return bytes_of(self._folder / row[1] / "fs")
 
     def mount(self, key: str, target: Path, *, readonly: bool = False) -> None:
         """Shows a snapshot, with what is below it, at `target`, an existing folder."""
@@ -254,18 +252,6 @@ class OverlaySnapshots:
         for place in self._folder.iterdir():
             if place.name not in known:
                 self._delete(place)
-
-
-def _size(folder: Path) -> int:
-    """Of the files in a folder, those with several names once; what goes meanwhile is not counted."""
-    found: dict[tuple[int, int], int] = {}
-    for path, folders, files in os.walk(folder):
-        del folders
-        for name in files:
-            with suppress(FileNotFoundError):
-                info = os.lstat(os.path.join(path, name))
-                found[info.st_dev, info.st_ino] = info.st_size if stat.S_ISREG(info.st_mode) else 0
-    return sum(found.values())
 
 
 def _dress_root(folder: Path) -> None:

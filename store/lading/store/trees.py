@@ -28,7 +28,9 @@ import os
 import stat
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final, Literal
 
 from lading.store.digests import Digest
@@ -136,6 +138,17 @@ def _json(entry: Entry) -> str:
 
 def _quote(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def bytes_of(path: os.PathLike[str]) -> int:
+    """Of a file, or of all files below a folder, each once however many names it has; not of what goes meanwhile."""
+    found: dict[tuple[int, int], int] = {}
+    below = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
+    for file in chain([os.fspath(path)], below):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            info = os.lstat(file)
+            found[info.st_dev, info.st_ino] = info.st_size if stat.S_ISREG(info.st_mode) else 0
+    return sum(found.values())
 
 
 def capture(upper: os.PathLike[str]) -> Tree:

@@ -62,15 +62,12 @@ def _each(verb: str, flags: str, precision: int | None, value: object, width: in
 
 def _number(text: str, rest: list[object], what: str) -> tuple[int | None, str]:
     """A width or precision, and what Go writes where the argument given for it is none."""
-    if text != "*":
-        number: object = int(text) if text else None
-    else:
-        number = rest.pop(0) if rest else None
-        if isinstance(number, bool) or not isinstance(number, int) or (what == "PREC" and number < 0):
-            return None, f"%!(BAD{what})"
-    if isinstance(number, int) and abs(number) > _MAX_WIDTH:
+    number: object = int(text or "0") if text != "*" else rest.pop(0) if rest else None
+    if isinstance(number, bool) or not isinstance(number, int) or (what == "PREC" and number < 0):
+        return None, f"%!(BAD{what})"
+    if abs(number) > _MAX_WIDTH:
         raise fault(f"printf: a width or precision beyond {_MAX_WIDTH}")
-    return cast("int | None", number), ""
+    return number if text else None, ""
 
 
 def _padded(text: str, flags: str, width: int, verb: str) -> str:
