@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -61,6 +62,8 @@ class _Skips:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Under nohup every child would ignore it too, and wait for ever where a test closes its terminal.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     config.pluginmanager.register(_Skips(), "lading-skips")
 
 
