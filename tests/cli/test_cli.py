@@ -47,6 +47,11 @@ def test_what_is_not_built_says_so(lading: Lading, name: str) -> None:
     assert "not built yet" in line
 
 
+def test_words_too_many_and_too_few(lading: Lading) -> None:
+    assert lading.fails(2, "ps", "a", "b") == "lading: more words than it takes: a b"
+    assert lading.fails(2, "tag", "a") == "lading: missing argument 'NAME...'"
+
+
 @pytest.mark.parametrize("name", GROUPS)
 def test_groups_list_what_they_have(lading: Lading, name: str) -> None:
     commands = COMMANDS[name].commands

@@ -218,3 +218,16 @@ def test_containers_by_id_and_template(containers: Lading) -> None:
         "inspect", "-s", "-f", "{{.State.Running}} {{.SizeRw}} {{range .Mounts}}{{.Name}}{{end}}", "web"
     )
     assert said == "true 3 kept"
+
+
+def test_a_table_fits_a_narrow_window(images: Lading) -> None:
+    step = "COPY g /a/rather/long/name/that/is/cut/where/a/list/shows/it"
+    with lading_at(images, "history", "app", columns=80) as shown:
+        assert shown.end() == 0
+    assert len(shown.lines) == len(images.ok("history", "app").splitlines())
+    assert max(map(len, shown.lines)) <= 80
+    assert f"{step[:20]}" in shown.text
+    with lading_at(images, "history", "--no-trunc", "app", columns=250) as shown:
+        assert shown.end() == 0
+    assert step in shown.text
+    assert f"{step[:44]}…" in images.ok("history", "app")

@@ -285,3 +285,15 @@ def test_a_name_that_the_locale_cannot_write(lading: Lading, big: Path) -> None:
     lading.ok("build", "-q", "-t", "app", big, "--label", "name=Zoë…")
     shown = lading.ok("inspect", "app", PYTHONIOENCODING="ascii")
     assert "Zo" in shown
+
+
+def test_no_word_of_an_account_is_broken(lading: Lading, big: Path) -> None:
+    name = "localhost/a/name/that/is/so/long/that/what/is/said/of/it/needs/another/line"
+    lading.ok("build", "-q", "-t", name, big)
+    for words in (["verify", "-v", name], ["provenance", name]):
+        plain = lading.ok(*words)
+        with lading_at(lading, *words, rows=60) as shown:
+            assert shown.end() == 0
+        assert max(map(len, shown.lines)) < 80
+        assert shown.text.split() == plain.split()
+        assert '{"' not in plain

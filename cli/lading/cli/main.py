@@ -116,7 +116,7 @@ def _usage(error: Exception) -> UsageError:
         similar: Sequence[str] = getattr(error, "possibilities", None) or ()
         return _no_option(path.split()[1:], option, similar, hint)
     message = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
-    found = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", message)
+    found = re.fullmatch(r"Got unexpected extra argument\S* \((.*)\)", message)
     return UsageError(
         f"more words than it takes: {found[1]}" if found else message[:1].lower() + message[1:], hint=hint
     )

@@ -54,9 +54,10 @@ def save(
     wanted = compression(compress)
     target = destination(output, format_) if output not in (None, "-") else None
     kind = form_of(format_)
-    if target is None and (kind == "oci" or os.isatty(1)):
-        what = "a folder is not written to standard output" if kind == "oci" else "an archive is no text for a terminal"
-        raise UsageError(what, hint=f"name {'it' if kind == 'oci' else 'a file'} with -o")
+    if target is None and kind == "oci":
+        raise UsageError("a folder is not written to standard output", hint="name it with -o")
+    if target is None and os.isatty(1):
+        raise UsageError("an archive is no text for a terminal", hint="name a file with -o, or redirect it")
     found = _all(session, images)
     store = session.host.store
     with store.writing():
