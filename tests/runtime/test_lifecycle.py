@@ -17,9 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lading.build.dockerfile.values import check_signal
 from lading.runtime import logs, monitor
 from lading.runtime.crun import StartError
 from lading.runtime.execs import ExecOptions
+from lading.runtime.intent import signal_name, signal_number
 from lading.runtime.options import Nobody, Streams
 from lading.store.errors import InputError, UsageError
 from suites.executor_images import Harbour
@@ -88,6 +90,28 @@ def test_stop_kills_who_does_not_listen(harbour: Harbour) -> None:
     ready(harbour, "anna")
     harbour.runtime.stop("anna", 0.2)
     assert harbour.runtime.find("anna").exit_code == 137
+
+
+@pytest.mark.parametrize(
+    "text", ["term", "SIGUSR1", "RTMIN", "SIGRTMIN+3", "RTMIN+15", "rtmax", "SIGRTMAX-1", "RTMAX-14"]
+)
+def test_names_of_signals_are_the_shells(text: str) -> None:
+    """All that STOPSIGNAL takes in a build is a signal that a container can be stopped with."""
+    check_signal(text)
+    number = int(subprocess.run(["bash", "-c", 'kill -l "${0^^}"', text], check=True, capture_output=True).stdout)
+    assert signal_number(text) == number
+    assert signal_number(signal_name(text)) == number
+
+
+@pytest.mark.parametrize("number", range(1, 65))
+def test_every_signal_has_a_name_that_is_read_back(number: int) -> None:
+    assert signal_number(signal_name(str(number))) == number
+
+
+@pytest.mark.parametrize("text", ["", "0", "65", "²", "RTMIN+31", "RTMAX-31", "RTMIN+", "NOPE"])
+def test_what_is_no_signal(text: str) -> None:
+    with pytest.raises(UsageError, match="no such signal"):
+        signal_number(text)
 
 
 def test_stop_signal(harbour: Harbour) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 from lading.runtime.options import RunOptions, absolute
@@ -56,18 +57,18 @@ def signal_name(text: str) -> str:
     number = signal_number(text)
     try:
         return signal.Signals(number).name
-    except ValueError:
-        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+    except ValueError:  # the C library keeps the first ones of the kernel's to itself, and they have no name
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}" if number > signal.SIGRTMIN else str(number)
 
 
 def signal_number(text: str) -> int:
     """The number of a signal by name (any case, with or without SIG) or number. Raises `UsageError`."""
     name = text.upper().removeprefix("SIG")
-    if name.isdigit() and 0 < int(name) < signal.NSIG:
+    if re.fullmatch(r"\+?[0-9]{1,4}", name) and 0 < int(name) < signal.NSIG:
         return int(name)
-    base, plus, offset = name.partition("+")
-    if plus and base == "RTMIN" and offset.isdigit() and int(offset) <= signal.SIGRTMAX - signal.SIGRTMIN:
-        return signal.SIGRTMIN + int(offset)
+    found = re.fullmatch(r"RT(MIN\+|MAX-)([0-9]{1,2})", name)
+    if found and int(found[2]) <= signal.SIGRTMAX - signal.SIGRTMIN:
+        return signal.SIGRTMIN + int(found[2]) if found[1] == "MIN+" else signal.SIGRTMAX - int(found[2])
     try:
         return int(signal.Signals["SIG" + name])
     except KeyError:
