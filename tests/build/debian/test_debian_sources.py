@@ -42,6 +42,27 @@ def test_both_forms_are_read(tmp_path: Path) -> None:
     assert second.signed_by.startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nabcd")
 
 
+def test_words_and_stanzas_are_apts(tmp_path: Path) -> None:
+    """As `apt-get indextargets` of apt 2.6 shows them."""
+    root = machine(
+        tmp_path,
+        'deb [ arch=arm64 ]"http://a.example.com/x" bookworm main\n'
+        "deb cdrom:[Debian 12 amd64]/ bookworm main contrib\n"
+        "deb [lang=en ]http://b.example.com/ bookworm main\n",
+        # A line of one space ends nothing: the fields after it replace those before, and `Enabled` holds for all.
+        "Types: deb\nURIs: http://c.example.com/\nSuites: bookworm\nComponents: contrib\nEnabled: no\n \n"
+        "Types: deb\nURIs: http://d.example.com/\nSuites: bookworm\nComponents: main\n\n"
+        "Types: deb\nURIs: http://e.example.com/\nSuites: bookworm\nComponents: contrib\n \n"
+        "URIs: http://f.example.com/\nComponents: main\n",
+    )
+    assert [(source.uri, source.suite, source.components) for source in machine_sources(root)] == [
+        ("http://a.example.com/x", "bookworm", ("main",)),
+        ("cdrom:[Debian 12 amd64]/", "bookworm", ("main", "contrib")),
+        ("http://b.example.com/", "bookworm", ("main",)),
+        ("http://f.example.com/", "bookworm", ("main",)),
+    ]
+
+
 def test_a_suite_brings_its_pockets_and_leaves_strangers(tmp_path: Path) -> None:
     root = machine(
         tmp_path,

@@ -11,9 +11,11 @@ from typing import Final
 from lading.store.errors import InputError, MachineError
 from lading.store.files import machine_errors
 
+_WORD: Final = r"""(?:"[^"]*"|\[[^\]]*\]|[^\s"\[])+"""
 _ONE_LINE: Final = re.compile(
-    r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s*(?P<components>.*)"
+    rf"deb\s+(?:\[(?P<options>[^\]]*)\]\s*)?(?P<uri>{_WORD})\s+(?P<suite>{_WORD})\s*(?P<components>.*)"
 )
+"""Words in quotes, and with spaces in brackets (``cdrom:[…]/``), are one, as apt has them."""
 _POCKETS: Final = ("", "-updates", "-security")
 _TRUE: Final = frozenset({"yes", "true", "with", "on", "enable", "1"})
 _FALSE: Final = frozenset({"no", "false", "without", "off", "disable", "0"})
@@ -137,11 +139,12 @@ def _one_line(text: str) -> Iterator[Source]:
         if match:
             pairs = (word.partition("=") for word in (match["options"] or "").split())
             options = {name.lower(): value for name, _, value in pairs}
-            yield _source(match["uri"], match["suite"], tuple(match["components"].split()), options)
+            uri, suite = (match[name].replace('"', "") for name in ("uri", "suite"))
+            yield _source(uri, suite, tuple(match["components"].split()), options)
 
 
 def _deb822(text: str) -> Iterator[Source]:
-    for stanza in re.split(r"\n\s*\n", text):
+    for stanza in re.split(r"\n\n+", text):  # to apt, a line of spaces goes on with the field before
         fields = _stanza(stanza)
         if "deb" not in fields.get("types", "").split() or says(fields.get("enabled", "yes"), no=True):
             continue
