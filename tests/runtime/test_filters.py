@@ -70,7 +70,7 @@ def expected(held: frozenset[str]) -> dict[str, int]:
 def test_every_number(case: tuple[frozenset[str], bytes]) -> None:
     held, program = case
     known = expected(held)
-    conditional = {"socket", "personality", *(() if "CAP_SYS_ADMIN" in held else ("clone",))}
+    conditional = {"socket", "personality", "mknod", "mknodat", *(() if "CAP_SYS_ADMIN" in held else ("clone",))}
     seen = {number: verdict(program, number) for number in range(601)}
     wanted = {
         number: ALLOW if (name := name_of(number)) in conditional else known.get(name or "", ENOSYS) for number in seen
@@ -95,6 +95,11 @@ def test_arguments_decide(case: tuple[frozenset[str], bytes]) -> None:
     for flags in (NEWUSER, NEWNS, NEWUSER | NEWNS, NEWNS | 0x11):
         assert verdict(program, 56, flags) == (ALLOW if "CAP_SYS_ADMIN" in held else EPERM)
     assert verdict(program, 56, 0x11) == ALLOW
+    for number, before in ((133, (0, 0)), (259, (0, 0, 0))):
+        for device in (0, 0x103, 0x500, 0x502, 0x10501, 0x80000501, 0xFFFFFFFF):
+            assert verdict(program, number, *before, device) == ALLOW
+        for above in (0, 1 << 32, 0xFF << 56):  # the kernel takes 32 bits
+            assert verdict(program, number, *before, above | 0x501) == EPERM
     assert [verdict(program, 135, value) for value in (0, 8, 0x20008, 0xFFFFFFFF, 1)] == [ALLOW] * 4 + [ENOSYS]
 
 

@@ -78,6 +78,8 @@ class TestSandbox(ExecutorContract):
         script = "mknod /kmsg c 1 11 && mknod /mem c 1 1 && cat /kmsg /mem"
         code, out, err = self.execute(executor, rootfs, "sh", "-c", script)
         assert (code, out, err.count("Operation not permitted")) == (1, "", 2)
+        code, _, err = self.execute(executor, rootfs, "mknod", "/console", "c", "5", "1")
+        assert code == 1 and "Operation not permitted" in err  # crun would let it be opened
 
     def test_what_a_step_may_do_is_told(self, executor: Executor, rootfs: Path) -> None:
         held = executor.privileges["capabilities"]

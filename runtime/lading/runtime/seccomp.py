@@ -17,6 +17,10 @@ _AF_ALG: Final = 38
 _AF_VSOCK: Final = 40
 _NEW_NAMESPACES: Final = 0x7E020000
 """All CLONE_NEW* flags but CLONE_NEWTIME, which clone(2) does not take."""
+_MKNOD: Final = {"mknod": 2, "mknodat": 3}
+"""What makes device nodes, and which argument is the device."""
+_CONSOLE: Final = 5 << 8 | 1
+"""The host's own console as mknod(2) takes it: crun's list of devices, which cannot be shortened, lets it be opened."""
 
 Rule = dict[str, object]
 
@@ -29,12 +33,12 @@ def profile(capabilities: Iterable[str], machine: str | None = None) -> dict[str
     """
     held = frozenset(capabilities)
     machine = machine or os.uname().machine
-    names: set[str] = set(ALWAYS)
+    names: set[str] = set(ALWAYS - _MKNOD.keys())
     names.update(BY_MACHINE.get(machine, "").split())
     for capability in held:
         names.update(BY_CAPABILITY.get(capability, "").split())
     known = DENIED.union(*(words.split() for words in BY_CAPABILITY.values())) - {"clone", "clone3"}
-    rules = [_allow(sorted(names)), _deny(sorted(known - names)), *_sockets(), *_personalities()]
+    rules = [_allow(sorted(names)), _deny(sorted(known - names)), *_sockets(), *_nodes(), *_personalities()]
     if "CAP_SYS_ADMIN" not in held:
         rules += _clones(machine)
     return {
@@ -61,6 +65,21 @@ def _sockets() -> list[Rule]:
         _allow(["socket"], index=0, value=_AF_ALG, op="SCMP_CMP_LT"),
         _allow(["socket"], index=0, value=_AF_ALG + 1, op="SCMP_CMP_EQ"),
         _allow(["socket"], index=0, value=_AF_VSOCK, op="SCMP_CMP_GT"),
+    ]
+
+
+def _nodes() -> list[Rule]:
+    """Every device in which one bit at least is not the console's; the kernel looks at 32 bits, whatever is above."""
+    return [
+        rule
+        for call, index in _MKNOD.items()
+        for rule in (
+            *(
+                _allow([call], index=index, value=bit, valueTwo=bit & ~_CONSOLE, op="SCMP_CMP_MASKED_EQ")
+                for bit in (1 << number for number in range(32))
+            ),
+            _deny([call], index=index, value=0xFFFFFFFF, valueTwo=_CONSOLE, op="SCMP_CMP_MASKED_EQ"),
+        )
     ]
 
 
