@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from lading.store.archives.compression import Source, decoder
-from lading.store.documents import LAYER_GZIP, LAYER_ZSTD
+from lading.store.archives.anyhow import decompressed
+from lading.store.archives.compression import Source
 from lading.store.errors import DocumentError
 from lading.store.files import machine_errors
 
@@ -23,6 +23,7 @@ _MAGIC: Final = b"!<arch>\n"
 _HEADER: Final = 60
 _MAX_CONTROL: Final = 16 * 1024 * 1024
 _MAX_MEMBERS: Final = 64
+_KINDS: Final = {"gz": "gzip", "zst": "zstd", "xz": "xz", "lzma": "xz", "bz2": "bzip2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 @contextmanager
 def _refusing(what: str) -> Generator[None, None, None]:
-    """The one place where what archives and decompressors raise is told."""
+    """The one place where what archives raise is told."""
     try:
         yield
     except DocumentError:
@@ -85,10 +86,6 @@ def _refusing(what: str) -> Generator[None, None, None]:
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError) as error:
         words = str(error) or "it is cut off"
         raise DocumentError(f"{what}: {words}") from None
-    except Exception as error:  # lzma's and zstandard's own errors derive from nothing more narrow
-        if type(error).__name__ not in ("LZMAError", "ZstdError"):
-            raise
-        raise DocumentError(f"{what}: {error}") from None
 
 
 @contextmanager
@@ -151,20 +148,5 @@ class _Checked:
 
 def _decompress(name: str, raw: _Slice) -> Source:
     stream = io.BufferedReader(raw, 256 * 1024)
-    match name.rpartition(".")[2]:
-        case "tar":
-            return stream
-        case "gz":
-            return decoder(stream, LAYER_GZIP, name)
-        case "zst":
-            return decoder(stream, LAYER_ZSTD, name)
-        case "xz" | "lzma":
-            import lzma  # noqa: PLC0415
-
-            return lzma.LZMAFile(stream)
-        case "bz2":
-            import bz2  # noqa: PLC0415
-
-            return bz2.BZ2File(stream)
-        case other:
-            raise DocumentError(f"{name}: the compression {other!r} is not known")
+    suffix = name.rpartition(".")[2]
+    return stream if suffix == "tar" else decompressed(_KINDS.get(suffix, suffix), stream, name)

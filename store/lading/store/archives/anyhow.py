@@ -76,16 +76,23 @@ def uncompressed(stream: Source, what: str) -> Source:
     head = stream.read(_HEAD)
     whole = _Peeked(head, stream)
     kind = detect(head)
-    if kind == "gzip":
-        return decoder(whole, LAYER_GZIP, what)
-    if kind == "zstd":
-        return decoder(whole, LAYER_ZSTD, what)
-    if kind == "bzip2":
-        import bz2  # noqa: PLC0415
+    return whole if kind is None else decompressed(kind, whole, what)
 
-        return _Running(whole, bz2.BZ2Decompressor, OSError, what)
-    if kind == "xz":
-        import lzma  # noqa: PLC0415
 
-        return _Running(whole, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY), lzma.LZMAError, what)
-    return whole
+def decompressed(kind: str, stream: Source, what: str) -> Source:
+    """As `uncompressed`, of a stream that is compressed by `kind`: gzip, bzip2, xz (lzma, too) or zstd."""
+    match kind:
+        case "gzip":
+            return decoder(stream, LAYER_GZIP, what)
+        case "zstd":
+            return decoder(stream, LAYER_ZSTD, what)
+        case "bzip2":
+            import bz2  # noqa: PLC0415
+
+            return _Running(stream, bz2.BZ2Decompressor, OSError, what)
+        case "xz":
+            import lzma  # noqa: PLC0415
+
+            return _Running(stream, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY), lzma.LZMAError, what)
+        case other:
+            raise DocumentError(f"{what}: the compression {other!r} is not known")
