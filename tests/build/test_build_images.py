@@ -16,6 +16,7 @@ from lading.store.blobs import read_blob
 from lading.store.errors import InputError
 from lading.verify.keys import PrivateKey
 from suites.building import Bench, Key, busybox, write
+from suites.images import put_manifest
 from suites.machine import needs
 
 pytestmark = needs("root", "overlay", "busybox")
@@ -118,6 +119,23 @@ def test_config_and_history(bench: Bench, tmp_path: Path) -> None:
         "MAINTAINER me",
     ]
     assert [entry.get("empty_layer", False) for entry in history] == [True] * 3 + [False] * 2 + [True] * 9
+
+
+@pytest.mark.parametrize("told", [0, 1, 2])
+def test_history_stands_beside_its_layers_where_a_base_has_none(bench: Bench, tmp_path: Path, told: int) -> None:
+    """Who reads an image counts the lines that are not empty; a base may lack some or all."""
+    below = write(tmp_path / "below", {"Dockerfile": "FROM scratch\nCOPY a /\nCOPY b /\n", "a": "", "b": ""})
+    manifest = bench.manifest(bench.build(below).descriptor)
+    config = json.loads(read_blob(bench.store.blobs, manifest.config.digest))
+    config["history"] = config["history"][:told]
+    layers = [layer.json() for layer in manifest.layers]
+    base = put_manifest(bench.store, json.dumps(config).encode(), manifest.config.media_type, layers)
+    bench.store.tag("localhost/base:latest", base)
+    above = write(tmp_path / "above", {"Dockerfile": "FROM base\nENV A=1\nCOPY c /\n", "c": ""})
+    history = _config(bench, above)["history"]
+    assert isinstance(history, list)
+    lines = [entry.get("created_by") for entry in history if not entry.get("empty_layer")]
+    assert lines == ["COPY a /", "COPY b /"][:told] + [None] * (2 - told) + ["COPY c /"]
 
 
 def test_runs_commands_on_a_base(based: Bench, tmp_path: Path) -> None:

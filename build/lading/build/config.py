@@ -17,6 +17,9 @@ PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 COMMENT: Final = "lading.dockerfile.v1"
 """The comment of every history entry of ours."""
 
+UNTOLD: Final = "a layer that the image below says nothing of"
+"""The comment where a base has no history."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -71,7 +74,7 @@ class Config:
             healthcheck=base.healthcheck,
             shell=base.shell,
             author=base.author,
-            inherited=base.history,
+            inherited=_history(base),
         )
 
     def copy(self) -> Config:
@@ -86,6 +89,12 @@ class Config:
     def shelled(self, args: tuple[str, ...]) -> tuple[str, ...]:
         """`args` as one string for the shell of the stage."""
         return (*(self.shell or ("/bin/sh", "-c")), " ".join(args))
+
+
+def _history(base: ImageConfig) -> tuple[History, ...]:
+    """Of an image that says nothing of some layers: with a line for each, so that those that follow are told apart."""
+    untold = len(base.diff_ids) - sum(not entry.empty_layer for entry in base.history)
+    return (*base.history, *[History(None, None, None, UNTOLD, False)] * untold)
 
 
 def render(config: Config, diff_ids: tuple[Digest, ...], layered: frozenset[int], created: str) -> bytes:
