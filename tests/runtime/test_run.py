@@ -6,6 +6,7 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from lading.runtime.cgroups import Limits
 from lading.runtime.crun import StartError
 from lading.runtime.options import Volume
 from lading.runtime.volumes import Volumes
-from lading.store.errors import InputError, MachineError, UsageError
+from lading.store.errors import InputError, LadingError, MachineError, UsageError
 from lading.store.seals import SealError
 from suites.executor_images import Harbour, put_tree
 from suites.machine import needs
@@ -176,6 +177,18 @@ class TestVolumes:
         writable = Volume.parse(f"{tmp_path}/made:/mnt/b")
         harbour.run("touch", "/mnt/b/x", volumes=(writable,), remove=True)
         assert (tmp_path / "made/x").exists()
+
+    @pytest.mark.parametrize("wrong", [{"user": "pirate"}, {"cap_drop": ("NOPE",)}, {"cap_add": ("NOPE",)}])
+    def test_nothing_is_made_for_a_container_that_cannot_be(
+        self, harbour: Harbour, tmp_path: Path, wrong: dict[str, Any]
+    ) -> None:
+        """As with podman: no named volume and no host folder is left of a call that is refused."""
+        volumes = (Volume.parse("cargo:/data"), Volume.parse(f"{tmp_path}/made:/mnt/b"))
+        with pytest.raises(LadingError):
+            harbour.run("true", volumes=volumes, **wrong)
+        assert not (harbour.root / "volumes/cargo").exists()
+        assert not (tmp_path / "made").exists()
+        assert harbour.gone() == []
 
     def test_nothing_hides_proc(self, harbour: Harbour) -> None:
         for target in ("/proc", "/proc/self", "/a/../proc/sys"):

@@ -29,6 +29,13 @@ FLOCK: Final = "/usr/bin/flock"
 _ETC: Final = ("hosts", "hostname", "resolv.conf")
 
 
+class Rights(NamedTuple):
+    """Who the process is and what it may: known before anything outside of the container is made for it."""
+
+    user: users.User
+    capabilities: list[str]
+
+
 class Launch:
     """One launch. Whatever it made is on record before it is made, and taken back when a later step fails."""
 
@@ -114,6 +121,7 @@ class Launch:
         intent = Intent.of(self.image.config, self.options, hostname=self._hostname(record))
         self._tell()
         rootfs = self._mount(record)
+        rights = self._rights(rootfs, intent)
         placed = self.life.volumes.place(self.options.volumes, self.image.config.volumes, self.options.tmpfs, rootfs)
         record = replace(
             record,
@@ -124,7 +132,7 @@ class Launch:
         self.life.records.write(record)
         self._fill(rootfs, placed, intent)
         record, netns = self._join(record, intent)
-        plan = self._plan(record, intent, placed, rootfs, netns)
+        plan = self._plan(record, intent, rights, placed, rootfs, netns)
         record = replace(
             record,
             config=describe.config(self.options, intent, self.image.config),
@@ -186,25 +194,30 @@ class Launch:
             networks.refresh(self.life.driver, self.life.records, self.life.config.run_dir)
         return replace(record, attachment=json.loads(attachment.json())), str(attachment.netns)
 
-    def _plan(self, record: Container, intent: Intent, placed: list[Placed], rootfs: Path, netns: str) -> Plan:
+    def _rights(self, rootfs: Path, intent: Intent) -> Rights:
         root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             user = users.resolve(root, intent.user)
         finally:
             os.close(root)
+        return Rights(user, capabilities.resolve(self.options.cap_add, self.options.cap_drop))
+
+    def _plan(
+        self, record: Container, intent: Intent, rights: Rights, placed: list[Placed], rootfs: Path, netns: str
+    ) -> Plan:
         options, image = self.options, self.image.config
         self.life.cgroups.prepare()
         return Plan(
             rootfs=rootfs,
             args=(*init.WORDS, *intent.args) if options.init else intent.args,
-            env=environment(options.env, image.env, hostname=intent.hostname, home=user.home, tty=options.tty),
+            env=environment(options.env, image.env, hostname=intent.hostname, home=rights.user.home, tty=options.tty),
             cwd=intent.workdir,
-            user=user,
+            user=rights.user,
             hostname=intent.hostname,
             netns=netns,
             cgroup=self.life.cgroups.path_of(record.id),
             resources=self.life.cgroups.resources(options.limits),
-            capabilities=capabilities.resolve(options.cap_add, options.cap_drop),
+            capabilities=rights.capabilities,
             readonly=options.readonly,
             terminal=options.tty,
             size=self.streams.size() if self.streams.size else None,
