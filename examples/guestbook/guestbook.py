@@ -77,6 +77,7 @@ def self_test() -> None:
 def main() -> None:
     if "--self-test" in sys.argv:
         self_test()
+        print("guestbook: the self-test passed")
         return
     if "--health" in sys.argv:
         urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=3)
