@@ -75,3 +75,15 @@ def test_what_needs_room_says_so_in_a_line_and_leaves_nothing(lading: Lading) ->
     assert "space" in lading.fails(125, "run", "-d", "--network", "none", "bb", "true")
     assert lading.ok("ps", "-aq") == ""
     assert [entry.name for entry in (lading.root / "containers").iterdir()] == ["names"]
+
+
+def test_a_key_that_has_no_room_leaves_the_one_that_signs(lading: Lading) -> None:
+    keys = lading.root / "keys"
+    before = {file.name: file.read_bytes() for file in keys.iterdir()}
+    ballast = fill(lading.root.parent)
+    said = lading.call("key", "rotate")
+    assert (said.code, said.err) == (1, f"lading: {keys}/next.pub: No space left on device\n")
+    assert {file.name: file.read_bytes() for file in keys.iterdir()} == before
+    ballast.unlink()
+    lading.ok("key", "rotate")
+    lading.ok("verify", "--local", "bb")

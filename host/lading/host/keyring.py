@@ -91,9 +91,13 @@ def read_file(path: Path, hint: str, limit: int = 1024 * 1024) -> bytes:
 
 def write_new(path: Path, data: bytes, mode: int) -> None:
     """A new file, durable and whole or not there at all; an existing one is left and `InputError` raised."""
+    with machine_errors(path):
+        _write_new(path, data, mode)
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    with machine_errors(part):
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)

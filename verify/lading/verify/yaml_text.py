@@ -113,7 +113,7 @@ class Value:
         """A decimal number."""
         text = self._scalar(_INT, "a number")
         if not text.isascii() or not text.removeprefix("-").isdigit() or len(text) > 9:
-            raise self.error(f"{text!r} is not a plain decimal number")
+            raise self.error(f"{text[:40]!r} is not a plain decimal number")
         return int(text)
 
     def boolean(self) -> bool:
