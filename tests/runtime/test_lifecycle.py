@@ -181,6 +181,10 @@ class TestExec:
             with pytest.raises(StartError) as caught:
                 self.call(harbour, command)
             assert caught.value.code == expected
+        for folder, expected in (("/nope", 127), ("/bin/plain", 125)):
+            with pytest.raises(StartError, match="the working folder cannot be entered") as caught:
+                self.call(harbour, "true", workdir=folder)
+            assert caught.value.code == expected
         assert self.call(harbour, "sh", "-c", "exit 127")[0] == 127
         assert self.call(harbour, "sleep", "60", detach=True)[0] == 0
         assert "sleep 60" in self.call(harbour, "ps", user="root")[1]

@@ -201,6 +201,12 @@ class TestCgroups:
         ("open executable: Operation not permitted", 126),
         ('unable to start container process: exec: "/etc": permission denied', 126),
         ("exec container process `/badfmt`: Exec format error", 126),
+        ("chdir `/nope`: No such file or directory", 127),
+        ("chdir `/bin/plain`: Not a directory", 125),
+        (
+            'exec failed: unable to start: chdir to cwd ("/x") set in config.json failed: not a directory',
+            125,
+        ),
         ("mount `/x` to `/y`: No such file or directory", 125),
         ("setrlimit `RLIMIT_NOFILE`: Operation not permitted", 125),
         ("", 125),

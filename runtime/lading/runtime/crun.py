@@ -18,6 +18,7 @@ ENV: Final = {"PATH": PATH, "LC_ALL": "C.UTF-8"}
 
 _MISSING: Final = r"(?i)\bexec(utable)?\b[^\n]*(no such file or directory|not found)"
 _UNUSABLE: Final = r"(?i)\bexec(utable)?\b[^\n]*(permission denied|operation not permitted|format error|is a directory)"
+_FOLDER: Final = r"(?i)\bchdir\b[^\n]*: ([^\n:]+)\Z"
 
 
 class StartError(MachineError):
@@ -31,6 +32,9 @@ class StartError(MachineError):
 def start_error(text: str, program: str) -> StartError:
     """What a runtime's words mean for the user."""
     text = text.strip() or "the OCI runtime failed without a word"
+    if found := re.search(_FOLDER, text):
+        code = 127 if found[1].lower() == "no such file or directory" else 125
+        return StartError(f"the working folder cannot be entered in the container: {found[1]}", code)
     if re.search(_MISSING, text):
         return StartError(f"{program}: not found in the container", 127)
     if re.search(_UNUSABLE, text):
