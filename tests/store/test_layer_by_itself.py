@@ -192,6 +192,7 @@ def odd_headers() -> bytes:
         ):
             info = tarfile.TarInfo(name)
             info.type, info.linkname, info.mode, info.uid = kind, target, mode, owner
+            info.pax_headers = {"SCHILY.xattr.user.k": "v"} if name == "f" else {}
             out.addfile(info)
     return stream.getvalue()
 
@@ -216,6 +217,7 @@ def owners(root: Path) -> dict[str, tuple[int, int]]:
 def test_headers_that_no_tar_writes(store: Store) -> None:
     with shown(store, unpacked(store, image(store, odd_headers()))) as view:
         assert owners(view) == ODD
+        assert os.getxattr(view / "e", "user.k") == b"v"
 
 
 @needs("podman")
@@ -223,6 +225,7 @@ def test_containers_storage_reads_such_headers_so(store: Store, storage: Contain
     exchange.write_layout(store, image(store, odd_headers()), tmp_path / "layout", ["localhost/x:latest"])
     with storage.shown(f"oci:{tmp_path / 'layout'}:localhost/x:latest") as view:
         assert owners(view) == ODD
+        assert os.getxattr(view / "e", "user.k") == b"v"
 
 
 @pytest.mark.parametrize("name", REFUSED)

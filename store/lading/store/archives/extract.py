@@ -281,9 +281,16 @@ class _Extraction:
         os.utime(name, ns=(member.mtime, member.mtime), dir_fd=folder, follow_symlinks=False)
 
     def _dress_again(self, member: Member, folder: int, name: bytes) -> None:
-        """What a further name of a file says of owner and mode holds for the file, as docker and podman have it."""
+        """What a further name says of owner, mode and attributes holds for the file, as docker and podman have it."""
         entry = member.entry
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISREG(found.st_mode) and entry.xattrs:
+            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            try:
+                self._dress(file, member)
+            finally:
+                os.close(file)
+            return
         if (found.st_uid, found.st_gid) != (entry.uid, entry.gid):
             os.chown(name, entry.uid, entry.gid, dir_fd=folder, follow_symlinks=False)
         elif stat.S_IMODE(found.st_mode) == entry.mode:
