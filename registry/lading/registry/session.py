@@ -151,9 +151,8 @@ class Session:
         origin = Origin.of(url)
         for _ in range(_MAX_REDIRECTS + 1):
             own = {"Authorization": authorization} if authorization and origin == self.origin else {}
-            request = Request(
-                call.method, url, headers | own, call.body, call.seconds, self._is_away(origin), call.waiting
-            )
+            away, led = self._is_away(origin), origin != self.origin
+            request = Request(call.method, url, headers | own, call.body, call.seconds, away, led, call.waiting)
             answer = self._patiently(request) if call.repeat else self._transport.send(request)
             if origin == self.origin:
                 self._here = answer.here
@@ -170,7 +169,8 @@ class Session:
 
     def _elsewhere(self, request: Request) -> Answer:
         """To a token service."""
-        return self._patiently(replace(request, away=self._is_away(Origin.of(request.url))))
+        target = Origin.of(request.url)
+        return self._patiently(replace(request, away=self._is_away(target), led=target != self.origin))
 
     def _patiently(self, request: Request) -> Answer:
         """Sends until there is an answer that will not be another in a moment."""

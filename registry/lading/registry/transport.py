@@ -47,6 +47,8 @@ class Request:
     """For the answer's head once the body was sent; None: as the configuration says."""
     away: bool = False
     """It must not reach this machine."""
+    led: bool = False
+    """A registry led to it: it must not reach a link-local address."""
     waiting: Callable[[], None] | None = None
     """Called every ten seconds while nothing comes."""
 
@@ -125,7 +127,7 @@ class HttpxTransport:
         if budget := spending():
             budget.ask()
         patience = self._config.timeouts.read
-        exchange = Exchange(_until(patience), origin.url, request.away, request.waiting)
+        exchange = Exchange(_until(patience), origin.url, request.away, request.led, request.waiting)
 
         def body() -> Iterator[bytes]:
             """Each piece has its own time to be taken, and the answer its time after the last."""

@@ -37,6 +37,8 @@ class Exchange:
     """The origin asked, for errors."""
     away: bool = False
     """It must not reach this machine."""
+    led: bool = False
+    """A registry led to it: it must not reach what only this machine's own link has, such as a metadata service."""
     waiting: Callable[[], None] | None = None
     """Called every ten seconds while nothing comes."""
 
@@ -66,9 +68,21 @@ def _current() -> Exchange:
 
 def is_here(address: str) -> bool:
     """Whether an IP address is this machine, or something that only this machine reaches (169.254.169.254)."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    found = getattr(found, "ipv4_mapped", None) or found
+    found = _plain(address)
     return found.is_loopback or found.is_unspecified or found.is_link_local
+
+
+def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _check(exchange: Exchange, address: str) -> None:
+    """Raises `ProtocolError` where the exchange must not go to `address`."""
+    if exchange.away and is_here(address):
+        raise ProtocolError(f"{exchange.what}: leads to this machine ({address}); not followed")
+    if exchange.led and _plain(address).is_link_local:
+        raise ProtocolError(f"{exchange.what}: leads to a link-local address ({address}); not followed")
 
 
 class Wire(httpcore.NetworkBackend):
@@ -89,6 +103,8 @@ class Wire(httpcore.NetworkBackend):
         """To the first address that answers, all of them within the one deadline."""
         last: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in _addresses(host, port):
+            if self._direct:
+                _check(_current(), address)
             try:
                 left = _current().left(timeout)
                 inner = self._inner.connect_tcp(address, port, left, local_address, socket_options)
@@ -129,9 +145,8 @@ class _Stream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         del timeout
         exchange = _current()
-        # Here and not when connecting, for connections are used again.
-        if exchange.away and self._here:
-            raise ProtocolError(f"{exchange.what}: leads to this machine ({self._address}); not followed")
+        if self._direct:  # again, for connections are used again
+            _check(exchange, self._address)
         view = memoryview(buffer)
         for at in range(0, len(view), _SLICE):
             self._inner.write(bytes(view[at : at + _SLICE]), exchange.left())

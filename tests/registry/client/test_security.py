@@ -247,6 +247,18 @@ def test_a_registry_elsewhere_leads_to_no_name_of_this_machine() -> None:
             assert len(inside.seen) == before
 
 
+@pytest.mark.parametrize("address", ["169.254.255.254", "[fe80::1]", "[::ffff:169.254.255.254]"])
+def test_no_registry_leads_to_a_metadata_service(address: str) -> None:
+    """Not even one of this machine: a mirror that runs here hands on what others say."""
+    with hostile() as bad:
+        bad.trick("GET .*/manifests/", lambda h: h.answer(307, Location=f"http://{address}/latest/meta-data"))
+        with (
+            Client(ClientConfig(tls_verify=False, retry=ONCE)) as client,
+            pytest.raises(ProtocolError, match="leads to a link-local address"),
+        ):
+            client.resolve(Reference.parse(f"{bad.host}/app:1"))
+
+
 def test_a_registry_of_this_machine_by_another_name_may_lead_to_it() -> None:
     with hostile() as first, hostile() as second:
         second.put("1", RAW)
