@@ -62,8 +62,14 @@ class _Skips:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Under nohup every child would ignore it too, and wait for ever where a test closes its terminal.
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # Under nohup, or in a shell's background, every child would ignore these too, and wait for ever.
+    for number, handler in (
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGQUIT, signal.SIG_DFL),
+        (signal.SIGINT, signal.default_int_handler),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
     config.pluginmanager.register(_Skips(), "lading-skips")
 
 
