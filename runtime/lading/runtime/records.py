@@ -6,6 +6,7 @@ never share one. A lock is a `flock` on a file in the container's folder and die
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -111,10 +112,21 @@ class Records:
             os.rmdir(folder / "rootfs")
         if isinstance(record, Container) and self._holder(record.name) == container:
             (self._names / record.name).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            while not self._emptied(folder):
+                pass
+
+    def _emptied(self, folder: Path) -> bool:
+        """False where somebody asked for the lock at this moment, and so made its file anew."""
         for name in ("log", "log.tmp", "hosts", "resolv.conf", "hostname", "lock", "state.new", "state.json"):
             (folder / name).unlink(missing_ok=True)
-        with suppress(FileNotFoundError):
+        try:
             os.rmdir(folder)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or {entry.name for entry in os.scandir(folder)} - {"lock"}:
+                raise
+            return False
+        return True
 
     def drop_stale_names(self) -> None:
         """Removes names whose container is gone."""

@@ -1,0 +1,33 @@
+"""Containers on disk: what is removed is gone, whoever looks at it at that moment."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from lading.runtime.records import Records
+
+
+def test_a_folder_goes_although_others_ask_for_its_lock(tmp_path: Path) -> None:
+    records = Records(tmp_path / "root", tmp_path / "run")
+    container, over = "c" * 64, threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            with records.lock(container, wait=False):
+                pass
+
+    askers = [threading.Thread(target=ask) for _ in range(2)]
+    for asker in askers:
+        asker.start()
+    try:
+        for _ in range(30):
+            records.folder(container).mkdir()
+            with records.lock(container):
+                (records.folder(container) / "state.json").touch()
+                records.delete(container)
+            assert not records.folder(container).exists()
+    finally:
+        over.set()
+        for asker in askers:
+            asker.join()
