@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from lading.cli import options
 from lading.cli.common import boolean
+from lading.cli.endings import EndedError
 from lading.cli.session import Color, Session
 from lading.cli.table import COMMANDS, Entry
 from lading.store.errors import UsageError
@@ -101,9 +103,16 @@ class LazyGroup(TyperGroup):
         return names or super().shell_complete(ctx, incomplete)
 
 
+def resolved(function: Callable[..., object]) -> Callable[..., object]:
+    """A command whose annotations are what its module names where only types are checked: typer reads them."""
+    known = {**vars(options), **function.__globals__}
+    function.__annotations__ = get_type_hints(function, known, include_extras=True)
+    return function
+
+
 def _command(name: str, function: Callable[..., object], settings: dict[str, Any]) -> Any:
     app = typer.Typer(**PLAIN)
-    app.command(name, cls=Command, context_settings=settings)(function)
+    app.command(name, cls=Command, context_settings=settings)(resolved(function))
     return typer.main.get_command(app)
 
 
@@ -149,7 +158,7 @@ def _main(
         from lading.cli.commands.version import version_line  # noqa: PLC0415
 
         typer.echo(version_line())
-        raise typer.Exit
+        raise EndedError(0)
     ctx.obj = Session.from_environment(root, color)
     ctx.obj.verbose = verbose
     ctx.call_on_close(ctx.obj.close)

@@ -1,15 +1,13 @@
-"""Options that several commands share, and how their words are read."""
+"""How the words of a call are read, where several commands take the same."""
 
 from __future__ import annotations
 
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from lading.cli.progress import Form as Drawn
+from lading.cli.endings import EndedError
 from lading.store.errors import InputError, LadingError, UsageError
 
 if TYPE_CHECKING:
@@ -19,40 +17,6 @@ if TYPE_CHECKING:
     from lading.registry.credentials import Given
     from lading.store.archives.compression import Compression
     from lading.store.descriptors import Descriptor
-
-TlsVerify = Annotated[
-    str | None,
-    typer.Option(
-        "--tls-verify",
-        metavar="BOOL",
-        help="false: believe any certificate, and speak plain HTTP where HTTPS does not answer [default: true]",
-    ),
-]
-AuthFile = Annotated[
-    Path | None,
-    typer.Option("--authfile", metavar="FILE", help="Passwords from this file alone [env: REGISTRY_AUTH_FILE]"),
-]
-Creds = Annotated[
-    str | None,
-    typer.Option("--creds", metavar="USER[:PASSWORD]", help="For this call; others see what stands on a command line"),
-]
-SignKey = Annotated[
-    str | None,
-    typer.Option(
-        "--key", metavar="FILE|env:NAME", help="A private key in cosign's form, in place of the one keygen made"
-    ),
-]
-ProgressForm = Annotated[Drawn, typer.Option("--progress", help="How long work is shown")]
-Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Names, digests or IDs of images")]
-Containers = Annotated[list[str], typer.Argument(metavar="CONTAINER...", help="Names or IDs of containers")]
-Container = Annotated[str, typer.Argument(metavar="CONTAINER", help="Name or ID of a container")]
-Compress = Annotated[
-    str | None,
-    typer.Option(
-        "--compression", metavar="gzip|zstd|none", help="Compress the layers otherwise: it is another image then"
-    ),
-]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only IDs or digests")]
 
 
 class Form(StrEnum):
@@ -134,7 +98,7 @@ def each(session: Session, names: Sequence[str], act: Callable[[str], None]) -> 
             failed.append(error)
             session.output.error(error)
     if failed:
-        raise typer.Exit(failed[0].exit_code if len(names) == 1 else 1)
+        raise EndedError(failed[0].exit_code if len(names) == 1 else 1)
 
 
 def pairs(words: list[str] | None, option: str, *, bare: bool = False) -> dict[str, str]:

@@ -8,7 +8,14 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-import typer
+
+class EndedError(Exception):
+    """The call is over, all is told, and this is its exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
 
 _ASKING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -37,7 +44,7 @@ def ended_by_signals() -> Generator[None, None, None]:
     except BaseException as error:
         # Whatever the way out made of it: the terminal that was closed cannot be written to, for one.
         if came:
-            raise typer.Exit(128 + came[0]) from error
+            raise EndedError(128 + came[0]) from error
         raise
     finally:
         for one, handler in before.items():

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated
-
-import typer
 
 from lading.store.errors import UsageError
 
-Filter = Annotated[
-    list[str] | None, typer.Option("-f", "--filter", metavar="NAME=VALUE", help="Only those for which it holds")
-]
 Filters = Mapping[str, Sequence[str]]
 
 

@@ -9,18 +9,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Final
-
-import typer
+from typing import Final
 
 from lading.cli.output import Output, end_drawing, escape
 from lading.cli.templates.values import Lookup
 from lading.store.errors import UsageError
 
 Row = Mapping[str, object]
-ListFormat = Annotated[
-    str, typer.Option("--format", metavar="table|json|TEMPLATE", help="A Go template of fields: '{{.ID}} {{.Size}}'")
-]
 _WHOLE: Final = re.compile(r"\{\{-?\s*range\s+(?:\$\w+\s*(?:,\s*\$\w+\s*)?:=\s*)?\.\s*-?\}\}")
 _WIDTH: Final = 10
 _GAP: Final = 3

@@ -11,6 +11,8 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, cast
 
+from lading.cli.endings import EndedError
+from lading.cli.words import Call, UnsureError
 from lading.store.errors import LadingError, UsageError
 
 if TYPE_CHECKING:
@@ -88,6 +90,31 @@ def call(arguments: Sequence[str]) -> int:
 
 
 def _call(arguments: Sequence[str]) -> int:
+    try:
+        result = _run(arguments)
+    except EndedError as ended:
+        return ended.code
+    except EOFError:  # ^D, where something was asked
+        sys.stderr.write("\n")
+        return 130
+    return result if isinstance(result, int) else 0
+
+
+def _run(arguments: Sequence[str]) -> object:
+    if "_LADING_COMPLETE" in os.environ:
+        return _by_typer(arguments)
+    try:
+        call = Call(arguments)
+    except UnsureError:
+        return _by_typer(arguments)
+    session = call.session()
+    try:
+        return call.command(session, **call.values)
+    finally:
+        session.close()
+
+
+def _by_typer(arguments: Sequence[str]) -> object:
     from typer.exceptions import Abort, TyperException  # noqa: PLC0415
 
     from lading.cli.app import application  # noqa: PLC0415
@@ -99,12 +126,11 @@ def _call(arguments: Sequence[str]) -> int:
     command = application()
     words = [*arguments[1:], "--help"] if arguments[:1] == ["help"] else list(arguments)
     try:
-        result = command.main(words, prog_name="lading", standalone_mode=False)
+        return command.main(words, prog_name="lading", standalone_mode=False)
     except Abort:
         return 130
     except TyperException as error:
         raise _usage(error) from None
-    return result if isinstance(result, int) else 0
 
 
 def _usage(error: Exception) -> UsageError:

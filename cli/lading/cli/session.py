@@ -48,19 +48,21 @@ class Session:
     _output: Output | None = None
 
     @classmethod
-    def of(cls, context: typer.Context) -> Session:
-        """The session of the call that `context` belongs to."""
+    def of(cls, context: typer.Context | Session) -> Session:
+        """The session of the call that typer's `context` belongs to; without typer it stands there itself."""
+        if isinstance(context, Session):
+            return context
         found = context.find_object(cls)
         assert found is not None
         return found
 
     @classmethod
-    def from_environment(cls, root: Path | None, color: Color) -> Session:
+    def from_environment(cls, root: Path | None, color: Color, *, verbose: bool = False) -> Session:
         """Reads LADING_ROOT, XDG_DATA_HOME, XDG_RUNTIME_DIR and HOME."""
         environment = dict(os.environ)
         given = root or _path(environment, "LADING_ROOT") or _default_root(environment)
         folder = Path(os.path.abspath(given))
-        return cls(folder, _run_folder(environment, folder), environment, color)
+        return cls(folder, _run_folder(environment, folder), environment, color, verbose=verbose)
 
     @property
     def host(self) -> Host:

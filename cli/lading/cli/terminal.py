@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
-import typer
-
+from lading.cli.endings import EndedError
 from lading.cli.output import Output, end_drawing
 from lading.runtime.options import Streams
 from lading.store.errors import InputError, UsageError
@@ -65,7 +64,7 @@ class Foreground:
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         if self._ended:
-            raise typer.Exit(128 + self._ended) from error
+            raise EndedError(128 + self._ended) from error
 
     def hold(self) -> None:
         """Signals wait."""

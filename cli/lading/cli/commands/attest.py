@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import AuthFile, Creds, SignKey, TlsVerify, access, read_input
+from lading.cli.common import access, read_input
 from lading.cli.session import Session
 from lading.store.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import AuthFile, Creds, SignKey, TlsVerify
 
 _MAX_PREDICATE = 4 * 1024 * 1024
 

@@ -9,12 +9,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
-
 from lading.build.request import BuildRequest, Built
 from lading.build.revision import revision_of
 from lading.cli.build_view import view_for
-from lading.cli.common import AuthFile, Creds, ProgressForm, TlsVerify, access, pairs, read_input, short
+from lading.cli.common import access, pairs, read_input, short
 from lading.cli.endings import ended_by_signals
 from lading.cli.output import escape
 from lading.cli.progress import Form, emit
@@ -23,6 +21,9 @@ from lading.store.errors import InputError, LadingError, UsageError
 from lading.store.kernel import private_mounts
 
 if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import AuthFile, Creds, ProgressForm, TlsVerify
     from lading.host.outputs import Output
 
 _MAX_DOCKERFILE: Final = 10 * 1024 * 1024

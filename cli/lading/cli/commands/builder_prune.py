@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from lading.build.trimming import Entry, Trimmed
 from lading.cli.amounts import Force, Only, before, byte_count, confirm, say_total
@@ -13,6 +11,9 @@ from lading.cli.filters import filters
 from lading.cli.output import age, size
 from lading.cli.session import Session
 from lading.host.pruning import prune_cache
+
+if TYPE_CHECKING:
+    import typer
 
 
 def builder_prune(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import Container, environment, require_terminal
+from lading.cli.common import environment, require_terminal
 from lading.cli.session import Session
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import Container
 
 
 def exec_(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
-
-from lading.cli.common import Quiet
-from lading.cli.listing import ListFormat, check_format, show_list
+from lading.cli.listing import check_format, show_list
 from lading.cli.output import since, size
 from lading.cli.session import Session
 from lading.registry.platforms import parse_platform
 from lading.store.documents import History, ImageConfig, Manifest
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import ListFormat, Quiet
 
 _HEADS: Final = {
     "ID": "IMAGE",

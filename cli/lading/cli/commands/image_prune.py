@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.amounts import Force, Only, before, confirm, say_total
 from lading.cli.common import boolean, short
@@ -14,6 +12,9 @@ from lading.cli.filters import LABELS, Filters, filters, labels_pass
 from lading.cli.session import Session
 from lading.host.images import Listed
 from lading.host.pruning import PrunedImages, prune_images
+
+if TYPE_CHECKING:
+    import typer
 
 _FILTERS = LABELS | {"dangling", "until"}
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
-from typing import Annotated, Final
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.amounts import earliest
-from lading.cli.common import Quiet, boolean
-from lading.cli.filters import LABELS, Filter, Filters, filters, labels_pass
-from lading.cli.listing import ListFormat, check_format, show_list
+from lading.cli.common import boolean
+from lading.cli.filters import LABELS, Filters, filters, labels_pass
+from lading.cli.listing import check_format, show_list
 from lading.cli.output import since, size, unix_time
 from lading.cli.session import Session
 from lading.host.images import Listed
 from lading.registry.reference import Reference
 from lading.store.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import Filter, ListFormat, Quiet
 
 _HEADS: Final = {
     "ID": "IMAGE ID",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
-import typer
-
+from lading.cli.endings import EndedError
 from lading.cli.session import Session
 from lading.host.images import Located
 from lading.registry.reference import Reference
 from lading.store.blobs import read_blob
 from lading.store.documents import Index
 from lading.store.errors import InputError, LadingError, UsageError
+
+if TYPE_CHECKING:
+    import typer
 
 _MAPS: Final = frozenset(
     {"Labels", "Annotations", "ExposedPorts", "Volumes", "Ports", "Networks", "Tmpfs", "annotations"}
@@ -60,7 +62,7 @@ def inspect(
             session.output.error(error)
     shower.end()
     if faults:
-        raise typer.Exit(1)
+        raise EndedError(1)
 
 
 class _Json:

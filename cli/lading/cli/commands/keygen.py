@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.session import Session
+
+if TYPE_CHECKING:
+    import typer
 
 
 def keygen(

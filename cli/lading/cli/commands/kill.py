@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import Containers
 from lading.cli.session import Session
 from lading.cli.several import side_by_side
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import Containers
 
 
 def kill(

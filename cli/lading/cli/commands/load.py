@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import ProgressForm, short
+from lading.cli.common import short
 from lading.cli.endings import ended_by_signals
 from lading.cli.progress import Form
 from lading.cli.session import Session
 from lading.store.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import ProgressForm
 
 
 def load(

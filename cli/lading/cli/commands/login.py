@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import AuthFile, TlsVerify, ask, boolean
+from lading.cli.common import ask, boolean
 from lading.cli.output import escape
 from lading.cli.session import Session
 from lading.store.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import AuthFile, TlsVerify
 
 
 def login(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import AuthFile
 from lading.cli.session import Session
 from lading.store.errors import InputError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import AuthFile
 
 
 def logout(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import Container
 from lading.cli.session import Session
 from lading.store.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import Container
 
 
 def logs(

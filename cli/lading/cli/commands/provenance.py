@@ -6,15 +6,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
-import typer
-
 from lading.build.revision import DIRTY, GIT
-from lading.cli.common import AuthFile, Creds, Form, TlsVerify, access
+from lading.cli.common import Form, access
 from lading.cli.output import escape
 from lading.cli.session import Session
 from lading.store.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import AuthFile, Creds, TlsVerify
     from lading.host.papers import Papers, Steps
     from lading.verify.decision import Candidate
     from lading.verify.provenance import Provenance

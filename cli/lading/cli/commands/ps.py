@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import Quiet
-from lading.cli.filters import Filter, filters
-from lading.cli.listing import ListFormat, check_format, show_list
+from lading.cli.filters import filters
+from lading.cli.listing import check_format, show_list
 from lading.cli.session import Session
 from lading.store.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import Filter, ListFormat, Quiet
 
 
 def ps(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import AuthFile, Creds, ProgressForm, TlsVerify, access, each
+from lading.cli.common import access, each
 from lading.cli.endings import ended_by_signals
 from lading.cli.output import escape
 from lading.cli.progress import Form
 from lading.cli.session import Session
 from lading.registry.platforms import parse_platform
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import AuthFile, Creds, ProgressForm, TlsVerify
 
 
 class Evidence(StrEnum):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import AuthFile, Compress, Creds, ProgressForm, TlsVerify, access, another, compression
+from lading.cli.common import access, another, compression
 from lading.cli.endings import ended_by_signals
 from lading.cli.output import escape
 from lading.cli.progress import Form
 from lading.cli.session import Session
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import AuthFile, Compress, Creds, ProgressForm, TlsVerify
 
 
 def push(

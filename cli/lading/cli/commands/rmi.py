@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import Images, each, short
+from lading.cli.common import each, short
 from lading.cli.output import size
 from lading.cli.session import Session
 from lading.host.images import NoSuchImageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import Images
 
 
 def rmi(

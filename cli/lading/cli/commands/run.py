@@ -6,13 +6,14 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
-
-from lading.cli.common import AuthFile, Creds, TlsVerify, access, boolean, environment, pairs, require_terminal
+from lading.cli.common import access, boolean, environment, pairs, require_terminal
 from lading.cli.session import Session
 from lading.store.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import AuthFile, Creds, TlsVerify
     from lading.cli.terminal import Foreground
     from lading.networking.driver import Publish
     from lading.runtime.cgroups import Limits

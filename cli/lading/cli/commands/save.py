@@ -6,14 +6,15 @@ import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import Compress, Images, another, compression
+from lading.cli.common import another, compression
 from lading.cli.session import Session
 from lading.store.descriptors import Descriptor
 from lading.store.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import Compress, Images
     from lading.store.archives.compression import Compression
 
 

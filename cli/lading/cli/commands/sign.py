@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import AuthFile, Creds, Images, SignKey, TlsVerify, access, each, pairs
+from lading.cli.common import access, each, pairs
 from lading.cli.session import Session
 from lading.store.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import AuthFile, Creds, Images, SignKey, TlsVerify
 
 
 def sign(

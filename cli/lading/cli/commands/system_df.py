@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Final
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.commands.builder_prune import shown
 from lading.cli.common import short
 from lading.cli.containers import status
-from lading.cli.listing import ListFormat, Row, check_format, show_list
+from lading.cli.listing import Row, check_format, show_list
 from lading.cli.output import age, size
 from lading.cli.session import Session
 from lading.host.usage import Summary, Usage, usage
 from lading.store.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import ListFormat
 
 _HEADS: Final = {
     "Type": "TYPE",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.amounts import Force, Only, before, confirm, say_total
 from lading.cli.commands import builder_prune, image_prune
@@ -15,6 +13,9 @@ from lading.cli.session import Session
 from lading.host import pruning
 from lading.runtime.logs import seconds
 from lading.store.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
 
 
 def system_prune(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import Images, ProgressForm, each
+from lading.cli.common import each
 from lading.cli.endings import ended_by_signals
 from lading.cli.progress import Form
 from lading.cli.session import Session
 from lading.host.unpacking import unpack as unpack_image
 from lading.store.kernel import private_mounts
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import Images, ProgressForm
 
 
 def unpack(

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.common import AuthFile, Creds, Form, Images, TlsVerify, access, pairs
+from lading.cli.common import Form, access, pairs
 from lading.cli.session import Session
 from lading.store.errors import LadingError, UsageError
 
 if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import AuthFile, Creds, Images, TlsVerify
     from lading.host.gate import Case
     from lading.verify.verifier import Verifier
 

@@ -6,12 +6,13 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import version as distribution_version
-from typing import Annotated, Final
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.session import Session
 from lading.registry.platforms import host_platform
+
+if TYPE_CHECKING:
+    import typer
 
 _DRIVEN: Final = (("crun", "--version"), ("runc", "--version"), ("conmon", "--version"), ("nft", "--version"))
 

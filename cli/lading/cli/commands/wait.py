@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING
 
-from lading.cli.common import Containers
 from lading.cli.session import Session
 from lading.cli.several import side_by_side
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.options import Containers
 
 
 def wait(ctx: typer.Context, containers: Containers) -> int:
