@@ -14,6 +14,7 @@ import pytest
 from suites.commands import LADING, Lading, busybox, context
 from suites.machine import needs
 from suites.patience import until
+from suites.registry_peers import free_port
 from suites.screen import lading_at
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "nft", "ip", "busybox")
@@ -96,13 +97,14 @@ def test_a_line_of_the_log_has_one_time_however_it_was_written(lading: Lading) -
 
 
 def test_templates_that_scripts_for_docker_use(lading: Lading) -> None:
-    container = lading.ok("run", "-d", "-p", "127.0.0.1:0:80", "-p", "127.0.0.2:18963:81", "bb", "sleep", "1000")
+    port = str(free_port())
+    container = lading.ok("run", "-d", "-p", "127.0.0.1:0:80", "-p", f"127.0.0.2:{port}:81", "bb", "sleep", "1000")
     for template, expected in (
         ("{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}", "none"),
         ("{{.RestartCount}} {{.HostConfig.RestartPolicy.Name}}", "0 no"),
         ("{{json .HostConfig.PortBindings}}", '{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":""}],'
-         '"81/tcp":[{"HostIp":"127.0.0.2","HostPort":"18963"}]}'),
-        ('{{(index (index .NetworkSettings.Ports "81/tcp") 0).HostPort}}', "18963"),
+         '"81/tcp":[{"HostIp":"127.0.0.2","HostPort":"' + port + '"}]}'),
+        ('{{(index (index .NetworkSettings.Ports "81/tcp") 0).HostPort}}', port),
     ):  # fmt: skip
         assert lading.ok("inspect", "-f", template, container) == expected
     lading.ok("rm", "-f", container)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -29,6 +30,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import CONFIG, INDEX, LAYER, MANIFEST
 from lading.store.memory import MemoryBlobs
+from suites.patience import PATIENCE
 from suites.registry_hostile import Handler, Hostile, digest, hostile
 from suites.registry_images import noise
 
@@ -148,12 +150,16 @@ def test_a_manifest_that_dribbles(bad: Hostile, client: Client) -> None:
 
 
 def test_no_answer_at_all(bad: Hostile) -> None:
-    bad.trick("GET .*/manifests/", lambda h: time.sleep(3))
-    with (
-        Client(ClientConfig(retry=Retry(attempts=1), timeouts=Timeouts(read=0.3))) as client,
-        pytest.raises(UnreachableError, match="no answer in time"),
-    ):
-        client.manifest(ref(bad))
+    over = threading.Event()
+    bad.trick("GET .*/manifests/", lambda h: over.wait(PATIENCE))
+    try:
+        with (
+            Client(ClientConfig(retry=Retry(attempts=1), timeouts=Timeouts(read=0.3))) as client,
+            pytest.raises(UnreachableError, match="no answer in time"),
+        ):
+            client.manifest(ref(bad))
+    finally:
+        over.set()
 
 
 def test_not_found_says_what_and_where(bad: Hostile, client: Client) -> None:
