@@ -7,6 +7,7 @@ import random
 import subprocess
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 from suites import dying
@@ -20,6 +21,7 @@ class Kills:
     def __init__(self, folder: Path, registry: str) -> None:
         self.folder = folder
         self.lading = Lading(folder / "root")
+        self.run_dir = f"/run/lading/{sha256(os.fsencode(self.lading.root)).hexdigest()[:12]}/"
         self.name = f"{registry}/kills/app"
         self.lading.ok("keygen")
         self.context = busybox(folder / "context")
@@ -35,7 +37,7 @@ class Kills:
     def kernel(self) -> list[str]:
         """What of ours is in the kernel: mounts below the folder, links, and processes that name it."""
         mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(self.folder) in line]
-        links = sorted(name for name in os.listdir("/sys/class/net") if name.startswith("lad"))
+        links = sorted(name for name in os.listdir("/sys/class/net") if self.owns(name))
         processes = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -46,6 +48,13 @@ class Kills:
                 if str(self.folder).encode() in words and b"registry\0serve" not in words:
                     processes.append(words.decode(errors="replace"))
         return [*mounts, *links, *processes]
+
+    def owns(self, link: str) -> bool:
+        """Whether a link of the host is of this root: each names the folder of its network's records."""
+        try:
+            return self.run_dir in Path("/sys/class/net", link, "ifalias").read_text()
+        except OSError:
+            return False  # it went meanwhile
 
     @property
     def environment(self) -> dict[str, str]:
