@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 HOUSE = Path(__file__).resolve().parents[1]
@@ -34,3 +37,31 @@ def test_the_lists_of_components_agree() -> None:
 def test_every_component_says_what_it_is_for() -> None:
     for name in COMPONENTS:
         assert (HOUSE / name / "README.md").is_file(), f"{name}/README.md"
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the product by its full name."""
+    found = {}
+    for name in COMPONENTS:
+        for file in (HOUSE / name / "lading").rglob("*.py"):
+            parts = file.relative_to(HOUSE / name).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imported(file: Path) -> Iterator[str]:
+    """What a module imports anywhere: at its top, for types alone, inside functions."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"{file}: a relative import"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_import_of_any_sort_closes_a_circle() -> None:
+    known = modules()
+    graph = {name: {other for other in imported(file) if other in known} - {name} for name, file in known.items()}
+    assert sum(map(len, graph.values())) > len(known)
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules

@@ -19,7 +19,7 @@ from lading.verify import bundles, dag_artifact
 from lading.verify.dag_artifact import DagArtifact
 from lading.verify.evidence import StoreEvidence
 from lading.verify.keys import PrivateKey
-from lading.verify.policy import Policy
+from lading.verify.policy_reader import parse_policy
 from lading.verify.policy_template import default_policy
 from lading.verify.provenance import Provenance
 from lading.verify.statements import SIGN, Statement
@@ -138,7 +138,7 @@ def test_what_is_said(bench: Bench, context: Path, key: Key) -> None:
 
 def test_the_verifier_accepts_it(bench: Bench, context: Path, key: Key) -> None:
     built = bench.build(context, names=("localhost/app:1",), arguments={"VERSION": "1"})
-    policy = Policy.parse(default_policy(key.key.public.pem.decode()), "policy")
+    policy = parse_policy(default_policy(key.key.public.pem.decode()), "policy")
     target = Target(bench.manifest(built.descriptor), names=("localhost/app:1",))
     verdict = Verifier(policy).verify(target, [StoreEvidence(bench.store)])
     assert verdict.manifest == built.descriptor.digest

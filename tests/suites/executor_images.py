@@ -22,7 +22,7 @@ from lading.store.layers import write_layer
 from lading.store.store import Store
 from lading.store.strict import canonical
 from lading.store.trees import scan
-from lading.verify.policy import Policy
+from lading.verify.policy_reader import parse_policy
 from lading.verify.targets import Target
 from lading.verify.verdict import Verdict
 from lading.verify.verifier import Verifier
@@ -111,7 +111,7 @@ class Harbour:
     def verdict(self, image: Descriptor | None = None) -> Verdict:
         document = self.store.document(image or self.busybox)
         assert isinstance(document, Manifest)
-        policy = Policy.parse("version: 1\nscopes:\n  default: {reject: true}\n", "policy.yaml")
+        policy = parse_policy("version: 1\nscopes:\n  default: {reject: true}\n", "policy.yaml")
         return Verifier(policy).override(Target(document, names=("docker.io/library/busybox:latest",)), "a test")
 
     def run(self, *command: str, image: Descriptor | None = None, stdin: bytes | None = None, **options: object) -> Out:

@@ -17,6 +17,7 @@ from lading.verify.attach import Artifact
 from lading.verify.evidence import Found, StoreEvidence
 from lading.verify.keys import PrivateKey
 from lading.verify.policy import NamedKey, Policy
+from lading.verify.policy_reader import parse_policy
 from lading.verify.provenance import Provenance
 from lading.verify.signing import attest, sign, subject_of
 from lading.verify.statements import Statement
@@ -146,7 +147,7 @@ def policy(text: str, *keys: str) -> Policy:
         + ("keys:\n" if keys else "")
         + "".join(f"  {name}: |\n" + "".join(f"    {line}\n" for line in pem(name).splitlines()) for name in keys)
     )
-    return Policy.parse(head + text, "policy.yaml")
+    return parse_policy(head + text, "policy.yaml")
 
 
 def trusting(*names: str, threshold: int = 1) -> Policy:

@@ -8,6 +8,7 @@ import pytest
 
 from lading.verify.account import headline, rows
 from lading.verify.policy import Policy
+from lading.verify.policy_reader import parse_policy
 from lading.verify.refusals import GateError
 from lading.verify.verifier import Verifier
 from suites.papers import (
@@ -107,7 +108,7 @@ def test_nothing_attached_and_nothing_readable() -> None:
 
 
 def test_a_scope_of_which_something_is_missing_comes_first() -> None:
-    floor = Policy.parse(TRUSTING_BOSS, "/etc/lading/policy.yaml")
+    floor = parse_policy(TRUSTING_BOSS, "/etc/lading/policy.yaml")
     assert told(trusting("own"), Shelf(signature(SUBJECT)).evidence, floor=floor) == [
         "refused by scope default (/etc/lading/policy.yaml)",
         "MISSING signature by 'boss': 1 is attached, signed by 'own'",

@@ -11,6 +11,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import CONFIG, MANIFEST
 from lading.verify import attach, bundles, dag_artifact, envelopes, gathering
+from lading.verify.compiled import policy_digest
 from lading.verify.dag import Dag, Node
 from lading.verify.decision import Decision
 from lading.verify.evidence import Found
@@ -76,7 +77,7 @@ def test_a_verdict_says_what_was_judged_and_why() -> None:
     assert verdict.platform == "linux/amd64"
     assert verdict.names == (NAME,)
     assert verdict.origins == ("localhost:5000/app:latest",)
-    assert verdict.policy == asked.digest
+    assert verdict.policy == policy_digest(asked)
     assert verdict.basis == "policy"
     assert verdict.evidence == (signature(SUBJECT).descriptor.digest,) or len(verdict.evidence) == 1
     assert verdict.base_standing == "none"
@@ -557,7 +558,7 @@ def test_policy_and_floor_must_both_accept() -> None:
     for some in ([own], [company]):
         refusal(RefusedError, trusting("own"), target(APP), Shelf(*some).evidence, floor=floor)
     verdict = judge(trusting("own"), target(APP), Shelf(own, company).evidence, floor=floor)
-    assert verdict.decision.floor == floor.digest
+    assert verdict.decision.floor == policy_digest(floor)
     assert {finding.policy for finding in verdict.decision.findings} == {"policy.yaml", "/etc/lading/policy.yaml"}
 
 

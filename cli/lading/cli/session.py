@@ -158,7 +158,7 @@ def _build_cache(text: str | None) -> int | None:
     """The bound on the build cache that LADING_BUILD_CACHE sets; None where it says nothing."""
     if not text:
         return None
-    from lading.cli.amounts import byte_count  # noqa: PLC0415
+    from lading.cli.sizes import byte_count  # noqa: PLC0415
 
     return 1 << 62 if text == "unlimited" else byte_count(text, "LADING_BUILD_CACHE")
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from lading.host.signing_keys import KeyText
 from lading.registry.reference import Reference
 from lading.store.blobs import write_blob
 from lading.store.descriptors import Descriptor
@@ -21,7 +19,9 @@ from lading.verify.keys import Signer
 from lading.verify.statements import SIGN, Statement, predicate_type
 
 if TYPE_CHECKING:
-    from lading.host.host import Host
+    from lading.host.images import Images
+    from lading.registry.client import Client
+    from lading.store.store import Store
 
 Make = Callable[[Descriptor, str | None, Signer], Artifact]
 """An artifact about an image, and the repository that it is for where it has a name."""
@@ -32,12 +32,31 @@ def timestamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-class Papers:
-    """Makes papers with one key, opened when the image was found and not before."""
+class Places(Protocol):
+    """Where images lie, each made when it is asked for: a `Host`."""
 
-    def __init__(self, host: Host, key: KeyText | None) -> None:
-        self._host = host
-        self._key = key
+    @property
+    def store(self) -> Store:
+        """The local store."""
+        ...
+
+    @property
+    def images(self) -> Images:
+        """Its images as the user addresses them."""
+        ...
+
+    @property
+    def client(self) -> Client:
+        """The registry client."""
+        ...
+
+
+class Papers:
+    """Makes papers with one key, opened by `signer` when the image was found and not before."""
+
+    def __init__(self, places: Places, signer: Callable[[], Signer]) -> None:
+        self._places = places
+        self._signer = signer
 
     def sign(self, text: str, annotations: Mapping[str, str], *, remote: bool, recursive: bool) -> list[Descriptor]:
         """A plain signature."""
@@ -66,14 +85,14 @@ class Papers:
         return self._attach_remotely(text, make, recursive) if remote else self._attach_locally(text, make, recursive)
 
     def _attach_locally(self, text: str, make: Make, recursive: bool) -> list[Descriptor]:
-        store = self._host.store
-        located = self._host.images.get(text)
+        store = self._places.store
+        located = self._places.images.get(text)
         name = Reference.parse(located.names[0]).repository_name if len(located.names) == 1 else None
         subjects = [located.descriptor]
         document = store.document(located.descriptor)
         if recursive and isinstance(document, Index):
             subjects += [child for child in document.manifests if store.blobs.size(child.digest) is not None]
-        signer = self._signer
+        signer = self._signer()
         with store.writing():
             for subject in subjects:
                 artifact = make(subject, name, signer)
@@ -83,7 +102,7 @@ class Papers:
         return subjects
 
     def _attach_remotely(self, text: str, make: Make, recursive: bool) -> list[Descriptor]:
-        client = self._host.client
+        client = self._places.client
         reference = Reference.parse(text)
         client.will_push(reference)
         subject, raw = client.manifest(reference)
@@ -91,20 +110,16 @@ class Papers:
         document = parse_document(raw, subject.media_type, text)
         if recursive and isinstance(document, Index):
             subjects += list(document.manifests)
-        signer = self._signer
+        signer = self._signer()
         for one in subjects:
             self._upload(reference, one, make(one, reference.repository_name, signer))
         return subjects
 
     def _upload(self, reference: Reference, subject: Descriptor, artifact: Artifact) -> None:
-        client = self._host.client
+        client = self._places.client
         content = MemoryBlobs()
         for blob in artifact.blobs:
             write_blob(content, blob)
             client.push_blob(reference, Descriptor.of(blob, "application/octet-stream"), content)
         client.push_manifest(reference.at(artifact.descriptor.digest), artifact.manifest, MANIFEST)
         client.list_referrers(reference, subject.digest, [artifact.descriptor])
-
-    @cached_property
-    def _signer(self) -> Signer:
-        return (self._key or KeyText.own(self._host.keyring)).open(self._host.passwords)

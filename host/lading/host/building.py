@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lading.build.builder import build as build_image
 from lading.build.request import BaseImage, BuildRequest, Built, KeySource, Listener, Tools
 from lading.build.trimming import bound
-from lading.host import policies
 from lading.host.gate import unknown
 from lading.host.signing_keys import KeyText
 from lading.registry.platforms import host_platform
@@ -19,24 +19,57 @@ from lading.registry.reference import Reference
 from lading.store.descriptors import Platform
 from lading.store.errors import LadingError
 from lading.verify.keys import PrivateKey
-from lading.verify.policy import Policy
 from lading.verify.verifier import Verifier
 
 if TYPE_CHECKING:
-    from lading.host.host import Host
+    from pathlib import Path
+
+    from lading.host.gate import Case
+    from lading.host.images import Images, Located
     from lading.host.signing_keys import Passwords
+    from lading.networking.driver import Driver
+    from lading.store.store import Store
 
 
-def build(host: Host, request: BuildRequest, *, sign_key: KeyText | None, pull: bool, listener: Listener) -> Built:
+class BaseSource(Protocol):
+    """Where base images are found, pulled and named: a `Host`."""
+
+    @property
+    def store(self) -> Store:
+        """The local store."""
+        ...
+
+    @property
+    def images(self) -> Images:
+        """Those that are here."""
+        ...
+
+    def local(self, located: Located, platform: Platform | None = None) -> Case:
+        """A located image with its evidence."""
+        ...
+
+    def pull_beside(self, text: str, platform: Platform | None = None) -> Located:
+        """A pulled image that has not taken its name yet."""
+        ...
+
+    def name(self, image: Located) -> None:
+        """Gives it the name."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Tells the user something that should be known."""
+        ...
+
+
+def build(request: BuildRequest, tools: Tools, *, cache_limit: int, fresh: bool) -> Built:
     """Builds what `request` asks for; a file that ends in .toml is a Debian package set."""
-    tools = _tools(host, sign_key, pull, listener)
     begun = time.time()
     try:
-        built = _build(request, tools, fresh=pull)
+        built = _build(request, tools, fresh=fresh)
     except LadingError:
-        bound(host.store, host.cache_limit, begun)  # the steps that it finished are kept, too
+        bound(tools.store, cache_limit, begun)  # the steps that it finished are kept, too
         raise
-    bound(host.store, host.cache_limit, begun)
+    bound(tools.store, cache_limit, begun)
     return replace(built, signer=tools.key.fingerprint if tools.key else None)
 
 
@@ -48,18 +81,21 @@ def _build(request: BuildRequest, tools: Tools, *, fresh: bool) -> Built:
     return build_image(request, tools)
 
 
-def _tools(host: Host, sign_key: KeyText | None, pull: bool, listener: Listener) -> Tools:
+def build_tools(
+    store: Store, run_folder: Path, driver: Driver, *, images: Bases, key: Key, listener: Listener
+) -> Tools:
+    """What a build on this machine works with: its steps run in the sandbox."""
     from lading.runtime.lifecycle import RuntimeConfig  # noqa: PLC0415
     from lading.runtime.sandbox import Sandbox  # noqa: PLC0415
 
-    sandbox = Sandbox(RuntimeConfig(host.configuration.root, host.run_folder()), host.driver)
+    sandbox = Sandbox(RuntimeConfig(store.root, run_folder), driver)
     return Tools(
-        store=host.store,
+        store=store,
         executor=sandbox,
-        images=Bases(host, pull),
+        images=images,
         platform=_native(),
         clock=time.time,
-        key=Key(sign_key or KeyText.own(host.keyring), host.passwords),
+        key=key,
         listener=listener,
         version=version("lading"),
     )
@@ -103,33 +139,34 @@ _CHECK: type[KeySource] = Key
 class Bases:
     """Base images: the local one, else pulled, let in by the ``from`` section of the policy and of the floor."""
 
-    def __init__(self, host: Host, pull: bool) -> None:
-        self._host = host
+    def __init__(self, source: BaseSource, verifier: Callable[[], Verifier], *, pull: bool) -> None:
+        self._source = source
+        self._make_verifier = verifier
         self._pull = pull
         self._verifier: Verifier | None = None
 
     def resolve(self, name: str, platform: Platform) -> BaseImage:
         """The image `name` for `platform`. Raises `GateError`, `RejectedError`, `UnknownError`."""
         reference = Reference.parse(name)
-        located, pulled = self._host.images.find(name), None
+        located, pulled = self._source.images.find(name), None
         if located is None or self._pull:
             self._judge().screen_base(reference.name)
             try:
-                located = pulled = self._host.pull_beside(name, platform)
+                located = pulled = self._source.pull_beside(name, platform)
             except LadingError as error:
                 raise unknown(error) from error
-        case = self._host.local(located, platform)
+        case = self._source.local(located, platform)
         base = self._judge().base(case.target, case.evidence)
         if pulled is not None:
-            self._host.name(pulled)
+            self._source.name(pulled)
         if base.standing != "verified":
-            self._host.warn(f"base image {reference.familiar} is {base.standing}: {base.reason}")
+            self._source.warn(f"base image {reference.familiar} is {base.standing}: {base.reason}")
         manifest = case.target.manifest
         return BaseImage(
             reference=reference.name,
             descriptor=located.descriptor,
             manifest=manifest,
-            config=self._host.store.config(manifest),
+            config=self._source.store.config(manifest),
             standing=base.standing,
             reason=base.reason,
             index=case.target.index.descriptor.digest if case.target.index else None,
@@ -138,7 +175,5 @@ class Bases:
 
     def _judge(self) -> Verifier:
         if self._verifier is None:
-            path = self._host.configuration.policy or self._host.configuration.root / "policy.yaml"
-            policy = policies.load(path) if policies.is_there(path) else Policy("no policy", scopes={})
-            self._verifier = self._host.verifier_by(policy)
+            self._verifier = self._make_verifier()
         return self._verifier

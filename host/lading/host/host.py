@@ -314,9 +314,29 @@ class Host:
 
     def build(self, request: BuildRequest, *, sign_key: KeyText | None, pull: bool, listener: Listener) -> Built:
         """Builds, signs and tags an image, from a Dockerfile or a Debian package set."""
-        from lading.host.building import build  # noqa: PLC0415
+        from lading.host.building import Bases, Key, build, build_tools  # noqa: PLC0415
 
-        return build(self, request, sign_key=sign_key, pull=pull, listener=listener)
+        tools = build_tools(
+            self.store,
+            self.run_folder(),
+            self.driver,
+            images=Bases(self, self._base_verifier, pull=pull),
+            key=Key(sign_key or self._own_key(), self.passwords),
+            listener=listener,
+        )
+        return build(request, tools, cache_limit=self.cache_limit, fresh=pull)
+
+    def _own_key(self) -> KeyText:
+        from lading.host.signing_keys import KeyText  # noqa: PLC0415
+
+        return KeyText.own(self.keyring)
+
+    def _base_verifier(self) -> Verifier:
+        from lading.host import policies  # noqa: PLC0415
+        from lading.verify.policy import Policy  # noqa: PLC0415
+
+        path = self.configuration.policy or self.configuration.root / "policy.yaml"
+        return self.verifier_by(policies.load(path) if policies.is_there(path) else Policy("no policy", scopes={}))
 
     @cached_property
     def passwords(self) -> Passwords:
@@ -333,7 +353,7 @@ class Host:
         """What signs and attests images where they lie, with one key."""
         from lading.host.attesting import Papers  # noqa: PLC0415
 
-        return Papers(self, key)
+        return Papers(self, lambda: (key or self._own_key()).open(self.passwords))
 
     def own_key(self, file: Path | None) -> PublicKey:
         """The public half of `file`, else our own."""

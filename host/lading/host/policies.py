@@ -11,6 +11,7 @@ from lading.host.keyring import read_file
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.index import Index
+from lading.verify.compiled import compile_policy, load_policy
 from lading.verify.policy import Policy, PolicyError
 from lading.verify.verifier import Verifier
 
@@ -39,12 +40,12 @@ def load_own(root: Path, index: Callable[[], Index]) -> Policy:
     compiled = index().recall(_KIND, key)
     if compiled is not None:
         try:
-            return Policy.load(compiled, str(path))
+            return load_policy(compiled, str(path))
         except DocumentError:
             pass  # of another version, or damaged: the file is there
     policy, alone = _parse(data, path)
     if alone:
-        _keep(index(), key, policy.compile())
+        _keep(index(), key, compile_policy(policy))
     return policy
 
 
@@ -73,7 +74,9 @@ def _parse(data: bytes, path: Path) -> tuple[Policy, bool]:
         named.append(name)
         return read_file(path.parent / name, f"{path} names it")
 
-    return Policy.parse(text, str(path), read), not named
+    from lading.verify.policy_reader import parse_policy  # noqa: PLC0415 - brings YAML
+
+    return parse_policy(text, str(path), read), not named
 
 
 def verifier(policy: Policy, floor: Path) -> Verifier:

@@ -14,7 +14,7 @@ from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
 from lading.store.files import machine_errors, sync_folder, write_atomically
 from lading.verify.keys import PublicKey
-from lading.verify.policy import Policy
+from lading.verify.policy_reader import parse_policy
 from lading.verify.policy_template import default_policy
 
 
@@ -81,7 +81,7 @@ def _trust_both(policy: Path, new: PublicKey, old: PublicKey) -> bool:
     """Whether the policy is one that `keygen` or this module wrote, which then trusts the new key too."""
     try:
         text = policy.read_text()
-        rule = Policy.parse(text, str(policy)).scope(None)
+        rule = parse_policy(text, str(policy)).scope(None)
     except (OSError, UnicodeDecodeError, LadingError):
         return False
     keys = [named.key.pem.decode() for named in rule.keys] if rule else []

@@ -35,7 +35,7 @@ from lading.store.documents import (
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.files import FileBlobs, machine_errors, write_atomically
 from lading.store.index import Index as Database
-from lading.store.layout import LAYOUT
+from lading.store.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, write_index_json
 from lading.store.private import claim, private_folder
 
 if TYPE_CHECKING:
@@ -399,9 +399,32 @@ class Store:
 
     def render(self) -> None:
         """Writes `index.json` for other tools, from what the database says now."""
-        from lading.store.layout import render_index  # noqa: PLC0415
+        with machine_errors(self.root / "index.json"):
+            lock = os.open(self.root / "index.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            # Of several that do so at once, the last has read the newest state.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Read first: what comes between this and the names makes the file stale, never wrongly fresh.
+            (changed,) = self.index.one("SELECT changed FROM rendering") or (0,)
+            write_index_json(self.root, self._entries())
+            self.index.run("UPDATE rendering SET rendered = ?", (changed,))
+        finally:
+            os.close(lock)
 
-        render_index(self)
+    def _entries(self) -> list[dict[str, object]]:
+        """Named images first, then, without a name, other images and what refers to anything."""
+        entries: list[dict[str, object]] = []
+        for reference in sorted(self.references(), key=lambda found: found.name):
+            names = {REF_NAME: reference.name, CONTAINERD_NAME: reference.name}
+            entries.append({**reference.descriptor.json(), "annotations": names})
+        named = {entry["digest"] for entry in entries}
+        unnamed = sorted((image.descriptor for image in self.kept()), key=lambda found: str(found.digest))
+        entries += [descriptor.json() for descriptor in unnamed if str(descriptor.digest) not in named]
+        rows = self.index.all("SELECT DISTINCT digest, media_type, size, artifact_type FROM referrer ORDER BY digest")
+        for digest, media_type, size, kind in rows:
+            entry: dict[str, object] = {"mediaType": media_type, "digest": digest, "size": size}
+            entries.append({**entry, "artifactType": kind} if kind else entry)
+        return entries
 
     def close(self) -> None:
         """Brings `index.json` up to date and closes the database."""

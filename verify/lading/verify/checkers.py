@@ -7,35 +7,17 @@ and a point (RFC 5480 §2), so it is compared rather than parsed: nothing but th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
 
 from lading.store.errors import DocumentError
-from lading.store.fastclass import dataclass
+from lading.verify.checker import Checker
 
 _P256: Final = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 _P384: Final = bytes.fromhex("3076301006072a8648ce3d020106052b81040022036200")
 _UNCOMPRESSED: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Checker:
-    """One loaded key."""
-
-    kind: str
-    verify: Callable[[bytes, bytes], None]
-
-    def check(self, signature: bytes, message: bytes) -> bool:
-        """Whether the signature holds."""
-        try:
-            self.verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
 
 
 def load(der: bytes) -> Checker:

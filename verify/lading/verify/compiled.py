@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.strict import Fields, canonical, parse
 from lading.verify.encoding import decode64, encode64
@@ -11,8 +12,13 @@ from lading.verify.keys import PublicKey
 from lading.verify.policy import VERSION, NamedKey, Policy, Require, Rule, SignedBy
 
 
-def write(policy: Policy) -> bytes:
-    """See `Policy.compile`."""
+def policy_digest(policy: Policy) -> Digest:
+    """Of what the policy says, its keys included: neither layout nor comments nor file names matter."""
+    return Digest.of(compile_policy(policy))
+
+
+def compile_policy(policy: Policy) -> bytes:
+    """The policy as canonical JSON with its keys, to be read again without YAML by `load_policy`."""
     value: dict[str, object | None] = {
         "version": VERSION,
         "scopes": _rules(policy.scopes),
@@ -23,8 +29,11 @@ def write(policy: Policy) -> bytes:
     return canonical(value)
 
 
-def read(raw: bytes, what: str) -> Policy:
-    """See `Policy.load`."""
+def load_policy(raw: bytes, what: str) -> Policy:
+    """From `compile_policy`'s form. Whoever could have written it decides: never a floor's from a user's folder.
+
+    Raises `DocumentError`.
+    """
     fields = Fields(parse(raw, what), what)
     if fields.integer("version") != VERSION:
         raise DocumentError(f"{what}: compiled by another version")

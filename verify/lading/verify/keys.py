@@ -20,7 +20,7 @@ from lading.verify.encoding import encode64, read_pem, write_pem
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-    from lading.verify.checkers import Checker
+    from lading.verify.checker import Checker
 
 _LABEL: Final = "PUBLIC KEY"
 _MAX_DER: Final = 4096

@@ -1,16 +1,15 @@
 """A policy: what an image must show before it is run, by reference; and before a build stands on it.
 
-Everything is refused that no scope covers. `Policy.parse` reads the YAML form (docs/policy.md,
-policy.schema.json); what it returns is complete: keys are loaded, defaults filled in, contradictions refused.
+Everything is refused that no scope covers. `policy_reader.parse_policy` reads the YAML form (docs/policy.md,
+policy.schema.json) and `compiled` the canonical one. A policy is complete: keys are loaded, defaults filled in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Final, Self
 
-from lading.store.digests import Digest
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.verify.keys import PublicKey
@@ -95,16 +94,6 @@ class Policy:
     cache: tuple[NamedKey, ...] | None = None
 
     @classmethod
-    def parse(cls, text: str, what: str, read: Callable[[str], bytes] | None = None) -> Policy:
-        """From YAML. `read` gives the content of a key file named in it, relative to the policy's own place.
-
-        Raises `PolicyError` with file and line.
-        """
-        from lading.verify.policy_reader import read_policy  # noqa: PLC0415 - brings YAML
-
-        return read_policy(text, what, read)
-
-    @classmethod
     def trusting(
         cls,
         *keys: NamedKey,
@@ -131,27 +120,6 @@ class Policy:
         """What it calls a key, None where it does not know it."""
         rules = [*(self.scopes or {}).values(), *(self.bases or {}).values()]
         return next((str(key) for rule in rules for key in rule.keys if key.key.fingerprint == fingerprint), None)
-
-    @property
-    def digest(self) -> Digest:
-        """Of what the policy says, its keys included: neither layout nor comments nor file names matter."""
-        return Digest.of(self.compile())
-
-    def compile(self) -> bytes:
-        """The policy as canonical JSON with its keys, to be read again without YAML by `load`."""
-        from lading.verify.compiled import write  # noqa: PLC0415
-
-        return write(self)
-
-    @classmethod
-    def load(cls, compiled: bytes, what: str) -> Policy:
-        """From `compile`'s form. Whoever could have written it decides: never a floor's from a user's folder.
-
-        Raises `DocumentError`.
-        """
-        from lading.verify.compiled import read  # noqa: PLC0415
-
-        return read(compiled, what)
 
 
 def _find(rules: Mapping[str, Rule], name: str | None) -> Rule | None:

@@ -20,8 +20,11 @@ _KEY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 _PEM: Final = "-----BEGIN"
 
 
-def read_policy(text: str, what: str, read: Read | None) -> Policy:
-    """See `Policy.parse`."""
+def parse_policy(text: str, what: str, read: Read | None = None) -> Policy:
+    """From YAML. `read` gives the content of a key file named in it, relative to the policy's own place.
+
+    Raises `PolicyError` with file and line.
+    """
     try:
         return _Reader(what, read).policy(load(text, what))
     except YamlError as error:

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from lading.verify.account import rows
 from lading.verify.binding import FROM, bind, lookup
+from lading.verify.compiled import policy_digest
 from lading.verify.decision import Basis, Decision, Ending
 from lading.verify.evidence import Evidence
 from lading.verify.gathering import Gathering
@@ -202,8 +203,8 @@ class Verifier:
             platform=None if target.platform is None else str(target.platform),
             names=target.names,
             origins=target.origins,
-            policy=self._policy.digest,
-            floor=next((floor.digest for floor in self._floors), None),
+            policy=policy_digest(self._policy),
+            floor=next((policy_digest(floor) for floor in self._floors), None),
             time=self._clock(),
             findings=judgement.findings if judgement else (),
             candidates=judgement.candidates if judgement else (),
@@ -220,7 +221,7 @@ class Verifier:
             standing=standing,
             index=None if target.index is None else target.index.descriptor.digest,
             platform=None if target.platform is None else str(target.platform),
-            policy=self._policy.digest,
+            policy=policy_digest(self._policy),
             reason=reason,
         )
 

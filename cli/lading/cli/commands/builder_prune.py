@@ -6,10 +6,11 @@ import time
 from typing import TYPE_CHECKING, Annotated
 
 from lading.build.trimming import Entry, Trimmed
-from lading.cli.amounts import Force, Only, before, byte_count, confirm, say_total
+from lading.cli.amounts import Force, Only, before, confirm, say_total
 from lading.cli.filters import filters
 from lading.cli.output import age, size
 from lading.cli.session import Session
+from lading.cli.sizes import byte_count
 from lading.host.pruning import prune_cache
 
 if TYPE_CHECKING:

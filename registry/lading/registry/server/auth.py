@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from lading.registry.hosts import is_loopback
-from lading.registry.server.config import ServerConfig
 from lading.registry.server.failures import Failure
 
 _FORWARDED: Final = (
@@ -56,12 +55,3 @@ class LoopbackGate:
         """Never asked: `recall` decides."""
         del headers
         return ""
-
-
-def gate_for(config: ServerConfig) -> Gate:
-    """What suits the configuration. Raises `InputError`."""
-    if config.htpasswd is None:
-        return LoopbackGate()
-    from lading.registry.server.passwords import PasswordGate  # noqa: PLC0415
-
-    return PasswordGate(config.htpasswd)

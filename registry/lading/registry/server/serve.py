@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from lading.registry.server.app import LOG, App
-from lading.registry.server.auth import gate_for
+from lading.registry.server.auth import Gate, LoopbackGate
 from lading.registry.server.collecting import collect
 from lading.registry.server.config import ServerConfig, listen
 from lading.registry.server.storage import Storage
@@ -25,7 +25,7 @@ _THREADS: Final = 32
 def serve(config: ServerConfig, ready: Callable[[tuple[str, int]], None] = lambda address: None) -> None:
     """Serves until SIGTERM or SIGINT; `ready` is told the address. Raises `InputError`, `MachineError`."""
     config.check()
-    gate = gate_for(config)
+    gate = _gate(config)
     storage = Storage(config.storage)
     try:
         probe = listen(config.host, config.port)
@@ -34,6 +34,15 @@ def serve(config: ServerConfig, ready: Callable[[tuple[str, int]], None] = lambd
         asyncio.run(_serve(config, App(storage, gate), storage, address, ready))
     finally:
         storage.close()
+
+
+def _gate(config: ServerConfig) -> Gate:
+    """What suits the configuration. Raises `InputError`."""
+    if config.htpasswd is None:
+        return LoopbackGate()
+    from lading.registry.server.passwords import PasswordGate  # noqa: PLC0415 - brings bcrypt
+
+    return PasswordGate(config.htpasswd)
 
 
 async def _serve(
