@@ -15,11 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lading.store.atomic import machine_errors
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import chain_ids
 from lading.store.errors import LadingError
-from lading.store.files import abandoned, locked_folder, machine_errors
+from lading.store.locks import abandoned, locked_folder
 from lading.store.mounts import unmount
 from lading.store.private import private_folder
 from lading.store.removal import remove_tree

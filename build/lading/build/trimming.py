@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from lading.store.atomic import machine_errors
 from lading.store.digests import Digest
 from lading.store.errors import LadingError
-from lading.store.files import machine_errors
 from lading.store.gc import Collected, Reached, collect_alone, postpone
 from lading.store.removal import remove_tree
 from lading.store.store import Store

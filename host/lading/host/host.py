@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from lading.host.configuration import Configuration
 from lading.host.keyring import Keyring
 from lading.store.errors import InputError, LadingError, MachineError
-from lading.store.files import is_locked
+from lading.store.locks import is_locked
 from lading.store.private import private_folder
 from lading.store.progress import QUIET, Progress
 from lading.store.store import Store, own_root

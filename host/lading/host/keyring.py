@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from lading.store.atomic import machine_errors, sync_folder
 from lading.store.errors import InputError
-from lading.store.files import machine_errors, sync_folder
 from lading.store.private import private_folder
 from lading.store.store import own_root
 from lading.verify.keys import PrivateKey, PublicKey

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.store import kernel
-from lading.store.files import machine_errors, sync_folder
+from lading.store.atomic import machine_errors, sync_folder
 
 _BLOCK: Final = 4096
 _ROOM: Final = 1024

@@ -13,12 +13,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from lading.store.atomic import machine_errors, write_atomically
 from lading.store.blobs import copy_blob
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.exporting import Saved, entries, parts, to_file, write_archive
-from lading.store.files import FileBlobs, machine_errors, write_atomically
+from lading.store.files import FileBlobs
 from lading.store.hashing import CHUNK
 from lading.store.importing import layout_entries, read_archive, read_docker_archive, read_layout, read_oci_archive
 from lading.store.layout import LAYOUT, REF_NAME, index_json

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 from lading.store.archives.writer import Sink, write_tar
+from lading.store.atomic import machine_errors, sync_folder
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import Index, Manifest, stack
 from lading.store.errors import DocumentError, InputError
-from lading.store.files import machine_errors, sync_folder
 from lading.store.hashing import CHUNK
 from lading.store.layers import EPOCH, open_archive
 from lading.store.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, index_json

@@ -14,18 +14,19 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
+from lading.store.atomic import machine_errors, sync_folder
 from lading.store.blobs import MissingBlobError
 from lading.store.digests import HEX, LENGTHS, Digest
-from lading.store.errors import DocumentError, MachineError
+from lading.store.errors import DocumentError
 from lading.store.hashing import HashingReader
+from lading.store.locks import LOCK, abandoned, locked_folder
 from lading.store.opening import open_file
 from lading.store.removal import remove_tree
 
 PathOf = Callable[[Digest], Path]
 """Where a blob belongs."""
-_LOCK: Final = "lock"
 
 
 class FileBlobs:
@@ -87,7 +88,7 @@ class FileBlobs:
         for name in os.listdir(self._tmp):
             path = self._tmp / name
             with suppress(OSError):
-                _sweep(path, path / _LOCK if path.is_dir() and not path.is_symlink() else path)
+                _sweep(path, path / LOCK if path.is_dir() and not path.is_symlink() else path)
 
     @contextmanager
     def workshop(self) -> Generator[Path, None, None]:
@@ -110,93 +111,6 @@ def _sweep(path: Path, lock: Path) -> None:
     with abandoned(lock) as dead:
         if dead:
             remove_tree(path)
-
-
-@contextmanager
-def abandoned(lock: Path) -> Generator[bool, None, None]:
-    """Whether nobody living holds `lock`, which is held meanwhile: who has just made it sees its folder go."""
-    try:
-        file = _open_lock(lock)
-    except (FileNotFoundError, NotADirectoryError):
-        yield True
-        return
-    try:
-        yield _taken(file)
-    finally:
-        os.close(file)
-
-
-def is_locked(lock: Path) -> bool:
-    """Whether a process that lives holds `lock`."""
-    with abandoned(lock) as dead:
-        return not dead
-
-
-def _taken(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _open_lock(path: Path) -> int:
-    """Some network file systems lock only what is open for writing; what was made read-only is another's no more."""
-    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    try:
-        return os.open(path, os.O_RDWR | flags)
-    except PermissionError:
-        return os.open(path, os.O_RDONLY | flags)
-
-
-def locked_folder(parent: Path, prefix: str = "") -> tuple[Path, int]:
-    """A new folder that no sweep takes for an orphan, and the descriptor that holds its lock."""
-    while True:
-        folder = parent / f"{prefix}{secrets.token_hex(6)}"
-        folder.mkdir(mode=0o700, parents=True)
-        try:
-            file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:
-            continue  # swept before it was locked
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if os.fstat(file).st_nlink:
-            return folder, file
-        os.close(file)
-
-
-@contextmanager
-def machine_errors(path: Path) -> Generator[None, None, None]:
-    """A full disk, a missing permission and the like as `MachineError`, in one line that names `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise MachineError(f"{path}: {error.strerror}") from error
-
-
-def sync_folder(path: Path) -> None:
-    """Makes renames and new names in a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Replaces a file: afterwards it is the old or the new one, whole and durable."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    with machine_errors(path):
-        try:
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(part, path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
 
 
 class _FileWriter:

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, cast
 
+from lading.store.atomic import machine_errors
 from lading.store.blobs import Source, copy_blob, read_blob
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import CONFIG, DOCUMENTS, LAYER, MANIFEST, Index, Manifest, parse_config, parse_document
 from lading.store.errors import DocumentError, InputError
-from lading.store.files import FileBlobs, machine_errors
+from lading.store.files import FileBlobs
 from lading.store.layout import CONTAINERD_NAME, REF_NAME
 from lading.store.opening import read_below
 from lading.store.progress import QUIET, Progress, Task

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from lading.store.atomic import machine_errors, write_atomically
 from lading.store.documents import INDEX
-from lading.store.files import machine_errors, write_atomically
 from lading.store.strict import canonical
 
 LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'

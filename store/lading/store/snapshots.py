@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from lading.store.archives.reader import DEFAULT, Limits
+from lading.store.atomic import machine_errors, write_atomically
 from lading.store.diff_ids import DiffIds
 from lading.store.errors import MachineError
-from lading.store.files import machine_errors, write_atomically
 from lading.store.index import Index
 from lading.store.kernel import syncfs
 from lading.store.mounts import mount_folder, mount_overlay, mount_readonly, unmount

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from lading.store.atomic import machine_errors, write_atomically
 from lading.store.blobs import MissingBlobError, read_blob, write_blob
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
@@ -33,7 +34,7 @@ from lading.store.documents import (
     parse_document,
 )
 from lading.store.errors import DocumentError, InputError, MachineError
-from lading.store.files import FileBlobs, machine_errors, write_atomically
+from lading.store.files import FileBlobs
 from lading.store.index import Index as Database
 from lading.store.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, write_index_json
 from lading.store.private import claim, private_folder

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from lading.store.atomic import machine_errors
 from lading.store.errors import InputError, MachineError
-from lading.store.files import machine_errors
 
 _WORD: Final = r"""(?:"[^"]*"|\[[^\]]*\]|[^\s"\[])+"""
 _ONE_LINE: Final = re.compile(

@@ -14,10 +14,11 @@ from urllib.parse import quote
 
 from lading.registry.server.catalog import Catalog
 from lading.registry.server.uploads import Uploads
+from lading.store.atomic import machine_errors, write_atomically
 from lading.store.blobs import read_blob
 from lading.store.digests import Digest
 from lading.store.errors import InputError
-from lading.store.files import FileBlobs, machine_errors, write_atomically
+from lading.store.files import FileBlobs
 from lading.store.private import claim, private_folder
 
 _MARK: Final = "lading-registry"
