@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.build.picking import Picked, special
-from lading.build.stage import normalised
-from lading.build.views import Folder, Item, View, follow
+from lading.build.views import Folder, Item, View, follow, normalised
 from lading.store.errors import InputError
 
 _CHUNK: Final = 1 << 20

@@ -11,6 +11,7 @@ from lading.build.dockerfile.instructions import Stage
 from lading.build.dockerfile.words import Expansion, WordError, expand
 from lading.build.errors import DockerfileError, Place
 from lading.build.graph import Chain, Line, Operation, Step
+from lading.build.views import normalised
 
 
 @dataclass(slots=True)
@@ -72,11 +73,6 @@ class State:
         self.steps.lines.append(Line(title, place, words, number))
         self.chain = self.chain.then(number)
         self.config.history.append(Entry(text, number))
-
-
-def normalised(path: str) -> str:
-    """An absolute path without ``.``, ``..`` and empty parts."""
-    return "/" + posixpath.normpath("/" + path).lstrip("/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ the root, and never by the kernel outside of it.
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,6 +194,11 @@ def _item(path: str, found: os.stat_result, folder: int) -> Item:
         found.st_rdev,
         target,
     )
+
+
+def normalised(path: str) -> str:
+    """An absolute path without ``.``, ``..`` and empty parts."""
+    return "/" + posixpath.normpath("/" + path).lstrip("/")
 
 
 def follow(view: View, path: str, *, last: bool = True) -> str:
