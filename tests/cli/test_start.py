@@ -22,7 +22,9 @@ HEAVY = {
         "urllib.request",
         "lading.build",
         "lading.registry.client",
-        "typer.rich_utils",
+        "typer",
+        "dataclasses",
+        "inspect",
     ),
 }
 CODE = "import sys\nfrom lading.cli.main import call\ncode = call(sys.argv[1:])\nprint(code, *sys.modules)"

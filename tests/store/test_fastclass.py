@@ -6,38 +6,41 @@ import copy
 import dataclasses
 import inspect
 import pickle
+import subprocess
+import sys
 import typing
-from dataclasses import field
 from typing import Any, ClassVar
 
 import pytest
 
+from lading.store import fastclass
 from lading.store.fastclass import quick
 
 
-class _Point:
-    """A point."""
+def _twins(**options: bool) -> list[Any]:
+    """The same class, by either module."""
+    made: list[Any] = []
+    for tools in (fastclass, dataclasses):
 
-    x: int
-    y: list[int] = field(default_factory=list, hash=False)
-    secret: str = field(default="s", repr=False, compare=False)
+        @tools.dataclass(slots=True, **{"frozen": True, **options})  # type: ignore[call-overload,untyped-decorator]
+        class Point:
+            """A point."""
 
-    def __post_init__(self) -> None:
-        if self.x < 0:
-            raise ValueError("negative")
+            x: int
+            y: list[int] = tools.field(default_factory=list, hash=False)
+            secret: str = tools.field(default="s", repr=False, compare=False)
 
-    @property
-    def double(self) -> int:
-        return 2 * self.x
+            def __post_init__(self) -> None:
+                if self.x < 0:
+                    raise ValueError("negative")
 
+            @property
+            def double(self) -> int:
+                return 2 * self.x
 
-def _twins() -> list[Any]:
-    """The same class, by either decorator."""
-    space = {name: value for name, value in _Point.__dict__.items() if name not in ("__dict__", "__weakref__")}
-    return [
-        decorate(frozen=True, slots=True)(type("_Point", (), dict(space)))
-        for decorate in (quick, dataclasses.dataclass)
-    ]
+        Point.__qualname__ = "Point"
+        made.append(Point)
+    return made
 
 
 @quick(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def test_it_does_not_compile() -> None:
 def test_instances_show_compare_and_hash_alike() -> None:
     for make in _twins():
         one = make(1, [2])
-        assert repr(one) == "_Point(x=1, y=[2])"
+        assert repr(one) == "Point(x=1, y=[2])"
         assert one == make(x=1, y=[2], secret="other")
         assert one != make(2, [2])
         assert (one == 3) is False
@@ -77,6 +80,43 @@ def test_wrong_arguments_are_type_errors(arguments: tuple[Any, ...], named: dict
             make(*arguments, **named)
 
 
+def test_those_made_by_the_thousand_are_made_alike() -> None:
+    for make in _twins():
+        first = make(1, secret="t")
+        all_of_them = [make(number % 7, [number], secret="t") for number in range(5000)]
+        assert all_of_them[-1] == make(4999 % 7, y=[4999]) and all_of_them[-1].secret == "t"
+        assert make(1) == first and make(1).y is not make(1).y and make(1).secret == "s"
+        with pytest.raises(ValueError, match="negative"):
+            make(-1)
+        with pytest.raises(TypeError):
+            make(1, z=2)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            make(1).x = 2
+
+
+def test_order_is_that_of_the_fields() -> None:
+    for make in _twins(order=True):
+        assert sorted([make(2, [1]), make(1, [2]), make(1, [1], "z")]) == [make(1, [1]), make(1, [2]), make(2, [1])]
+        assert make(1) <= make(1) >= make(1) < make(2) > make(1)
+        with pytest.raises(TypeError):
+            make(1) < 3  # noqa: B015
+    for make in _twins():
+        with pytest.raises(TypeError):
+            make(1) < make(2)  # noqa: B015
+
+
+def test_what_is_not_frozen_changes_and_has_no_hash() -> None:
+    for make in _twins(frozen=False):
+        one = make(1)
+        one.x = 3
+        assert one == make(3) and repr(one) == "Point(x=3, y=[])"
+        with pytest.raises(TypeError, match="unhashable"):
+            hash(one)
+        with pytest.raises(AttributeError):
+            one.other = 1
+        assert copy.deepcopy(one) == one
+
+
 def test_instances_are_frozen_and_checked() -> None:
     for make in _twins():
         one = make(1)
@@ -87,6 +127,8 @@ def test_instances_are_frozen_and_checked() -> None:
             make(-1)
         with pytest.raises(ValueError, match="negative"):
             dataclasses.replace(one, x=-1)
+        with pytest.raises(ValueError, match="negative"):
+            fastclass.replace(one, x=-1)
 
 
 def test_the_tools_of_dataclasses_work() -> None:
@@ -97,7 +139,11 @@ def test_the_tools_of_dataclasses_work() -> None:
             wanted.name, wanted.type, wanted.default, wanted.default_factory,
         )  # fmt: skip
     assert inspect.signature(ours) == inspect.signature(standard)
-    assert dataclasses.replace(ours(1), x=3) == ours(3)
+    for replace in (dataclasses.replace, fastclass.replace):
+        assert replace(ours(1, [4], "t"), x=3) == ours(3, [4]) and replace(ours(1, secret="t"), x=3).secret == "t"
+        assert replace(standard(1), x=3) == standard(3)
+        with pytest.raises(TypeError):
+            replace(ours(1), z=3)
     assert dataclasses.asdict(ours(1)) == dataclasses.asdict(standard(1))
     assert typing.get_type_hints(Module) == {"a": int, "b": tuple[str, ...]}
 
@@ -172,3 +218,33 @@ def test_methods_of_the_class_are_kept() -> None:
         text: str
 
     assert Unique("a") != Unique("a")
+
+    @quick(frozen=True, slots=True, eq=False, repr=False)
+    class Quiet:
+        """Shows nothing."""
+
+        text: str
+
+    assert repr(Quiet("a")).endswith(">") and Quiet("a").text == "a"
+
+
+def test_it_goes_without_the_standard_module() -> None:
+    code = """if True:
+        import sys
+        from lading.store.fastclass import dataclass, field, replace
+
+        @dataclass(frozen=True, slots=True, order=True)
+        class One:
+            a: int
+            b: list[int] = field(default_factory=list)
+
+        @dataclass(slots=True)
+        class Two:
+            a: int = 1
+
+        assert replace(One(1), a=2) == One(2, []) < One(3) and Two() == Two(1) and repr(One(1)) and hash
+        print("dataclasses" in sys.modules, "inspect" in sys.modules)
+    """
+    code = f"from __future__ import annotations\n{code}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"], done.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import singledispatch
 from typing import Final
 
@@ -41,6 +40,7 @@ from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError
 from lading.build.graph import Chain, CopyOp, Document, FolderOp, RunOp
 from lading.build.stage import Arguments, State
+from lading.store.fastclass import dataclass
 
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 EPOCH: Final = "SOURCE_DATE_EPOCH"

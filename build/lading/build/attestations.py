@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import cast
 
 from lading.build.cache import Cache, Product, key_of
@@ -18,6 +17,7 @@ from lading.store.blobs import write_blob
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import MANIFEST
+from lading.store.fastclass import dataclass, replace
 from lading.verify import dag_artifact, signing
 from lading.verify.attach import Artifact
 from lading.verify.dag import Dag

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from lading.build.attestations import Attestations, Testimony
 from lading.build.cache import Cache
@@ -14,6 +13,7 @@ from lading.build.request import BuildRequest, Tools
 from lading.build.state import FROM, Solved
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
+from lading.store.fastclass import dataclass
 from lading.verify.dag import Dag, Edge, LayerRef, Node
 from lading.verify.links import TREE
 from lading.verify.provenance import DOCKERFILE_BUILD, Provenance, arguments, dag_byproduct

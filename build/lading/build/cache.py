@@ -13,13 +13,13 @@ import struct
 import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
 
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError, MachineError
+from lading.store.fastclass import dataclass
 from lading.store.index import Index
 from lading.store.private import private_folder
 from lading.store.seals import BlobSeals

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from lading.store.descriptors import Platform
 from lading.store.digests import Digest
 from lading.store.documents import History, ImageConfig
+from lading.store.fastclass import dataclass, field
 from lading.store.strict import canonical
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -15,6 +14,7 @@ from lading.build.hashes import Hashes
 from lading.build.picking import special
 from lading.build.views import Folder, Item
 from lading.store.errors import InputError
+from lading.store.fastclass import replace
 
 _PRIVATE_TYPES: Final = "a private signing key"
 

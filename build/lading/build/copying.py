@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from lading.build.picking import Picked, special
 from lading.build.views import Folder, Item, View, follow, normalised
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass, field
 
 _CHUNK: Final = 1 << 20
 _FOLDER_MODE: Final = 0o755

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from lading.store.errors import InputError, LadingError
+from lading.store.fastclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, order=True)

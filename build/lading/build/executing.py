@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from lading.build import executor, owners, picking
@@ -20,6 +19,7 @@ from lading.build.roots import Attempt, Roots
 from lading.build.state import Solved
 from lading.build.views import Folder, Item, View
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 
 HOSTNAME: Final = "build"
 _LAST_LINES: Final = 20

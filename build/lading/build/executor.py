@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias
+
+from lading.store.fastclass import dataclass
 
 WEAK: Final = frozenset({"chroot"})
 """Isolations that root inside can leave: the provenance then says that the signing key was in reach."""

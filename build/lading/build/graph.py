@@ -7,12 +7,12 @@ chain and sources, known only when those are solved. Steps are numbered in topol
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from lading.build.config import Config
 from lading.build.dockerfile.values import Owner
 from lading.build.errors import Place
+from lading.store.fastclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

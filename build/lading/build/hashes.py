@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
 from lading.build.views import Item, View
 from lading.store import trees
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 from lading.store.index import Index
 from lading.verify.keyfiles import LABELS
 

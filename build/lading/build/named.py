@@ -7,7 +7,6 @@ shows a word of a file outside.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from lading.build.dockerfile.parser import MAX_SIZE
 from lading.build.request import BuildRequest
 from lading.store import trees
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 from lading.store.opening import read_below
 
 FILE: Final = "Dockerfile"

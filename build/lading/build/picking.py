@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from lading.build.dockerfile import glob
@@ -12,6 +11,7 @@ from lading.build.dockerfile.glob import PatternError
 from lading.build.dockerfile.ignore import clean
 from lading.build.views import Item, View, follow
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 
 _MAX_DEPTH: Final = 200
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from lading.store.fastclass import dataclass, field
 from lading.store.trees import OPAQUE, Entry, Tree, kept
 
 _KINDS: Final = {"directory": stat.S_IFDIR, "file": stat.S_IFREG, "symlink": stat.S_IFLNK}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -13,6 +12,7 @@ from lading.build.revision import Revision
 from lading.store.descriptors import Descriptor, Platform
 from lading.store.digests import Digest
 from lading.store.documents import ImageConfig, Manifest
+from lading.store.fastclass import dataclass, field
 from lading.store.store import Store
 from lading.verify.keys import Signer
 from lading.verify.provenance import LOCAL_BUILDER

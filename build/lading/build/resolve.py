@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from lading.build.applying import EPOCH, PROXIES, Surroundings, apply
@@ -19,6 +18,7 @@ from lading.build.stage import Arguments, State, Steps
 from lading.store.descriptors import Platform
 from lading.store.documents import ImageConfig
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 
 SCRATCH: Final = "scratch"
 DEFAULT_EPOCH: Final = 315532800

@@ -11,11 +11,11 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+from lading.store.fastclass import dataclass
 from lading.store.trees import text
 from lading.verify.statements import ResourceDescriptor
 

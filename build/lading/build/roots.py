@@ -10,7 +10,6 @@ import os
 import secrets
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +19,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import chain_ids
 from lading.store.errors import LadingError
+from lading.store.fastclass import dataclass
 from lading.store.locks import abandoned, locked_folder
 from lading.store.mounts import unmount
 from lading.store.private import private_folder

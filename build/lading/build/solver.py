@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from lading.build import links
@@ -25,6 +24,7 @@ from lading.build.roots import Attempt, Roots, Stack, chain_of
 from lading.build.state import Solved, entries
 from lading.store.digests import Digest
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 from lading.store.layers import Layer as WrittenLayer
 from lading.store.layers import settle, write_layer
 from lading.store.trees import Entry, Tree, capture, text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from lading.build.config import Config, Entry
 from lading.build.dockerfile.instructions import Stage
@@ -12,6 +11,7 @@ from lading.build.dockerfile.words import Expansion, WordError, expand
 from lading.build.errors import DockerfileError, Place
 from lading.build.graph import Chain, Line, Operation, Step
 from lading.build.views import normalised
+from lading.store.fastclass import dataclass, field
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from lading.build.cache import Layer, Product
 from lading.build.graph import Chain
@@ -13,6 +12,7 @@ from lading.build.picking import Picked
 from lading.build.request import BaseImage, StepReport
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
+from lading.store.fastclass import dataclass, field
 from lading.store.trees import Entry, Kind, Tree
 from lading.verify.links import TREE
 from lading.verify.statements import ResourceDescriptor

@@ -11,13 +11,13 @@ import os
 import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from lading.store.atomic import machine_errors
 from lading.store.digests import Digest
 from lading.store.errors import LadingError
+from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, Reached, collect_alone, postpone
 from lading.store.removal import remove_tree
 from lading.store.store import Store

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, Self
 
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 
 _MAX_LINKS: Final = 255
 _FOLDER: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

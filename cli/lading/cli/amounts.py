@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
-
-import typer
 
 from lading.cli.filters import Filters
 from lading.cli.output import size
 from lading.cli.session import Session
 from lading.store.errors import UsageError
-
-Only = Annotated[list[str] | None, typer.Option("--filter", metavar="NAME=VALUE", help="Only those for which it holds")]
-Force = Annotated[bool, typer.Option("-f", "--force", help="Without asking")]
 
 
 def before(wanted: Filters, now: float) -> float | None:

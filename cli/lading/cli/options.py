@@ -48,3 +48,5 @@ Filter = Annotated[
 ListFormat = Annotated[
     str, typer.Option("--format", metavar="table|json|TEMPLATE", help="A Go template of fields: '{{.ID}} {{.Size}}'")
 ]
+Only = Annotated[list[str] | None, typer.Option("--filter", metavar="NAME=VALUE", help="Only those for which it holds")]
+Force = Annotated[bool, typer.Option("-f", "--force", help="Without asking")]

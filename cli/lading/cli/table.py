@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Final
 
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,9 +134,7 @@ class _Reader:
             value = self._coming.pop()
         found = convert(kind, value)
         if many:
-            of_before = self.values.setdefault(target, [])
-            assert isinstance(of_before, list)
-            of_before.append(found)
+            cast("list[object]", self.values.setdefault(target, [])).append(found)
         else:
             self.values[target] = found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.metadata import version
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +17,7 @@ from lading.registry.platforms import host_platform
 from lading.registry.reference import Reference
 from lading.store.descriptors import Platform
 from lading.store.errors import LadingError
+from lading.store.fastclass import replace
 from lading.verify.keys import PrivateKey
 from lading.verify.verifier import Verifier
 

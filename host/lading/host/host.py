@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from lading.host.configuration import Configuration
 from lading.host.keyring import Keyring
 from lading.store.errors import InputError, LadingError, MachineError
+from lading.store.fastclass import replace
 from lading.store.locks import is_locked
 from lading.store.private import private_folder
 from lading.store.progress import QUIET, Progress

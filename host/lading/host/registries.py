@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from lading.registry.client import Client, check_login
 from lading.registry.config import ClientConfig, Limits, Retry
 from lading.registry.credentials import Credential, CredentialFiles, Layered
 from lading.store.errors import InputError
+from lading.store.fastclass import replace
 
 _CERTS: Final = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
 

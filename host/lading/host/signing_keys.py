@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import field
 from pathlib import Path
 from typing import Final, Protocol
 
 from lading.host.keyring import Keyring, read_file
 from lading.store.errors import InputError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 from lading.verify.keys import PrivateKey, PublicKey
 
 _TRIES: Final = 3

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from lading.networking.driver import Publish, Transport
 from lading.store.errors import InputError, MachineError, UsageError
+from lading.store.fastclass import replace
 
 _EVERY: Final = frozenset(("0.0.0.0", "::"))  # noqa: S104 - words of -p
 _TRIES: Final = 16

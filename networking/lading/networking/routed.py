@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +24,7 @@ from lading.networking.subnets import Subnet
 from lading.networking.system import has_ipv6, mtu, switch_on_forwarding
 from lading.store.border import border
 from lading.store.errors import MachineError
+from lading.store.fastclass import replace
 
 __all__ = ["PREFIX", "RoutedDriver", "Subnet"]
 

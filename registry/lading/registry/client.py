@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -28,6 +27,7 @@ from lading.store.blobs import Blobs
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
+from lading.store.fastclass import replace
 from lading.store.progress import QUIET, Task
 from lading.store.strict import MAX_SIZE, Fields, parse
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 
 if TYPE_CHECKING:
     from lading.registry.credentials import Credentials

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from lading.registry.config import ClientConfig
@@ -12,6 +11,7 @@ from lading.registry.errors import ProtocolError
 from lading.registry.hosts import Origin, join
 from lading.registry.session import Call, Session
 from lading.registry.transport import Answer, read_body
+from lading.store.fastclass import replace
 from lading.store.strict import MAX_SIZE
 
 MAX_PAGES: Final = 1000

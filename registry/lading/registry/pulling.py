@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import field, replace
 
 from lading.registry.bounds import Bounds
 from lading.registry.client import Client
@@ -18,7 +17,7 @@ from lading.store.descriptors import Descriptor, Platform
 from lading.store.digests import Digest
 from lading.store.documents import INDEXES, MANIFESTS, Index, Manifest
 from lading.store.errors import InputError, RegistryError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field, replace
 from lading.store.progress import QUIET, Part, Progress, Task
 from lading.store.store import Store
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import field
 
 from lading.registry.client import Client
 from lading.registry.parallel import each
@@ -18,7 +17,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import Index, Manifest
 from lading.store.errors import InputError, RegistryError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 from lading.store.progress import QUIET, Part, Progress, Task
 from lading.store.store import Store
 

@@ -8,12 +8,11 @@ say that it names this digest, so it is never part of `Reference.name`.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Final, Self
 
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError, InputError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, replace
 from lading.verify.names import DOCKER_HUB, HOST, PATH, TAG
 
 DEFAULT_REGISTRY: Final = DOCKER_HUB

@@ -9,7 +9,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -22,7 +21,7 @@ from lading.registry.failures import failure, retry_after
 from lading.registry.hosts import SCHEMES, Origin, join
 from lading.registry.transport import Answer, Body, Request, Transport
 from lading.store.errors import RegistryError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field, replace
 
 _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
 
@@ -24,7 +23,7 @@ from lading.registry.errors import CertificateError, ProtocolError, UnreachableE
 from lading.registry.hosts import Origin, proxy_for
 from lading.registry.tls import client_context
 from lading.store.errors import InputError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 
 if TYPE_CHECKING:
     import httpx

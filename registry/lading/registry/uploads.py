@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import field, replace
 from threading import Event
 from typing import Final, Literal
 from urllib.parse import quote
@@ -25,7 +24,7 @@ from lading.registry.transport import Answer, Body
 from lading.store.blobs import Blobs
 from lading.store.descriptors import Descriptor
 from lading.store.errors import RegistryError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field, replace
 from lading.store.progress import Task
 
 Outcome = Literal["exists", "mounted", "pushed"]

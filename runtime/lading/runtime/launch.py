@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -24,6 +23,7 @@ from lading.runtime.state import Container
 from lading.runtime.volumes import Placed, tmpfs_mounts
 from lading.store.digests import Digest
 from lading.store.errors import InputError
+from lading.store.fastclass import replace
 
 FLOCK: Final = "/usr/bin/flock"
 _ETC: Final = ("hosts", "hostname", "resolv.conf")

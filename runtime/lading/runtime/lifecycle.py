@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +21,7 @@ from lading.runtime.records import Records, remove_folder
 from lading.runtime.state import Container
 from lading.runtime.volumes import Volumes
 from lading.store.errors import MachineError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, replace
 from lading.store.mounts import unmount
 
 if TYPE_CHECKING:

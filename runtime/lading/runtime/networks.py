@@ -10,7 +10,6 @@ import fcntl
 import os
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +18,7 @@ from lading.runtime.options import RunOptions
 from lading.runtime.records import Records
 from lading.runtime.state import Container
 from lading.store.errors import MachineError
+from lading.store.fastclass import replace
 
 if TYPE_CHECKING:
     from lading.networking.driver import Attachment, Driver

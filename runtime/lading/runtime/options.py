@@ -6,12 +6,11 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from lading.runtime.cgroups import Limits
 from lading.store.errors import UsageError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field, replace
 
 if TYPE_CHECKING:
     from lading.networking.driver import Publish

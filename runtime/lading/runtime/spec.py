@@ -6,14 +6,13 @@ import json
 import os
 import resource
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from pathlib import Path
 from typing import Final
 
 from lading.runtime.filters import ANNOTATION, compiled
 from lading.runtime.seccomp import profile
 from lading.runtime.users import User
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 
 VERSION: Final = "1.0.2"
 DEFAULT_PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

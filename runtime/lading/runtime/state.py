@@ -7,12 +7,11 @@ written; whether the process still lives is asked of the kernel (`processes.Proc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, fields
 from typing import Final, Literal, cast
 
 from lading.runtime.processes import Process
 from lading.store.errors import DocumentError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 from lading.store.strict import Fields, canonical, parse
 
 Status = Literal["creating", "created", "running", "exited"]
@@ -71,7 +70,7 @@ class Container:
 
     def raw(self) -> bytes:
         """As it lies on disk."""
-        value: dict[str, object] = {item.name: getattr(self, item.name) for item in fields(self)}
+        value: dict[str, object] = {name: getattr(self, name) for name in self.__match_args__}
         for name in ("process", "monitor"):
             process = cast("Process | None", value[name])
             value[name] = process and {"pid": process.pid, "started": process.started}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from lading.store.archives.compression import MEDIA_TYPES, Compression, encoder
@@ -25,6 +24,7 @@ from lading.store.documents import (
     stack,
 )
 from lading.store.errors import DocumentError
+from lading.store.fastclass import replace
 from lading.store.hashing import CHUNK
 from lading.store.layers import open_archive
 from lading.store.progress import QUIET, Progress

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 from lading.store.strict import Fields
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 
 LENGTHS: Final = {"sha256": 64, "sha512": 128}
 """The registered algorithms and the length of their digests in hexadecimal digits."""

@@ -10,7 +10,6 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +19,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import Index, Manifest, stack
 from lading.store.errors import DocumentError, InputError
+from lading.store.fastclass import dataclass, field
 from lading.store.hashing import CHUNK
 from lading.store.layers import EPOCH, open_archive
 from lading.store.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, index_json

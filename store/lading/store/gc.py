@@ -13,13 +13,13 @@ while an image or a holder reaches one; when that image goes, or is pulled again
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from lading.store.blobs import read_blob
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import DOCUMENTS, Index, Manifest, chain_ids, parse_document
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.store.store import Store
 from lading.store.strict import MAX_SIZE
 

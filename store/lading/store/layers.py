@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from lading.store.blobs import BlobReader, Blobs
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.store.hashing import CHUNK
 from lading.store.progress import QUIET, Progress, Task
 from lading.store.trees import Tree, walk

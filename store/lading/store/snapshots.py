@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,6 +17,7 @@ from lading.store.archives.reader import DEFAULT, Limits
 from lading.store.atomic import machine_errors, write_atomically
 from lading.store.diff_ids import DiffIds
 from lading.store.errors import MachineError
+from lading.store.fastclass import dataclass
 from lading.store.index import Index
 from lading.store.kernel import syncfs
 from lading.store.mounts import mount_folder, mount_overlay, mount_readonly, unmount

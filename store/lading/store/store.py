@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +33,7 @@ from lading.store.documents import (
     parse_document,
 )
 from lading.store.errors import DocumentError, InputError, MachineError
+from lading.store.fastclass import dataclass
 from lading.store.files import FileBlobs
 from lading.store.index import Index as Database
 from lading.store.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, write_index_json

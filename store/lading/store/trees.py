@@ -29,12 +29,12 @@ import stat
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, Literal
 
 from lading.store.digests import Digest
 from lading.store.errors import InputError, MachineError
+from lading.store.fastclass import dataclass, field
 
 Kind = Literal["file", "directory", "symlink", "hardlink", "character", "block", "fifo", "whiteout"]
 

@@ -6,12 +6,11 @@ Every claim is held against every requirement, so that each has its reason for t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 from lading.store.strict import Fields
 from lading.verify import wording
 from lading.verify.claims import Claim

@@ -8,13 +8,12 @@ Ed25519ph). Made: ECDSA P-256. `cryptography` is imported when the first key is 
 
 from __future__ import annotations
 
-from dataclasses import field
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
 from lading.store.errors import DocumentError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 from lading.verify.encoding import encode64, read_pem, write_pem
 
 if TYPE_CHECKING:

@@ -8,13 +8,12 @@ envelope. Both are read, neither is written.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Final
 
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 from lading.store.strict import Fields, parse
 from lading.verify.encoding import decode64
 from lading.verify.keys import PublicKey

@@ -7,12 +7,11 @@ given. Step numbers, platforms and layers are in the DAG document, so a link hol
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Final
 
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 from lading.store.strict import Fields
 from lading.verify.statements import LINK, ResourceDescriptor, Statement
 

@@ -7,11 +7,10 @@ policy.schema.json) and `compiled` the canonical one. A policy is complete: keys
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Final, Self
 
 from lading.store.errors import InputError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 from lading.verify.keys import PublicKey
 from lading.verify.scopes import DEFAULT, covering
 

@@ -8,12 +8,11 @@ byproducts. Members that nobody knows are ignored, so other builders' provenance
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Final
 
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 from lading.store.strict import Fields
 from lading.verify.media_types import DAG
 from lading.verify.standings import Base, Standing, bases_of, weakest

@@ -7,12 +7,11 @@ are ignored, as the framework's parsing rules ask; members that are known must h
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Final, TypeAlias
 
 from lading.store.digests import LENGTHS, Digest
 from lading.store.errors import DocumentError, InputError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 from lading.store.strict import Fields, canonical, parse
 from lading.verify.encoding import decode64, encode64
 from lading.verify.envelopes import MAX_SIZE

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, TypeVar
 
+from lading.store.fastclass import replace
 from lading.verify.account import rows
 from lading.verify.binding import FROM, bind, lookup
 from lading.verify.compiled import policy_digest

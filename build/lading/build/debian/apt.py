@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +22,7 @@ from lading.build.debian.lists import PackageList, PackageRecord
 from lading.build.debian.release import Keys, SignedRelease, check_release
 from lading.build.debian.sources import Source, says
 from lading.store.errors import DocumentError, InputError, MachineError, RegistryError
+from lading.store.fastclass import dataclass
 
 _INSTALL: Final = re.compile(r"Inst (?P<name>[a-z0-9][a-z0-9+.-]+)(?::\w+)? \((?P<version>\S+) ")
 _ACQUIRE: Final = re.compile(r'(?P<name>Acquire::[\w:./-]+) "(?P<value>[^"]*)";')

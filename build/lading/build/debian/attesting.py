@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from lading.build.attestations import Attestations, Testimony
@@ -16,6 +15,7 @@ from lading.build.image import timestamp
 from lading.build.request import BuildRequest, Tools
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
+from lading.store.fastclass import dataclass
 from lading.verify.dag import Dag, Edge, LayerRef, Node
 from lading.verify.links import TREE, Link
 from lading.verify.provenance import DEBIAN_BUILD, Provenance, dag_byproduct

@@ -10,7 +10,6 @@ import tarfile
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
@@ -18,6 +17,7 @@ from lading.store.archives.anyhow import decompressed
 from lading.store.archives.compression import Source
 from lading.store.atomic import machine_errors
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 
 _MAGIC: Final = b"!<arch>\n"
 _HEADER: Final = 60

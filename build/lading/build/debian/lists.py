@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from lading.build.debian.release import SignedRelease
 from lading.store.atomic import machine_errors
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 """A package's name (Debian policy §5.6.1)."""

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
@@ -21,6 +20,7 @@ from lading.build.request import Compression
 from lading.store.archives.extract import extract
 from lading.store.blobs import Blobs
 from lading.store.errors import DocumentError, InputError
+from lading.store.fastclass import dataclass
 from lading.store.layers import write_layer
 from lading.store.trees import scan
 from lading.verify.links import TREE, Link

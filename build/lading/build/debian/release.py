@@ -8,13 +8,13 @@ import hashlib
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from lading.store.atomic import machine_errors
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError, InputError, MachineError
+from lading.store.fastclass import dataclass
 
 _ARMOR: Final = re.compile(
     r"-----BEGIN PGP PUBLIC KEY BLOCK-----\n(?:[\w-]+: .*\n)*\n?(?P<body>[A-Za-z0-9+/=\s]+?)(?:\n=[A-Za-z0-9+/]{4})?\n"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from lading.build.cache import Cache
@@ -17,6 +16,7 @@ from lading.build.debian.release import Keys, SignedRelease
 from lading.build.debian.sources import Source
 from lading.store.digests import Digest
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.store.strict import Fields, canonical, parse
 
 _VERSION: Final = 1

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from lading.store.atomic import machine_errors
 from lading.store.errors import InputError, MachineError
+from lading.store.fastclass import dataclass, replace
 
 _WORD: Final = r"""(?:"[^"]*"|\[[^\]]*\]|[^\s"\[])+"""
 _ONE_LINE: Final = re.compile(

@@ -29,12 +29,12 @@ import re
 import string
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from lading.build.debian.lists import NAME
 from lading.build.dockerfile.values import ValueProblemError, check_signal, parse_owner, parse_ports
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 from lading.store.strict import Fields
 
 _SUITE: Final = re.compile(r"[a-z][a-z0-9.-]*")

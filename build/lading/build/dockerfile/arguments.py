@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final, cast
 
 from lading.build.dockerfile.words import WordError, expand, is_space
+from lading.store.fastclass import dataclass
 
 _BLANKS: Final = re.compile(r"[\t\v\f\r ]+")
 _ASCII_BLANKS: Final = " \t\n\v\f\r"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 
 from lading.build.dockerfile.parser import Node
 from lading.build.errors import DockerfileError, suggestion
+from lading.store.fastclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

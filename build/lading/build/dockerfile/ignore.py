@@ -10,10 +10,10 @@ import posixpath
 import re
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from lading.build.dockerfile.glob import PatternError, compiled
 from lading.build.dockerfile.words import is_space
+from lading.store.fastclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

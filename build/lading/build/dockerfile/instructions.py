@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from lading.build.dockerfile.arguments import Heredoc
 from lading.build.errors import Place
+from lading.store.fastclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Final
 
 from lading.build.dockerfile import arguments
 from lading.build.dockerfile.arguments import Heredoc, SyntaxProblemError
 from lading.build.dockerfile.words import is_space
 from lading.build.errors import DockerfileError, Place
+from lading.store.fastclass import dataclass, replace
 
 MAX_SIZE: Final = 4 * 1024 * 1024
 """Bytes a Dockerfile may have."""

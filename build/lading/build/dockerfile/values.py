@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import signal as signals
-from dataclasses import dataclass
 from typing import Final
+
+from lading.store.fastclass import dataclass
 
 _UNITS: Final = {
     "ns": 1,

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Annotated
 
 from lading.build.trimming import Entry, Trimmed
-from lading.cli.amounts import Force, Only, before, confirm, say_total
+from lading.cli.amounts import before, confirm, say_total
 from lading.cli.filters import filters
 from lading.cli.output import age, size
 from lading.cli.session import Session
@@ -15,6 +15,8 @@ from lading.host.pruning import prune_cache
 
 if TYPE_CHECKING:
     import typer
+
+    from lading.cli.options import Force, Only
 
 
 def builder_prune(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.amounts import Force, Only, before, confirm, say_total
+from lading.cli.amounts import before, confirm, say_total
 from lading.cli.common import boolean, short
 from lading.cli.filters import LABELS, Filters, filters, labels_pass
 from lading.cli.session import Session
@@ -15,6 +15,8 @@ from lading.host.pruning import PrunedImages, prune_images
 
 if TYPE_CHECKING:
     import typer
+
+    from lading.cli.options import Force, Only
 
 _FILTERS = LABELS | {"dangling", "until"}
 

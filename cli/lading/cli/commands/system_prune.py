@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.amounts import Force, Only, before, confirm, say_total
+from lading.cli.amounts import before, confirm, say_total
 from lading.cli.commands import builder_prune, image_prune
 from lading.cli.containers import labels
 from lading.cli.filters import LABELS, filters, labels_pass
@@ -16,6 +16,8 @@ from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
+
+    from lading.cli.options import Force, Only
 
 
 def system_prune(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs
@@ -11,6 +10,7 @@ from urllib.parse import parse_qs
 from lading.registry.server.auth import Headers
 from lading.registry.server.failures import Failure
 from lading.store.digests import Digest
+from lading.store.fastclass import dataclass
 
 Pair = tuple[str, str]
 JSON: Final = "application/json"

@@ -9,13 +9,13 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from lading.registry.server.database import Database
 from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
+from lading.store.fastclass import dataclass
 
 _SCHEMA: Final = """
 CREATE TABLE blob (

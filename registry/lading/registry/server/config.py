@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 
 from lading.registry.hosts import is_loopback
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -17,6 +16,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import INDEX, Index, parse_document
 from lading.store.errors import DocumentError
+from lading.store.fastclass import replace
 
 _PAGE: Final = 1000
 _PAGE_SIZE: Final = 2 * 1024 * 1024

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from lading.registry.server import names
@@ -15,6 +14,7 @@ from lading.store.descriptors import Descriptor
 from lading.store.digests import Digest
 from lading.store.documents import Index, Manifest, parse_document
 from lading.store.errors import DocumentError
+from lading.store.fastclass import replace
 from lading.store.strict import Fields, parse
 
 MAX_TAGS: Final = 10

@@ -10,7 +10,6 @@ import os
 import re
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ import bcrypt
 from lading.registry.server.auth import Headers
 from lading.registry.server.failures import Failure
 from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
 
 _REMEMBERED: Final = 60.0
 """Seconds for which a password that was right is not hashed again."""

@@ -12,7 +12,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +19,7 @@ from lading.store.archives.compression import Source
 from lading.store.archives.reader import Limits, Member, read_tar
 from lading.store.archives.whiteouts import METADATA, OPAQUE_NAME, PREFIX, Whiteouts, is_whiteout
 from lading.store.errors import DocumentError, MachineError
+from lading.store.fastclass import dataclass
 from lading.store.kernel import IN_ROOT, openat2
 from lading.store.removal import remove
 from lading.store.trees import kept

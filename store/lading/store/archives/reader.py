@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from typing import Final, Protocol
 from zlib import adler32
 
 from lading.store.archives.compression import Source
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.store.trees import Entry, Kind
 
 _BLOCK: Final = 512
