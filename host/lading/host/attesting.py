@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from lading.registry.reference import Reference
 from lading.store.blobs import write_blob
@@ -21,7 +21,6 @@ from lading.verify.statements import SIGN, Statement, predicate_type
 if TYPE_CHECKING:
     from lading.host.images import Images
     from lading.registry.client import Client
-    from lading.store.store import Store
 
 Make = Callable[[Descriptor, str | None, Signer], Artifact]
 """An artifact about an image, and the repository that it is for where it has a name."""
@@ -32,30 +31,17 @@ def timestamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-class Places(Protocol):
-    """Where images lie, each made when it is asked for: a `Host`."""
-
-    @property
-    def store(self) -> Store:
-        """The local store."""
-        ...
-
-    @property
-    def images(self) -> Images:
-        """Its images as the user addresses them."""
-        ...
-
-    @property
-    def client(self) -> Client:
-        """The registry client."""
-        ...
-
-
 class Papers:
-    """Makes papers with one key, opened by `signer` when the image was found and not before."""
+    """Makes papers with one key, opened by `signer` when the image was found and not before.
 
-    def __init__(self, places: Places, signer: Callable[[], Signer]) -> None:
-        self._places = places
+    `images` and `client` are asked for only where they are needed: the one here, the other at a registry.
+    """
+
+    def __init__(
+        self, images: Callable[[], Images], client: Callable[[], Client], signer: Callable[[], Signer]
+    ) -> None:
+        self._images = images
+        self._client = client
         self._signer = signer
 
     def sign(self, text: str, annotations: Mapping[str, str], *, remote: bool, recursive: bool) -> list[Descriptor]:
@@ -85,8 +71,9 @@ class Papers:
         return self._attach_remotely(text, make, recursive) if remote else self._attach_locally(text, make, recursive)
 
     def _attach_locally(self, text: str, make: Make, recursive: bool) -> list[Descriptor]:
-        store = self._places.store
-        located = self._places.images.get(text)
+        images = self._images()
+        store = images.store
+        located = images.get(text)
         name = Reference.parse(located.names[0]).repository_name if len(located.names) == 1 else None
         subjects = [located.descriptor]
         document = store.document(located.descriptor)
@@ -102,7 +89,7 @@ class Papers:
         return subjects
 
     def _attach_remotely(self, text: str, make: Make, recursive: bool) -> list[Descriptor]:
-        client = self._places.client
+        client = self._client()
         reference = Reference.parse(text)
         client.will_push(reference)
         subject, raw = client.manifest(reference)
@@ -116,7 +103,7 @@ class Papers:
         return subjects
 
     def _upload(self, reference: Reference, subject: Descriptor, artifact: Artifact) -> None:
-        client = self._places.client
+        client = self._client()
         content = MemoryBlobs()
         for blob in artifact.blobs:
             write_blob(content, blob)

@@ -32,17 +32,7 @@ if TYPE_CHECKING:
 
 
 class BaseSource(Protocol):
-    """Where base images are found, pulled and named: a `Host`."""
-
-    @property
-    def store(self) -> Store:
-        """The local store."""
-        ...
-
-    @property
-    def images(self) -> Images:
-        """Those that are here."""
-        ...
+    """Where base images are pulled, judged and named: a `Host`."""
 
     def local(self, located: Located, platform: Platform | None = None) -> Case:
         """A located image with its evidence."""
@@ -139,8 +129,9 @@ _CHECK: type[KeySource] = Key
 class Bases:
     """Base images: the local one, else pulled, let in by the ``from`` section of the policy and of the floor."""
 
-    def __init__(self, source: BaseSource, verifier: Callable[[], Verifier], *, pull: bool) -> None:
+    def __init__(self, source: BaseSource, images: Images, verifier: Callable[[], Verifier], *, pull: bool) -> None:
         self._source = source
+        self._images = images
         self._make_verifier = verifier
         self._pull = pull
         self._verifier: Verifier | None = None
@@ -148,7 +139,7 @@ class Bases:
     def resolve(self, name: str, platform: Platform) -> BaseImage:
         """The image `name` for `platform`. Raises `GateError`, `RejectedError`, `UnknownError`."""
         reference = Reference.parse(name)
-        located, pulled = self._source.images.find(name), None
+        located, pulled = self._images.find(name), None
         if located is None or self._pull:
             self._judge().screen_base(reference.name)
             try:
@@ -166,7 +157,7 @@ class Bases:
             reference=reference.name,
             descriptor=located.descriptor,
             manifest=manifest,
-            config=self._source.store.config(manifest),
+            config=self._images.store.config(manifest),
             standing=base.standing,
             reason=base.reason,
             index=case.target.index.descriptor.digest if case.target.index else None,

@@ -320,7 +320,7 @@ class Host:
             self.store,
             self.run_folder(),
             self.driver,
-            images=Bases(self, self._base_verifier, pull=pull),
+            images=Bases(self, self.images, self._base_verifier, pull=pull),
             key=Key(sign_key or self._own_key(), self.passwords),
             listener=listener,
         )
@@ -353,7 +353,7 @@ class Host:
         """What signs and attests images where they lie, with one key."""
         from lading.host.attesting import Papers  # noqa: PLC0415
 
-        return Papers(self, lambda: (key or self._own_key()).open(self.passwords))
+        return Papers(lambda: self.images, lambda: self.client, lambda: (key or self._own_key()).open(self.passwords))
 
     def own_key(self, file: Path | None) -> PublicKey:
         """The public half of `file`, else our own."""

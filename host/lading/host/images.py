@@ -60,23 +60,23 @@ class Images:
     """What the store holds, as the user addresses it."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
 
     def find(self, text: str) -> Located | None:
         """An image by name, else by digest or ID; under all its names where it was not named."""
         try:
-            reference = self._store.reference(Reference.parse(text).name)
+            reference = self.store.reference(Reference.parse(text).name)
         except InvalidReferenceError:
             reference = None
-            if not self._store.find(text):
+            if not self.store.find(text):
                 raise
         if reference is not None:
             return Located(reference.descriptor, (reference.name,), reference.origins)
-        found = one_image(self._store.find(text), text)
+        found = one_image(self.store.find(text), text)
         return None if found is None else self._unnamed(found)
 
     def _unnamed(self, descriptor: Descriptor) -> Located:
-        named = self._store.names_reaching(descriptor.digest)
+        named = self.store.names_reaching(descriptor.digest)
         origins = dict.fromkeys(origin for reference in named for origin in reference.origins)
         around = tuple(reference.name for reference in named if reference.descriptor.digest != descriptor.digest)
         return Located(descriptor, tuple(reference.name for reference in named), tuple(origins), around)
@@ -90,25 +90,25 @@ class Images:
 
     def target(self, located: Located, platform: Platform | None = None) -> Target:
         """What would run of a located image: through an index, the manifest for `platform`, else this machine's."""
-        document = self._store.document(located.descriptor)
+        document = self.store.document(located.descriptor)
         wanted = platform or host_platform()
         if isinstance(document, Manifest):
             return Target(document, None, None, located.names, located.origins)
         child = choose(document.manifests, wanted)
         if child is None:
             raise InputError(f"{located.descriptor.digest}: has nothing for {wanted}", hint=_offers(document))
-        manifest = self._store.document(child)
+        manifest = self.store.document(child)
         if not isinstance(manifest, Manifest):
             raise DocumentError(f"{child.digest}: an index within an index")
         return Target(manifest, document, child.platform, located.names, located.origins)
 
     def all(self) -> Iterator[Listed]:
         """Every name, and every image without one, the newest first."""
-        named = self._store.references()
+        named = self.store.references()
         digests = {reference.descriptor.digest for reference in named}
         rows = [(found.created, found.name, found.descriptor) for found in named]
         rows += [
-            (kept.created, "", kept.descriptor) for kept in self._store.kept() if kept.descriptor.digest not in digests
+            (kept.created, "", kept.descriptor) for kept in self.store.kept() if kept.descriptor.digest not in digests
         ]
         for arrived, name, descriptor in sorted(rows, key=lambda row: -row[0]):
             yield self._listed(name, descriptor, arrived)
@@ -116,11 +116,11 @@ class Images:
     def _listed(self, name: str, descriptor: Descriptor, arrived: float) -> Listed:
         try:
             target = self.target(Located(descriptor, (), ()))
-            config = self._store.config(target.manifest)
+            config = self.store.config(target.manifest)
         except (DocumentError, InputError):
             return Listed(name, descriptor, None, None, {}, arrived)
         size = sum(layer.size for layer in target.manifest.layers)
-        created = built(self._store, config.created, target.subjects)
+        created = built(self.store, config.created, target.subjects)
         return Listed(name, descriptor, created, size, config.labels, arrived)
 
     def tag(self, source: str, name: str) -> str:
@@ -128,9 +128,9 @@ class Images:
         reference = Reference.parse(name)
         if reference.digest is not None:
             raise InputError(f"{name!r}: a new name cannot have a digest")
-        with self._store.writing():
+        with self.store.writing():
             located = self.get(source)
-            self._store.tag(reference.name, located.descriptor, located.origins)
+            self.store.tag(reference.name, located.descriptor, located.origins)
         return reference.name
 
     def remove(self, text: str, *, force: bool = False) -> tuple[list[str], Collected]:
@@ -151,16 +151,16 @@ class Images:
             )
         self._free(located, text, force=force)
         digest = located.descriptor.digest
-        gone = [name for name in located.own if self._store.untag(name, digest)]
-        self._store.give_up(digest)
-        return gone, collect(self._store, everything=False)
+        gone = [name for name in located.own if self.store.untag(name, digest)]
+        self.store.give_up(digest)
+        return gone, collect(self.store, everything=False)
 
     def _free(self, located: Located, text: str, *, force: bool) -> None:
         """Raises `InputError` where a container needs the image, and no other name keeps it for that one."""
-        holders = self._store.holders(located.descriptor.digest)
+        holders = self.store.holders(located.descriptor.digest)
         if not holders or force:
             return
-        reaching = self._store.names_reaching(located.descriptor.digest)
+        reaching = self.store.names_reaching(located.descriptor.digest)
         if all(name.name in located.own for name in reaching):
             raise InputError(
                 f"{text!r} is used by container {holders[0][:12]}", hint="remove the container first, or use --force"
