@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lading.store.blobs import read_blob
+from lading.store.content.blobs import read_blob
 from suites.building import Bench, busybox, listing, write
 from suites.machine import needs
 

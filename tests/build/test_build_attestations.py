@@ -12,9 +12,9 @@ import pytest
 from lading.build.errors import StepError
 from lading.build.request import Built
 from lading.build.revision import Revision
-from lading.store.blobs import read_blob
-from lading.store.descriptors import Descriptor
-from lading.store.documents import Manifest
+from lading.store.content.blobs import read_blob
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import Manifest
 from lading.verify import bundles, dag_artifact
 from lading.verify.dag_artifact import DagArtifact
 from lading.verify.evidence import StoreEvidence

@@ -20,8 +20,8 @@ from lading.build.request import BaseImage, BuildRequest
 from lading.build.resolve import Choices, resolve
 from lading.runtime.lifecycle import RuntimeConfig
 from lading.runtime.sandbox import Sandbox
-from lading.store.descriptors import Platform
 from lading.store.errors import InputError, LadingError
+from lading.store.oci.descriptors import Platform
 from suites import dockerfiles
 from suites.building import PLATFORM, Bench, Images, busybox
 from suites.dockerfiles import Call

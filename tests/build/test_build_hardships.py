@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lading.store.errors import LadingError
-from lading.store.mounts import unmount
+from lading.store.snapshots.mounts import unmount
 from suites import dying
 from suites.building import Bench, busybox, write
 from suites.machine import needs
@@ -26,7 +26,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from lading.store.errors import LadingError
-from lading.store.mounts import unmount
+from lading.store.snapshots.mounts import unmount
 from suites import dying
 from suites.building import Bench
 bench = Bench(Path(sys.argv[1]))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lading.build.errors import DockerfileError, StepError
-from lading.store.blobs import read_blob
+from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError
 from lading.verify.keys import PrivateKey
 from suites.building import Bench, Key, busybox, write

@@ -13,7 +13,7 @@ import pytest
 
 from lading.build import executor
 from lading.build.pruning import prune
-from lading.store.trees import capture
+from lading.store.archives.trees import capture
 from suites.building import Bench, write
 from suites.changes import View, WatchingExecutor, elsewhere, here, members, shell
 from suites.machine import needs

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lading.build.errors import DockerfileError
-from lading.store.descriptors import Descriptor
+from lading.store.oci.descriptors import Descriptor
 from suites.building import Bench, busybox, write
 from suites.machine import needs
 

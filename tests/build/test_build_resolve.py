@@ -23,9 +23,9 @@ from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError, Place
 from lading.build.graph import CopyOp, RunOp
 from lading.build.resolve import DEFAULT_EPOCH, Choices, Resolved, resolve
-from lading.store.descriptors import Platform
-from lading.store.documents import ImageConfig, parse_config
-from lading.store.strict import canonical
+from lading.store.oci.descriptors import Platform
+from lading.store.oci.documents import ImageConfig, parse_config
+from lading.store.oci.json import canonical
 
 ARM = Platform("linux", "arm64", "v8")
 

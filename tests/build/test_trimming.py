@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from lading.build.cache import Cache, Layer, Product
 from lading.build.trimming import Entry, bound, choose, entries, note_use, remove
-from lading.store.blobs import write_blob
-from lading.store.descriptors import Descriptor
-from lading.store.documents import LAYER
+from lading.store.content.blobs import write_blob
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import LAYER
 from lading.store.store import Store
 from suites.images import blobs_of, put_image
 
@@ -159,7 +159,7 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import lading.build.trimming as trimming
 from lading.store import gc, removal, snapshots
-from lading.store.digests import Digest
+from lading.store.oci.digests import Digest
 from lading.store.store import Store
 wanted, count = int(sys.argv[3]), 0
 def trace(frame, event, argument):

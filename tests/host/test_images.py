@@ -12,9 +12,9 @@ from lading.host.host import Host
 from lading.host.images import Images, Listed
 from lading.host.loading import load
 from lading.host.pruning import prune_images
-from lading.store import exchange
-from lading.store.blobs import write_blob
+from lading.store.content.blobs import write_blob
 from lading.store.errors import InputError
+from lading.store.exchange import layouts
 from lading.store.gc import collect, collect_due
 from lading.store.store import Store
 from suites.images import blobs_of, put_image, put_index, put_referrer
@@ -69,8 +69,8 @@ def test_a_new_name_inherits_the_origins_of_an_index(store: Store) -> None:
 def test_loading_names_what_is_there_in_full(store: Store, tmp_path: Path) -> None:
     image = put_image(store, b"layer")
     put_referrer(store, image, b"signed")
-    exchange.write_layout(store, image, tmp_path / "layout", ["app", "localhost/x:1"], evidence=True)
-    exchange.write_oci_archive(store, image, tmp_path / "a.tar", [])
+    layouts.write_layout(store, image, tmp_path / "layout", ["app", "localhost/x:1"], evidence=True)
+    layouts.write_oci_archive(store, image, tmp_path / "a.tar", [])
     with Store.open(tmp_path / "other") as other:
         for source in (f"oci:{tmp_path / 'layout'}", str(tmp_path / "layout")):
             loaded = load(other, source)
@@ -83,7 +83,7 @@ def test_loading_names_what_is_there_in_full(store: Store, tmp_path: Path) -> No
 
 def test_nothing_is_named_where_one_name_is_bad(store: Store, tmp_path: Path) -> None:
     image = put_image(store, b"layer")
-    exchange.write_layout(store, image, tmp_path / "layout", ["app", "NOT A NAME"])
+    layouts.write_layout(store, image, tmp_path / "layout", ["app", "NOT A NAME"])
     with Store.open(tmp_path / "other") as other:
         with pytest.raises(InputError, match="cannot be used"):
             load(other, str(tmp_path / "layout"))

@@ -19,8 +19,8 @@ from lading.registry.client import Client
 from lading.registry.config import ClientConfig, Retry
 from lading.registry.reference import Reference
 from lading.registry.transfer import pull, push
-from lading.store.descriptors import Descriptor
-from lading.store.documents import Manifest
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import Manifest
 from lading.store.store import Store
 from suites.machine import needs
 from suites.registry_images import content, open_store, put_image, put_paper

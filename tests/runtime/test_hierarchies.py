@@ -25,7 +25,7 @@ _SCRIPT = """
     import sys
     from pathlib import Path
     sys.path.insert(0, sys.argv[3])
-    from lading.store.kernel import private_mounts
+    from lading.store.system.syscalls import private_mounts
     from suites.executor_images import Harbour
     top = Path("/sys/fs/cgroup/hugetlb")
     private_mounts()

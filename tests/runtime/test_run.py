@@ -15,7 +15,7 @@ from lading.runtime.crun import StartError
 from lading.runtime.options import Volume
 from lading.runtime.volumes import Volumes
 from lading.store.errors import InputError, LadingError, MachineError, UsageError
-from lading.store.seals import SealError
+from lading.store.snapshots.seals import SealError
 from suites.executor_images import Harbour, put_tree
 from suites.machine import needs
 from suites.small_disk import small_disk

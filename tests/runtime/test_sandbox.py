@@ -16,7 +16,7 @@ from lading.build.executor import Executor, Step
 from lading.runtime import capabilities
 from lading.runtime.sandbox import Sandbox
 from lading.store.errors import InputError
-from lading.store.mounts import mount_overlay, unmount
+from lading.store.snapshots.mounts import mount_overlay, unmount
 from suites.executor_contract import ExecutorContract, look
 from suites.executor_images import Harbour, fill
 from suites.machine import needs

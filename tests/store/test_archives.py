@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from lading.store.archives.compression import decoder, encoder
 from lading.store.archives.extract import extract, extract_layer
 from lading.store.archives.reader import Limits, read_tar
+from lading.store.archives.trees import Tree, scan
 from lading.store.archives.writer import write_tar
-from lading.store.documents import LAYER, LAYER_GZIP, LAYER_ZSTD
 from lading.store.errors import DocumentError, InputError
-from lading.store.strict import canonical, parse
-from lading.store.trees import Tree, scan
+from lading.store.oci.documents import LAYER, LAYER_GZIP, LAYER_ZSTD
+from lading.store.oci.json import canonical, parse
 from suites.machine import needs
 from suites.trees import ENTRIES, make, seen
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lading.store.blobs import Blobs, read_blob, write_blob
-from lading.store.digests import Digest
+from lading.store.content.blobs import Blobs, read_blob, write_blob
+from lading.store.content.files import FileBlobs
+from lading.store.content.memory import MemoryBlobs
 from lading.store.errors import DocumentError, MachineError
-from lading.store.files import FileBlobs
-from lading.store.memory import MemoryBlobs
+from lading.store.oci.digests import Digest
 from suites import dying
 from suites.blobs import BlobsContract
 from suites.dying import killed
@@ -67,7 +67,7 @@ def test_a_sweep_leaves_what_is_being_written(tmp_path: Path) -> None:
 _WRITE_FOREVER = """
 import sys
 from pathlib import Path
-from lading.store.files import FileBlobs
+from lading.store.content.files import FileBlobs
 blobs = FileBlobs(Path(sys.argv[1]))
 for number in range(10**9):
     with blobs.writer() as writer:

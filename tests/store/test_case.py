@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.store.documents import INDEX, MANIFEST, parse_config, parse_document
 from lading.store.errors import DocumentError
-from lading.store.strict import Fields
+from lading.store.oci.documents import INDEX, MANIFEST, parse_config, parse_document
+from lading.store.oci.json import Fields
 from lading.verify.envelopes import Envelope
 from lading.verify.statements import Statement
 

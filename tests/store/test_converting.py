@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from lading.store import exchange
 from lading.store.archives.compression import Compression
-from lading.store.blobs import read_blob, write_blob
-from lading.store.converting import convert
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import (
+from lading.store.archives.layers import write_layer
+from lading.store.archives.trees import scan
+from lading.store.content.blobs import read_blob, write_blob
+from lading.store.errors import DocumentError
+from lading.store.exchange import layouts
+from lading.store.exchange.convert import convert
+from lading.store.exchange.export import Saved, write_archive
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import (
     CONFIG,
     DOCKER_CONFIG,
     DOCKER_LAYER,
@@ -27,12 +31,8 @@ from lading.store.documents import (
     Index,
     Manifest,
 )
-from lading.store.errors import DocumentError
-from lading.store.exporting import Saved, write_archive
-from lading.store.layers import write_layer
+from lading.store.oci.json import canonical
 from lading.store.store import Store
-from lading.store.strict import canonical
-from lading.store.trees import scan
 from suites.images import put_image, put_index, put_manifest, put_referrer
 from suites.machine import needs
 
@@ -130,7 +130,7 @@ def test_skopeo_takes_what_was_converted(store: Store, tmp_path: Path, wanted: C
     layer = write_layer(scan(source), store.blobs)
     config = {"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id)]}}
     image = put_manifest(store, canonical(config), CONFIG, [layer.descriptor.json()])
-    exchange.write_oci_archive(store, convert(store, image, wanted), tmp_path / "a.tar", [APP])
+    layouts.write_oci_archive(store, convert(store, image, wanted), tmp_path / "a.tar", [APP])
     copy = [
         "skopeo",
         "copy",
@@ -139,7 +139,7 @@ def test_skopeo_takes_what_was_converted(store: Store, tmp_path: Path, wanted: C
         f"docker-archive:{tmp_path / 'b.tar'}:{APP}",
     ]
     subprocess.run(copy, check=True, capture_output=True)
-    ((names, found),) = exchange.read_archive(store, tmp_path / "b.tar")
+    ((names, found),) = layouts.read_archive(store, tmp_path / "b.tar")
     assert names == (APP,)
     assert store.config(manifest_of(store, found)).diff_ids == (layer.diff_id,)
 
@@ -165,7 +165,7 @@ def test_several_images_share_an_archive(store: Store, tmp_path: Path) -> None:
         write_archive(store, images, lambda data: written.append(bytes(data)), form)  # type: ignore[arg-type] # noqa: B023
         (tmp_path / form).write_bytes(b"".join(written))
         with Store.open(tmp_path / f"root-{form}") as other:
-            found = exchange.read_archive(other, tmp_path / form)
+            found = layouts.read_archive(other, tmp_path / form)
             assert [names for names, _ in found] == [(APP, "localhost/one:1"), ()]
             layers = [[part.digest for part in manifest_of(other, image).layers] for _, image in found]
             assert layers == [[part.digest for part in manifest_of(store, image).layers] for image in (one, two)]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from lading.store import exchange
-from lading.store.descriptors import Descriptor
-from lading.store.documents import CONFIG
+from lading.store.archives.layers import write_layer
+from lading.store.archives.trees import scan
 from lading.store.errors import InputError, MachineError
-from lading.store.layers import write_layer
+from lading.store.exchange import layouts
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import CONFIG
+from lading.store.oci.json import canonical
 from lading.store.store import Store
-from lading.store.strict import canonical
-from lading.store.trees import scan
 from suites.images import put_index, put_manifest, put_referrer
 from suites.machine import needs
 
@@ -50,9 +50,9 @@ def entries(folder: Path) -> list[dict]:
 
 def test_a_layout_holds_the_image_alone_or_with_its_evidence(store: Store, image: Descriptor, tmp_path: Path) -> None:
     put_referrer(store, image, b"signed")
-    exchange.write_layout(store, image, tmp_path / "alone", [APP])
+    layouts.write_layout(store, image, tmp_path / "alone", [APP])
     assert len(list((tmp_path / "alone/blobs/sha256").iterdir())) == 3
-    exchange.write_layout(store, image, tmp_path / "both", [APP], evidence=True)
+    layouts.write_layout(store, image, tmp_path / "both", [APP], evidence=True)
     assert len(list((tmp_path / "both/blobs/sha256").iterdir())) == 6
     assert len(entries(tmp_path / "both")) == 2
 
@@ -60,8 +60,8 @@ def test_a_layout_holds_the_image_alone_or_with_its_evidence(store: Store, image
 def test_a_layout_is_added_to_and_a_name_moves(store: Store, image: Descriptor, tmp_path: Path) -> None:
     other = put_index(store, image)
     folder = tmp_path / "layout"
-    exchange.write_layout(store, image, folder, ["a", "b"])
-    exchange.write_layout(store, other, folder, ["b"])
+    layouts.write_layout(store, image, folder, ["a", "b"])
+    layouts.write_layout(store, other, folder, ["b"])
     named = {entry["annotations"]["org.opencontainers.image.ref.name"]: entry["digest"] for entry in entries(folder)}
     assert named == {"a": str(image.digest), "b": str(other.digest)}
 
@@ -72,19 +72,19 @@ def test_an_archive_is_the_same_bytes_and_replaces_what_was_there(
     one, two = tmp_path / "one.tar", tmp_path / "two.tar"
     two.write_text("old")
     for file in (one, two):
-        exchange.write_oci_archive(store, image, file, [APP])
+        layouts.write_oci_archive(store, image, file, [APP])
     assert one.read_bytes() == two.read_bytes()
     assert list((store.root / "tmp").iterdir()) == []
 
 
 def test_an_index_is_no_docker_archive(store: Store, image: Descriptor, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds one platform"):
-        exchange.write_docker_archive(store, put_index(store, image), tmp_path / "a.tar", [])
+        layouts.write_docker_archive(store, put_index(store, image), tmp_path / "a.tar", [])
 
 
 def test_a_place_that_cannot_be_written(store: Store, image: Descriptor, tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"nowhere/a\.tar: No such file"):
-        exchange.write_oci_archive(store, image, tmp_path / "nowhere/a.tar", [APP])
+        layouts.write_oci_archive(store, image, tmp_path / "nowhere/a.tar", [APP])
 
 
 @needs("skopeo")
@@ -92,11 +92,11 @@ def test_a_place_that_cannot_be_written(store: Store, image: Descriptor, tmp_pat
 def test_skopeo_reads_it(store: Store, image: Descriptor, tmp_path: Path, kind: str) -> None:
     place = tmp_path / "out"
     if kind == "oci":
-        exchange.write_layout(store, image, place, [APP])
+        layouts.write_layout(store, image, place, [APP])
     elif kind == "oci-archive":
-        exchange.write_oci_archive(store, image, place, [APP])
+        layouts.write_oci_archive(store, image, place, [APP])
     else:
-        exchange.write_docker_archive(store, image, place, ["app:latest"])
+        layouts.write_docker_archive(store, image, place, ["app:latest"])
     name = "app:latest" if kind == "docker-archive" else APP
     said = subprocess.run(
         ["skopeo", "inspect", "--config", f"{kind}:{place}:{name}"], capture_output=True, text=True, check=True

@@ -16,17 +16,17 @@ from typing import Any
 
 import pytest
 
-from lading.store import exchange
-from lading.store.blobs import read_blob
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import CONFIG, INDEX, LAYER, MANIFEST, Manifest
+from lading.store.archives.layers import write_layer
+from lading.store.archives.trees import scan
+from lading.store.content.blobs import read_blob
 from lading.store.errors import DocumentError, InputError, MachineError
+from lading.store.exchange import layouts
 from lading.store.gc import collect
-from lading.store.layers import write_layer
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import CONFIG, INDEX, LAYER, MANIFEST, Manifest
+from lading.store.oci.json import canonical
 from lading.store.store import Store
-from lading.store.strict import canonical
-from lading.store.trees import scan
 from suites.images import put_image, put_index, put_manifest, put_referrer, remove
 from suites.machine import needs
 
@@ -80,11 +80,11 @@ def test_a_layout_with_evidence_of_both_forms(store: Store, other: Store, image:
     for kind in ("folder", "archive"):
         place = tmp_path / kind
         if kind == "folder":
-            exchange.write_layout(store, index, place, [APP, "b"], evidence=True)
-            found = exchange.read_layout(other, place)
+            layouts.write_layout(store, index, place, [APP, "b"], evidence=True)
+            found = layouts.read_layout(other, place)
         else:
-            exchange.write_oci_archive(store, index, place, [APP, "b"], evidence=True)
-            found = exchange.read_archive(other, place)
+            layouts.write_oci_archive(store, index, place, [APP, "b"], evidence=True)
+            found = layouts.read_archive(other, place)
         assert found == [((APP, "b"), index)]
         other.tag(APP, index)
         collect(other)
@@ -98,13 +98,13 @@ def test_a_layout_with_evidence_of_both_forms(store: Store, other: Store, image:
 
 
 def test_a_docker_archive_of_ours(store: Store, other: Store, image: Descriptor, tmp_path: Path) -> None:
-    exchange.write_docker_archive(store, image, tmp_path / "a.tar", ["app:latest", "b:1"])
-    ((names, found),) = exchange.read_archive(other, tmp_path / "a.tar")
+    layouts.write_docker_archive(store, image, tmp_path / "a.tar", ["app:latest", "b:1"])
+    ((names, found),) = layouts.read_archive(other, tmp_path / "a.tar")
     assert names == ("app:latest", "b:1")
     manifest = whole(other, found)
     assert [layer.media_type for layer in manifest.layers] == [LAYER]
     assert [layer.digest for layer in manifest.layers] == list(other.config(manifest).diff_ids)
-    assert exchange.read_docker_archive(other, tmp_path / "a.tar")[0][1] == found
+    assert layouts.read_docker_archive(other, tmp_path / "a.tar")[0][1] == found
 
 
 def archive(place: Path, files: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
@@ -140,7 +140,7 @@ def test_a_docker_archive_with_links_and_compressed_throughout(
     plain = archive(tmp_path / "a.tar", files, {"x/layer.tar": "../l/layer.tar", "loop": "loop"})
     packed = tmp_path / "packed"
     packed.write_bytes(pack(plain.read_bytes()))
-    found = [exchange.read_archive(store, file)[0] for file in (plain, packed)]
+    found = [layouts.read_archive(store, file)[0] for file in (plain, packed)]
     assert found[0] == found[1]
     (layer,) = whole(store, found[0][1]).layers
     assert layer == Descriptor(LAYER, Digest.of(inner), len(inner))
@@ -164,7 +164,7 @@ def test_a_docker_archive_with_links_and_compressed_throughout(
 )
 def test_archives_that_are_not_what_they_say(store: Store, tmp_path: Path, files: dict[str, bytes], words: str) -> None:
     with pytest.raises((DocumentError, InputError), match=words) as caught:
-        exchange.read_archive(store, archive(tmp_path / "a.tar", files))
+        layouts.read_archive(store, archive(tmp_path / "a.tar", files))
     assert "\n" not in str(caught.value)
     collect(store)
     assert list(store.blobs) == []
@@ -173,14 +173,14 @@ def test_archives_that_are_not_what_they_say(store: Store, tmp_path: Path, files
 def test_what_an_archive_lacks_is_not_taken_from_the_store(store: Store, image: Descriptor, tmp_path: Path) -> None:
     index = canonical({"schemaVersion": 2, "manifests": [image.json()]})
     with pytest.raises(DocumentError, match=r"not in .*a\.tar"):
-        exchange.read_archive(store, archive(tmp_path / "a.tar", {"oci-layout": b"{}", "index.json": index}))
+        layouts.read_archive(store, archive(tmp_path / "a.tar", {"oci-layout": b"{}", "index.json": index}))
 
 
 def test_places_that_hold_nothing(store: Store, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not an OCI image layout"):
-        exchange.read_layout(store, tmp_path)
+        layouts.read_layout(store, tmp_path)
     with pytest.raises(MachineError, match="No such file"):
-        exchange.read_archive(store, tmp_path / "nothing.tar")
+        layouts.read_archive(store, tmp_path / "nothing.tar")
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
@@ -188,23 +188,23 @@ def test_a_compressed_archive_that_ends_too_soon(store: Store, tmp_path: Path, p
     packed = pack(archive(tmp_path / "a.tar", docker_files(b"layer" * 1000)).read_bytes())
     (tmp_path / "packed").write_bytes(packed[:-20])
     with pytest.raises(DocumentError, match=r"ends too (soon|early)"):
-        exchange.read_archive(store, tmp_path / "packed")
+        layouts.read_archive(store, tmp_path / "packed")
 
 
 def test_a_layout_that_lies(store: Store, other: Store, tmp_path: Path) -> None:
     image = put_image(store, b"layer")
     folder = tmp_path / "layout"
-    exchange.write_layout(store, image, folder, [APP])
+    layouts.write_layout(store, image, folder, [APP])
     place = folder / "blobs/sha256" / Digest.of(b"layer").hex
     place.unlink()
     with pytest.raises(DocumentError, match="not in"):
-        exchange.read_layout(other, folder)
+        layouts.read_layout(other, folder)
     place.write_bytes(b"LAYER")
     with pytest.raises(DocumentError, match="was changed"):
-        exchange.read_layout(other, folder)
+        layouts.read_layout(other, folder)
     place.write_bytes(b"longer than said")
     with pytest.raises(DocumentError, match="has 16 bytes, but its descriptor says 5"):
-        exchange.read_layout(other, folder)
+        layouts.read_layout(other, folder)
 
 
 def test_indexes_within_indexes_have_an_end(store: Store, other: Store, tmp_path: Path) -> None:
@@ -212,19 +212,19 @@ def test_indexes_within_indexes_have_an_end(store: Store, other: Store, tmp_path
     for _ in range(6):
         nested = put_index(store, nested, nested)
     assert nested.media_type == INDEX
-    exchange.write_layout(store, nested, tmp_path / "layout", [APP])
+    layouts.write_layout(store, nested, tmp_path / "layout", [APP])
     with pytest.raises(DocumentError, match="deep in others"):
-        exchange.read_layout(other, tmp_path / "layout")
+        layouts.read_layout(other, tmp_path / "layout")
 
 
 @needs("skopeo")
 @pytest.mark.parametrize("kind", ["oci", "oci-archive", "docker-archive"])
 def test_what_skopeo_writes(store: Store, other: Store, image: Descriptor, tmp_path: Path, kind: str) -> None:
-    exchange.write_layout(store, image, tmp_path / "ours", [APP])
+    layouts.write_layout(store, image, tmp_path / "ours", [APP])
     place = tmp_path / "theirs"
     argv = ["skopeo", "copy", "-q", f"oci:{tmp_path / 'ours'}:{APP}", f"{kind}:{place}:app:1"]
     subprocess.run(argv, check=True, capture_output=True)
-    read = exchange.read_layout if kind == "oci" else exchange.read_archive
+    read = layouts.read_layout if kind == "oci" else layouts.read_archive
     ((names, found),) = read(other, place)
     assert [name.removeprefix("docker.io/library/") for name in names] == ["app:1"]
     config = other.config(whole(other, found))
@@ -236,13 +236,13 @@ def test_what_skopeo_writes(store: Store, other: Store, image: Descriptor, tmp_p
 @needs("podman", "root")
 @pytest.mark.parametrize("kind", ["oci-archive", "oci-dir", "docker-archive"])
 def test_what_podman_writes(store: Store, other: Store, image: Descriptor, tmp_path: Path, kind: str) -> None:
-    exchange.write_oci_archive(store, image, tmp_path / "ours", [APP])
+    layouts.write_oci_archive(store, image, tmp_path / "ours", [APP])
     place = tmp_path / "theirs"
     with tempfile.TemporaryDirectory() as short:  # podman takes no long path
         podman = ["podman", "--root", f"{short}/p", "--runroot", f"{short}/r", "--storage-driver", "vfs"]
         subprocess.run([*podman, "load", "-q", "-i", str(tmp_path / "ours")], check=True, capture_output=True)
         subprocess.run([*podman, "save", "--format", kind, "-o", str(place), APP], check=True, capture_output=True)
-    read = exchange.read_layout if kind == "oci-dir" else exchange.read_archive
+    read = layouts.read_layout if kind == "oci-dir" else layouts.read_archive
     ((names, found),) = read(other, place)
     assert names == (APP,)
     assert other.config(whole(other, found)).cmd == ("/file",)

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from lading.store import exchange
-from lading.store.blobs import write_blob
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import CONFIG, LAYER, Manifest
+from lading.store.content.blobs import write_blob
 from lading.store.errors import DocumentError
+from lading.store.exchange import layouts
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import CONFIG, LAYER, Manifest
+from lading.store.snapshots.unpacking import unpack
 from lading.store.store import Store
-from lading.store.unpacking import unpack
 from suites.changes import shown
 from suites.containers_storage import ContainersStorage, containers_storage
 from suites.images import put_manifest
@@ -170,7 +170,7 @@ def test_containers_storage_unpacks_the_same(
     """But for modes of folders that a layer does not mention, which containerd alone takes from below, as we do."""
     layer, expected = IMAGES[name]
     descriptor = image(store, BELOW, layer)
-    exchange.write_layout(store, descriptor, tmp_path / "layout", ["localhost/x:latest"])
+    layouts.write_layout(store, descriptor, tmp_path / "layout", ["localhost/x:latest"])
     with storage.shown(f"oci:{tmp_path / 'layout'}:localhost/x:latest") as view:
         theirs = listing(view, modes=False)
     assert theirs == {path: what[:1] if what.startswith("/") else what for path, what in expected.items()}
@@ -222,7 +222,7 @@ def test_headers_that_no_tar_writes(store: Store) -> None:
 
 @needs("podman")
 def test_containers_storage_reads_such_headers_so(store: Store, storage: ContainersStorage, tmp_path: Path) -> None:
-    exchange.write_layout(store, image(store, odd_headers()), tmp_path / "layout", ["localhost/x:latest"])
+    layouts.write_layout(store, image(store, odd_headers()), tmp_path / "layout", ["localhost/x:latest"])
     with storage.shown(f"oci:{tmp_path / 'layout'}:localhost/x:latest") as view:
         assert owners(view) == ODD
         assert os.getxattr(view / "e", "user.k") == b"v"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lading.store.errors import MachineError
-from lading.store.private import private_folder
+from lading.store.system.private import private_folder
 from suites.machine import needs
 
 OTHER = 65534

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lading.store.archives.trees import scan
 from lading.store.errors import InputError
-from lading.store.removal import remove_tree
-from lading.store.trees import scan
+from lading.store.system.removal import remove_tree
 
 
 def nest(folder: Path, depth: int) -> None:

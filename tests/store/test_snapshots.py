@@ -10,20 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from lading.store.archives.layers import EPOCH, apply_layer, settle, write_layer
 from lading.store.archives.reader import Limits
-from lading.store.blobs import read_blob, write_blob
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import CONFIG, LAYER_GZIP, Manifest
+from lading.store.archives.trees import capture, scan
+from lading.store.content.blobs import read_blob, write_blob
+from lading.store.content.memory import MemoryBlobs
 from lading.store.errors import DocumentError
 from lading.store.gc import collect
-from lading.store.layers import EPOCH, apply_layer, settle, write_layer
-from lading.store.memory import MemoryBlobs
-from lading.store.snapshots import Snapshots
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import CONFIG, LAYER_GZIP, Manifest
+from lading.store.oci.json import canonical
+from lading.store.snapshots.overlay import Snapshots
+from lading.store.snapshots.unpacking import repair, unpack, unpack_layers
 from lading.store.store import Store
-from lading.store.strict import canonical
-from lading.store.trees import capture, scan
-from lading.store.unpacking import repair, unpack, unpack_layers
 from suites import dying
 from suites.dying import killed
 from suites.images import put_manifest, remove
@@ -219,9 +219,9 @@ _UNPACK = """
 import sys
 from pathlib import Path
 from lading.store.store import Store
-from lading.store.digests import Digest
-from lading.store.descriptors import Descriptor
-from lading.store.unpacking import unpack
+from lading.store.oci.digests import Digest
+from lading.store.oci.descriptors import Descriptor
+from lading.store.snapshots.unpacking import unpack
 store = Store.open(Path(sys.argv[1]))
 manifest = store.document(store.reference("example.com/app:1").descriptor)
 print(unpack(store.snapshots, store.blobs, manifest, store.config(manifest)))

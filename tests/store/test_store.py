@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading.store.blobs import write_blob
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import MANIFEST
+from lading.store.content.blobs import write_blob
 from lading.store.errors import InputError, MachineError
 from lading.store.gc import collect
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import MANIFEST
 from lading.store.store import Store, one_image
 from suites.images import blobs_of, put_image, put_index, put_manifest, put_referrer
 from suites.machine import needs

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from lading.store import exchange
-from lading.store.blobs import read_blob, write_blob
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import CONFIG, EMPTY, LAYER, MANIFEST
+from lading.store.content.blobs import read_blob, write_blob
 from lading.store.errors import LadingError, MachineError
+from lading.store.exchange import layouts
 from lading.store.gc import DamagedError, collect
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import CONFIG, EMPTY, LAYER, MANIFEST
+from lading.store.oci.json import canonical
 from lading.store.store import Store
-from lading.store.strict import canonical
 from suites import dying
 from suites.images import blobs_of, put_image, put_index, put_manifest, remove
 from suites.machine import needs
@@ -211,7 +211,7 @@ def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
                 store.untag(APP)
             reference = store.reference(APP)
             assert reference is not None
-            exchange.write_layout(store, reference.descriptor, tmp_path / "copy", [APP])
+            layouts.write_layout(store, reference.descriptor, tmp_path / "copy", [APP])
     finally:
         subprocess.run(["umount", "-l", str(root)], check=True)
 
@@ -315,7 +315,7 @@ def test_an_image_whose_layers_do_not_match_its_config(store: Store, tmp_path: P
     config = canonical({"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": []}})
     image = put_manifest(store, config, CONFIG, [Descriptor(LAYER, write_blob(store.blobs, b"x"), 1).json()])
     with pytest.raises(LadingError):
-        exchange.write_docker_archive(store, image, tmp_path / "a.tar", [])
+        layouts.write_docker_archive(store, image, tmp_path / "a.tar", [])
 
 
 @pytest.mark.parametrize("entry", [{"digest": f"sha256:{'0' * 64}", "annotations": [1]}, {"mediaType": MANIFEST}])
@@ -324,14 +324,14 @@ def test_a_foreign_layout_that_is_malformed(store: Store, tmp_path: Path, entry:
     folder.mkdir()
     (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
     with pytest.raises(LadingError):
-        exchange.write_layout(store, put_image(store, b"x"), folder, ["a"], evidence=True)
+        layouts.write_layout(store, put_image(store, b"x"), folder, ["a"], evidence=True)
 
 
 def test_half_a_blob_in_the_target_is_replaced(store: Store, tmp_path: Path) -> None:
     place = tmp_path / "layout/blobs/sha256" / Digest.of(b"layer").hex
     place.parent.mkdir(parents=True)
     place.write_bytes(b"la")
-    exchange.write_layout(store, put_image(store, b"layer"), tmp_path / "layout", ["a"])
+    layouts.write_layout(store, put_image(store, b"layer"), tmp_path / "layout", ["a"])
     assert place.read_bytes() == b"layer"
 
 
@@ -341,7 +341,7 @@ def test_an_archive_does_not_depend_on_the_umask(store: Store, tmp_path: Path) -
     for mask in (0o022, 0o077):
         before = os.umask(mask)
         try:
-            exchange.write_oci_archive(store, image, tmp_path / f"{mask}.tar", ["a"])
+            layouts.write_oci_archive(store, image, tmp_path / f"{mask}.tar", ["a"])
         finally:
             os.umask(before)
         written.append((tmp_path / f"{mask}.tar").read_bytes())
@@ -349,7 +349,7 @@ def test_an_archive_does_not_depend_on_the_umask(store: Store, tmp_path: Path) -
 
 
 def test_an_archive_holds_a_layout_and_nothing_else(store: Store, tmp_path: Path) -> None:
-    exchange.write_oci_archive(store, put_image(store, b"layer"), tmp_path / "a.tar", ["a"])
+    layouts.write_oci_archive(store, put_image(store, b"layer"), tmp_path / "a.tar", ["a"])
     with tarfile.open(tmp_path / "a.tar") as archive:
         tops = {name.split("/")[0] for name in archive.getnames()}
     assert tops == {"blobs", "index.json", "oci-layout"}

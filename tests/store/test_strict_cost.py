@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from lading.store.errors import DocumentError
-from lading.store.strict import MAX_DEPTH, MAX_SIZE, parse
+from lading.store.oci.json import MAX_DEPTH, MAX_SIZE, parse
 
 BOMBS = {
     "nested arrays": "[" + ",".join(["[[[[0]]]]"] * 380_000) + "]",

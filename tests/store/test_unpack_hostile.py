@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.store.archives.extract import extract, extract_layer
+from lading.store.archives.layers import apply_layer, write_layer
 from lading.store.archives.reader import Limits, read_tar
+from lading.store.archives.trees import capture, scan
 from lading.store.archives.writer import write_tar
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import LAYER
+from lading.store.content.memory import MemoryBlobs
 from lading.store.errors import DocumentError, InputError, LadingError
-from lading.store.layers import apply_layer, write_layer
-from lading.store.memory import MemoryBlobs
-from lading.store.seals import first_difference
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import LAYER
+from lading.store.snapshots.seals import first_difference
 from lading.store.store import Store
-from lading.store.trees import capture, scan
 from suites.machine import needs
 from suites.snapshots import mounted
 

@@ -14,18 +14,18 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from lading.store import exchange
+from lading.store.archives.layers import write_layer
 from lading.store.archives.reader import Limits
+from lading.store.archives.trees import Entry, Tree, scan
 from lading.store.archives.writer import write_tar
-from lading.store.descriptors import Descriptor
-from lading.store.documents import CONFIG, Manifest
+from lading.store.content.memory import MemoryBlobs
 from lading.store.errors import InputError
-from lading.store.layers import write_layer
-from lading.store.memory import MemoryBlobs
-from lading.store.removal import remove_tree
+from lading.store.exchange import layouts
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import CONFIG, Manifest
+from lading.store.snapshots.unpacking import unpack
 from lading.store.store import Store
-from lading.store.trees import Entry, Tree, scan
-from lading.store.unpacking import unpack
+from lading.store.system.removal import remove_tree
 from suites.changes import View, shown
 from suites.containers_storage import ContainersStorage, containers_storage
 from suites.images import put_manifest
@@ -101,7 +101,7 @@ def test_by_umoci_and_containers_storage(
     make(source, entries)
     expected = seen(source)
     with Store.open(Path(name, "root")) as store:
-        exchange.write_layout(store, image(store, source, "gzip"), layout, ["x"])
+        layouts.write_layout(store, image(store, source, "gzip"), layout, ["x"])
     run("umoci", "unpack", "--image", f"{layout}:x", f"{name}/bundle")
     assert not differing(seen(Path(name, "bundle/rootfs")), expected)
     with storage.shown(f"oci:{layout}:x") as view:

@@ -1,4 +1,4 @@
-"""The contract of `lading.store.blobs.Blobs`, for every implementation: subclass, and say how one is made."""
+"""The contract of `lading.store.content.blobs.Blobs`, for every implementation: subclass, and say how one is made."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lading.store.blobs import Blobs, MissingBlobError, read_blob, write_blob
-from lading.store.digests import Digest
+from lading.store.content.blobs import Blobs, MissingBlobError, read_blob, write_blob
 from lading.store.errors import DocumentError
+from lading.store.oci.digests import Digest
 
 
 class BlobsContract:

@@ -15,12 +15,12 @@ from lading.build import executor
 from lading.build.builder import build
 from lading.build.graph import Step
 from lading.build.request import BaseImage, BuildRequest, Built, KeySource, StepReport, Tools
-from lading.store.descriptors import Descriptor, Platform
-from lading.store.documents import Manifest, chain_ids
 from lading.store.errors import InputError
-from lading.store.mounts import unmount
+from lading.store.oci.descriptors import Descriptor, Platform
+from lading.store.oci.documents import Manifest, chain_ids
+from lading.store.snapshots.mounts import unmount
+from lading.store.snapshots.unpacking import unpack
 from lading.store.store import Store
-from lading.store.unpacking import unpack
 from lading.verify.keys import PrivateKey
 
 PLATFORM = Platform("linux", "amd64")

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from lading.build import executor
 from lading.store.archives.compression import decoder
-from lading.store.descriptors import Descriptor
-from lading.store.documents import chain_ids
-from lading.store.mounts import unmount
+from lading.store.archives.trees import capture
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import chain_ids
+from lading.store.snapshots.mounts import unmount
+from lading.store.snapshots.unpacking import unpack
 from lading.store.store import Store
-from lading.store.trees import capture
-from lading.store.unpacking import unpack
 from suites.building import Bench, ChrootExecutor, write
 from suites.trees import seen
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from lading.store.descriptors import Descriptor
-from lading.store.documents import MANIFEST, parse_manifest
 from lading.store.errors import LadingError
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import MANIFEST, parse_manifest
 from lading.verify.attach import Artifact
 from lading.verify.evidence import Evidence
 from suites.papers import attestation, image, signature

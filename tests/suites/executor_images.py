@@ -16,12 +16,12 @@ from lading.runtime.options import RunOptions, Streams
 from lading.runtime.run_folder import RunFolder
 from lading.runtime.runtime import Runtime
 from lading.runtime.session import Ran
-from lading.store.descriptors import Descriptor
-from lading.store.documents import CONFIG, Manifest
-from lading.store.layers import write_layer
+from lading.store.archives.layers import write_layer
+from lading.store.archives.trees import scan
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import CONFIG, Manifest
+from lading.store.oci.json import canonical
 from lading.store.store import Store
-from lading.store.strict import canonical
-from lading.store.trees import scan
 from lading.verify.policy_reader import parse_policy
 from lading.verify.targets import Target
 from lading.verify.verdict import Verdict

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from lading.store.blobs import write_blob
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import CONFIG, EMPTY, INDEX, LAYER, MANIFEST
+from lading.store.content.blobs import write_blob
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import CONFIG, EMPTY, INDEX, LAYER, MANIFEST
+from lading.store.oci.json import canonical
 from lading.store.store import Store
-from lading.store.strict import canonical
 
 
 def put_image(store: Store, *layers: bytes, config: Mapping[str, object] | None = None) -> Descriptor:

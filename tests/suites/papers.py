@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lading.store.blobs import write_blob
-from lading.store.descriptors import Descriptor, Platform
-from lading.store.digests import Digest
-from lading.store.documents import CONFIG, INDEX, LAYER, MANIFEST, Index, Manifest, parse_document
-from lading.store.memory import MemoryBlobs
+from lading.store.content.blobs import write_blob
+from lading.store.content.memory import MemoryBlobs
+from lading.store.oci.descriptors import Descriptor, Platform
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import CONFIG, INDEX, LAYER, MANIFEST, Index, Manifest, parse_document
 from lading.verify.attach import Artifact
 from lading.verify.evidence import Found, StoreEvidence
 from lading.verify.keys import PrivateKey

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lading.store.descriptors import Descriptor
+from lading.store.oci.descriptors import Descriptor
 from lading.verify.refusals import NoAttestationError, RefusedError, UncheckableError
 from suites.papers import Broken, Shelf, image, index, policy, provenance, rehang, signature, target, trusting
 

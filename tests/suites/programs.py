@@ -15,11 +15,11 @@ from pathlib import Path
 from lading.registry.client import Client
 from lading.registry.reference import Reference
 from lading.registry.transfer import pull, push
-from lading.store.descriptors import Descriptor
-from lading.store.documents import Manifest
+from lading.store.archives.trees import Entry, scan, text
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import Manifest
+from lading.store.snapshots.unpacking import unpack
 from lading.store.store import Store
-from lading.store.trees import Entry, scan, text
-from lading.store.unpacking import unpack
 from suites.building import PLATFORM, Bench
 from suites.changes import shown
 

@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any
 
-from lading.store.documents import INDEX, MANIFEST
+from lading.store.oci.documents import INDEX, MANIFEST
 
 Trick = Callable[["Handler"], None]
 

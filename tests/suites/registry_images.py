@@ -7,9 +7,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from lading.store.blobs import write_blob
-from lading.store.descriptors import Descriptor, Platform
-from lading.store.documents import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, Manifest
+from lading.store.content.blobs import write_blob
+from lading.store.oci.descriptors import Descriptor, Platform
+from lading.store.oci.documents import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, Manifest
 from lading.store.store import Store
 
 AMD64 = Platform("linux", "amd64")

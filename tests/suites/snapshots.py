@@ -1,4 +1,4 @@
-"""The contract of `lading.store.snapshots.Snapshots`: subclass, and say how one is made."""
+"""The contract of `lading.store.snapshots.overlay.Snapshots`: subclass, and say how one is made."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lading.store.errors import DocumentError, MachineError
-from lading.store.mounts import unmount
-from lading.store.snapshots import Snapshots
+from lading.store.snapshots.mounts import unmount
+from lading.store.snapshots.overlay import Snapshots
 
 
 @contextmanager

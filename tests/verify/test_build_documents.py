@@ -15,10 +15,10 @@ from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
 from in_toto_attestation.v1 import statement as oracle_statement
 from in_toto_attestation.v1 import statement_pb2
 
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import MANIFEST, parse_manifest
 from lading.store.errors import DocumentError
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import MANIFEST, parse_manifest
 from lading.verify import dag_artifact, envelopes, provenance
 from lading.verify.dag import Dag, Edge, LayerRef, Node
 from lading.verify.kinds import evidence_kind

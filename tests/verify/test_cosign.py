@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import INDEX, MANIFEST, Index, Manifest, parse_document
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import INDEX, MANIFEST, Index, Manifest, parse_document
 from lading.verify import bundles
 from lading.verify.attach import Artifact, artifact
 from lading.verify.dag import Dag, Node

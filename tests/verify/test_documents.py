@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import MANIFEST, parse_manifest
 from lading.store.errors import DocumentError, InputError
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import MANIFEST, parse_manifest
 from lading.verify import bundles, envelopes
 from lading.verify.attach import artifact
 from lading.verify.envelopes import Envelope

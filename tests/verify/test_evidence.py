@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lading.store.blobs import write_blob
-from lading.store.documents import MANIFEST
+from lading.store.content.blobs import write_blob
+from lading.store.oci.documents import MANIFEST
 from lading.store.store import Store
 from lading.verify.attach import Artifact
 from lading.verify.evidence import StoreEvidence

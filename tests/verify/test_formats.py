@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lading.store.digests import Digest
-from lading.store.documents import MANIFEST, parse_manifest
-from lading.store.trees import scan
+from lading.store.archives.trees import scan
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import MANIFEST, parse_manifest
 from lading.verify.dag import Dag
 from lading.verify.encoding import read_pem
 from lading.verify.keyfiles import LABELS

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import MANIFEST, parse_manifest
 from lading.store.errors import DocumentError
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import MANIFEST, parse_manifest
 from lading.verify import bundles, dag_artifact, keyfiles
 from lading.verify.dag import Dag, Edge, LayerRef, Node
 from lading.verify.encoding import write_pem

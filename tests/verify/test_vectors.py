@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lading.store.documents import Index, Manifest, parse_document, parse_manifest
+from lading.store.oci.documents import Index, Manifest, parse_document, parse_manifest
 from lading.verify.keys import PublicKey
 from lading.verify.policy import NamedKey, Policy
 from lading.verify.policy_reader import parse_policy

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import CONFIG, MANIFEST
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import CONFIG, MANIFEST
 from lading.verify import attach, bundles, dag_artifact, envelopes, gathering
 from lading.verify.compiled import policy_digest
 from lading.verify.dag import Dag, Node

@@ -13,11 +13,11 @@ from typing import cast
 from lading.build.cache import Cache, Product, key_of
 from lading.build.image import timestamp
 from lading.build.request import KeySource, Tools
-from lading.store.blobs import write_blob
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import MANIFEST
+from lading.store.content.blobs import write_blob
 from lading.store.fastclass import dataclass, replace
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import MANIFEST
 from lading.verify import dag_artifact, signing
 from lading.verify.attach import Artifact
 from lading.verify.dag import Dag

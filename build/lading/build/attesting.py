@@ -11,9 +11,9 @@ from lading.build.graph import CopyOp, Graph, RunOp
 from lading.build.image import timestamp
 from lading.build.request import BuildRequest, Tools
 from lading.build.state import FROM, Solved
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
 from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
 from lading.verify.dag import Dag, Edge, LayerRef, Node
 from lading.verify.links import TREE
 from lading.verify.provenance import DOCKERFILE_BUILD, Provenance, arguments, dag_byproduct

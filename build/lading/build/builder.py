@@ -23,12 +23,12 @@ from lading.build.roots import Roots
 from lading.build.solver import Solver
 from lading.build.state import Solved
 from lading.build.views import Folder
-from lading.store import trees
+from lading.store.archives import trees
 from lading.store.archives.compression import encoder_name
-from lading.store.descriptors import Platform
-from lading.store.digests import Digest
-from lading.store.documents import ImageConfig
 from lading.store.errors import InputError
+from lading.store.oci.descriptors import Platform
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import ImageConfig
 
 
 def build(request: BuildRequest, tools: Tools) -> Built:

@@ -16,15 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError, MachineError
 from lading.store.fastclass import dataclass
 from lading.store.index import Index
-from lading.store.private import private_folder
-from lading.store.seals import BlobSeals
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import Fields, canonical, parse
+from lading.store.snapshots.seals import BlobSeals
 from lading.store.store import Store
-from lading.store.strict import Fields, canonical, parse
+from lading.store.system.private import private_folder
 
 _LIMIT: Final = 64 * 1024 * 1024
 

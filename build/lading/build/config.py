@@ -6,11 +6,11 @@ import copy
 from collections.abc import Mapping
 from typing import Final
 
-from lading.store.descriptors import Platform
-from lading.store.digests import Digest
-from lading.store.documents import History, ImageConfig
 from lading.store.fastclass import dataclass, field
-from lading.store.strict import canonical
+from lading.store.oci.descriptors import Platform
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import History, ImageConfig
+from lading.store.oci.json import canonical
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What a process finds programs in where the image does not say."""

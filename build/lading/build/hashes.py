@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from lading.build.views import Item, View
-from lading.store import trees
+from lading.store.archives import trees
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.index import Index

@@ -8,11 +8,11 @@ from typing import Final
 from lading.build.config import render
 from lading.build.graph import Graph
 from lading.build.state import Solved
-from lading.store.blobs import write_blob
-from lading.store.descriptors import Descriptor
-from lading.store.documents import CONFIG, MANIFEST
+from lading.store.content.blobs import write_blob
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import CONFIG, MANIFEST
+from lading.store.oci.json import canonical
 from lading.store.store import Store
-from lading.store.strict import canonical
 
 _OCI_LAYERS: Final = {
     "application/vnd.docker.image.rootfs.diff.tar": "application/vnd.oci.image.layer.v1.tar",

@@ -7,7 +7,7 @@ import hashlib
 from lading.build.executor import Executor
 from lading.build.graph import CopyOp, RunOp, Step
 from lading.build.state import FROM, Solved
-from lading.store.digests import Digest
+from lading.store.oci.digests import Digest
 from lading.verify.links import CONTEXT, Link
 from lading.verify.statements import ResourceDescriptor
 

@@ -1,6 +1,6 @@
 """The Dockerfile and the ignore file: which they are, and how they are read.
 
-Both are names in a folder that others may have filled: read as `lading.store.opening` reads, so that no link in it
+Both are names in a folder that others may have filled: read as `lading.store.system.opening` reads, so that no link in it
 shows a word of a file outside.
 """
 
@@ -15,10 +15,10 @@ from lading.build.dockerfile.glob import PatternError
 from lading.build.dockerfile.ignore import Ignore
 from lading.build.dockerfile.parser import MAX_SIZE
 from lading.build.request import BuildRequest
-from lading.store import trees
+from lading.store.archives import trees
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
-from lading.store.opening import read_below
+from lading.store.system.opening import read_below
 
 FILE: Final = "Dockerfile"
 _OTHER: Final = "dockerfile"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lading.registry.platforms import normalise, parse_platform
-from lading.store.descriptors import Platform
 from lading.store.errors import InputError
+from lading.store.oci.descriptors import Platform
 
 
 def is_own(text: str, native: Platform) -> bool:

@@ -15,8 +15,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from lading.store.archives.trees import OPAQUE, Entry, Tree, kept
 from lading.store.fastclass import dataclass, field
-from lading.store.trees import OPAQUE, Entry, Tree, kept
 
 _KINDS: Final = {"directory": stat.S_IFDIR, "file": stat.S_IFREG, "symlink": stat.S_IFLNK}
 _PIECE: Final = 1 << 20

@@ -9,10 +9,10 @@ from typing import Final, Literal, Protocol
 from lading.build.executor import Executor
 from lading.build.graph import Step
 from lading.build.revision import Revision
-from lading.store.descriptors import Descriptor, Platform
-from lading.store.digests import Digest
-from lading.store.documents import ImageConfig, Manifest
 from lading.store.fastclass import dataclass, field
+from lading.store.oci.descriptors import Descriptor, Platform
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import ImageConfig, Manifest
 from lading.store.store import Store
 from lading.verify.keys import Signer
 from lading.verify.provenance import LOCAL_BUILDER

@@ -15,10 +15,10 @@ from lading.build.errors import DockerfileError, Place, suggestion
 from lading.build.graph import Chain, Graph, Line
 from lading.build.platforms import is_own
 from lading.build.stage import Arguments, State, Steps
-from lading.store.descriptors import Platform
-from lading.store.documents import ImageConfig
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Platform
+from lading.store.oci.documents import ImageConfig
 
 SCRATCH: Final = "scratch"
 DEFAULT_EPOCH: Final = 315532800

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+from lading.store.archives.trees import text
 from lading.store.fastclass import dataclass
-from lading.store.trees import text
 from lading.verify.statements import ResourceDescriptor
 
 GIT: Final = "git"

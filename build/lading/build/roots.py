@@ -14,19 +14,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lading.store.atomic import machine_errors
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import chain_ids
 from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
-from lading.store.locks import abandoned, locked_folder
-from lading.store.mounts import unmount
-from lading.store.private import private_folder
-from lading.store.removal import remove_tree
-from lading.store.snapshots import TEMPORARY
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import chain_ids
+from lading.store.snapshots.mounts import unmount
+from lading.store.snapshots.overlay import TEMPORARY
+from lading.store.snapshots.unpacking import unpack_layers
 from lading.store.store import Store
-from lading.store.unpacking import unpack_layers
+from lading.store.system.atomic import machine_errors
+from lading.store.system.locks import abandoned, locked_folder
+from lading.store.system.private import private_folder
+from lading.store.system.removal import remove_tree
 
 Stack = Sequence[tuple[Descriptor, Digest]]
 """Layers and their diff IDs, bottom up."""

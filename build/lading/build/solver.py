@@ -22,12 +22,12 @@ from lading.build.pruning import prune, root_changed
 from lading.build.request import BuildRequest, StepReport, Tools
 from lading.build.roots import Attempt, Roots, Stack, chain_of
 from lading.build.state import Solved, entries
-from lading.store.digests import Digest
+from lading.store.archives.layers import Layer as WrittenLayer
+from lading.store.archives.layers import settle, write_layer
+from lading.store.archives.trees import Entry, Tree, capture, text
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
-from lading.store.layers import Layer as WrittenLayer
-from lading.store.layers import settle, write_layer
-from lading.store.trees import Entry, Tree, capture, text
+from lading.store.oci.digests import Digest
 
 VERSION: Final = 2
 """Of the meaning of operations; part of every key."""

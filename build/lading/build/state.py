@@ -10,10 +10,10 @@ from lading.build.cache import Layer, Product
 from lading.build.graph import Chain
 from lading.build.picking import Picked
 from lading.build.request import BaseImage, StepReport
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
+from lading.store.archives.trees import Entry, Kind, Tree
 from lading.store.fastclass import dataclass, field
-from lading.store.trees import Entry, Kind, Tree
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
 from lading.verify.links import TREE
 from lading.verify.statements import ResourceDescriptor
 

@@ -14,14 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
-from lading.store.atomic import machine_errors
-from lading.store.digests import Digest
+from lading.store.archives.trees import bytes_of
 from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, Reached, collect_alone, postpone
-from lading.store.removal import remove_tree
+from lading.store.oci.digests import Digest
 from lading.store.store import Store
-from lading.store.trees import bytes_of
+from lading.store.system.atomic import machine_errors
+from lading.store.system.removal import remove_tree
 
 Kind = Literal["step", "attestations", "context", "package lists", "package"]
 

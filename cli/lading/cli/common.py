@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lading.cli.session import Session
     from lading.registry.credentials import Given
     from lading.store.archives.compression import Compression
-    from lading.store.descriptors import Descriptor
+    from lading.store.oci.descriptors import Descriptor
 
 
 class Form(StrEnum):

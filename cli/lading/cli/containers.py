@@ -13,7 +13,7 @@ from lading.cli.output import age, size, unix_time
 from lading.cli.templates.values import Lookup
 from lading.store.errors import UsageError
 from lading.store.fastclass import dataclass
-from lading.store.strict import Fields
+from lading.store.oci.json import Fields
 
 if TYPE_CHECKING:
     from lading.runtime.state import Container

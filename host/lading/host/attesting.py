@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from lading.registry.reference import Reference
-from lading.store.blobs import write_blob
-from lading.store.descriptors import Descriptor
-from lading.store.documents import MANIFEST, Index, parse_document
+from lading.store.content.blobs import write_blob
+from lading.store.content.memory import MemoryBlobs
 from lading.store.errors import UsageError
-from lading.store.memory import MemoryBlobs
-from lading.store.strict import MAX_SIZE, Fields, parse
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import MANIFEST, Index, parse_document
+from lading.store.oci.json import MAX_SIZE, Fields, parse
 from lading.verify import signing
 from lading.verify.attach import Artifact
 from lading.verify.keys import Signer

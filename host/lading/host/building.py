@@ -15,9 +15,9 @@ from lading.host.gate import unknown
 from lading.host.signing_keys import KeyText
 from lading.registry.platforms import host_platform
 from lading.registry.reference import Reference
-from lading.store.descriptors import Platform
 from lading.store.errors import LadingError
 from lading.store.fastclass import replace
+from lading.store.oci.descriptors import Platform
 from lading.verify.keys import PrivateKey
 from lading.verify.verifier import Verifier
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from lading.store.descriptors import Descriptor
 from lading.store.errors import DocumentError
+from lading.store.oci.descriptors import Descriptor
 from lading.store.store import Store
 from lading.verify.claims import Claim
 from lading.verify.evidence import StoreEvidence

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from lading.host.images import Images, Located, NoSuchImageError
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import Reference
-from lading.store.descriptors import Platform
-from lading.store.documents import Index, Manifest, parse_document
 from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
 from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Platform
+from lading.store.oci.documents import Index, Manifest, parse_document
 from lading.store.store import Store
 from lading.verify.decision import Decision
 from lading.verify.evidence import Evidence, ExhaustedError, StoreEvidence

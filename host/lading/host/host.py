@@ -15,10 +15,10 @@ from lading.host.configuration import Configuration
 from lading.host.keyring import Keyring
 from lading.store.errors import InputError, LadingError, MachineError
 from lading.store.fastclass import replace
-from lading.store.locks import is_locked
-from lading.store.private import private_folder
 from lading.store.progress import QUIET, Progress
 from lading.store.store import Store, own_root
+from lading.store.system.locks import is_locked
+from lading.store.system.private import private_folder
 
 if TYPE_CHECKING:
     from lading.build.request import BuildRequest, Built, Listener
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lading.runtime.run_folder import RunFolder
     from lading.runtime.runtime import Runtime
     from lading.store.archives.compression import Compression
-    from lading.store.descriptors import Descriptor, Platform
+    from lading.store.oci.descriptors import Descriptor, Platform
     from lading.verify.evidence import Evidence
     from lading.verify.keys import PublicKey
     from lading.verify.policy import Policy
@@ -242,7 +242,7 @@ class Host:
         return self.verifier if policies.is_there(path) else self.verifier_by(Policy("no policy", scopes={}))
 
     def _record(self, verdict: Verdict) -> None:
-        from lading.store.strict import canonical  # noqa: PLC0415
+        from lading.store.oci.json import canonical  # noqa: PLC0415
 
         row = (time.time(), str(verdict.manifest), verdict.basis, canonical(verdict.decision.json()))
         self.store.index.run("INSERT INTO decision (time, digest, basis, body) VALUES (?, ?, ?, ?)", row)
@@ -292,7 +292,7 @@ class Host:
 
     def compressed(self, descriptor: Descriptor, compression: Compression | None) -> Descriptor:
         """An image whose layers are compressed so, the image itself where they are: call within `Store.writing`."""
-        from lading.store.converting import convert  # noqa: PLC0415
+        from lading.store.exchange.convert import convert  # noqa: PLC0415
 
         return convert(self.store, descriptor, compression, self.progress) if compression else descriptor
 

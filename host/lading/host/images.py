@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from lading.host.built import built
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import InvalidReferenceError, Reference
-from lading.store.descriptors import Descriptor, Platform
-from lading.store.documents import Index, Manifest
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, collect
+from lading.store.oci.descriptors import Descriptor, Platform
+from lading.store.oci.documents import Index, Manifest
 from lading.store.store import Store, one_image
 from lading.verify.targets import Target
 

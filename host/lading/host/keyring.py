@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import Final
 
-from lading.store.atomic import machine_errors, sync_folder
 from lading.store.errors import InputError
-from lading.store.private import private_folder
 from lading.store.store import own_root
+from lading.store.system.atomic import machine_errors, sync_folder
+from lading.store.system.private import private_folder
 from lading.verify.keys import PrivateKey, PublicKey
 
 KMS: Final = ("awskms", "azurekms", "gcpkms", "hashivault", "k8s", "pkcs11")

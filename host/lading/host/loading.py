@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 from lading.registry.reference import InvalidReferenceError, Reference
-from lading.store import exchange
-from lading.store.descriptors import Descriptor
 from lading.store.errors import InputError
+from lading.store.exchange import layouts
+from lading.store.exchange.ingest import Loaded as Found
 from lading.store.fastclass import dataclass
-from lading.store.importing import Loaded as Found
+from lading.store.oci.descriptors import Descriptor
 from lading.store.progress import QUIET, Progress
 from lading.store.store import Store
 
@@ -41,16 +41,16 @@ def load(store: Store, source: str, name: str | None = None, progress: Progress 
 
 def _read(store: Store, source: str, progress: Progress) -> list[Found]:
     if source == "-":
-        return exchange.read_archive(store, 0, progress)
+        return layouts.read_archive(store, 0, progress)
     kind, colon, rest = source.partition(":")
     path = Path(os.path.abspath(rest if colon and kind in ("oci", "oci-archive", "docker-archive") else source))
     if (kind == "oci" and colon) or path.is_dir():
-        return exchange.read_layout(store, path, progress)
+        return layouts.read_layout(store, path, progress)
     if kind == "oci-archive" and colon:
-        return exchange.read_oci_archive(store, path, progress)
+        return layouts.read_oci_archive(store, path, progress)
     if kind == "docker-archive" and colon:
-        return exchange.read_docker_archive(store, path, progress)
-    return exchange.read_archive(store, path, progress)
+        return layouts.read_docker_archive(store, path, progress)
+    return layouts.read_archive(store, path, progress)
 
 
 def _named(found: list[Found], source: str, name: str | None) -> list[Loaded]:

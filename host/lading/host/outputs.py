@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final, Literal
 
 from lading.registry.platforms import choose, host_platform
-from lading.store import exchange
 from lading.store.archives.writer import Sink
-from lading.store.descriptors import Descriptor
-from lading.store.documents import Manifest
 from lading.store.errors import UsageError
-from lading.store.exporting import Form, Saved, to_file, write_archive
+from lading.store.exchange import layouts
+from lading.store.exchange.export import Form, Saved, to_file, write_archive
 from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import Manifest
 from lading.store.store import Store
 
 Named = tuple[Descriptor, Sequence[str]]
@@ -54,7 +54,7 @@ class Output:
             to_file(self.path, lambda sink: write_stream(store, named, sink, self.kind, evidence=evidence))
             return
         for descriptor, names in named:
-            exchange.write_layout(store, descriptor, self.path, names, evidence=evidence)
+            layouts.write_layout(store, descriptor, self.path, names, evidence=evidence)
 
 
 def write_stream(store: Store, images: Sequence[Named], sink: Sink, kind: Kind, *, evidence: bool = False) -> None:

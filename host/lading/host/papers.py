@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from lading.host.gate import Case
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import parse_manifest
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import parse_manifest
 from lading.verify.dag_artifact import DagArtifact, read_artifact
 from lading.verify.decision import Decision
 from lading.verify.evidence import Evidence

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from lading.host.keyring import read_file
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.index import Index
+from lading.store.oci.digests import Digest
 from lading.verify.compiled import compile_policy, load_policy
 from lading.verify.policy import Policy, PolicyError
 from lading.verify.verifier import Verifier

@@ -13,7 +13,7 @@ from lading.runtime.volumes import Volumes
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, collect
-from lading.store.strict import Fields
+from lading.store.oci.json import Fields
 
 if TYPE_CHECKING:
     from lading.host.host import Host

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from lading.host.keyring import Keyring, write_pair
 from lading.host.signing_keys import NoKeyError
-from lading.store.atomic import machine_errors, sync_folder, write_atomically
 from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
+from lading.store.system.atomic import machine_errors, sync_folder, write_atomically
 from lading.verify.keys import PublicKey
 from lading.verify.policy_reader import parse_policy
 from lading.verify.policy_template import default_policy

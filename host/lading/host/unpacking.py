@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lading.runtime.records import Records
-from lading.store import unpacking
-from lading.store.documents import chain_ids
 from lading.store.errors import InputError, MachineError
+from lading.store.oci.documents import chain_ids
+from lading.store.snapshots import unpacking
 
 if TYPE_CHECKING:
     from lading.host.host import Host
-    from lading.store.documents import ImageConfig
+    from lading.store.oci.documents import ImageConfig
 
 
 def unpack(host: Host, text: str, *, anew: bool = False) -> str | None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from lading.build.trimming import Entry, entries
 from lading.host.pruning import mounted
 from lading.runtime.volumes import Volumes
-from lading.store.digests import Digest
+from lading.store.archives.trees import bytes_of
 from lading.store.fastclass import dataclass
 from lading.store.gc import Reached
-from lading.store.trees import bytes_of
+from lading.store.oci.digests import Digest
 
 if TYPE_CHECKING:
     from lading.host.host import Host

@@ -14,7 +14,7 @@ from typing import Final, Literal, Protocol
 
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
-from lading.store.strict import Fields, canonical, parse
+from lading.store.oci.json import Fields, canonical, parse
 
 Transport = Literal["tcp", "udp"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from lading.networking.kernel import bind_mount, enter_network, unmount, unshare_network
-from lading.store.private import private_folder
+from lading.store.system.private import private_folder
 
 _T = TypeVar("_T")
 _OWN: Final = "/proc/thread-self/ns/net"

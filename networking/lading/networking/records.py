@@ -13,10 +13,10 @@ from pathlib import Path
 
 from lading.networking.driver import Attachment
 from lading.networking.subnets import Subnet, choose
-from lading.store.atomic import machine_errors
 from lading.store.errors import DocumentError, LadingError
-from lading.store.private import private_folder
-from lading.store.strict import Fields, canonical, parse
+from lading.store.oci.json import Fields, canonical, parse
+from lading.store.system.atomic import machine_errors
+from lading.store.system.private import private_folder
 
 
 class Records:

@@ -22,9 +22,9 @@ from lading.networking.plumbing import GATEWAY4, GATEWAY6, PREFIX, Place, TakenE
 from lading.networking.records import Records, attachments_in
 from lading.networking.subnets import Subnet
 from lading.networking.system import has_ipv6, mtu, switch_on_forwarding
-from lading.store.border import border
 from lading.store.errors import MachineError
 from lading.store.fastclass import replace
+from lading.store.system.border import border
 
 __all__ = ["PREFIX", "RoutedDriver", "Subnet"]
 

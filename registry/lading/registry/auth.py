@@ -23,7 +23,7 @@ from lading.registry.hosts import Origin
 from lading.registry.transport import Answer, Request, read_body
 from lading.store.errors import DocumentError, RegistryError
 from lading.store.fastclass import dataclass
-from lading.store.strict import Fields, parse
+from lading.store.oci.json import Fields, parse
 
 MAX_TOKEN: Final = 256 * 1024
 _MAX_SCOPES: Final = 16

@@ -23,13 +23,13 @@ from lading.registry.referrers import Referrers
 from lading.registry.session import Call, Session
 from lading.registry.transport import HttpxTransport, Transport
 from lading.registry.uploads import Outcome, Upload
-from lading.store.blobs import Blobs
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
+from lading.store.content.blobs import Blobs
 from lading.store.errors import DocumentError
 from lading.store.fastclass import replace
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import MAX_SIZE, Fields, parse
 from lading.store.progress import QUIET, Task
-from lading.store.strict import MAX_SIZE, Fields, parse
 
 MAX_TAGS = 1_000_000
 
@@ -85,8 +85,8 @@ class Client:
 
     def blob(self, repository: Reference, descriptor: Descriptor, *, limit: int = MAX_SIZE) -> bytes:
         """A whole small blob, verified. Raises `ProtocolError` where it is larger than `limit` bytes."""
-        from lading.store.blobs import read_blob  # noqa: PLC0415
-        from lading.store.memory import MemoryBlobs  # noqa: PLC0415
+        from lading.store.content.blobs import read_blob  # noqa: PLC0415
+        from lading.store.content.memory import MemoryBlobs  # noqa: PLC0415
 
         if descriptor.size > limit:
             raise ProtocolError(

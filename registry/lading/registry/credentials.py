@@ -21,7 +21,7 @@ from lading.registry import helpers
 from lading.registry.reference import DEFAULT_REGISTRY
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.fastclass import dataclass
-from lading.store.strict import Fields, parse
+from lading.store.oci.json import Fields, parse
 
 _HUB_KEY: Final = "https://index.docker.io/v1/"
 _HUB_HOSTS: Final = frozenset({DEFAULT_REGISTRY, f"index.{DEFAULT_REGISTRY}", f"registry-1.{DEFAULT_REGISTRY}"})

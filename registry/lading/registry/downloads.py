@@ -13,10 +13,10 @@ from lading.registry.errors import ProtocolError, StatusError, UnreachableError
 from lading.registry.reference import Reference
 from lading.registry.session import Call, Session
 from lading.registry.transport import Answer
-from lading.store.blobs import Blobs, BlobWriter
-from lading.store.descriptors import Descriptor
+from lading.store.content.blobs import Blobs, BlobWriter
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Descriptor
 from lading.store.progress import Task
 
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")

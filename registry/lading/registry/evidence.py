@@ -5,9 +5,9 @@ from __future__ import annotations
 from lading.registry.budget import Budget
 from lading.registry.client import Client
 from lading.registry.reference import Reference
-from lading.store.descriptors import Descriptor
-from lading.store.documents import INDEXES, MANIFESTS
 from lading.store.errors import DocumentError, LadingError
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import INDEXES, MANIFESTS
 from lading.verify.evidence import ExhaustedError, Found
 
 

@@ -15,7 +15,7 @@ from lading.registry.errors import (
 )
 from lading.registry.transport import Answer, read_body
 from lading.store.errors import DocumentError, RegistryError
-from lading.store.strict import Fields, parse
+from lading.store.oci.json import Fields, parse
 
 MAX_ERROR: Final = 64 * 1024
 _MAX_SHOWN: Final = 3

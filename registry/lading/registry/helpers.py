@@ -12,7 +12,7 @@ import threading
 from typing import IO, Final
 
 from lading.store.errors import DocumentError, InputError, MachineError
-from lading.store.strict import Fields, parse
+from lading.store.oci.json import Fields, parse
 
 MAX_OUTPUT: Final = 64 * 1024
 SECONDS: Final = 60.0

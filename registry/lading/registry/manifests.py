@@ -11,12 +11,12 @@ from lading.registry.errors import NotFoundError, ProtocolError, StatusError
 from lading.registry.reference import Reference
 from lading.registry.session import Call, Session
 from lading.registry.transport import Answer, read_body
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST, Index, Manifest, parse_document
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
-from lading.store.strict import MAX_SIZE
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST, Index, Manifest, parse_document
+from lading.store.oci.json import MAX_SIZE
 
 ACCEPT: Final = ", ".join((MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX))
 

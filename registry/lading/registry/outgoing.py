@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from lading.registry.downloads import StoppedError
-from lading.store.blobs import BlobReader, Blobs
-from lading.store.descriptors import Descriptor
+from lading.store.content.blobs import BlobReader, Blobs
+from lading.store.oci.descriptors import Descriptor
 from lading.store.progress import Task
 
 _PIECE: Final = 256 * 1024

@@ -12,7 +12,7 @@ from lading.registry.hosts import Origin, join
 from lading.registry.session import Call, Session
 from lading.registry.transport import Answer, read_body
 from lading.store.fastclass import replace
-from lading.store.strict import MAX_SIZE
+from lading.store.oci.json import MAX_SIZE
 
 MAX_PAGES: Final = 1000
 _LINK: Final = re.compile(r'\s*<([^<>]{1,4096})>((?:\s*;\s*[A-Za-z0-9*-]+\s*=\s*(?:"[^"]*"|[^",;\s]+))*)\s*(?:,|$)')

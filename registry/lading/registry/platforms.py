@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from lading.store.descriptors import Descriptor, Platform
 from lading.store.errors import InputError
+from lading.store.oci.descriptors import Descriptor, Platform
 
 _ARCHITECTURES: Final = {
     "x86_64": "amd64",

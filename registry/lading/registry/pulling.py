@@ -13,11 +13,11 @@ from lading.registry.parallel import each
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import Reference
 from lading.registry.referrers import pieces
-from lading.store.descriptors import Descriptor, Platform
-from lading.store.digests import Digest
-from lading.store.documents import INDEXES, MANIFESTS, Index, Manifest
 from lading.store.errors import InputError, RegistryError
 from lading.store.fastclass import dataclass, field, replace
+from lading.store.oci.descriptors import Descriptor, Platform
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import INDEXES, MANIFESTS, Index, Manifest
 from lading.store.progress import QUIET, Part, Progress, Task
 from lading.store.store import Store
 

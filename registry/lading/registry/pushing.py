@@ -13,11 +13,11 @@ from lading.registry.client import Client
 from lading.registry.parallel import each
 from lading.registry.reference import Reference
 from lading.registry.referrers import descriptor_of, pieces
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import Index, Manifest
 from lading.store.errors import InputError, RegistryError
 from lading.store.fastclass import dataclass, field
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import Index, Manifest
 from lading.store.progress import QUIET, Part, Progress, Task
 from lading.store.store import Store
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final, Self
 
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass, replace
+from lading.store.oci.digests import Digest
 from lading.verify.names import DOCKER_HUB, HOST, PATH, TAG
 
 DEFAULT_REGISTRY: Final = DOCKER_HUB

@@ -20,12 +20,12 @@ from lading.registry.manifests import Fetched, Manifests, media_type
 from lading.registry.pages import pages
 from lading.registry.reference import Reference
 from lading.registry.session import Call, Session
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import INDEX, Index, Manifest, parse_document
 from lading.store.errors import DocumentError, RegistryError
 from lading.store.fastclass import dataclass
-from lading.store.strict import Fields, canonical, parse
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import INDEX, Index, Manifest, parse_document
+from lading.store.oci.json import Fields, canonical, parse
 
 LEGACY_SUFFIXES: Final = (".sig", ".att")
 MAX_REFERRERS: Final = 4096

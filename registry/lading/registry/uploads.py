@@ -21,10 +21,10 @@ from lading.registry.outgoing import Outgoing
 from lading.registry.reference import Reference
 from lading.registry.session import PASSING, Call, Session
 from lading.registry.transport import Answer, Body
-from lading.store.blobs import Blobs
-from lading.store.descriptors import Descriptor
+from lading.store.content.blobs import Blobs
 from lading.store.errors import RegistryError
 from lading.store.fastclass import dataclass, field, replace
+from lading.store.oci.descriptors import Descriptor
 from lading.store.progress import Task
 
 Outcome = Literal["exists", "mounted", "pushed"]

@@ -10,7 +10,7 @@ from lading.runtime.intent import Intent
 from lading.runtime.options import RunOptions
 from lading.runtime.spec import DEFAULT_PATH, merged
 from lading.runtime.state import Container
-from lading.store.documents import ImageConfig
+from lading.store.oci.documents import ImageConfig
 
 Document = dict[str, object]
 

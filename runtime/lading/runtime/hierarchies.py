@@ -12,9 +12,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from lading.store import kernel
 from lading.store.errors import MachineError
-from lading.store.removal import remove_tree
+from lading.store.system import syscalls
+from lading.store.system.removal import remove_tree
 
 
 def mount_all(root: Path, held: list[str]) -> None:
@@ -28,7 +28,7 @@ def mount_all(root: Path, held: list[str]) -> None:
     missing = [*(name for name in held if not _mounted(root, name)), *(absent if len(absent) < len(listed) else [])]
     if not missing:
         return
-    kernel.in_other_mounts(lambda: _mount_each(root, missing))
+    syscalls.in_other_mounts(lambda: _mount_each(root, missing))
     for name in missing:
         try:
             _mount(root, name)
@@ -63,7 +63,7 @@ def _mount(root: Path, name: str) -> None:
     folder.mkdir(exist_ok=True)
     with suppress(OSError):
         remove_tree(folder / "lading")  # what was taken for groups
-    kernel.mount(b"cgroup", os.fsencode(folder), b"cgroup", 0, name.encode())
+    syscalls.mount(b"cgroup", os.fsencode(folder), b"cgroup", 0, name.encode())
 
 
 def _mount_each(root: Path, names: list[str]) -> None:

@@ -6,9 +6,9 @@ import re
 import signal
 
 from lading.runtime.options import RunOptions, absolute
-from lading.store.documents import ImageConfig
 from lading.store.errors import UsageError
 from lading.store.fastclass import dataclass
+from lading.store.oci.documents import ImageConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from lading.store.blobs import read_blob
-from lading.store.documents import ImageConfig, Manifest, chain_ids, parse_config, parse_manifest, stack
-from lading.store.seals import SealError
+from lading.store.content.blobs import read_blob
+from lading.store.oci.documents import ImageConfig, Manifest, chain_ids, parse_config, parse_manifest, stack
+from lading.store.snapshots.seals import SealError
 from lading.verify.verdict import Verdict
 
 if TYPE_CHECKING:
-    from lading.store.digests import Digest
+    from lading.store.oci.digests import Digest
     from lading.store.store import Store
 
 
@@ -42,7 +42,7 @@ def judged_image(verdict: Verdict, store: Store) -> Image:
     if not all(_committed(store, name) for name in chain) or not all(
         store.snapshots.diff_ids.known(*pair) for pair in layers
     ):
-        from lading.store.unpacking import unpack_layers  # noqa: PLC0415 - rarely needed, and it loads the decompressors
+        from lading.store.snapshots.unpacking import unpack_layers  # noqa: PLC0415 - rarely needed, and it loads the decompressors
 
         unpack_layers(store.snapshots, store.blobs, layers)
     if chain:

@@ -21,9 +21,9 @@ from lading.runtime.rootfs import check_kernel_folders, make_folder, settled
 from lading.runtime.spec import Mount, Plan, bind, environment
 from lading.runtime.state import Container
 from lading.runtime.volumes import Placed, tmpfs_mounts
-from lading.store.digests import Digest
 from lading.store.errors import InputError
 from lading.store.fastclass import replace
+from lading.store.oci.digests import Digest
 
 FLOCK: Final = "/usr/bin/flock"
 _ETC: Final = ("hosts", "hostname", "resolv.conf")

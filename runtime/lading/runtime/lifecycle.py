@@ -22,7 +22,7 @@ from lading.runtime.state import Container
 from lading.runtime.volumes import Volumes
 from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass, replace
-from lading.store.mounts import unmount
+from lading.store.snapshots.mounts import unmount
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver

@@ -17,7 +17,7 @@ from lading.runtime import processes
 from lading.runtime.cgroups import Cgroups
 from lading.runtime.crun import ENV, Runtime, start_error
 from lading.store.errors import MachineError
-from lading.store.strict import Fields, parse
+from lading.store.oci.json import Fields, parse
 
 _SYNC: Final = 3
 _START: Final = 4

@@ -104,6 +104,6 @@ def document(record: Container) -> dict[str, object]:
 
 def _attachment(document: object) -> Attachment:
     from lading.networking.driver import Attachment  # noqa: PLC0415 - only for inspect
-    from lading.store.strict import canonical  # noqa: PLC0415
+    from lading.store.oci.json import canonical  # noqa: PLC0415
 
     return Attachment.parse(canonical(document))

@@ -17,7 +17,7 @@ from pathlib import Path
 from lading.runtime import slots
 from lading.runtime.state import Container
 from lading.store.errors import DocumentError, InputError
-from lading.store.private import private_folder
+from lading.store.system.private import private_folder
 
 
 class NoSuchContainerError(InputError):

@@ -8,15 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from lading.store import kernel
 from lading.store.errors import InputError
+from lading.store.system import syscalls
 
 _MAX_LINKS: Final = 40
 
 
 def open_in_root(root: int, path: str, flags: int) -> int:
     """Opens `path` as a process whose root is the folder `root` would (openat2(2), RESOLVE_IN_ROOT)."""
-    return kernel.openat2(root, os.fsencode(path), flags | os.O_CLOEXEC, kernel.IN_ROOT)
+    return syscalls.openat2(root, os.fsencode(path), flags | os.O_CLOEXEC, syscalls.IN_ROOT)
 
 
 def make_folder(rootfs: Path, path: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.runtime.records import remove_folder
-from lading.store.private import private_folder
+from lading.store.system.private import private_folder
 
 _IN_USE: Final = ("containers", "sandboxes", "oci", "network")
 

@@ -18,8 +18,8 @@ from lading.runtime.lifecycle import Lifecycle, RuntimeConfig
 from lading.runtime.options import RunOptions, Streams
 from lading.runtime.session import Ran
 from lading.runtime.state import Container
-from lading.store.border import border
 from lading.store.errors import InputError, MachineError
+from lading.store.system.border import border
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver

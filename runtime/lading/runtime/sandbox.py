@@ -22,8 +22,8 @@ from lading.runtime.crun import Runtime as OciRuntime
 from lading.runtime.lifecycle import RuntimeConfig
 from lading.runtime.rootfs import Stubs, allowed, check_kernel_folders
 from lading.runtime.spec import DEFAULT_PATH, Mount, Plan, bind
-from lading.store.border import border
-from lading.store.private import private_folder
+from lading.store.system.border import border
+from lading.store.system.private import private_folder
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver

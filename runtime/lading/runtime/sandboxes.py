@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from lading.runtime import networks
 from lading.runtime.records import remove_folder
-from lading.store.locks import is_locked
+from lading.store.system.locks import is_locked
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver

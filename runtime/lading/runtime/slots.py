@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from lading.store import kernel
-from lading.store.atomic import machine_errors, sync_folder
+from lading.store.system import syscalls
+from lading.store.system.atomic import machine_errors, sync_folder
 
 _BLOCK: Final = 4096
 _ROOM: Final = 1024
@@ -44,7 +44,7 @@ def _write(file: Path, data: bytes, durable: bool) -> None:
 def _exchange(one: Path, other: Path) -> None:
     """Lets two files change their names; where the other is missing or the file system cannot, `one` replaces it."""
     try:
-        kernel.exchange(os.fsencode(one), os.fsencode(other))
+        syscalls.exchange(os.fsencode(one), os.fsencode(other))
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.EINVAL, errno.ENOSYS):
             raise

@@ -12,7 +12,7 @@ from typing import Final, Literal, cast
 from lading.runtime.processes import Process
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass, field
-from lading.store.strict import Fields, canonical, parse
+from lading.store.oci.json import Fields, canonical, parse
 
 Status = Literal["creating", "created", "running", "exited"]
 """creating: its maker is at work; created: the runtime made it, its program was not started; then as docker."""

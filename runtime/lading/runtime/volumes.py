@@ -18,12 +18,12 @@ from lading.runtime.crun import ENV
 from lading.runtime.options import Volume, absolute
 from lading.runtime.rootfs import open_in_root, settled
 from lading.runtime.spec import Mount, bind, mount
-from lading.store.atomic import machine_errors, sync_folder
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass
-from lading.store.kernel import syncfs
-from lading.store.private import private_folder
-from lading.store.removal import remove_tree
+from lading.store.system.atomic import machine_errors, sync_folder
+from lading.store.system.private import private_folder
+from lading.store.system.removal import remove_tree
+from lading.store.system.syscalls import syncfs
 
 
 @dataclass(frozen=True, slots=True)

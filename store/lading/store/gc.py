@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lading.store.blobs import read_blob
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import DOCUMENTS, Index, Manifest, chain_ids, parse_document
+from lading.store.content.blobs import read_blob
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import DOCUMENTS, Index, Manifest, chain_ids, parse_document
+from lading.store.oci.json import MAX_SIZE
 from lading.store.store import Store
-from lading.store.strict import MAX_SIZE
 
 
 class DamagedError(DocumentError):

@@ -18,11 +18,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from lading.store.atomic import machine_errors, write_atomically
-from lading.store.blobs import MissingBlobError, read_blob, write_blob
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import (
+from lading.store.content.blobs import MissingBlobError, read_blob, write_blob
+from lading.store.content.files import FileBlobs
+from lading.store.errors import DocumentError, InputError, MachineError
+from lading.store.fastclass import dataclass
+from lading.store.index import Index as Database
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import (
     DOCUMENTS,
     INDEXES,
     ImageConfig,
@@ -32,17 +35,14 @@ from lading.store.documents import (
     parse_config,
     parse_document,
 )
-from lading.store.errors import DocumentError, InputError, MachineError
-from lading.store.fastclass import dataclass
-from lading.store.files import FileBlobs
-from lading.store.index import Index as Database
-from lading.store.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, write_index_json
-from lading.store.private import claim, private_folder
+from lading.store.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, write_index_json
+from lading.store.system.atomic import machine_errors, write_atomically
+from lading.store.system.private import claim, private_folder
 
 if TYPE_CHECKING:
     from lading.store.archives.reader import Limits
-    from lading.store.seals import BlobSeals
-    from lading.store.snapshots import OverlaySnapshots
+    from lading.store.snapshots.overlay import OverlaySnapshots
+    from lading.store.snapshots.seals import BlobSeals
 
 _MARKS: Final = ("index.db", "keys", "policy.yaml", "trust", "registry")
 """One of them is in every root, whatever was done there first."""
@@ -111,7 +111,7 @@ class Store:
     @cached_property
     def snapshots(self) -> OverlaySnapshots:
         """Unpacked layers."""
-        from lading.store.snapshots import OverlaySnapshots  # noqa: PLC0415
+        from lading.store.snapshots.overlay import OverlaySnapshots  # noqa: PLC0415
 
         return OverlaySnapshots(self.root, self.index, self.limits)
 
@@ -125,7 +125,7 @@ class Store:
     @cached_property
     def seals(self) -> BlobSeals:
         """What the blobs' files looked like when they were last known to be right."""
-        from lading.store.seals import BlobSeals  # noqa: PLC0415
+        from lading.store.snapshots.seals import BlobSeals  # noqa: PLC0415
 
         return BlobSeals(self.blobs, self.index)
 

@@ -16,8 +16,8 @@ import pytest
 from lading.build.debian.builder import build_debian
 from lading.build.request import BuildRequest, Built
 from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
-from lading.store.mounts import unmount
-from lading.store.unpacking import unpack
+from lading.store.snapshots.mounts import unmount
+from lading.store.snapshots.unpacking import unpack
 from lading.verify.bundles import parse
 from lading.verify.dag_artifact import read_artifact
 from lading.verify.evidence import StoreEvidence

@@ -15,9 +15,9 @@ from lading.registry.config import ClientConfig, Limits, Retry, Timeouts
 from lading.registry.errors import RegistryError, UnreachableError
 from lading.registry.evidence import RegistryEvidence
 from lading.registry.reference import Reference
-from lading.store.descriptors import Descriptor
-from lading.store.documents import LAYER
-from lading.store.memory import MemoryBlobs
+from lading.store.content.memory import MemoryBlobs
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import LAYER
 from lading.verify.evidence import ExhaustedError
 from lading.verify.gathering import Gathering
 from suites.papers import image, signature
@@ -170,7 +170,7 @@ def test_a_blob_is_asked_for_once() -> None:
     """Twenty manifests of twenty layers, all of them the same few bytes."""
     import json
 
-    from lading.store.documents import CONFIG, MANIFEST
+    from lading.store.oci.documents import CONFIG, MANIFEST
     from lading.verify.media_types import SIMPLE_SIGNING as SIMPLE
 
     subject = image().descriptor

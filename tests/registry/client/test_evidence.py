@@ -11,11 +11,11 @@ from lading.registry.client import Client
 from lading.registry.config import ClientConfig, Retry
 from lading.registry.evidence import RegistryEvidence
 from lading.registry.reference import Reference
-from lading.store.blobs import write_blob
-from lading.store.descriptors import Descriptor
-from lading.store.documents import MANIFEST
+from lading.store.content.blobs import write_blob
+from lading.store.content.memory import MemoryBlobs
 from lading.store.errors import LadingError
-from lading.store.memory import MemoryBlobs
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import MANIFEST
 from lading.verify.attach import Artifact
 from lading.verify.evidence import Evidence
 from suites.evidence import EvidenceContract, Place

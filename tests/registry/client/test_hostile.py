@@ -26,10 +26,10 @@ from lading.registry.errors import (
 )
 from lading.registry.failures import retry_after
 from lading.registry.reference import Reference
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import CONFIG, INDEX, LAYER, MANIFEST
-from lading.store.memory import MemoryBlobs
+from lading.store.content.memory import MemoryBlobs
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import CONFIG, INDEX, LAYER, MANIFEST
 from suites.patience import PATIENCE
 from suites.registry_hostile import Handler, Hostile, digest, hostile
 from suites.registry_images import noise
@@ -609,8 +609,8 @@ def test_a_mount_that_is_not_granted_is_an_upload(bad: Hostile, client: Client) 
 
 
 def test_a_blob_that_rotted_here_is_not_pushed(bad: Hostile, tmp_path: Path, client: Client) -> None:
+    from lading.store.content.files import FileBlobs
     from lading.store.errors import DocumentError
-    from lading.store.files import FileBlobs
 
     blobs = FileBlobs(tmp_path)
     with blobs.writer() as writer:

@@ -15,10 +15,10 @@ from lading.registry.errors import RegistryError
 from lading.registry.evidence import RegistryEvidence
 from lading.registry.reference import Reference
 from lading.registry.transfer import pull, push
-from lading.store.blobs import write_blob
-from lading.store.descriptors import Descriptor
-from lading.store.documents import LAYER, Manifest
-from lading.store.memory import MemoryBlobs
+from lading.store.content.blobs import write_blob
+from lading.store.content.memory import MemoryBlobs
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import LAYER, Manifest
 from lading.store.store import Store
 from suites.registry_hostile import Handler, Hostile, hostile
 from suites.registry_images import content, open_store, put_image, put_paper

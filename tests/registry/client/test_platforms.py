@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from lading.registry.platforms import choose, host_platform, normalise, parse_platform
-from lading.store.descriptors import Descriptor, Platform
-from lading.store.documents import MANIFEST
 from lading.store.errors import InputError
+from lading.store.oci.descriptors import Descriptor, Platform
+from lading.store.oci.documents import MANIFEST
 
 
 def offer(*texts: str | None) -> list[Descriptor]:

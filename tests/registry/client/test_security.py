@@ -17,8 +17,8 @@ from lading.registry.errors import CertificateError, ProtocolError, Unauthorized
 from lading.registry.hosts import SCHEMES, Origin, Schemes, is_loopback, proxy_for
 from lading.registry.reference import Reference
 from lading.registry.transfer import pull, push
-from lading.store.documents import MANIFEST
 from lading.store.errors import InputError, RegistryError
+from lading.store.oci.documents import MANIFEST
 from suites.certificates import Authority
 from suites.machine import needs
 from suites.registry_hostile import Hostile, hostile

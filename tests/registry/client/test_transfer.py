@@ -13,9 +13,9 @@ from lading.registry.config import ClientConfig, Retry
 from lading.registry.errors import NotFoundError, ProtocolError, RegistryError
 from lading.registry.reference import Reference
 from lading.registry.transfer import Bounds, pull, push
-from lading.store.blobs import read_blob
-from lading.store.descriptors import Descriptor, Platform
+from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError
+from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.store import Store
 from suites.machine import present
 from suites.registry_hostile import hostile

@@ -22,7 +22,7 @@ from lading.registry.server.catalog import Catalog
 from lading.registry.server.collecting import BLOB_LIFE, GRACE, UPLOAD_LIFE, collect
 from lading.registry.server.failures import Failure
 from lading.registry.server.storage import Storage
-from lading.store.digests import Digest
+from lading.store.oci.digests import Digest
 from suites.machine import needs
 from suites.patience import until
 from suites.registry_api import MANIFEST, Repository, code_of, digest_of, manifest
@@ -244,7 +244,7 @@ def put_blob(storage: Storage, data: bytes, repository: str = "a") -> Digest:
 
 
 def put_image(storage: Storage, content: bytes, repository: str = "a") -> Digest:
-    from lading.store.descriptors import Descriptor
+    from lading.store.oci.descriptors import Descriptor
 
     parts = [put_blob(storage, data, repository) for data in (b"{}", content)]
     raw = manifest(content)

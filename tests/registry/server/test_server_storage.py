@@ -9,7 +9,7 @@ import pytest
 
 from lading.registry.server.collecting import collect
 from lading.registry.server.storage import Storage
-from lading.store.blobs import write_blob
+from lading.store.content.blobs import write_blob
 from lading.store.errors import InputError
 from lading.store.store import Store
 from suites.images import put_image

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import EMPTY, MANIFEST
 from lading.store.fastclass import dataclass
-from lading.store.strict import canonical
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import EMPTY, MANIFEST
+from lading.store.oci.json import canonical
 from lading.verify.media_types import BUNDLE
 
 EMPTY_CONFIG: Final = b"{}"

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from lading.store import strict
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
-from lading.store.strict import Fields, canonical
+from lading.store.oci import json
+from lading.store.oci.json import Fields, canonical
 from lading.verify.envelopes import MAX_SIZE, Envelope
 from lading.verify.keys import PublicKey
 from lading.verify.media_types import BUNDLE
@@ -42,7 +42,7 @@ def write(envelope: Envelope, public: PublicKey) -> bytes:
 
 def parse(raw: bytes, what: str = "bundle") -> Bundle:
     """Raises `DocumentError` for anything but one bundle v0.3 with one envelope."""
-    fields = Fields(strict.parse(raw, what, limit=MAX_SIZE), what)
+    fields = Fields(json.parse(raw, what, limit=MAX_SIZE), what)
     kind = fields.text("mediaType")
     if kind not in _MEDIA_TYPES:
         raise DocumentError(f"{what}: a bundle of the kind {kind!r}; only version 0.3 is read")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from lading.store.digests import Digest
 from lading.store.fastclass import dataclass
+from lading.store.oci.digests import Digest
 from lading.verify.envelopes import IN_TOTO, Envelope
 from lading.verify.keys import PublicKey
 from lading.verify.legacy import SimpleSignature

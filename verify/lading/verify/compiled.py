@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError
-from lading.store.strict import Fields, canonical, parse
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import Fields, canonical, parse
 from lading.verify.encoding import decode64, encode64
 from lading.verify.keys import PublicKey
 from lading.verify.policy import VERSION, NamedKey, Policy, Require, Rule, SignedBy

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
-from lading.store.strict import Fields, canonical, parse
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import Fields, canonical, parse
 from lading.verify.media_types import DAG
 from lading.verify.statements import ResourceDescriptor
 

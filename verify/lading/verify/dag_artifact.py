@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from lading.store.descriptors import Descriptor
-from lading.store.documents import Manifest
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.documents import Manifest
 from lading.verify import envelopes
 from lading.verify.attach import Artifact, compose
 from lading.verify.dag import Dag

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
-from lading.store.digests import Digest
 from lading.store.fastclass import dataclass
+from lading.store.oci.digests import Digest
 from lading.verify.claims import Place
 from lading.verify.policy import NamedKey
 from lading.verify.standings import Base, Standing

@@ -10,7 +10,7 @@ from typing import Final
 
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
-from lading.store.strict import Fields, canonical, parse
+from lading.store.oci.json import Fields, canonical, parse
 from lading.verify.encoding import decode64, encode64
 from lading.verify.keys import PublicKey, Signer
 

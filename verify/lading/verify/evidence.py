@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from lading.store.blobs import Blobs, read_blob
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
+from lading.store.content.blobs import Blobs, read_blob
 from lading.store.errors import DocumentError, LadingError
 from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
 
 
 @dataclass(frozen=True, slots=True)

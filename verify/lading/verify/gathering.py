@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import Manifest, parse_document
 from lading.store.errors import DocumentError, LadingError
 from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import Manifest, parse_document
 from lading.verify import bundles, envelopes, legacy
 from lading.verify.claims import Claim, Place
 from lading.verify.envelopes import Envelope

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass, field
-from lading.store.strict import Fields
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import Fields
 from lading.verify import wording
 from lading.verify.claims import Claim
 from lading.verify.decision import Candidate, Finding, Outcome

@@ -12,7 +12,7 @@ from typing import Final
 
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
-from lading.store.strict import Fields, canonical, parse
+from lading.store.oci.json import Fields, canonical, parse
 from lading.verify.encoding import decode64, encode64, read_pem, write_pem
 
 LABEL: Final = "ENCRYPTED SIGSTORE PRIVATE KEY"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lading.store.documents import Manifest
+from lading.store.oci.documents import Manifest
 from lading.verify.media_types import BUNDLE_PREFIX, DAG, DSSE, SIMPLE_SIGNING
 
 EvidenceKind = Literal["bundle", "dag", "signature", "attestation"]

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass, field
-from lading.store.strict import Fields, parse
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import Fields, parse
 from lading.verify.encoding import decode64
 from lading.verify.keys import PublicKey
 

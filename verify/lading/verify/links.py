@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass, field
-from lading.store.strict import Fields
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import Fields
 from lading.verify.statements import LINK, ResourceDescriptor, Statement
 
 TREE: Final = "tree"

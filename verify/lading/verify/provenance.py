@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass, field
-from lading.store.strict import Fields
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import Fields
 from lading.verify.media_types import DAG
 from lading.verify.standings import Base, Standing, bases_of, weakest
 from lading.verify.statements import PROVENANCE, ResourceDescriptor, Statement, Subject

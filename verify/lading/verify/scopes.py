@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError
+from lading.store.oci.digests import Digest
 from lading.verify.names import DOCKER_HUB, HOST, PATH, TAG, canonical_host
 
 DEFAULT: Final = "default"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lading.store.descriptors import Descriptor
 from lading.store.errors import MachineError
+from lading.store.oci.descriptors import Descriptor
 from lading.verify import attach, bundles, envelopes
 from lading.verify.attach import Artifact
 from lading.verify.envelopes import Envelope

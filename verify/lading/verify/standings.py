@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
-from lading.store.strict import Fields
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import Fields
 from lading.verify.statements import ResourceDescriptor
 
 Standing = Literal["verified", "none", "unknown", "unverified"]

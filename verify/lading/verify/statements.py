@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from lading.store.digests import LENGTHS, Digest
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass, field
-from lading.store.strict import Fields, canonical, parse
+from lading.store.oci.digests import LENGTHS, Digest
+from lading.store.oci.json import Fields, canonical, parse
 from lading.verify.encoding import decode64, encode64
 from lading.verify.envelopes import MAX_SIZE
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lading.store.descriptors import Descriptor, Platform
-from lading.store.digests import Digest
-from lading.store.documents import Index, Manifest
 from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Descriptor, Platform
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import Index, Manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, NoReturn, final
 from weakref import WeakKeyDictionary
 
-from lading.store.digests import Digest
+from lading.store.oci.digests import Digest
 from lading.verify.decision import Basis, Decision
 from lading.verify.standings import Standing
 

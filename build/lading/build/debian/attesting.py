@@ -13,9 +13,9 @@ from lading.build.debian.packages import Solved
 from lading.build.debian.spec import DebianSpec, ImageSettings
 from lading.build.image import timestamp
 from lading.build.request import BuildRequest, Tools
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
 from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
 from lading.verify.dag import Dag, Edge, LayerRef, Node
 from lading.verify.links import TREE, Link
 from lading.verify.provenance import DEBIAN_BUILD, Provenance, dag_byproduct

@@ -25,15 +25,15 @@ from lading.build.image import timestamp
 from lading.build.request import BuildRequest, Built, Tools
 from lading.build.trimming import note_use
 from lading.store.archives.compression import encoder_name
-from lading.store.blobs import write_blob
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import CONFIG, MANIFEST
+from lading.store.archives.layers import EPOCH
+from lading.store.content.blobs import write_blob
 from lading.store.errors import InputError
-from lading.store.layers import EPOCH
-from lading.store.opening import read_below
-from lading.store.private import private_folder
-from lading.store.strict import canonical
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import CONFIG, MANIFEST
+from lading.store.oci.json import canonical
+from lading.store.system.opening import read_below
+from lading.store.system.private import private_folder
 
 _ARCHITECTURES: Final = {"amd64": "amd64", "arm64": "arm64", "386": "i386", "ppc64le": "ppc64el", "riscv64": "riscv64"}
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -15,9 +15,9 @@ from typing import IO, Final
 
 from lading.store.archives.anyhow import decompressed
 from lading.store.archives.compression import Source
-from lading.store.atomic import machine_errors
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
+from lading.store.system.atomic import machine_errors
 
 _MAGIC: Final = b"!<arch>\n"
 _HEADER: Final = 60

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from lading.build.debian.release import SignedRelease
-from lading.store.atomic import machine_errors
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
+from lading.store.oci.digests import Digest
+from lading.store.system.atomic import machine_errors
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 """A package's name (Debian policy §5.6.1)."""

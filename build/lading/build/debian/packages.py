@@ -18,11 +18,11 @@ from lading.build.debian.derived import derive, link_usr, merge_usr, put_file, p
 from lading.build.debian.lists import PackageRecord
 from lading.build.request import Compression
 from lading.store.archives.extract import extract
-from lading.store.blobs import Blobs
+from lading.store.archives.layers import write_layer
+from lading.store.archives.trees import scan
+from lading.store.content.blobs import Blobs
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
-from lading.store.layers import write_layer
-from lading.store.trees import scan
 from lading.verify.links import TREE, Link
 from lading.verify.statements import ResourceDescriptor
 

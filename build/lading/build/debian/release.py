@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from lading.store.atomic import machine_errors
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.fastclass import dataclass
+from lading.store.oci.digests import Digest
+from lading.store.system.atomic import machine_errors
 
 _ARMOR: Final = re.compile(
     r"-----BEGIN PGP PUBLIC KEY BLOCK-----\n(?:[\w-]+: .*\n)*\n?(?P<body>[A-Za-z0-9+/=\s]+?)(?:\n=[A-Za-z0-9+/]{4})?\n"

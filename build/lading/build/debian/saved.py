@@ -14,10 +14,10 @@ from lading.build.debian.apt import Resolution
 from lading.build.debian.lists import PackageRecord
 from lading.build.debian.release import Keys, SignedRelease
 from lading.build.debian.sources import Source
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
-from lading.store.strict import Fields, canonical, parse
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import Fields, canonical, parse
 
 _VERSION: Final = 1
 """Goes up when the same lists would be read in another way."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from lading.store.atomic import machine_errors
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass, replace
+from lading.store.system.atomic import machine_errors
 
 _WORD: Final = r"""(?:"[^"]*"|\[[^\]]*\]|[^\s"\[])+"""
 _ONE_LINE: Final = re.compile(

@@ -35,7 +35,7 @@ from lading.build.debian.lists import NAME
 from lading.build.dockerfile.values import ValueProblemError, check_signal, parse_owner, parse_ports
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
-from lading.store.strict import Fields
+from lading.store.oci.json import Fields
 
 _SUITE: Final = re.compile(r"[a-z][a-z0-9.-]*")
 _COMPONENT: Final = re.compile(r"[a-z][a-z0-9-]*(/[a-z0-9-]+)*")

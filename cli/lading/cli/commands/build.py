@@ -18,7 +18,7 @@ from lading.cli.output import escape
 from lading.cli.progress import Form, emit
 from lading.cli.session import Session
 from lading.store.errors import InputError, LadingError, UsageError
-from lading.store.kernel import private_mounts
+from lading.store.system.syscalls import private_mounts
 
 if TYPE_CHECKING:
     import typer

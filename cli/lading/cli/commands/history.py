@@ -9,7 +9,7 @@ from lading.cli.listing import check_format, show_list
 from lading.cli.output import since, size
 from lading.cli.session import Session
 from lading.registry.platforms import parse_platform
-from lading.store.documents import History, ImageConfig, Manifest
+from lading.store.oci.documents import History, ImageConfig, Manifest
 
 if TYPE_CHECKING:
     import typer

@@ -9,9 +9,9 @@ from lading.cli.endings import EndedError
 from lading.cli.session import Session
 from lading.host.images import Located
 from lading.registry.reference import Reference
-from lading.store.blobs import read_blob
-from lading.store.documents import Index
+from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError, LadingError, UsageError
+from lading.store.oci.documents import Index
 
 if TYPE_CHECKING:
     import typer

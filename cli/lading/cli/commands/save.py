@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.common import another, compression
 from lading.cli.session import Session
-from lading.store.descriptors import Descriptor
 from lading.store.errors import InputError, UsageError
+from lading.store.oci.descriptors import Descriptor
 
 if TYPE_CHECKING:
     import typer

@@ -9,7 +9,7 @@ from lading.cli.endings import ended_by_signals
 from lading.cli.progress import Form
 from lading.cli.session import Session
 from lading.host.unpacking import unpack as unpack_image
-from lading.store.kernel import private_mounts
+from lading.store.system.syscalls import private_mounts
 
 if TYPE_CHECKING:
     import typer

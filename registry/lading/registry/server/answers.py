@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 
 from lading.registry.server.auth import Headers
 from lading.registry.server.failures import Failure
-from lading.store.digests import Digest
 from lading.store.fastclass import dataclass
+from lading.store.oci.digests import Digest
 
 Pair = tuple[str, str]
 JSON: Final = "application/json"

@@ -9,7 +9,7 @@ from lading.registry.server import names
 from lading.registry.server.answers import Answer, Pair, Request, content_digest, is_known
 from lading.registry.server.failures import Failure
 from lading.registry.server.storage import Storage
-from lading.store.digests import Digest
+from lading.store.oci.digests import Digest
 
 _RANGE: Final = re.compile(r"bytes=(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})")
 

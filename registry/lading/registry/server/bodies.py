@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from lading.registry.server.auth import Headers
 from lading.registry.server.failures import Failure
-from lading.store.strict import MAX_SIZE
+from lading.store.oci.json import MAX_SIZE
 
 PATIENCE: Final = 60.0
 """Seconds to wait for the next bytes of a body."""

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from lading.registry.server.database import Database
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
 from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
 
 _SCHEMA: Final = """
 CREATE TABLE blob (

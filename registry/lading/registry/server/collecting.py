@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.registry.server.storage import Storage
-from lading.store.digests import Digest
+from lading.store.oci.digests import Digest
 
 UPLOAD_LIFE: Final = 24 * 3600.0
 """Seconds after its last byte for which an upload can be gone on with."""

@@ -12,11 +12,11 @@ from lading.registry.server import names
 from lading.registry.server.answers import Answer, Pair, Request, json_answer
 from lading.registry.server.failures import Failure
 from lading.registry.server.storage import Storage
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import INDEX, Index, parse_document
 from lading.store.errors import DocumentError
 from lading.store.fastclass import replace
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import INDEX, Index, parse_document
 
 _PAGE: Final = 1000
 _PAGE_SIZE: Final = 2 * 1024 * 1024

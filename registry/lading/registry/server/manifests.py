@@ -9,13 +9,13 @@ from lading.registry.server import names
 from lading.registry.server.answers import Answer, Pair, Request, content_digest, is_known
 from lading.registry.server.failures import Failure
 from lading.registry.server.storage import Storage
-from lading.store.blobs import MissingBlobError
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import Index, Manifest, parse_document
+from lading.store.content.blobs import MissingBlobError
 from lading.store.errors import DocumentError
 from lading.store.fastclass import replace
-from lading.store.strict import Fields, parse
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import Index, Manifest, parse_document
+from lading.store.oci.json import Fields, parse
 
 MAX_TAGS: Final = 10
 

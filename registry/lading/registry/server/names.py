@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 from lading.registry.server.failures import Failure
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError
+from lading.store.oci.digests import Digest
 
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")

@@ -14,12 +14,12 @@ from urllib.parse import quote
 
 from lading.registry.server.catalog import Catalog
 from lading.registry.server.uploads import Uploads
-from lading.store.atomic import machine_errors, write_atomically
-from lading.store.blobs import read_blob
-from lading.store.digests import Digest
+from lading.store.content.blobs import read_blob
+from lading.store.content.files import FileBlobs
 from lading.store.errors import InputError
-from lading.store.files import FileBlobs
-from lading.store.private import claim, private_folder
+from lading.store.oci.digests import Digest
+from lading.store.system.atomic import machine_errors, write_atomically
+from lading.store.system.private import claim, private_folder
 
 _MARK: Final = "lading-registry"
 _TEXT: Final = b"What lies in this folder belongs to `lading registry serve`, which deletes what nobody refers to.\n"

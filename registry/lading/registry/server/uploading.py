@@ -18,7 +18,7 @@ from lading.registry.server.answers import Answer, Request
 from lading.registry.server.bodies import Body
 from lading.registry.server.failures import Failure, is_full
 from lading.registry.server.storage import Storage
-from lading.store.digests import Digest
+from lading.store.oci.digests import Digest
 
 _CHUNK: Final = 1024 * 1024
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")

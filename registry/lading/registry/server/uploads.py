@@ -14,9 +14,9 @@ from typing import Any
 
 from lading.registry.server.catalog import Catalog
 from lading.registry.server.failures import Failure
-from lading.store.atomic import machine_errors, sync_folder
-from lading.store.digests import Digest
-from lading.store.files import FileBlobs
+from lading.store.content.files import FileBlobs
+from lading.store.oci.digests import Digest
+from lading.store.system.atomic import machine_errors, sync_folder
 
 
 class Uploads:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from lading.store.archives.compression import Source, decoder, detect
-from lading.store.documents import LAYER_GZIP, LAYER_ZSTD
 from lading.store.errors import DocumentError
+from lading.store.oci.documents import LAYER_GZIP, LAYER_ZSTD
 
 _HEAD: Final = 8
 _PIECE: Final = 1 << 16

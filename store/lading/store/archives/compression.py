@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
 from lading.store.archives.frames import Frames
-from lading.store.documents import DOCKER_LAYER, LAYER, LAYER_GZIP, LAYER_ZSTD
 from lading.store.errors import DocumentError
+from lading.store.oci.documents import DOCKER_LAYER, LAYER, LAYER_GZIP, LAYER_ZSTD
 
 Compression = Literal["zstd", "gzip", "none"]
 

@@ -17,12 +17,12 @@ from typing import Final
 
 from lading.store.archives.compression import Source
 from lading.store.archives.reader import Limits, Member, read_tar
+from lading.store.archives.trees import kept
 from lading.store.archives.whiteouts import METADATA, OPAQUE_NAME, PREFIX, Whiteouts, is_whiteout
 from lading.store.errors import DocumentError, MachineError
 from lading.store.fastclass import dataclass
-from lading.store.kernel import IN_ROOT, openat2
-from lading.store.removal import remove
-from lading.store.trees import kept
+from lading.store.system.removal import remove
+from lading.store.system.syscalls import IN_ROOT, openat2
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

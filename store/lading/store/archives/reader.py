@@ -13,9 +13,9 @@ from typing import Final, Protocol
 from zlib import adler32
 
 from lading.store.archives.compression import Source
+from lading.store.archives.trees import Entry, Kind
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
-from lading.store.trees import Entry, Kind
 
 _BLOCK: Final = 512
 _CHUNK: Final = 1024 * 1024

@@ -13,9 +13,9 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from lading.store.archives.trees import OPAQUE, kept
 from lading.store.errors import DocumentError
-from lading.store.kernel import BENEATH, NO_SYMLINKS, openat2
-from lading.store.trees import OPAQUE, kept
+from lading.store.system.syscalls import BENEATH, NO_SYMLINKS, openat2
 
 PREFIX: Final = b".wh."
 METADATA: Final = b".wh..wh."

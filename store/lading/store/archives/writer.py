@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Final
 
 from lading.store.archives.reader import DEFAULT, RAISE, Limits
+from lading.store.archives.trees import Entry, Tree
 from lading.store.errors import InputError
-from lading.store.trees import Entry, Tree
 
 Sink = Callable[[bytes | memoryview], object]
 

@@ -13,12 +13,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from lading.store.blobs import MissingBlobError
-from lading.store.digests import Digest
+from lading.store.archives.trees import walk
+from lading.store.content.blobs import MissingBlobError
+from lading.store.content.files import FileBlobs
 from lading.store.errors import DocumentError, MachineError
-from lading.store.files import FileBlobs
 from lading.store.index import Index
-from lading.store.trees import walk
+from lading.store.oci.digests import Digest
 
 UNPACK: Final = "`lading unpack --force IMAGE` unpacks it anew from verified blobs"
 RENEW: Final = "`lading pull` brings the image anew, or `lading build` makes it anew"

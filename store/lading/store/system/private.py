@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from lading.store.atomic import machine_errors
 from lading.store.errors import InputError, MachineError
+from lading.store.system.atomic import machine_errors
 
 _MODE: Final = 0o700
 _OF_NOBODY: Final = {"lost+found"}

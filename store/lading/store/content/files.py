@@ -16,21 +16,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lading.store.atomic import machine_errors, sync_folder
-from lading.store.blobs import MissingBlobError
-from lading.store.digests import HEX, LENGTHS, Digest
+from lading.store.content.blobs import MissingBlobError
+from lading.store.content.verifying_reader import HashingReader
 from lading.store.errors import DocumentError
-from lading.store.hashing import HashingReader
-from lading.store.locks import LOCK, abandoned, locked_folder
-from lading.store.opening import open_file
-from lading.store.removal import remove_tree
+from lading.store.oci.digests import HEX, LENGTHS, Digest
+from lading.store.system.atomic import machine_errors, sync_folder
+from lading.store.system.locks import LOCK, abandoned, locked_folder
+from lading.store.system.opening import open_file
+from lading.store.system.removal import remove_tree
 
 PathOf = Callable[[Digest], Path]
 """Where a blob belongs."""
 
 
 class FileBlobs:
-    """Blobs as files, under the contract of `lading.store.blobs`."""
+    """Blobs as files, under the contract of `lading.store.content.blobs`."""
 
     def __init__(self, root: Path) -> None:
         self._blobs = root / "blobs"

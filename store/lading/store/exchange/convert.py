@@ -11,9 +11,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from lading.store.archives.compression import MEDIA_TYPES, Compression, encoder
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import (
+from lading.store.archives.layers import open_archive
+from lading.store.content.verifying_reader import CHUNK
+from lading.store.errors import DocumentError
+from lading.store.fastclass import replace
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import (
     CONFIG,
     CONFIGS,
     DOCKER_LAYER,
@@ -23,13 +27,9 @@ from lading.store.documents import (
     Manifest,
     stack,
 )
-from lading.store.errors import DocumentError
-from lading.store.fastclass import replace
-from lading.store.hashing import CHUNK
-from lading.store.layers import open_archive
+from lading.store.oci.json import canonical
 from lading.store.progress import QUIET, Progress
 from lading.store.store import Store
-from lading.store.strict import canonical
 
 _SAME: Final = {DOCKER_LAYER: MEDIA_TYPES["gzip"]}
 _RATIO: Final = 1000

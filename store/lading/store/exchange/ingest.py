@@ -12,19 +12,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, cast
 
-from lading.store.atomic import machine_errors
-from lading.store.blobs import Source, copy_blob, read_blob
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import CONFIG, DOCUMENTS, LAYER, MANIFEST, Index, Manifest, parse_config, parse_document
+from lading.store.content.blobs import Source, copy_blob, read_blob
+from lading.store.content.files import FileBlobs
 from lading.store.errors import DocumentError, InputError
-from lading.store.files import FileBlobs
-from lading.store.layout import CONTAINERD_NAME, REF_NAME
-from lading.store.opening import read_below
+from lading.store.exchange.archive_ingest import Spilled, plain, spill
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import CONFIG, DOCUMENTS, LAYER, MANIFEST, Index, Manifest, parse_config, parse_document
+from lading.store.oci.json import MAX_SIZE, Fields, canonical, kind, parse
+from lading.store.oci.layout import CONTAINERD_NAME, REF_NAME
 from lading.store.progress import QUIET, Progress, Task
-from lading.store.spilling import Spilled, plain, spill
 from lading.store.store import Store
-from lading.store.strict import MAX_SIZE, Fields, canonical, kind, parse
+from lading.store.system.atomic import machine_errors
+from lading.store.system.opening import read_below
 
 Loaded = tuple[tuple[str, ...], Descriptor]
 """The names that whoever wrote it gave an image, as they stand there, and what it is."""

@@ -6,8 +6,8 @@ import hashlib
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError, MachineError
+from lading.store.oci.digests import Digest
 
 CHUNK: Final = 1024 * 1024
 """Bytes moved at once: large enough that the cost of a call does not count."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
-from lading.store.blobs import Blobs
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
+from lading.store.content.blobs import Blobs
 from lading.store.errors import MachineError
 from lading.store.index import Index
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
 
 _KIND: Final = "diff-id"
 
@@ -40,7 +40,7 @@ class DiffIds:
     def check(self, blobs: Blobs, layer: Descriptor, diff_id: Digest) -> None:
         """Raises `DocumentError` unless `layer` uncompresses to `diff_id`; reads it where that was not seen yet."""
         if not self.known(layer, diff_id):
-            from lading.store.layers import check_layer  # noqa: PLC0415 - loads the decompressors
+            from lading.store.archives.layers import check_layer  # noqa: PLC0415 - loads the decompressors
 
             check_layer(blobs, layer, diff_id)
             self.remember(layer, diff_id)

@@ -14,13 +14,13 @@ from lading.store.archives.anyhow import uncompressed
 from lading.store.archives.compression import Source as Stream
 from lading.store.archives.compression import decoder, detect
 from lading.store.archives.reader import Limits, Member, read_tar
-from lading.store.atomic import machine_errors
-from lading.store.blobs import BlobReader, Blobs, MissingBlobError
-from lading.store.digests import Digest
-from lading.store.documents import LAYER, LAYER_GZIP, LAYER_ZSTD
+from lading.store.content.blobs import BlobReader, Blobs, MissingBlobError
+from lading.store.content.verifying_reader import CHUNK
 from lading.store.errors import DocumentError
-from lading.store.hashing import CHUNK
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import LAYER, LAYER_GZIP, LAYER_ZSTD
 from lading.store.progress import Progress, Task
+from lading.store.system.atomic import machine_errors
 
 _LIMITS: Final = Limits(entries=65536)
 _MAX_LINKS: Final = 8

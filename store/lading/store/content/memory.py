@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from lading.store.blobs import MissingBlobError
-from lading.store.digests import Digest
+from lading.store.content.blobs import MissingBlobError
+from lading.store.content.verifying_reader import HashingReader
 from lading.store.errors import DocumentError
-from lading.store.hashing import HashingReader
+from lading.store.oci.digests import Digest
 
 
 class MemoryBlobs:
-    """A dictionary of blobs, under the contract of `lading.store.blobs`."""
+    """A dictionary of blobs, under the contract of `lading.store.content.blobs`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
-from lading.store.digests import Digest
+from lading.store.content.verifying_reader import CHUNK
 from lading.store.errors import DocumentError
-from lading.store.hashing import CHUNK
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import MAX_SIZE
 from lading.store.progress import Task
-from lading.store.strict import MAX_SIZE
 
 
 class MissingBlobError(DocumentError):

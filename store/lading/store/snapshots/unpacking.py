@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from lading.store.blobs import Blobs
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import ImageConfig, Manifest, chain_ids, stack
-from lading.store.layers import apply_layer
-from lading.store.mounts import unmount
+from lading.store.archives.layers import apply_layer
+from lading.store.content.blobs import Blobs
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import ImageConfig, Manifest, chain_ids, stack
 from lading.store.progress import QUIET, Progress
-from lading.store.snapshots import TEMPORARY, OverlaySnapshots
+from lading.store.snapshots.mounts import unmount
+from lading.store.snapshots.overlay import TEMPORARY, OverlaySnapshots
 
 
 def unpack(

@@ -12,15 +12,15 @@ from typing import Final
 from lading.store.archives.compression import MEDIA_TYPES, Compression, Source, decoder, encoder
 from lading.store.archives.extract import Extracted, extract_layer
 from lading.store.archives.reader import DEFAULT, Limits
+from lading.store.archives.trees import Tree, walk
 from lading.store.archives.writer import write_tar
-from lading.store.blobs import BlobReader, Blobs
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
+from lading.store.content.blobs import BlobReader, Blobs
+from lading.store.content.verifying_reader import CHUNK
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
-from lading.store.hashing import CHUNK
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
 from lading.store.progress import QUIET, Progress, Task
-from lading.store.trees import Tree, walk
 
 EPOCH: Final = 315532800
 """1980-01-01, the time of everything in a layer unless told otherwise: a zip archive holds nothing earlier."""

@@ -13,17 +13,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from lading.store.atomic import machine_errors, write_atomically
-from lading.store.blobs import copy_blob
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
+from lading.store.content.blobs import copy_blob
+from lading.store.content.files import FileBlobs
+from lading.store.content.verifying_reader import CHUNK
 from lading.store.errors import DocumentError
-from lading.store.exporting import Saved, entries, parts, to_file, write_archive
-from lading.store.files import FileBlobs
-from lading.store.hashing import CHUNK
-from lading.store.importing import layout_entries, read_archive, read_docker_archive, read_layout, read_oci_archive
-from lading.store.layout import LAYOUT, REF_NAME, index_json
+from lading.store.exchange.export import Saved, entries, parts, to_file, write_archive
+from lading.store.exchange.ingest import (
+    layout_entries,
+    read_archive,
+    read_docker_archive,
+    read_layout,
+    read_oci_archive,
+)
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.layout import LAYOUT, REF_NAME, index_json
 from lading.store.store import Store
+from lading.store.system.atomic import machine_errors, write_atomically
 
 __all__ = [
     "read_archive",

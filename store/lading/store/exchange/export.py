@@ -13,19 +13,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from lading.store.archives.layers import EPOCH, open_archive
+from lading.store.archives.trees import Entry, Tree
 from lading.store.archives.writer import Sink, write_tar
-from lading.store.atomic import machine_errors, sync_folder
-from lading.store.descriptors import Descriptor
-from lading.store.digests import Digest
-from lading.store.documents import Index, Manifest, stack
+from lading.store.content.verifying_reader import CHUNK
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass, field
-from lading.store.hashing import CHUNK
-from lading.store.layers import EPOCH, open_archive
-from lading.store.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, index_json
+from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import Index, Manifest, stack
+from lading.store.oci.json import canonical
+from lading.store.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, index_json
 from lading.store.store import Store
-from lading.store.strict import canonical
-from lading.store.trees import Entry, Tree
+from lading.store.system.atomic import machine_errors, sync_folder
 
 Form = Literal["oci", "docker", "both"]
 """An image layout; docker's archive with uncompressed layers; a layout that docker's older readers take, too."""

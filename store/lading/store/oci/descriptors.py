@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass, field
-from lading.store.strict import Fields
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import Fields
 
 
 @dataclass(frozen=True, slots=True)

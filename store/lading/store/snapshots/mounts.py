@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lading.store.errors import MachineError
-from lading.store.kernel import (
+from lading.store.system.syscalls import (
     MNT_DETACH,
     MS_BIND,
     MS_PRIVATE,

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from lading.store.kernel import IN_ROOT, openat2
+from lading.store.system.syscalls import IN_ROOT, openat2
 
 _FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _FOLDER: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC

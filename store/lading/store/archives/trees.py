@@ -32,9 +32,9 @@ from contextlib import suppress
 from itertools import chain
 from typing import Final, Literal
 
-from lading.store.digests import Digest
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass, field
+from lading.store.oci.digests import Digest
 
 Kind = Literal["file", "directory", "symlink", "hardlink", "character", "block", "fifo", "whiteout"]
 

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from lading.store.archives.reader import DEFAULT, Limits
-from lading.store.atomic import machine_errors, write_atomically
-from lading.store.diff_ids import DiffIds
+from lading.store.archives.trees import bytes_of, kept
 from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass
 from lading.store.index import Index
-from lading.store.kernel import syncfs
-from lading.store.mounts import mount_folder, mount_overlay, mount_readonly, unmount
-from lading.store.private import private_folder
-from lading.store.removal import remove_tree
-from lading.store.seals import UNPACK, SealError, first_difference, tree_listing, tree_seal, tree_size
-from lading.store.trees import bytes_of, kept
+from lading.store.snapshots.diff_ids import DiffIds
+from lading.store.snapshots.mounts import mount_folder, mount_overlay, mount_readonly, unmount
+from lading.store.snapshots.seals import UNPACK, SealError, first_difference, tree_listing, tree_seal, tree_size
+from lading.store.system.atomic import machine_errors, write_atomically
+from lading.store.system.private import private_folder
+from lading.store.system.removal import remove_tree
+from lading.store.system.syscalls import syncfs
 
 TEMPORARY: Final = "tmp:"
 """Keys that begin so belong to work under way, and are swept when none is."""

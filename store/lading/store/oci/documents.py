@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from lading.store.descriptors import Descriptor, Platform
-from lading.store.digests import Digest
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
-from lading.store.strict import MAX_SIZE, Fields, parse
+from lading.store.oci.descriptors import Descriptor, Platform
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import MAX_SIZE, Fields, parse
 
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 INDEX: Final = "application/vnd.oci.image.index.v1+json"

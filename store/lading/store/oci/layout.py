@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from lading.store.atomic import machine_errors, write_atomically
-from lading.store.documents import INDEX
-from lading.store.strict import canonical
+from lading.store.oci.documents import INDEX
+from lading.store.oci.json import canonical
+from lading.store.system.atomic import machine_errors, write_atomically
 
 LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 """The content of `oci-layout`."""

@@ -1,0 +1,1 @@
+"""Blobs: the contract of a blob store, and its implementations."""

@@ -1,0 +1,1 @@
+"""Images for other tools and from them: layouts, archives, other compressions."""

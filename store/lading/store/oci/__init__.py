@@ -1,0 +1,1 @@
+"""The documents of the OCI image specification: digests, descriptors, manifests, layouts, strict JSON."""

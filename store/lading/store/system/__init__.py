@@ -1,0 +1,1 @@
+"""What the machine is asked for: system calls, locks, whole writes, private folders, removal."""
