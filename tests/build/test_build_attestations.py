@@ -15,16 +15,16 @@ from lading.build.revision import Revision
 from lading.store.content.blobs import read_blob
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import Manifest
-from lading.verify import bundles, dag_artifact
-from lading.verify.dag_artifact import DagArtifact
-from lading.verify.evidence import StoreEvidence
-from lading.verify.keys import PrivateKey
-from lading.verify.policy_reader import parse_policy
-from lading.verify.policy_template import default_policy
-from lading.verify.provenance import Provenance
-from lading.verify.statements import SIGN, Statement
-from lading.verify.targets import Target
-from lading.verify.verifier import Verifier
+from lading.verify.documents import bundles, dag_artifact
+from lading.verify.documents.dag_artifact import DagArtifact
+from lading.verify.documents.provenance import Provenance
+from lading.verify.documents.statements import SIGN, Statement
+from lading.verify.evidence.evidence import StoreEvidence
+from lading.verify.judgement.targets import Target
+from lading.verify.judgement.verifier import Verifier
+from lading.verify.keys.keys import PrivateKey
+from lading.verify.policy.template import default_policy
+from lading.verify.policy.yaml_reader import parse_policy
 from suites.building import Bench, Key, busybox, write
 from suites.machine import needs
 

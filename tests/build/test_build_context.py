@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lading.build.errors import DockerfileError
 from lading.build.views import Folder, follow
-from lading.verify.keys import PrivateKey
+from lading.verify.keys.keys import PrivateKey
 from suites.building import Bench, write
 from suites.machine import needs
 

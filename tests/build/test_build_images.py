@@ -14,7 +14,7 @@ import pytest
 from lading.build.errors import DockerfileError, StepError
 from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError
-from lading.verify.keys import PrivateKey
+from lading.verify.keys.keys import PrivateKey
 from suites.building import Bench, Key, busybox, write
 from suites.images import put_manifest
 from suites.machine import needs

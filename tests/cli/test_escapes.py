@@ -7,9 +7,9 @@ import pytest
 from lading.cli import drawing
 from lading.cli.commands.provenance import _built
 from lading.cli.output import Output
-from lading.verify.dag import Dag, Node
-from lading.verify.provenance import DOCKERFILE_BUILD, Provenance
-from lading.verify.statements import ResourceDescriptor
+from lading.verify.documents.dag import Dag, Node
+from lading.verify.documents.provenance import DOCKERFILE_BUILD, Provenance
+from lading.verify.documents.statements import ResourceDescriptor
 
 EVIL = ResourceDescriptor("context", {"\x1b[2Jmd5": "\x1b[31mnot hexadecimal"})
 

@@ -15,9 +15,9 @@ from lading.host.building import Key
 from lading.host.keyring import KMS, Keyring, read_file, write_pair
 from lading.host.signing_keys import KeyText, NoKeyError, NoPasswords
 from lading.store.errors import InputError
-from lading.verify.keyfiles import PasswordError
-from lading.verify.keys import PrivateKey
-from lading.verify.policy_reader import parse_policy
+from lading.verify.keys.keyfiles import PasswordError
+from lading.verify.keys.keys import PrivateKey
+from lading.verify.policy.yaml_reader import parse_policy
 
 
 class Typist:

@@ -10,8 +10,8 @@ import pytest
 from lading.host import policies
 from lading.store.errors import LadingError
 from lading.store.index import Index
-from lading.verify.keys import PrivateKey
-from lading.verify.policy import Policy
+from lading.verify.keys.keys import PrivateKey
+from lading.verify.policy.policy import Policy
 
 _SCOPES = "scopes:\n  default:\n    signed_by:\n      keys: [own]\n"
 

@@ -400,7 +400,7 @@ class TestTampering:
 
 def test_only_a_verdict_opens_the_door(harbour: Harbour) -> None:
     from lading.runtime.options import RunOptions
-    from lading.verify.verdict import Verdict
+    from lading.verify.judgement.verdict import Verdict
 
     class Lookalike:
         manifest = harbour.busybox.digest

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from lading.store.errors import DocumentError
 from lading.store.oci.documents import INDEX, MANIFEST, parse_config, parse_document
 from lading.store.oci.json import Fields
-from lading.verify.envelopes import Envelope
-from lading.verify.statements import Statement
+from lading.verify.documents.envelopes import Envelope
+from lading.verify.documents.statements import Statement
 
 _DESCRIPTOR = {"mediaType": "application/octet-stream", "digest": "sha256:" + "0" * 64, "size": 1}
 _MANIFEST = {"schemaVersion": 2, "mediaType": MANIFEST, "config": _DESCRIPTOR, "layers": [_DESCRIPTOR]}

@@ -21,7 +21,7 @@ from lading.store.oci.documents import Manifest, chain_ids
 from lading.store.snapshots.mounts import unmount
 from lading.store.snapshots.unpacking import unpack
 from lading.store.store import Store
-from lading.verify.keys import PrivateKey
+from lading.verify.keys.keys import PrivateKey
 
 PLATFORM = Platform("linux", "amd64")
 

@@ -12,8 +12,8 @@ import pytest
 from lading.store.errors import LadingError
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import MANIFEST, parse_manifest
-from lading.verify.attach import Artifact
-from lading.verify.evidence import Evidence
+from lading.verify.documents.attach import Artifact
+from lading.verify.evidence.evidence import Evidence
 from suites.papers import attestation, image, signature
 
 Place = Callable[..., Evidence]

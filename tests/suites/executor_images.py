@@ -22,10 +22,10 @@ from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import CONFIG, Manifest
 from lading.store.oci.json import canonical
 from lading.store.store import Store
-from lading.verify.policy_reader import parse_policy
-from lading.verify.targets import Target
-from lading.verify.verdict import Verdict
-from lading.verify.verifier import Verifier
+from lading.verify.judgement.targets import Target
+from lading.verify.judgement.verdict import Verdict
+from lading.verify.judgement.verifier import Verifier
+from lading.verify.policy.yaml_reader import parse_policy
 from suites.images import put_manifest
 from suites.patience import PATIENCE
 

@@ -13,15 +13,15 @@ from lading.store.content.memory import MemoryBlobs
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import CONFIG, INDEX, LAYER, MANIFEST, Index, Manifest, parse_document
-from lading.verify.attach import Artifact
-from lading.verify.evidence import Found, StoreEvidence
-from lading.verify.keys import PrivateKey
-from lading.verify.policy import NamedKey, Policy
-from lading.verify.policy_reader import parse_policy
-from lading.verify.provenance import Provenance
-from lading.verify.signing import attest, sign, subject_of
-from lading.verify.statements import Statement
-from lading.verify.targets import Target
+from lading.verify.documents.attach import Artifact
+from lading.verify.documents.provenance import Provenance
+from lading.verify.documents.signing import attest, sign, subject_of
+from lading.verify.documents.statements import Statement
+from lading.verify.evidence.evidence import Found, StoreEvidence
+from lading.verify.judgement.targets import Target
+from lading.verify.keys.keys import PrivateKey
+from lading.verify.policy.policy import NamedKey, Policy
+from lading.verify.policy.yaml_reader import parse_policy
 
 CREATED = "2026-01-02T03:04:05Z"
 NAME = "docker.io/library/app:latest"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lading.store.oci.descriptors import Descriptor
-from lading.verify.refusals import NoAttestationError, RefusedError, UncheckableError
+from lading.verify.judgement.errors import NoAttestationError, RefusedError, UncheckableError
 from suites.papers import Broken, Shelf, image, index, policy, provenance, rehang, signature, target, trusting
 
 Judge = Callable[..., Any]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from lading.verify.account import headline, rows
-from lading.verify.policy import Policy
-from lading.verify.policy_reader import parse_policy
-from lading.verify.refusals import GateError
-from lading.verify.verifier import Verifier
+from lading.verify.judgement.account import headline, rows
+from lading.verify.judgement.errors import GateError
+from lading.verify.judgement.verifier import Verifier
+from lading.verify.policy.policy import Policy
+from lading.verify.policy.yaml_reader import parse_policy
 from suites.papers import (
     Broken,
     Shelf,

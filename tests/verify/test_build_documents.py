@@ -19,14 +19,14 @@ from lading.store.errors import DocumentError
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import MANIFEST, parse_manifest
-from lading.verify import dag_artifact, envelopes, provenance
-from lading.verify.dag import Dag, Edge, LayerRef, Node
-from lading.verify.kinds import evidence_kind
-from lading.verify.links import Link
-from lading.verify.media_types import DAG
-from lading.verify.provenance import Provenance
-from lading.verify.standings import Base, weakest
-from lading.verify.statements import LINK, ResourceDescriptor, Statement, Subject
+from lading.verify.documents import dag_artifact, envelopes, provenance
+from lading.verify.documents.bases import Base, weakest
+from lading.verify.documents.dag import Dag, Edge, LayerRef, Node
+from lading.verify.documents.kinds import evidence_kind
+from lading.verify.documents.links import Link
+from lading.verify.documents.media_types import DAG
+from lading.verify.documents.provenance import Provenance
+from lading.verify.documents.statements import LINK, ResourceDescriptor, Statement, Subject
 from suites.papers import image, key
 
 TREE, OTHER = Digest.of(b"tree"), Digest.of(b"other")

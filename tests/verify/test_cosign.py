@@ -18,16 +18,16 @@ import pytest
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import INDEX, MANIFEST, Index, Manifest, parse_document
-from lading.verify import bundles
-from lading.verify.attach import Artifact, artifact
-from lading.verify.dag import Dag, Node
-from lading.verify.dag_artifact import artifact as dag_artifact
-from lading.verify.envelopes import Envelope, Signature
-from lading.verify.evidence import Found
-from lading.verify.keys import PrivateKey
-from lading.verify.signing import seal, subject_of
-from lading.verify.statements import SIGN, Statement
-from lading.verify.verifier import Verifier
+from lading.verify.documents import bundles
+from lading.verify.documents.attach import Artifact, artifact
+from lading.verify.documents.dag import Dag, Node
+from lading.verify.documents.dag_artifact import artifact as dag_artifact
+from lading.verify.documents.envelopes import Envelope, Signature
+from lading.verify.documents.signing import seal, subject_of
+from lading.verify.documents.statements import SIGN, Statement
+from lading.verify.evidence.evidence import Found
+from lading.verify.judgement.verifier import Verifier
+from lading.verify.keys.keys import PrivateKey
 from suites.machine import needs
 from suites.papers import CREATED, attestation, image, key, policy, provenance, signature, target, trusting
 

@@ -12,13 +12,12 @@ from lading.store.errors import DocumentError, InputError
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import MANIFEST, parse_manifest
-from lading.verify import bundles, envelopes
-from lading.verify.attach import artifact
-from lading.verify.envelopes import Envelope
-from lading.verify.kinds import evidence_kind
-from lading.verify.legacy import SimpleSignature
-from lading.verify.media_types import BUNDLE, SIMPLE_SIGNING
-from lading.verify.statements import (
+from lading.verify.documents import bundles, envelopes
+from lading.verify.documents.attach import artifact
+from lading.verify.documents.envelopes import Envelope
+from lading.verify.documents.kinds import evidence_kind
+from lading.verify.documents.media_types import BUNDLE, SIMPLE_SIGNING
+from lading.verify.documents.statements import (
     PROVENANCE,
     SIGN,
     TYPE,
@@ -28,6 +27,7 @@ from lading.verify.statements import (
     predicate_type,
     short_type,
 )
+from lading.verify.evidence.legacy import SimpleSignature
 from suites.machine import vectors
 from suites.papers import CREATED, image, key
 

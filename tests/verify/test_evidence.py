@@ -8,9 +8,9 @@ import pytest
 from lading.store.content.blobs import write_blob
 from lading.store.oci.documents import MANIFEST
 from lading.store.store import Store
-from lading.verify.attach import Artifact
-from lading.verify.evidence import StoreEvidence
-from lading.verify.verifier import Verifier
+from lading.verify.documents.attach import Artifact
+from lading.verify.evidence.evidence import StoreEvidence
+from lading.verify.judgement.verifier import Verifier
 from suites.evidence import EvidenceContract, Place
 from suites.papers import Shelf, image, signature, target, trusting
 

@@ -13,13 +13,13 @@ import pytest
 from lading.store.archives.trees import scan
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import MANIFEST, parse_manifest
-from lading.verify.dag import Dag
-from lading.verify.encoding import read_pem
-from lading.verify.keyfiles import LABELS
-from lading.verify.keys import PrivateKey
-from lading.verify.kinds import evidence_kind
-from lading.verify.links import Link
-from lading.verify.statements import Statement
+from lading.verify.documents.dag import Dag
+from lading.verify.documents.kinds import evidence_kind
+from lading.verify.documents.links import Link
+from lading.verify.documents.statements import Statement
+from lading.verify.keys.encoding import read_pem
+from lading.verify.keys.keyfiles import LABELS
+from lading.verify.keys.keys import PrivateKey
 from suites.papers import image, signature
 
 FORMATS = (Path(__file__).resolve().parents[2] / "docs/formats.md").read_text()
@@ -79,11 +79,11 @@ def test_every_format_has_its_example(name: str) -> None:
 def test_the_way_to_a_verdict_imports_no_more_than_it_needs(tmp_path: Path) -> None:
     script = """
 import sys
-from lading.verify.evidence import StoreEvidence
-from lading.verify.policy_reader import parse_policy
-from lading.verify.policy import Policy
-from lading.verify.policy_template import default_policy
-from lading.verify.verifier import Verifier
+from lading.verify.evidence.evidence import StoreEvidence
+from lading.verify.policy.yaml_reader import parse_policy
+from lading.verify.policy.policy import Policy
+from lading.verify.policy.template import default_policy
+from lading.verify.judgement.verifier import Verifier
 parse_policy(default_policy(sys.stdin.read()), "policy")
 print(*sorted(sys.modules))
 """
@@ -97,7 +97,7 @@ print(*sorted(sys.modules))
         "typer",
         "cryptography.x509",
         "lading.registry",
-        "lading.verify.keyfiles",
+        "lading.verify.keys.keyfiles",
     ):
         assert word not in loaded
     assert "cryptography.hazmat.primitives.serialization" not in loaded

@@ -16,20 +16,21 @@ from lading.store.errors import DocumentError
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import MANIFEST, parse_manifest
-from lading.verify import bundles, dag_artifact, keyfiles
-from lading.verify.dag import Dag, Edge, LayerRef, Node
-from lading.verify.encoding import write_pem
-from lading.verify.envelopes import Envelope
-from lading.verify.keys import PublicKey
-from lading.verify.legacy import SimpleSignature
-from lading.verify.links import Link
-from lading.verify.media_types import SIMPLE_SIGNING
-from lading.verify.provenance import LOCAL_BUILDER, Provenance, arguments, dag_byproduct
-from lading.verify.refusals import GateError
-from lading.verify.signing import seal
-from lading.verify.standings import Base
-from lading.verify.statements import ResourceDescriptor, Statement, Subject
-from lading.verify.verifier import Verifier
+from lading.verify.documents import bundles, dag_artifact
+from lading.verify.documents.bases import Base
+from lading.verify.documents.dag import Dag, Edge, LayerRef, Node
+from lading.verify.documents.envelopes import Envelope
+from lading.verify.documents.links import Link
+from lading.verify.documents.media_types import SIMPLE_SIGNING
+from lading.verify.documents.provenance import LOCAL_BUILDER, Provenance, arguments, dag_byproduct
+from lading.verify.documents.signing import seal
+from lading.verify.documents.statements import ResourceDescriptor, Statement, Subject
+from lading.verify.evidence.legacy import SimpleSignature
+from lading.verify.judgement.errors import GateError
+from lading.verify.judgement.verifier import Verifier
+from lading.verify.keys import keyfiles
+from lading.verify.keys.encoding import write_pem
+from lading.verify.keys.keys import PublicKey
 from suites.papers import CREATED, Shelf, image, key, signature, target, trusting
 
 TREE = Digest.of(b"tree")

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.store.errors import DocumentError
-from lading.verify import secretbox
-from lading.verify.encoding import decode64, encode64, read_pem, write_pem
-from lading.verify.keyfiles import LABELS, PasswordError, lock, unlock
-from lading.verify.keys import PrivateKey, PublicKey
+from lading.verify.keys import secretbox
+from lading.verify.keys.encoding import decode64, encode64, read_pem, write_pem
+from lading.verify.keys.keyfiles import LABELS, PasswordError, lock, unlock
+from lading.verify.keys.keys import PrivateKey, PublicKey
 from suites.machine import needs, vectors
 
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from lading.registry.reference import Reference
 from lading.store.errors import DocumentError, LadingError
-from lading.verify.compiled import compile_policy, load_policy, policy_digest
-from lading.verify.policy import PolicyError
-from lading.verify.policy_reader import parse_policy
-from lading.verify.policy_template import default_policy
-from lading.verify.scopes import components, covering, repository, why_empty
-from lading.verify.statements import PROVENANCE
+from lading.verify.documents.statements import PROVENANCE
+from lading.verify.policy.canonical import compile_policy, load_policy, policy_digest
+from lading.verify.policy.policy import PolicyError
+from lading.verify.policy.scopes import components, covering, repository, why_empty
+from lading.verify.policy.template import default_policy
+from lading.verify.policy.yaml_reader import parse_policy
 from suites.papers import key, named, pem, policy
 
 SCHEMA = json.loads((files("lading.verify") / "policy.schema.json").read_text())

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from lading.store.oci.documents import Index, Manifest, parse_document, parse_manifest
-from lading.verify.keys import PublicKey
-from lading.verify.policy import NamedKey, Policy
-from lading.verify.policy_reader import parse_policy
-from lading.verify.refusals import GateError, NoAttestationError
-from lading.verify.statements import predicate_type
-from lading.verify.targets import Target
-from lading.verify.verifier import Verifier
+from lading.verify.documents.statements import predicate_type
+from lading.verify.judgement.errors import GateError, NoAttestationError
+from lading.verify.judgement.targets import Target
+from lading.verify.judgement.verifier import Verifier
+from lading.verify.keys.keys import PublicKey
+from lading.verify.policy.policy import NamedKey, Policy
+from lading.verify.policy.yaml_reader import parse_policy
 from suites.machine import vectors, vectors_path
 from suites.papers import Cosign
 

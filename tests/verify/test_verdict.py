@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-import lading.verify.verdict as module
-from lading.verify.verdict import Verdict, mint
-from lading.verify.verifier import Verifier
+import lading.verify.judgement.verdict as module
+from lading.verify.judgement.verdict import Verdict, mint
+from lading.verify.judgement.verifier import Verifier
 from suites.papers import image, target, trusting
 
 HOUSE = Path(__file__).resolve().parents[2]
-MODULE = "lading.verify.verdict"
+MODULE = "lading.verify.judgement.verdict"
 
 
 def overridden() -> Verdict:
@@ -84,7 +84,7 @@ def test_only_the_verifier_mints() -> None:
     for path in sources():
         text = path.read_text()
         for name in imported(ast.parse(text)):
-            if name == MODULE or name == "lading.verify.verdict.*" or name.startswith(MODULE + "."):
+            if name == MODULE or name == "lading.verify.judgement.verdict.*" or name.startswith(MODULE + "."):
                 found.setdefault(name, set()).add(path.name)
         if path.name not in ("verdict.py", "verifier.py"):
             assert "_minted" not in text, path

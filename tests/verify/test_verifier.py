@@ -10,19 +10,20 @@ import pytest
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import CONFIG, MANIFEST
-from lading.verify import attach, bundles, dag_artifact, envelopes, gathering
-from lading.verify.compiled import policy_digest
-from lading.verify.dag import Dag, Node
-from lading.verify.decision import Decision
-from lading.verify.evidence import Found
-from lading.verify.media_types import BUNDLE, DSSE, SIMPLE_SIGNING
-from lading.verify.policy import Policy
-from lading.verify.refusals import GateError, NoAttestationError, RefusedError, UncheckableError
-from lading.verify.signing import seal, sign, subject_of
-from lading.verify.standings import Base
-from lading.verify.statements import SIGN, Statement, Subject
-from lading.verify.verdict import Verdict
-from lading.verify.verifier import Target, Verifier
+from lading.verify.documents import attach, bundles, dag_artifact, envelopes
+from lading.verify.documents.bases import Base
+from lading.verify.documents.dag import Dag, Node
+from lading.verify.documents.media_types import BUNDLE, DSSE, SIMPLE_SIGNING
+from lading.verify.documents.signing import seal, sign, subject_of
+from lading.verify.documents.statements import SIGN, Statement, Subject
+from lading.verify.evidence import collector
+from lading.verify.evidence.evidence import Found
+from lading.verify.judgement.decision import Decision
+from lading.verify.judgement.errors import GateError, NoAttestationError, RefusedError, UncheckableError
+from lading.verify.judgement.verdict import Verdict
+from lading.verify.judgement.verifier import Target, Verifier
+from lading.verify.policy.canonical import policy_digest
+from lading.verify.policy.policy import Policy
 from suites.papers import (
     CREATED,
     NAME,
@@ -277,7 +278,7 @@ def test_keyless_signatures_are_named_as_such() -> None:
 
 def test_attack_48_too_many_signatures_in_one_manifest() -> None:
     raw = seal(Statement((subject_of(SUBJECT),), SIGN), key("own")).raw()
-    shelf = older_manifest(Descriptor.of(raw, DSSE).json(), raw, gathering.MAX_LAYERS + 1)
+    shelf = older_manifest(Descriptor.of(raw, DSSE).json(), raw, collector.MAX_LAYERS + 1)
     error = refusal(RefusedError, trusting("own"), target(APP), shelf.evidence)
     assert "more than 128 signatures" in error.message
 
@@ -503,9 +504,9 @@ def test_attack_48_endless_referrers() -> None:
     shelf = Shelf()
     noise = attach.compose(SUBJECT, "application/x", [("application/x", b"x")], {})
     shelf.attach(noise)
-    shelf.listed[SUBJECT.digest] *= gathering.MAX_REFERRERS + 1
+    shelf.listed[SUBJECT.digest] *= collector.MAX_REFERRERS + 1
     error = refusal(UncheckableError, trusting("own"), target(APP), shelf.evidence)
-    assert f"more than {gathering.MAX_REFERRERS} documents" in error.message
+    assert f"more than {collector.MAX_REFERRERS} documents" in error.message
     shelf.attach(signature(SUBJECT))
     assert judge(trusting("own"), target(APP), shelf.evidence), "bundles are looked at first"
 
@@ -533,7 +534,7 @@ def test_attack_45_any_fault_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> No
     def explode(*_: object) -> bool:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("lading.verify.claims.Claim.about", explode)
+    monkeypatch.setattr("lading.verify.evidence.claims.Claim.about", explode)
     error = refusal(UncheckableError, trusting("own"), target(APP), Shelf(signature(SUBJECT)).evidence)
     assert error.message.endswith("could not be checked: RuntimeError: boom")
 

@@ -18,13 +18,13 @@ from lading.store.fastclass import dataclass, replace
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import MANIFEST
-from lading.verify import dag_artifact, signing
-from lading.verify.attach import Artifact
-from lading.verify.dag import Dag
-from lading.verify.keys import Signer
-from lading.verify.provenance import Provenance
-from lading.verify.scopes import repository
-from lading.verify.statements import SIGN, Statement, Subject
+from lading.verify.documents import dag_artifact, signing
+from lading.verify.documents.attach import Artifact
+from lading.verify.documents.dag import Dag
+from lading.verify.documents.provenance import Provenance
+from lading.verify.documents.statements import SIGN, Statement, Subject
+from lading.verify.keys.keys import Signer
+from lading.verify.policy.scopes import repository
 
 
 @dataclass(frozen=True, slots=True)

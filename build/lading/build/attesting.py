@@ -14,10 +14,10 @@ from lading.build.state import FROM, Solved
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.verify.dag import Dag, Edge, LayerRef, Node
-from lading.verify.links import TREE
-from lading.verify.provenance import DOCKERFILE_BUILD, Provenance, arguments, dag_byproduct
-from lading.verify.statements import ResourceDescriptor
+from lading.verify.documents.dag import Dag, Edge, LayerRef, Node
+from lading.verify.documents.links import TREE
+from lading.verify.documents.provenance import DOCKERFILE_BUILD, Provenance, arguments, dag_byproduct
+from lading.verify.documents.statements import ResourceDescriptor
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from lading.store.archives import trees
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.index import Index
-from lading.verify.keyfiles import LABELS
+from lading.verify.keys.keyfiles import LABELS
 
 _KIND: Final = "stat"
 _SETTLED: Final = 100_000_000

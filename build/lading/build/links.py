@@ -1,4 +1,4 @@
-"""The link statement of a step: what it was given, what it did, what it made (`lading.verify.links`)."""
+"""The link statement of a step: what it was given, what it did, what it made (`lading.verify.documents.links`)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from lading.build.executor import Executor
 from lading.build.graph import CopyOp, RunOp, Step
 from lading.build.state import FROM, Solved
 from lading.store.oci.digests import Digest
-from lading.verify.links import CONTEXT, Link
-from lading.verify.statements import ResourceDescriptor
+from lading.verify.documents.links import CONTEXT, Link
+from lading.verify.documents.statements import ResourceDescriptor
 
 
 def materials(step: Step, solved: Solved, context: Digest | None) -> tuple[ResourceDescriptor, ...]:

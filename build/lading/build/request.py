@@ -14,9 +14,9 @@ from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import ImageConfig, Manifest
 from lading.store.store import Store
-from lading.verify.keys import Signer
-from lading.verify.provenance import LOCAL_BUILDER
-from lading.verify.standings import Base, Standing
+from lading.verify.documents.bases import Base, Standing
+from lading.verify.documents.provenance import LOCAL_BUILDER
+from lading.verify.keys.keys import Signer
 
 Compression = Literal["zstd", "gzip"]
 

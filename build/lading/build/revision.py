@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from lading.store.archives.trees import text
 from lading.store.fastclass import dataclass
-from lading.verify.statements import ResourceDescriptor
+from lading.verify.documents.statements import ResourceDescriptor
 
 GIT: Final = "git"
 """The name of the dependency in a provenance."""

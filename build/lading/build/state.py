@@ -14,8 +14,8 @@ from lading.store.archives.trees import Entry, Kind, Tree
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.verify.links import TREE
-from lading.verify.statements import ResourceDescriptor
+from lading.verify.documents.links import TREE
+from lading.verify.documents.statements import ResourceDescriptor
 
 FROM: str = "mount:from"
 """The name of a material that a COPY takes from another stage."""

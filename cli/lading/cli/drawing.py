@@ -11,9 +11,9 @@ from typing import Final
 from xml.sax.saxutils import escape as escape_xml
 
 from lading.cli.output import escape
-from lading.verify.dag import Dag, Node
-from lading.verify.links import TREE
-from lading.verify.statements import ResourceDescriptor
+from lading.verify.documents.dag import Dag, Node
+from lading.verify.documents.links import TREE
+from lading.verify.documents.statements import ResourceDescriptor
 
 _ROW: Final = 34
 _LEFT: Final = 120

@@ -16,7 +16,7 @@ from lading.cli.words import Call, UnsureError
 from lading.store.errors import LadingError, UsageError
 
 if TYPE_CHECKING:
-    from lading.verify.refusals import GateError
+    from lading.verify.judgement.errors import GateError
 
 _OF_THE_COMMAND = (126, 127, 129, 141)
 """Exit codes that say what is wrong with the command in a container, or that its caller is gone."""

@@ -12,16 +12,16 @@ from lading.cli.output import Output, column, escape, folded
 from lading.store.errors import LadingError
 
 if TYPE_CHECKING:
-    from lading.verify.decision import Decision, Ending
-    from lading.verify.refusals import GateError
-    from lading.verify.verdict import Verdict
+    from lading.verify.judgement.decision import Decision, Ending
+    from lading.verify.judgement.errors import GateError
+    from lading.verify.judgement.verdict import Verdict
 
 _INDENT: Final = 11
 
 
 def accepted(output: Output, name: str, where: str, verdict: Verdict, *, verbose: bool) -> None:
     """An acceptance, as a result."""
-    from lading.verify.account import headline  # noqa: PLC0415
+    from lading.verify.judgement.account import headline  # noqa: PLC0415
 
     word, _, by = headline(verdict.decision).partition(" ")
     line = "\n".join(folded(f"{escape(name)}  {word} {escape(by)}, from {escape(where)}", 2, sys.stdout))
@@ -32,7 +32,7 @@ def accepted(output: Output, name: str, where: str, verdict: Verdict, *, verbose
 
 def refused(output: Output, error: GateError, *, name: str | None = None, verbose: bool) -> None:
     """A refusal, as an error; `name` is the image as it was typed."""
-    from lading.verify.account import headline  # noqa: PLC0415
+    from lading.verify.judgement.account import headline  # noqa: PLC0415
 
     decision = error.decision
     place = error.message.partition(decision.title)[0]
@@ -67,7 +67,7 @@ def _lines(output: Output, decision: Decision, stream: TextIO, *, verbose: bool)
 
 def _marked(decision: Decision) -> Iterator[tuple[str, str, str]]:
     """Mark, its style, and the words behind it."""
-    from lading.verify.account import rows  # noqa: PLC0415
+    from lading.verify.judgement.account import rows  # noqa: PLC0415
 
     found = rows(decision)
     where = found[0].where if found else ""

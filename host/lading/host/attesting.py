@@ -13,10 +13,10 @@ from lading.store.errors import UsageError
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import MANIFEST, Index, parse_document
 from lading.store.oci.json import MAX_SIZE, Fields, parse
-from lading.verify import signing
-from lading.verify.attach import Artifact
-from lading.verify.keys import Signer
-from lading.verify.statements import SIGN, Statement, predicate_type
+from lading.verify.documents import signing
+from lading.verify.documents.attach import Artifact
+from lading.verify.documents.statements import SIGN, Statement, predicate_type
+from lading.verify.keys.keys import Signer
 
 if TYPE_CHECKING:
     from lading.host.images import Images

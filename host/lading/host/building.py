@@ -18,8 +18,8 @@ from lading.registry.reference import Reference
 from lading.store.errors import LadingError
 from lading.store.fastclass import replace
 from lading.store.oci.descriptors import Platform
-from lading.verify.keys import PrivateKey
-from lading.verify.verifier import Verifier
+from lading.verify.judgement.verifier import Verifier
+from lading.verify.keys.keys import PrivateKey
 
 if TYPE_CHECKING:
     from pathlib import Path

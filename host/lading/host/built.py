@@ -8,11 +8,11 @@ from typing import Final
 from lading.store.errors import DocumentError
 from lading.store.oci.descriptors import Descriptor
 from lading.store.store import Store
-from lading.verify.claims import Claim
-from lading.verify.evidence import StoreEvidence
-from lading.verify.gathering import Gathering
-from lading.verify.provenance import Provenance
-from lading.verify.statements import PROVENANCE
+from lading.verify.documents.provenance import Provenance
+from lading.verify.documents.statements import PROVENANCE
+from lading.verify.evidence.claims import Claim
+from lading.verify.evidence.collector import Gathering
+from lading.verify.evidence.evidence import StoreEvidence
 
 _EPOCH: Final = datetime(1980, 1, 1, tzinfo=UTC)
 """What reproducible builds write, ours and others', where no time is given: this, or 1970."""

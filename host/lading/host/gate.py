@@ -14,11 +14,11 @@ from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import Index, Manifest, parse_document
 from lading.store.store import Store
-from lading.verify.decision import Decision
-from lading.verify.evidence import Evidence, ExhaustedError, StoreEvidence
-from lading.verify.targets import Target
-from lading.verify.verdict import Verdict
-from lading.verify.verifier import Verifier
+from lading.verify.evidence.evidence import Evidence, ExhaustedError, StoreEvidence
+from lading.verify.judgement.decision import Decision
+from lading.verify.judgement.targets import Target
+from lading.verify.judgement.verdict import Verdict
+from lading.verify.judgement.verifier import Verifier
 
 if TYPE_CHECKING:
     from lading.registry.client import Client

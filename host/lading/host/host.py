@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from lading.runtime.runtime import Runtime
     from lading.store.archives.compression import Compression
     from lading.store.oci.descriptors import Descriptor, Platform
-    from lading.verify.evidence import Evidence
-    from lading.verify.keys import PublicKey
-    from lading.verify.policy import Policy
-    from lading.verify.verdict import Verdict
-    from lading.verify.verifier import Verifier
+    from lading.verify.evidence.evidence import Evidence
+    from lading.verify.judgement.verdict import Verdict
+    from lading.verify.judgement.verifier import Verifier
+    from lading.verify.keys.keys import PublicKey
+    from lading.verify.policy.policy import Policy
 
 
 def _silent(text: str) -> None:
@@ -212,7 +212,7 @@ class Host:
 
     def _screen(self, text: str, verifier: Verifier) -> None:
         from lading.registry.reference import Reference  # noqa: PLC0415
-        from lading.verify.refusals import RejectedError  # noqa: PLC0415
+        from lading.verify.judgement.errors import RejectedError  # noqa: PLC0415
 
         name = Reference.parse(text).name
         try:
@@ -236,7 +236,7 @@ class Host:
 
     def _override_verifier(self) -> Verifier:
         from lading.host import policies  # noqa: PLC0415
-        from lading.verify.policy import Policy  # noqa: PLC0415
+        from lading.verify.policy.policy import Policy  # noqa: PLC0415
 
         path = self.configuration.policy or self.configuration.root / "policy.yaml"
         return self.verifier if policies.is_there(path) else self.verifier_by(Policy("no policy", scopes={}))
@@ -333,7 +333,7 @@ class Host:
 
     def _base_verifier(self) -> Verifier:
         from lading.host import policies  # noqa: PLC0415
-        from lading.verify.policy import Policy  # noqa: PLC0415
+        from lading.verify.policy.policy import Policy  # noqa: PLC0415
 
         path = self.configuration.policy or self.configuration.root / "policy.yaml"
         return self.verifier_by(policies.load(path) if policies.is_there(path) else Policy("no policy", scopes={}))

@@ -13,7 +13,7 @@ from lading.store.gc import Collected, collect
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.documents import Index, Manifest
 from lading.store.store import Store, one_image
-from lading.verify.targets import Target
+from lading.verify.judgement.targets import Target
 
 
 class NoSuchImageError(InputError):

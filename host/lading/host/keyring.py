@@ -10,7 +10,7 @@ from lading.store.errors import InputError
 from lading.store.store import own_root
 from lading.store.system.atomic import machine_errors, sync_folder
 from lading.store.system.private import private_folder
-from lading.verify.keys import PrivateKey, PublicKey
+from lading.verify.keys.keys import PrivateKey, PublicKey
 
 KMS: Final = ("awskms", "azurekms", "gcpkms", "hashivault", "k8s", "pkcs11")
 """The schemes by which cosign is told of keys that are no files."""
@@ -48,7 +48,7 @@ class Keyring:
         private_folder(self._folder)
         public = write_pair(self.private_file, self.public_file, password)
         if not self._policy.exists():
-            from lading.verify.policy_template import default_policy  # noqa: PLC0415
+            from lading.verify.policy.template import default_policy  # noqa: PLC0415
 
             write_new(self._policy, default_policy(public.pem.decode()).encode(), 0o644)
         return public

@@ -8,13 +8,13 @@ from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import parse_manifest
-from lading.verify.dag_artifact import DagArtifact, read_artifact
-from lading.verify.decision import Decision
-from lading.verify.evidence import Evidence
-from lading.verify.keys import PublicKey
-from lading.verify.kinds import is_dag_artifact
-from lading.verify.provenance import Provenance
-from lading.verify.statements import PROVENANCE
+from lading.verify.documents.dag_artifact import DagArtifact, read_artifact
+from lading.verify.documents.kinds import is_dag_artifact
+from lading.verify.documents.provenance import Provenance
+from lading.verify.documents.statements import PROVENANCE
+from lading.verify.evidence.evidence import Evidence
+from lading.verify.judgement.decision import Decision
+from lading.verify.keys.keys import PublicKey
 
 
 @dataclass(frozen=True, slots=True)

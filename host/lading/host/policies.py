@@ -11,9 +11,9 @@ from lading.host.keyring import read_file
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.index import Index
 from lading.store.oci.digests import Digest
-from lading.verify.compiled import compile_policy, load_policy
-from lading.verify.policy import Policy, PolicyError
-from lading.verify.verifier import Verifier
+from lading.verify.judgement.verifier import Verifier
+from lading.verify.policy.canonical import compile_policy, load_policy
+from lading.verify.policy.policy import Policy, PolicyError
 
 _MISSING = "`lading keygen` makes a key and a policy that trusts it; docs/policy.md says how to write one"
 _UNSURE: Final = "nothing is accepted by a policy that may be there and cannot be read"
@@ -74,7 +74,7 @@ def _parse(data: bytes, path: Path) -> tuple[Policy, bool]:
         named.append(name)
         return read_file(path.parent / name, f"{path} names it")
 
-    from lading.verify.policy_reader import parse_policy  # noqa: PLC0415 - brings YAML
+    from lading.verify.policy.yaml_reader import parse_policy  # noqa: PLC0415 - brings YAML
 
     return parse_policy(text, str(path), read), not named
 

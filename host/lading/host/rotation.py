@@ -13,9 +13,9 @@ from lading.host.signing_keys import NoKeyError
 from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
 from lading.store.system.atomic import machine_errors, sync_folder, write_atomically
-from lading.verify.keys import PublicKey
-from lading.verify.policy_reader import parse_policy
-from lading.verify.policy_template import default_policy
+from lading.verify.keys.keys import PublicKey
+from lading.verify.policy.template import default_policy
+from lading.verify.policy.yaml_reader import parse_policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from lading.host.keyring import Keyring, read_file
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, field
-from lading.verify.keys import PrivateKey, PublicKey
+from lading.verify.keys.keys import PrivateKey, PublicKey
 
 _TRIES: Final = 3
 _GIVE: Final = "set LADING_PASSWORD or LADING_PASSWORD_FILE, or call from a terminal"
@@ -77,7 +77,7 @@ class KeyText:
 
         Raises `PasswordError`, which tells a wrong password from none.
         """
-        from lading.verify.keyfiles import PasswordError  # noqa: PLC0415 - only where a key is opened
+        from lading.verify.keys.keyfiles import PasswordError  # noqa: PLC0415 - only where a key is opened
 
         if (given := passwords.given()) is not None:
             return self._try(given[0], f"the password in {given[1]} does not open this key")
@@ -91,7 +91,7 @@ class KeyText:
         raise PasswordError(f"{self.what}: not opened in {_TRIES} tries")
 
     def _try(self, password: bytes, trouble: str, hint: str | None = None) -> PrivateKey:
-        from lading.verify.keyfiles import PasswordError  # noqa: PLC0415 - only where a key is opened
+        from lading.verify.keys.keyfiles import PasswordError  # noqa: PLC0415 - only where a key is opened
 
         try:
             return PrivateKey.read(self.pem, password, self.what)

@@ -7,7 +7,7 @@ from contextvars import ContextVar, Token
 from typing import Final, Self
 
 from lading.registry.config import Limits
-from lading.verify.evidence import ExhaustedError
+from lading.verify.evidence.evidence import ExhaustedError
 
 _SPENT: Final[ContextVar[Budget | None]] = ContextVar("budget", default=None)
 

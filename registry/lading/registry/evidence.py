@@ -1,4 +1,4 @@
-"""A registry's repository as a place of evidence (`lading.verify.evidence.Evidence`)."""
+"""A registry's repository as a place of evidence (`lading.verify.evidence.evidence.Evidence`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lading.registry.reference import Reference
 from lading.store.errors import DocumentError, LadingError
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import INDEXES, MANIFESTS
-from lading.verify.evidence import ExhaustedError, Found
+from lading.verify.evidence.evidence import ExhaustedError, Found
 
 
 class RegistryEvidence:

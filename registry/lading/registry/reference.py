@@ -13,7 +13,7 @@ from typing import Final, Self
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.digests import Digest
-from lading.verify.names import DOCKER_HUB, HOST, PATH, TAG
+from lading.verify.policy.names import DOCKER_HUB, HOST, PATH, TAG
 
 DEFAULT_REGISTRY: Final = DOCKER_HUB
 DEFAULT_TAG: Final = "latest"

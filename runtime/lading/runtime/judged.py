@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lading.store.content.blobs import read_blob
 from lading.store.oci.documents import ImageConfig, Manifest, chain_ids, parse_config, parse_manifest, stack
 from lading.store.snapshots.seals import SealError
-from lading.verify.verdict import Verdict
+from lading.verify.judgement.verdict import Verdict
 
 if TYPE_CHECKING:
     from lading.store.oci.digests import Digest

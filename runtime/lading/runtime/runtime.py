@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lading.runtime.execs import ExecOptions
     from lading.runtime.logs import Line
     from lading.store.store import Store
-    from lading.verify.verdict import Verdict
+    from lading.verify.judgement.verdict import Verdict
 
 _KILL_PATIENCE = 10.0
 

@@ -18,15 +18,15 @@ from lading.build.request import BuildRequest, Built
 from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
 from lading.store.snapshots.mounts import unmount
 from lading.store.snapshots.unpacking import unpack
-from lading.verify.bundles import parse
-from lading.verify.dag_artifact import read_artifact
-from lading.verify.evidence import StoreEvidence
-from lading.verify.keys import PrivateKey
-from lading.verify.policy import NamedKey, Policy
-from lading.verify.provenance import DEBIAN_BUILD, Provenance
-from lading.verify.statements import Statement
-from lading.verify.targets import Target
-from lading.verify.verifier import Verifier
+from lading.verify.documents.bundles import parse
+from lading.verify.documents.dag_artifact import read_artifact
+from lading.verify.documents.provenance import DEBIAN_BUILD, Provenance
+from lading.verify.documents.statements import Statement
+from lading.verify.evidence.evidence import StoreEvidence
+from lading.verify.judgement.targets import Target
+from lading.verify.judgement.verifier import Verifier
+from lading.verify.keys.keys import PrivateKey
+from lading.verify.policy.policy import NamedKey, Policy
 from suites.building import Bench, Key
 from suites.debian_archive import Archive, archive
 from suites.machine import needs

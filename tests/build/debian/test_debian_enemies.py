@@ -19,7 +19,7 @@ from lading.build.debian.sources import Release, machine_sources, says, select
 from lading.build.debian.spec import parse_spec
 from lading.build.request import BuildRequest, Built
 from lading.store.errors import DocumentError, InputError, LadingError, MachineError
-from lading.verify.keys import PrivateKey
+from lading.verify.keys.keys import PrivateKey
 from suites.building import Bench, Key
 from suites.debian_archive import Archive, archive
 from suites.debs import compressed, control_tar, deb, member, package, tar

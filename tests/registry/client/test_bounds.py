@@ -18,8 +18,8 @@ from lading.registry.reference import Reference
 from lading.store.content.memory import MemoryBlobs
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import LAYER
-from lading.verify.evidence import ExhaustedError
-from lading.verify.gathering import Gathering
+from lading.verify.evidence.collector import Gathering
+from lading.verify.evidence.evidence import ExhaustedError
 from suites.papers import image, signature
 from suites.registry_hostile import Handler, Hostile, digest, hostile
 
@@ -171,7 +171,7 @@ def test_a_blob_is_asked_for_once() -> None:
     import json
 
     from lading.store.oci.documents import CONFIG, MANIFEST
-    from lading.verify.media_types import SIMPLE_SIGNING as SIMPLE
+    from lading.verify.documents.media_types import SIMPLE_SIGNING as SIMPLE
 
     subject = image().descriptor
     with hostile() as bad, Client() as client:

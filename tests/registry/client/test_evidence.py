@@ -16,8 +16,8 @@ from lading.store.content.memory import MemoryBlobs
 from lading.store.errors import LadingError
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import MANIFEST
-from lading.verify.attach import Artifact
-from lading.verify.evidence import Evidence
+from lading.verify.documents.attach import Artifact
+from lading.verify.evidence.evidence import Evidence
 from suites.evidence import EvidenceContract, Place
 from suites.machine import needs
 from suites.papers import image, signature

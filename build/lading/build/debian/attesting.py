@@ -16,10 +16,10 @@ from lading.build.request import BuildRequest, Tools
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.verify.dag import Dag, Edge, LayerRef, Node
-from lading.verify.links import TREE, Link
-from lading.verify.provenance import DEBIAN_BUILD, Provenance, dag_byproduct
-from lading.verify.statements import ResourceDescriptor, Statement
+from lading.verify.documents.dag import Dag, Edge, LayerRef, Node
+from lading.verify.documents.links import TREE, Link
+from lading.verify.documents.provenance import DEBIAN_BUILD, Provenance, dag_byproduct
+from lading.verify.documents.statements import ResourceDescriptor, Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from lading.store.archives.trees import scan
 from lading.store.content.blobs import Blobs
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
-from lading.verify.links import TREE, Link
-from lading.verify.statements import ResourceDescriptor
+from lading.verify.documents.links import TREE, Link
+from lading.verify.documents.statements import ResourceDescriptor
 
 _FORMAT: Final = 1
 """Goes up when the same packages would give other layers."""

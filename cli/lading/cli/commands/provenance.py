@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from lading.cli.options import AuthFile, Creds, TlsVerify
     from lading.host.papers import Papers, Steps
-    from lading.verify.decision import Candidate
-    from lading.verify.provenance import Provenance
-    from lading.verify.statements import ResourceDescriptor
+    from lading.verify.documents.provenance import Provenance
+    from lading.verify.documents.statements import ResourceDescriptor
+    from lading.verify.judgement.decision import Candidate
 
 
 def provenance(

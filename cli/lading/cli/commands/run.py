@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lading.networking.driver import Publish
     from lading.runtime.cgroups import Limits
     from lading.runtime.options import RunOptions
-    from lading.verify.verdict import Verdict
+    from lading.verify.judgement.verdict import Verdict
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 

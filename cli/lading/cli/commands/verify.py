@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lading.cli.options import AuthFile, Creds, Images, TlsVerify
     from lading.host.gate import Case
-    from lading.verify.verifier import Verifier
+    from lading.verify.judgement.verifier import Verifier
 
 _WORST = (5, 3, 4, 0)
 """Exit codes of several images: the first of these that occurs."""
@@ -69,9 +69,9 @@ def _verifier(session: Session, key: Path | None, types: list[str], annotations:
     if key is None:
         return session.host.verifier
     from lading.host.keyring import read_file  # noqa: PLC0415
-    from lading.verify.keys import PublicKey  # noqa: PLC0415
-    from lading.verify.policy import NamedKey, Policy  # noqa: PLC0415
-    from lading.verify.statements import predicate_type  # noqa: PLC0415
+    from lading.verify.documents.statements import predicate_type  # noqa: PLC0415
+    from lading.verify.keys.keys import PublicKey  # noqa: PLC0415
+    from lading.verify.policy.policy import NamedKey, Policy  # noqa: PLC0415
 
     public = PublicKey.from_pem(read_file(key, "name a public key"), str(key))
     kinds = tuple(predicate_type(word) for word in types)
@@ -82,7 +82,7 @@ def _verifier(session: Session, key: Path | None, types: list[str], annotations:
 
 def _judge(session: Session, verifier: Verifier, image: str, *, local: bool, remote: bool, form: Form) -> int:
     from lading.cli import verdicts  # noqa: PLC0415
-    from lading.verify.refusals import GateError  # noqa: PLC0415
+    from lading.verify.judgement.errors import GateError  # noqa: PLC0415
 
     try:
         case = _case(session, verifier, image, local=local, remote=remote)

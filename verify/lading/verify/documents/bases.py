@@ -1,0 +1,100 @@
+"""How far a base image is vouched for, and the record of it that a provenance keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
+
+from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import Fields
+from lading.verify.documents.statements import ResourceDescriptor
+
+Standing = Literal["verified", "none", "unknown", "unverified"]
+"""``verified``: accepted by a policy's ``from`` section by key. ``none``: there is no base (FROM scratch).
+``unknown``: no trusted provenance speaks of bases. ``unverified``: used although nobody vouched for it."""
+
+_FROM_WEAKEST: Final[tuple[Standing, ...]] = ("unverified", "unknown", "verified", "none")
+_PREFIX: Final = "image:"
+_STANDING: Final = "urn:lading:standing"
+_REASON: Final = "urn:lading:reason"
+_POLICY: Final = "urn:lading:policy"
+_INDEX: Final = "urn:lading:index"
+_PLATFORM: Final = "urn:lading:platform"
+
+
+def weakest(standings: Iterable[Standing]) -> Standing:
+    """The weakest of several; ``none`` for no base at all."""
+    found = set(standings)
+    for standing in _FROM_WEAKEST:
+        if standing in found:
+            return standing
+    return "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """An image that a build stands on or copies from, with the standing it was let in with."""
+
+    reference: str
+    manifest: Digest
+    standing: Standing
+    index: Digest | None = None
+    platform: str | None = None
+    policy: Digest | None = None
+    reason: str = ""
+
+    def resource(self) -> ResourceDescriptor:
+        """As a resolved dependency of a provenance, named as a link names it."""
+        notes: dict[str, str | None] = {
+            _STANDING: self.standing,
+            _REASON: self.reason or None,
+            _POLICY: _text(self.policy),
+            _INDEX: _text(self.index),
+            _PLATFORM: self.platform,
+        }
+        return ResourceDescriptor(
+            name=f"{_PREFIX}{self.reference}",
+            digest={self.manifest.algorithm: self.manifest.hex},
+            annotations={name: note for name, note in notes.items() if note is not None},
+        )
+
+    @classmethod
+    def of(cls, resource: ResourceDescriptor, what: str) -> Base | None:
+        """The base that a resolved dependency records; None where it is not an image.
+
+        An image without a standing (another builder's record) is ``unknown``.
+        """
+        if not (resource.name or "").startswith(_PREFIX) or resource.sha256 is None:
+            return None
+        notes = Fields(dict(resource.annotations), what)
+        policy, index = notes.optional_text(_POLICY), notes.optional_text(_INDEX)
+        return cls(
+            reference=(resource.name or "").removeprefix(_PREFIX),
+            manifest=resource.sha256,
+            standing=_standing(notes.optional_text(_STANDING), what),
+            index=None if index is None else Digest.parse(index),
+            platform=notes.optional_text(_PLATFORM),
+            policy=None if policy is None else Digest.parse(policy),
+            reason=notes.optional_text(_REASON) or "",
+        )
+
+
+def bases_of(dependencies: Iterable[ResourceDescriptor], what: str) -> tuple[Base, ...]:
+    """Every base that `dependencies` record."""
+    found = (Base.of(item, f"{what}[{at}]") for at, item in enumerate(dependencies))
+    return tuple(base for base in found if base is not None)
+
+
+def _standing(text: str | None, what: str) -> Standing:
+    known: Mapping[str, Standing] = {standing: standing for standing in _FROM_WEAKEST}
+    if text is None:
+        return "unknown"
+    if text not in known:
+        raise DocumentError(f"{what}: {text!r} is not a standing")
+    return known[text]
+
+
+def _text(digest: Digest | None) -> str | None:
+    return None if digest is None else str(digest)

@@ -1,0 +1,98 @@
+"""in-toto link predicates v0.3 (in-toto attestation framework, spec/predicates/link.md), as a build writes them.
+
+A link speaks of trees only: its subject is the root of what a step made, its materials are what the step was
+given. Step numbers, platforms and layers are in the DAG document, so a link holds wherever its step moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass, field
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import Fields
+from lading.verify.documents.statements import LINK, ResourceDescriptor, Statement
+
+TREE: Final = "tree"
+CONTEXT: Final = "context"
+PREFIXES: Final = ("image:", "mount:", "url:")
+"""What the name of a material that is neither a tree nor the context begins with."""
+
+_MAX_MATERIALS: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """That the step `name`, run as `command` on `materials`, made the tree `product`.
+
+    `environment` holds the names of the variables the step saw, never their values. `byproducts` is what else
+    is known of the execution: the network it had, its isolation. Values of build arguments that may not be
+    shown stand in `command` as their names.
+    """
+
+    name: str
+    product: Digest
+    materials: tuple[ResourceDescriptor, ...] = ()
+    command: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    byproducts: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
+
+    def statement(self) -> Statement:
+        """What is signed."""
+        predicate: dict[str, object] = {
+            "name": self.name,
+            "command": list(self.command),
+            "materials": [material.json() for material in self.materials],
+            "environment": {"variables": list(self.environment)},
+        }
+        if self.byproducts:
+            predicate["byproducts"] = dict(self.byproducts)
+        return Statement((ResourceDescriptor.of(self.product, TREE),), LINK, predicate)
+
+    @classmethod
+    def parse(cls, statement: Statement, what: str = "link") -> Link:
+        """Raises `DocumentError` unless `statement` is a link in the form that a build writes."""
+        if statement.predicate_type != LINK:
+            raise DocumentError(f"{what}: a statement of the type {statement.predicate_type!r}, not a link")
+        fields = Fields(dict(statement.predicate), what)
+        link = cls(
+            name=fields.text("name"),
+            product=_product(statement, what),
+            materials=fields.each("materials", _material),
+            command=fields.strings("command"),
+            environment=_variables(fields),
+            byproducts=fields.mapping("byproducts"),
+        )
+        fields.close()
+        if len(link.materials) > _MAX_MATERIALS:
+            raise DocumentError(f"{what}: more than {_MAX_MATERIALS} materials")
+        return link
+
+
+def _product(statement: Statement, what: str) -> Digest:
+    match statement.subjects:
+        case (ResourceDescriptor(name="tree", sha256=Digest() as product),):
+            return product
+        case _:
+            raise DocumentError(f"{what}: its subject must be one 'tree' with a SHA-256 digest")
+
+
+def _material(value: object, what: str) -> ResourceDescriptor:
+    material = ResourceDescriptor.parse(value, what)
+    name = material.name or ""
+    if name not in (TREE, CONTEXT) and not name.startswith(PREFIXES):
+        raise DocumentError(f"{what}: {name!r} is none of 'tree', 'context', 'image:', 'mount:' and 'url:'")
+    if not material.digest:
+        raise DocumentError(f"{what}: {name!r} has no digest")
+    return material
+
+
+def _variables(fields: Fields) -> tuple[str, ...]:
+    environment = fields.optional_fields("environment")
+    if environment is None:
+        return ()
+    names = environment.strings("variables")
+    environment.close()
+    return names

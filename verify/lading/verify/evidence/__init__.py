@@ -1,0 +1,1 @@
+"""What refers to an image, collected from wherever it lies, and what it claims."""

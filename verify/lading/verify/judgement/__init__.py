@@ -1,0 +1,1 @@
+"""From claims and rules to a decision, and to the verdict that a launch accepts."""

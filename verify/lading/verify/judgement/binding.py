@@ -1,0 +1,44 @@
+"""Finds the rules that an image is judged by: every policy's, for every name and origin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from lading.verify.judgement.errors import RejectedError
+from lading.verify.judgement.judging import BoundRule
+from lading.verify.policy.policy import Policy, Rule
+from lading.verify.policy.scopes import is_full
+
+Find = Callable[[Policy, str | None], Rule | None]
+
+
+FROM: Final = "the from section of "
+"""Stands before the name of a policy where its section on bases is meant."""
+
+
+def bind(
+    references: Sequence[str | None], policies: Sequence[Policy], find: Find, section: str = ""
+) -> list[BoundRule]:
+    """Each rule once. Raises `RejectedError`, before anything is read or asked of anybody."""
+    found: dict[tuple[int, str | None], BoundRule] = {}
+    for policy, reference, rule in lookup(references, policies, find):
+        what = section + policy.what
+        if reference is not None and not is_full(reference):
+            raise RejectedError(f"{reference!r} is not a full reference, so no scope could be found for it")
+        if rule is None:
+            raise RejectedError(f"no scope of {what} covers {reference or 'an image without a name'}")
+        if rule.reject:
+            raise RejectedError(f"scope {rule.scope!r} of {what} rejects {reference or 'it'}")
+        by_name = reference if rule.signed_for == () else None
+        found.setdefault((id(rule), by_name), BoundRule(rule, what, reference))
+    return list(found.values())
+
+
+def lookup(
+    references: Sequence[str | None], policies: Sequence[Policy], find: Find
+) -> Iterator[tuple[Policy, str | None, Rule | None]]:
+    """What every policy has for every reference."""
+    for policy in policies:
+        for reference in references:
+            yield policy, reference, find(policy, reference)

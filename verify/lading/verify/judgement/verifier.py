@@ -1,0 +1,247 @@
+"""The verifier: the one place where a verdict is made.
+
+An image is judged under the scope of every name and of every origin, by the policy and by the floor where there
+is one; all must accept. What cannot be judged is refused, whatever went wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from lading.store.fastclass import replace
+from lading.verify.documents.bases import Base, Standing
+from lading.verify.evidence.collector import Gathering
+from lading.verify.evidence.evidence import Evidence
+from lading.verify.judgement.account import rows
+from lading.verify.judgement.binding import FROM, bind, lookup
+from lading.verify.judgement.decision import Basis, Decision, Ending
+from lading.verify.judgement.errors import GateError, NoAttestationError, RefusedError, RejectedError, UncheckableError
+from lading.verify.judgement.judging import ANY, BoundRule, Judge, Judgement
+from lading.verify.judgement.targets import Target
+from lading.verify.judgement.verdict import Verdict, mint
+from lading.verify.policy.canonical import policy_digest
+from lading.verify.policy.policy import Policy
+
+__all__ = ["GateError", "NoAttestationError", "RefusedError", "Target", "UncheckableError", "Verifier"]
+
+
+_HINTS: Final[Mapping[type[GateError], str]] = {
+    RefusedError: "`lading verify` lists everything that was looked at, and why it did not count",
+    NoAttestationError: "`lading sign` signs it, if it is yours to vouch for",
+}
+_T = TypeVar("_T")
+
+_SHOWN: Final = 3
+"""Reasons in the one line of a refusal; `Decision.explain` has all."""
+
+
+class Verifier:
+    """Judges images by a policy, and by a floor that no flag loosens."""
+
+    def __init__(self, policy: Policy, floor: Policy | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._policy = policy
+        self._floors = () if floor is None else (floor,)
+        self._clock = clock
+
+    def verify(self, target: Target, evidence: Sequence[Evidence]) -> Verdict:
+        """Judges `target` by what `evidence` holds, asked in order until it suffices.
+
+        Raises `RefusedError`, `NoAttestationError` or `UncheckableError`; nothing else, whatever happens.
+        """
+        return mint(self._guard(target, lambda: self._judge(target, self._scopes(target), evidence)))
+
+    def key_name(self, fingerprint: str) -> str | None:
+        """What the policy calls a key, None where it does not know it."""
+        return self._policy.key_name(fingerprint)
+
+    def examine(self, target: Target, evidence: Sequence[Evidence]) -> Decision:
+        """The decision on all that every place holds, accepted or not, for showing; it opens no door."""
+        try:
+            return self._guard(target, lambda: self._judge(target, self._scopes(target), evidence, thorough=True))
+        except RefusedError as error:
+            return error.decision if error.candidates else self._present(target, evidence, error.decision)
+        except GateError as error:
+            return error.decision
+
+    def screen(self, reference: str) -> None:
+        """Lets a full reference through that a scope covers, before anybody is asked for the image.
+
+        Raises `RejectedError`.
+        """
+        self._bind((reference,))
+
+    def screen_base(self, reference: str) -> None:
+        """As `screen`, by the ``from`` sections."""
+        self._bind_base((reference,))
+
+    def override(self, target: Target, reason: str) -> Verdict:
+        """A verdict without any proof, on record as such. Raises `RefusedError` where a policy forbids it.
+
+        A scope that the floor rejects stays rejected: no flag loosens a floor.
+        """
+        for policy in (self._policy, *self._floors):
+            if policy.forbid_unverified:
+                raise self._refuse(target, f"{policy.what} forbids to run what is not verified")
+        for policy, reference, rule in lookup(target.references, self._floors, Policy.scope):
+            if rule is not None and rule.reject:
+                raise self._refuse(target, f"scope {rule.scope!r} of {policy.what} rejects {reference or 'it'}")
+        self._check_index(target)
+        return mint(self._decision(target, None, "accepted", reason=reason, basis="override"))
+
+    def base(self, target: Target, evidence: Sequence[Evidence]) -> Base:
+        """How far a base image is vouched for by the ``from`` sections; it opens no door.
+
+        Raises as `verify` does where a section asks for more than is shown.
+        """
+        return self._guard(target, lambda: self._judge_base(target, self._base_rules(target), evidence))
+
+    def _guard(self, target: Target, judge: Callable[[], _T]) -> _T:
+        try:
+            return judge()
+        except RejectedError as error:
+            raise self._refuse(target, str(error)) from None
+        except GateError:
+            raise
+        except Exception as error:  # any fault is a refusal
+            words = f"could not be checked: {type(error).__name__}: {error}"
+            decision = self._decision(target, None, "uncheckable", reason=words)
+            raise UncheckableError(f"{decision.title}: {words}", decision) from error
+
+    def _scopes(self, target: Target) -> list[BoundRule]:
+        return self._bind(target.references)
+
+    def _bind(self, references: Sequence[str | None]) -> list[BoundRule]:
+        """A floor without scopes has no opinion on images; a policy without scopes accepts none."""
+        floors = [floor for floor in self._floors if floor.scopes is not None]
+        return bind(references, (self._policy, *floors), Policy.scope)
+
+    def _base_rules(self, target: Target) -> list[BoundRule]:
+        return self._bind_base(target.references)
+
+    def _bind_base(self, references: Sequence[str | None]) -> list[BoundRule]:
+        """A floor without a ``from`` section has no opinion on bases."""
+        floors = [floor for floor in self._floors if floor.bases is not None]
+        return bind(references, (self._policy, *floors), Policy.base, FROM)
+
+    def _judge_base(self, target: Target, rules: Sequence[BoundRule], evidence: Sequence[Evidence]) -> Base:
+        self._check_index(target)
+        asking = [bound for bound in rules if bound.rule.signed_by or bound.rule.require]
+        strict = [bound for bound in asking if not bound.rule.allow_unverified]
+        if strict:
+            self._judge(target, strict, evidence)
+        if not asking:
+            return self._base(target, "unverified", "the policy asks for nothing of this base")
+        try:
+            decision = self._judge(target, asking, evidence)
+        except GateError as error:
+            return self._base(target, "unverified", _lacking(error))
+        if decision.base_standing == "unverified":
+            return self._base(target, "unverified", "accepted by key, but stands on a base that nobody vouched for")
+        return self._base(target, "verified", "accepted by key")
+
+    def _judge(
+        self, target: Target, rules: Sequence[BoundRule], evidence: Sequence[Evidence], *, thorough: bool = False
+    ) -> Decision:
+        self._check_index(target)
+        gathering = Gathering(target.subjects)
+        judgement = Judge(target.digests, gathering).judge(rules)
+        for source in evidence:
+            gathering.add(source)
+            judgement = Judge(target.digests, gathering).judge(rules)
+            if judgement.accepted and not thorough:
+                break
+        if judgement.accepted:
+            return self._decision(target, judgement, "accepted", troubles=gathering.troubles)
+        raise self._failure(target, judgement, gathering)
+
+    def _present(self, target: Target, evidence: Sequence[Evidence], refused: Decision) -> Decision:
+        """`refused` with what is attached, where no rule says what to make of it."""
+        gathering = Gathering(target.subjects)
+        for source in evidence:
+            gathering.add(source)
+        judgement = Judge(target.digests, gathering).judge(())
+        return replace(refused, candidates=judgement.candidates, troubles=gathering.troubles)
+
+    def _failure(self, target: Target, judgement: Judgement, gathering: Gathering) -> GateError:
+        missing = next(finding for finding in judgement.findings if not finding.met)
+        wanted = f"scope {missing.scope!r} of {missing.policy} asks for {missing.requirement}"
+        kind: type[GateError]
+        if gathering.troubles:
+            kind, words = UncheckableError, f"could not be checked: {gathering.troubles[0]}"
+        elif not gathering.claims and not any(item.broken for item in gathering.others):
+            kind, words = NoAttestationError, f"nothing is attached to it that could be judged; {wanted}"
+        else:
+            kind, words = RefusedError, f"refused: {wanted}; {_looked(judgement, missing.requirement)}"
+        decision = self._decision(target, judgement, kind.outcome, reason=words, troubles=gathering.troubles)
+        return kind(f"{decision.title}: {words}", decision, hint=_HINTS.get(kind))
+
+    def _check_index(self, target: Target) -> None:
+        if not target.in_index:
+            raise self._refuse(target, "it is not among the manifests of the index it was reached through")
+
+    def _refuse(self, target: Target, words: str) -> RefusedError:
+        decision = self._decision(target, None, "refused", reason=words)
+        return RefusedError(f"{decision.title}: refused: {words}", decision)
+
+    def _decision(
+        self,
+        target: Target,
+        judgement: Judgement | None,
+        outcome: Ending,
+        *,
+        reason: str = "",
+        troubles: Sequence[str] = (),
+        basis: Basis = "policy",
+    ) -> Decision:
+        return Decision(
+            outcome=outcome,
+            basis=basis,
+            manifest=target.manifest.descriptor.digest,
+            index=None if target.index is None else target.index.descriptor.digest,
+            platform=None if target.platform is None else str(target.platform),
+            names=target.names,
+            origins=target.origins,
+            policy=policy_digest(self._policy),
+            floor=next((policy_digest(floor) for floor in self._floors), None),
+            time=self._clock(),
+            findings=judgement.findings if judgement else (),
+            candidates=judgement.candidates if judgement else (),
+            troubles=tuple(troubles),
+            bases=judgement.bases if judgement else (),
+            base_standing=judgement.base_standing if judgement else "unknown",
+            reason=reason,
+        )
+
+    def _base(self, target: Target, standing: Standing, reason: str) -> Base:
+        return Base(
+            reference=target.names[0] if target.names else str(target.digests[0]),
+            manifest=target.manifest.descriptor.digest,
+            standing=standing,
+            index=None if target.index is None else target.index.descriptor.digest,
+            platform=None if target.platform is None else str(target.platform),
+            policy=policy_digest(self._policy),
+            reason=reason,
+        )
+
+
+def _lacking(error: GateError) -> str:
+    """What is missing, at a glance."""
+    return "; ".join(f"no {row.text}" for row in rows(error.decision) if not row.met) or error.message
+
+
+def _looked(judgement: Judgement, requirement: str) -> str:
+    """Why candidates did not count: of each reason the first, in half a line, so that the order hides no reason."""
+    found = [
+        (outcome.reason, f"{candidate.label} {candidate.place.manifest.short} {outcome.reason}")
+        for candidate in judgement.candidates
+        for outcome in candidate.outcomes
+        if outcome.requirement in (requirement, ANY) and not outcome.counted and candidate.kind not in ("dag", "other")
+    ]
+    first: dict[str, str] = {}
+    for reason, words in found:
+        first.setdefault(reason, words)
+    shown = list(first.values())[:_SHOWN]
+    more = f"; and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
+    return "; ".join(shown) + more

@@ -1,0 +1,1 @@
+"""Keys: reading them strictly, checking signatures, making them, and cosign's key files."""

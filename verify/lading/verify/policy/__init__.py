@@ -1,0 +1,1 @@
+"""Policies: what an image must show, read from YAML and found by scope."""
