@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from lading.registry.client import Client
+from lading.registry.client.client import Client
 from lading.registry.reference import Reference
-from lading.registry.transfer import push
+from lading.registry.transfer.push import push
 from suites.building import Bench
 from suites.containers_storage import ContainersStorage, containers_storage
 from suites.machine import needs

@@ -21,7 +21,7 @@ HEAVY = {
         "http.client",
         "urllib.request",
         "lading.build",
-        "lading.registry.client",
+        "lading.registry.client.client",
         "typer",
         "dataclasses",
         "inspect",

@@ -15,10 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lading.registry.client import Client
+from lading.registry.client.client import Client
 from lading.registry.config import ClientConfig, Retry
 from lading.registry.reference import Reference
-from lading.registry.transfer import pull, push
+from lading.registry.transfer.pull import pull
+from lading.registry.transfer.push import push
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import Manifest
 from lading.store.store import Store

@@ -12,9 +12,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from lading.registry.client import Client
+from lading.registry.client.client import Client
 from lading.registry.reference import Reference
-from lading.registry.transfer import pull, push
+from lading.registry.transfer.pull import pull
+from lading.registry.transfer.push import push
 from lading.store.archives.trees import Entry, scan, text
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import Manifest

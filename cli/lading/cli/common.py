@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lading.cli.session import Session
-    from lading.registry.credentials import Given
+    from lading.registry.credentials.files import Given
     from lading.store.archives.compression import Compression
     from lading.store.oci.descriptors import Descriptor
 
@@ -62,7 +62,7 @@ def access(session: Session, tls_verify: str | None, authfile: Path | None, cred
 
 def _given(creds: str, images: Sequence[str]) -> Given:
     """Errors say nothing of the password."""
-    from lading.registry.credentials import Credential, Given  # noqa: PLC0415
+    from lading.registry.credentials.files import Credential, Given  # noqa: PLC0415
     from lading.registry.reference import Reference  # noqa: PLC0415
 
     registries = {Reference.parse(image).registry for image in images}

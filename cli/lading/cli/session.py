@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lading.host.configuration import Configuration
     from lading.host.host import Host
     from lading.host.signing_keys import KeyText
-    from lading.registry.credentials import Given
+    from lading.registry.credentials.files import Given
 
 
 class Color(StrEnum):

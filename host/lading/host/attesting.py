@@ -20,7 +20,7 @@ from lading.verify.keys.keys import Signer
 
 if TYPE_CHECKING:
     from lading.host.images import Images
-    from lading.registry.client import Client
+    from lading.registry.client.client import Client
 
 Make = Callable[[Descriptor, str | None, Signer], Artifact]
 """An artifact about an image, and the repository that it is for where it has a name."""

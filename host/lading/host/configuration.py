@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from lading.store.fastclass import dataclass, field
 
 if TYPE_CHECKING:
-    from lading.registry.credentials import Given
+    from lading.registry.credentials.files import Given
 
 FLOOR: Final = Path("/etc/lading/policy.yaml")
 """The administrator's policy: where present, no flag and no variable loosens it."""

@@ -21,7 +21,7 @@ from lading.verify.judgement.verdict import Verdict
 from lading.verify.judgement.verifier import Verifier
 
 if TYPE_CHECKING:
-    from lading.registry.client import Client
+    from lading.registry.client.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def local_case(
 
 def remote_case(client: Client, reference: Reference, platform: Platform | None = None) -> Case:
     """An image as a registry has it now, with the evidence there. Raises `RegistryError`."""
-    from lading.registry.evidence import RegistryEvidence  # noqa: PLC0415 - brings the whole client
+    from lading.registry.client.evidence import RegistryEvidence  # noqa: PLC0415 - brings the whole client
 
     evidence = RegistryEvidence(client, reference)
     try:

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from lading.host.images import Images, Located
     from lading.host.signing_keys import KeyText, Passwords
     from lading.networking.driver import Driver
-    from lading.registry.client import Client
+    from lading.registry.client.client import Client
     from lading.registry.reference import Reference
-    from lading.registry.transfer import Pulled, Pushed
+    from lading.registry.transfer.pull import Pulled
+    from lading.registry.transfer.push import Pushed
     from lading.runtime.run_folder import RunFolder
     from lading.runtime.runtime import Runtime
     from lading.store.archives.compression import Compression
@@ -190,7 +191,7 @@ class Host:
         return local_case(self.store, located, platform, [self._evidence_at(name) for name in asked])
 
     def _evidence_at(self, name: str) -> Evidence:
-        from lading.registry.evidence import RegistryEvidence  # noqa: PLC0415
+        from lading.registry.client.evidence import RegistryEvidence  # noqa: PLC0415
         from lading.registry.reference import Reference  # noqa: PLC0415
 
         return RegistryEvidence(self.client, Reference.parse(name))
@@ -261,7 +262,7 @@ class Host:
         from lading.host import unlisted  # noqa: PLC0415
         from lading.registry.platforms import host_platform  # noqa: PLC0415
         from lading.registry.reference import Reference  # noqa: PLC0415
-        from lading.registry.transfer import pull  # noqa: PLC0415
+        from lading.registry.transfer.pull import pull  # noqa: PLC0415
 
         reference = Reference.parse(text)
         wanted = platform or host_platform()
@@ -302,7 +303,7 @@ class Host:
         With another `compression` of its layers it is another image, of which no evidence speaks.
         """
         from lading.registry.reference import Reference  # noqa: PLC0415
-        from lading.registry.transfer import push  # noqa: PLC0415
+        from lading.registry.transfer.push import push  # noqa: PLC0415
 
         located = self.images.get(text)
         if to is None and not located.own:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from lading.host.configuration import Configuration
-from lading.registry.client import Client, check_login
+from lading.registry.client.client import Client, check_login
 from lading.registry.config import ClientConfig, Limits, Retry
-from lading.registry.credentials import Credential, CredentialFiles, Layered
+from lading.registry.credentials.files import Credential, CredentialFiles, Layered
 from lading.store.errors import InputError
 from lading.store.fastclass import replace
 

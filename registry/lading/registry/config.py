@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lading.store.fastclass import dataclass, field
 
 if TYPE_CHECKING:
-    from lading.registry.credentials import Credentials
+    from lading.registry.credentials.files import Credentials
 
 
 def _silent(warning: str) -> None:

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from lading.registry.client import Client
+from lading.registry.client.client import Client
+from lading.registry.client.evidence import RegistryEvidence
 from lading.registry.config import ClientConfig, Limits, Retry, Timeouts
 from lading.registry.errors import RegistryError, UnreachableError
-from lading.registry.evidence import RegistryEvidence
 from lading.registry.reference import Reference
 from lading.store.content.memory import MemoryBlobs
 from lading.store.oci.descriptors import Descriptor

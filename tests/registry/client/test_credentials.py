@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.registry.credentials import Credential, CredentialFiles, host_of
+from lading.registry.credentials.files import Credential, CredentialFiles, host_of
 from lading.store.errors import InputError, LadingError, MachineError
 
 ADA = Credential("ada", "pass:word")

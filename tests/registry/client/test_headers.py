@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading.registry.challenges import Challenge, parse_challenges
+from lading.registry.auth.challenges import Challenge, parse_challenges
+from lading.registry.client.pages import next_link
+from lading.registry.client.session import retry_after
 from lading.registry.errors import ProtocolError
-from lading.registry.hosts import Origin, join
-from lading.registry.pages import next_link
-from lading.registry.session import retry_after
+from lading.registry.http.hosts import Origin, join
 
 WORDS = st.text(alphabet='<>;,="\\ abBearerrelnextrealm:/?#@[]\x7fé\t', max_size=60)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lading.registry.client import Client
+from lading.registry.client.client import Client
 from lading.registry.config import ClientConfig, Retry, Timeouts
-from lading.registry.credentials import Credential, Given
+from lading.registry.credentials.files import Credential, Given
 from lading.registry.errors import (
     BusyError,
     DeniedError,
@@ -24,7 +24,7 @@ from lading.registry.errors import (
     UnauthorizedError,
     UnreachableError,
 )
-from lading.registry.failures import retry_after
+from lading.registry.http.failures import retry_after
 from lading.registry.reference import Reference
 from lading.store.content.memory import MemoryBlobs
 from lading.store.oci.descriptors import Descriptor

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from lading.registry.client import Client
+from lading.registry.client.client import Client
+from lading.registry.client.evidence import RegistryEvidence
 from lading.registry.config import ClientConfig, Retry, Timeouts
-from lading.registry.credentials import Credential, Given
+from lading.registry.credentials.files import Credential, Given
 from lading.registry.errors import RegistryError
-from lading.registry.evidence import RegistryEvidence
 from lading.registry.reference import Reference
-from lading.registry.transfer import pull, push
+from lading.registry.transfer.pull import pull
+from lading.registry.transfer.push import push
 from lading.store.content.blobs import write_blob
 from lading.store.content.memory import MemoryBlobs
 from lading.store.oci.descriptors import Descriptor
@@ -198,7 +199,7 @@ def test_one_push_asks_for_one_token(scene: Scene) -> None:
 
 
 def test_who_waits_for_a_commit_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lading.registry.wire._BEAT", 0.05)
+    monkeypatch.setattr("lading.registry.http.wire._BEAT", 0.05)
     counting, told = Counting(), threading.Event()
 
     class Telling(Count):

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lading.registry.client import Client
+from lading.registry.client.client import Client
 from lading.registry.reference import Reference
-from lading.registry.transfer import pull, push
+from lading.registry.transfer.pull import pull
+from lading.registry.transfer.push import push
 from suites.machine import needs
 from suites.registry_images import open_store, put_image, put_paper
 from suites.registry_peers import docker_registry

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from lading.registry.client import Client, check_login
+from lading.registry.client.client import Client, check_login
 from lading.registry.config import ClientConfig, Retry
-from lading.registry.credentials import Credential, CredentialFiles, Given
+from lading.registry.credentials.files import Credential, CredentialFiles, Given
 from lading.registry.errors import CertificateError, ProtocolError, UnauthorizedError, UnreachableError
-from lading.registry.hosts import SCHEMES, Origin, Schemes, is_loopback, proxy_for
+from lading.registry.http.hosts import SCHEMES, Origin, Schemes, is_loopback, proxy_for
 from lading.registry.reference import Reference
-from lading.registry.transfer import pull, push
+from lading.registry.transfer.pull import pull
+from lading.registry.transfer.push import push
 from lading.store.errors import InputError, RegistryError
 from lading.store.oci.documents import MANIFEST
 from suites.certificates import Authority
@@ -274,7 +275,7 @@ def test_a_registry_of_this_machine_by_another_name_may_lead_to_it() -> None:
      ("::ffff:10.0.0.1", False), ("2001:db8::1", False)],
 )  # fmt: skip
 def test_which_addresses_only_this_machine_reaches(address: str, here: bool) -> None:
-    from lading.registry.wire import is_here
+    from lading.registry.http.wire import is_here
 
     assert is_here(address) == here
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lading.registry.client import Client
+from lading.registry.client.client import Client
 from lading.registry.config import ClientConfig, Retry
 from lading.registry.errors import NotFoundError, ProtocolError, RegistryError
 from lading.registry.reference import Reference
-from lading.registry.transfer import Bounds, pull, push
+from lading.registry.transfer.limits import Bounds
+from lading.registry.transfer.pull import pull
+from lading.registry.transfer.push import push
 from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError
 from lading.store.oci.descriptors import Descriptor, Platform
@@ -262,8 +264,8 @@ def test_large_blobs_arrive(ref: Reference, stores: Stores, client: Client) -> N
 
 
 def test_an_upload_in_pieces(ref: Reference, stores: Stores) -> None:
-    from lading.registry.outgoing import Outgoing
-    from lading.registry.uploads import Upload
+    from lading.registry.client.outgoing import Outgoing
+    from lading.registry.client.uploads import Upload
     from lading.store.progress import QUIET
 
     here, _ = stores

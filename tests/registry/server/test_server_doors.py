@@ -13,7 +13,7 @@ import bcrypt
 import httpx
 import pytest
 
-from lading.registry.server.passwords import read_passwords
+from lading.registry.server.access.passwords import read_passwords
 from suites.certificates import Authority
 from suites.commands import Lading
 from suites.machine import needs

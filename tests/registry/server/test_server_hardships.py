@@ -18,10 +18,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lading.registry.server.catalog import Catalog
-from lading.registry.server.collecting import BLOB_LIFE, GRACE, UPLOAD_LIFE, collect
 from lading.registry.server.failures import Failure
-from lading.registry.server.storage import Storage
+from lading.registry.server.storage.catalog import Catalog
+from lading.registry.server.storage.gc import BLOB_LIFE, GRACE, UPLOAD_LIFE, collect
+from lading.registry.server.storage.storage import Storage
 from lading.store.oci.digests import Digest
 from suites.machine import needs
 from suites.patience import until

@@ -35,7 +35,7 @@ def login(
     The registry is asked first; what it accepts is kept in docker's config.json.
     """
     from lading.host.registries import log_in  # noqa: PLC0415
-    from lading.registry.credentials import Credential  # noqa: PLC0415
+    from lading.registry.credentials.files import Credential  # noqa: PLC0415
 
     session = Session.of(ctx)
     session.tls_verify = boolean(tls_verify, "--tls-verify")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs
 
-from lading.registry.server.auth import Headers
+from lading.registry.server.access.gate import Headers
 from lading.registry.server.failures import Failure
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
-from lading.registry.server import blobs, lists, manifests, names
+from lading.registry.server import names
+from lading.registry.server.access.gate import Gate, Headers
 from lading.registry.server.answers import JSON, Answer, Pair, Request
-from lading.registry.server.auth import Gate, Headers
 from lading.registry.server.bodies import Body, Channel
 from lading.registry.server.failures import Failure, of_exception
-from lading.registry.server.storage import Storage
-from lading.registry.server.uploading import Uploading
+from lading.registry.server.routes import blobs, lists, manifests
+from lading.registry.server.routes.uploads import Uploading
+from lading.registry.server.storage.storage import Storage
 
 LOG: Final = logging.getLogger("lading.registry.server")
 _ROUTE: Final = re.compile(r"/v2/(?P<name>.+?)/(?P<kind>manifests|blobs/uploads|blobs|tags|referrers)/(?P<rest>[^/]*)")

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
-from lading.registry.server.auth import Headers
+from lading.registry.server.access.gate import Headers
 from lading.registry.server.failures import Failure
 from lading.store.oci.json import MAX_SIZE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from lading.registry.hosts import is_loopback
+from lading.registry.http.hosts import is_loopback
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 

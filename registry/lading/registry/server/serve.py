@@ -8,11 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from lading.registry.server.access.gate import Gate, LoopbackGate
 from lading.registry.server.app import LOG, App
-from lading.registry.server.auth import Gate, LoopbackGate
-from lading.registry.server.collecting import collect
 from lading.registry.server.config import ServerConfig, listen
-from lading.registry.server.storage import Storage
+from lading.registry.server.storage.gc import collect
+from lading.registry.server.storage.storage import Storage
 
 _COLLECT: Final = 600.0
 """Seconds between two looks for what nobody uses."""
@@ -40,7 +40,7 @@ def _gate(config: ServerConfig) -> Gate:
     """What suits the configuration. Raises `InputError`."""
     if config.htpasswd is None:
         return LoopbackGate()
-    from lading.registry.server.passwords import PasswordGate  # noqa: PLC0415 - brings bcrypt
+    from lading.registry.server.access.passwords import PasswordGate  # noqa: PLC0415 - brings bcrypt
 
     return PasswordGate(config.htpasswd)
 

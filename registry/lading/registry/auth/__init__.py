@@ -1,0 +1,1 @@
+"""What a registry asks of a caller: challenges, and the tokens that answer them."""

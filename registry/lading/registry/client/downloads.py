@@ -1,0 +1,154 @@
+"""A blob from a registry into a blob store: hashed on the way, never longer than announced, resumed when cut off."""
+
+from __future__ import annotations
+
+import re
+import time
+from threading import Event
+from typing import Final
+
+from lading.registry.auth.tokens import scope
+from lading.registry.client.session import Call, Session
+from lading.registry.config import ClientConfig, Timeouts
+from lading.registry.errors import ProtocolError, StatusError, UnreachableError
+from lading.registry.http.transport import Answer
+from lading.registry.reference import Reference
+from lading.store.content.blobs import Blobs, BlobWriter
+from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
+from lading.store.oci.descriptors import Descriptor
+from lading.store.progress import Task
+
+_RANGE: Final = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
+
+
+class StoppedError(Exception):
+    """Somebody else's failure ended this transfer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """One blob to fetch."""
+
+    session: Session
+    config: ClientConfig
+    repository: Reference
+    descriptor: Descriptor
+    task: Task
+    stop: Event
+
+    @property
+    def what(self) -> str:
+        """For errors."""
+        return f"{self.repository.repository_name}: blob {self.descriptor.digest}"
+
+    def into(self, blobs: Blobs) -> None:
+        """Raises a `RegistryError`; nothing of the blob is kept then."""
+        with blobs.writer(self.descriptor.digest.algorithm) as writer:
+            self._fill(writer)
+            try:
+                writer.commit(self.descriptor.digest)
+            except DocumentError as error:
+                raise ProtocolError(f"{self.what}: the registry sent other bytes: {error.message}") from None
+
+    def _fill(self, writer: BlobWriter) -> None:
+        """Asks again for the rest, as long as each attempt brings something."""
+        have, idle = 0, 0
+        while have < self.descriptor.size or have == idle == 0:
+            try:
+                got = self._attempt(writer, have)
+            except _BrokenError as broken:
+                got, error = broken.got, broken.error
+                idle = 0 if got else idle + 1
+                if idle >= self.config.retry.attempts:
+                    raise error from error.__cause__
+                if self.stop.wait(self.session.pause(idle + 1)):
+                    raise StoppedError from None
+            else:
+                if have + got == self.descriptor.size:
+                    return
+            have += got
+
+    def _attempt(self, writer: BlobWriter, have: int) -> int:
+        """One request; how many new bytes it brought."""
+        with self._rest(have) as answer:
+            skip = self._check(answer, have)
+            return self._copy(answer, writer, skip, self.descriptor.size - have)
+
+    def _rest(self, have: int) -> Answer:
+        """What is missing, or all of it where the registry refuses to send a part."""
+        if have:
+            try:
+                return self.session.send(self._call({"Range": f"bytes={have}-"}))
+            except StatusError:
+                pass
+        return self.session.send(self._call({}))
+
+    def _call(self, headers: dict[str, str]) -> Call:
+        name = self.repository.repository
+        path = f"/v2/{name}/blobs/{self.descriptor.digest}"
+        return Call("GET", path, self.what, frozenset({200, 206}), frozenset({scope(name, "pull")}), headers=headers)
+
+    def _check(self, answer: Answer, have: int) -> int:
+        """How many bytes of the answer are known already. Raises `ProtocolError` for another length or range."""
+        size = self.descriptor.size
+        if answer.status == 206:
+            match = _RANGE.fullmatch(answer.header("content-range") or "")
+            if not match or int(match[1]) != have or match[3] not in ("*", str(size)):
+                raise ProtocolError(f"{self.what}: asked for bytes from {have}, got {answer.header('content-range')}")
+            return 0
+        length = answer.header("content-length")
+        if length is not None and length != str(size):
+            raise ProtocolError(f"{self.what}: has {length[:20]} bytes, its descriptor says {size}")
+        return have
+
+    def _copy(self, answer: Answer, writer: BlobWriter, skip: int, wanted: int) -> int:
+        got = 0
+        pace = _Pace(self.config.timeouts, self.what)
+        try:
+            for piece in answer.pieces():
+                if self.stop.is_set():
+                    raise StoppedError
+                pace.moved(len(piece))
+                new = memoryview(piece)[min(skip, len(piece)) :]
+                skip -= len(piece) - len(new)
+                if got + len(new) > wanted:
+                    raise ProtocolError(f"{self.what}: longer than the {self.descriptor.size} bytes announced")
+                if len(new):
+                    writer.write(new)
+                    got += len(new)
+                    self.task.advance(len(new))
+        except UnreachableError as error:
+            raise _BrokenError(got, error) from None
+        if got < wanted:
+            short = f"{self.what}: ends {wanted - got} bytes before the {self.descriptor.size} announced"
+            raise _BrokenError(got, UnreachableError(short))
+        return got
+
+
+class _BrokenError(Exception):
+    """The transfer broke after `got` new bytes."""
+
+    def __init__(self, got: int, error: UnreachableError) -> None:
+        super().__init__()
+        self.got = got
+        self.error = error
+
+
+class _Pace:
+    """Notices a sender so slow that it may as well have stopped."""
+
+    def __init__(self, timeouts: Timeouts, what: str) -> None:
+        self._timeouts = timeouts
+        self._what = what
+        self._since = time.monotonic()
+        self._bytes = 0
+
+    def moved(self, count: int) -> None:
+        self._bytes += count
+        now = time.monotonic()
+        if now - self._since < self._timeouts.stall:
+            return
+        if self._bytes < self._timeouts.stall_bytes:
+            raise UnreachableError(f"{self._what}: only {self._bytes} bytes in {now - self._since:.0f} seconds")
+        self._since, self._bytes = now, 0

@@ -1,0 +1,226 @@
+"""A blob from a blob store into a registry (distribution-spec, "Pushing blobs").
+
+What is there already is not sent, what another repository of the registry has is mounted. Else POST and one PUT;
+where that breaks or is refused as too large, PATCH by PATCH, each from where the registry says it stands; from the
+beginning where it does not say. Before anything is sent again the registry is asked whether the blob is there.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from threading import Event
+from typing import Final, Literal
+from urllib.parse import quote
+
+from lading.registry.auth.tokens import scope
+from lading.registry.client.downloads import StoppedError
+from lading.registry.client.outgoing import Outgoing
+from lading.registry.client.session import PASSING, Call, Session
+from lading.registry.config import ClientConfig
+from lading.registry.errors import ProtocolError, StatusError, UnreachableError
+from lading.registry.http.transport import Answer, Body
+from lading.registry.reference import Reference
+from lading.store.content.blobs import Blobs
+from lading.store.errors import RegistryError
+from lading.store.fastclass import dataclass, field, replace
+from lading.store.oci.descriptors import Descriptor
+from lading.store.progress import Task
+
+Outcome = Literal["exists", "mounted", "pushed"]
+
+_RANGE: Final = re.compile(r"(?:bytes[= ])?0-(-1|[0-9]{1,19})")
+_EMPTY: Final = {"Content-Length": "0"}
+_OCTETS: Final = {"Content-Type": "application/octet-stream"}
+_DONE: Final = frozenset({200, 201, 202, 204})
+_TOO_LARGE: Final = frozenset({405, 411, 413})
+"""Answers to a PUT with a whole blob that do not mean that pieces would be refused, too."""
+_AGAIN: Final = PASSING | _TOO_LARGE | {404, 409, 416}
+_WAITING: Final = "waiting for the registry to store it"
+_MOST_CHUNK: Final = 1024 * 1024 * 1024
+_MOST_LOOKED: Final = 300.0
+"""Seconds for which a blob whose commit was not answered is looked for."""
+
+
+@dataclass(slots=True)
+class Upload:
+    """One blob to push."""
+
+    session: Session
+    config: ClientConfig
+    repository: Reference
+    descriptor: Descriptor
+    blobs: Blobs
+    task: Task
+    stop: Event = field(default_factory=Event)
+    _least: int = 0
+    """Bytes of the smallest piece that the registry takes."""
+
+    @property
+    def what(self) -> str:
+        """For errors."""
+        return f"{self.repository.repository_name}: blob {self.descriptor.digest}"
+
+    def run(self, mount_from: tuple[str, ...] = ()) -> Outcome:
+        """Makes the blob be there. Raises a `RegistryError`, or `DocumentError` where the blob here is broken."""
+        if self._exists():
+            return "exists"
+        location: str | None = None
+        for other in mount_from[:2]:
+            try:
+                location = self._mount(other)
+            except RegistryError:  # for whatever reason: it would only have saved the upload
+                continue
+            if location is None:
+                return "mounted"
+        with Outgoing(self.blobs, self.descriptor, self.task, self.stop) as content:
+            self._push(content, location or self._start())
+        return "pushed"
+
+    def _exists(self) -> bool:
+        """Whether the registry says that it has the blob, all of it."""
+        path = f"/v2/{self.repository.repository}/blobs/{self.descriptor.digest}"
+        try:
+            with self.session.send(self._call("HEAD", path, {200})) as answer:
+                return answer.header("content-length") in (None, str(self.descriptor.size))
+        except StatusError:
+            return False
+
+    def _mount(self, other: str) -> str | None:
+        """None where the registry took the blob over from `other`, else where to upload it."""
+        query = f"mount={quote(str(self.descriptor.digest), safe='')}&from={quote(other, safe='')}"
+        scopes = {scope(other, "pull")}
+        call = self._call("POST", self._uploads(f"?{query}"), {201, 202}, _EMPTY, scopes=scopes, repeat=False)
+        with self.session.send(call) as answer:
+            return None if answer.status == 201 else self._location(answer)
+
+    def _start(self) -> str:
+        """Begins an upload; its URL."""
+        with self.session.send(self._call("POST", self._uploads(), {200, 202}, _EMPTY)) as answer:
+            least = answer.header("oci-chunk-min-length") or ""
+            self._least = min(int(least), _MOST_CHUNK) if re.fullmatch("[0-9]{1,12}", least) else 0
+            return self._location(answer)
+
+    def _uploads(self, query: str = "") -> str:
+        return f"/v2/{self.repository.repository}/blobs/uploads/{query}"
+
+    def _push(self, content: Outgoing, location: str) -> None:
+        """Until it is there, or several attempts in a row moved nothing."""
+        at = best = idle = wholes = 0
+        pieces = False
+        while True:
+            try:
+                if at or pieces:
+                    self._in_pieces(content, location, at)
+                else:
+                    wholes += 1
+                    self._close(content, location, 0)
+                return
+            except (UnreachableError, StatusError) as error:
+                if isinstance(error, StatusError) and error.status not in _AGAIN:
+                    raise
+                if self._is_there(content.sent):
+                    return
+                idle += 1
+                if idle >= self.config.retry.attempts:
+                    raise
+                self._wait(idle, error)
+                busy = isinstance(error, StatusError) and error.status == 429
+                pieces = pieces or wholes > 1 or (isinstance(error, StatusError) and error.status in _TOO_LARGE)
+            at, location, known = self._standing(location)
+            # A link that broke will break again; a registry that asked for patience takes the whole then.
+            pieces = pieces or (known and not busy)
+            if at > best:
+                best, idle = at, 0
+
+    def _is_there(self, sent: float | None) -> bool:
+        """Whether the blob came to be there: looked for as long again as its commit was waited for already."""
+        now = time.monotonic()
+        ends = now + min(now - sent, _MOST_LOOKED) if sent is not None else now
+        attempt = 0
+        while not self._exists():
+            if time.monotonic() >= ends:
+                return False
+            attempt += 1
+            self._wait(attempt)
+        return True
+
+    def _wait(self, attempt: int, error: RegistryError | None = None) -> None:
+        asked = error.retry_after if isinstance(error, StatusError) else None
+        if self.stop.wait(self.session.pause(attempt, asked)):
+            raise StoppedError
+
+    def _standing(self, location: str) -> tuple[int, str, bool]:
+        """How much the registry has, and where to go on; from the beginning, and not known, where it does not say."""
+        try:
+            with self.session.send(self._call("GET", location, {200, 202, 204})) as answer:
+                return self._stands_at(answer, 0), self._location(answer, location), True
+        except (StatusError, ProtocolError):
+            return 0, self._start(), False
+
+    def _in_pieces(self, content: Outgoing, location: str, at: int) -> None:
+        while at < self.descriptor.size:
+            before, (at, location) = at, self._patch(content, location, at)
+            if at <= before:
+                words = f"{self.what}: the registry takes nothing after byte {at}"
+                raise StatusError(words, status=416)
+        self._close(content, location, at)
+
+    def _patch(self, content: Outgoing, location: str, at: int) -> tuple[int, str]:
+        """Sends one piece; where the registry stands then."""
+        end = min(at + max(self._least, self.config.chunk), self.descriptor.size)
+        headers = _OCTETS | {"Content-Length": str(end - at), "Content-Range": f"{at}-{end - 1}"}
+        call = self._call("PATCH", location, _DONE | {416}, headers, body=lambda: content.read(at, end), repeat=False)
+        with self.session.send(call) as answer:
+            if answer.status == 416:
+                # It has other bytes than it said, such as one where 0-0 was taken for none.
+                stands = self._stands_at(answer, 1)
+                return max(stands, 1) if at == 0 else stands, self._location(answer, location)
+            stands = self._stands_at(answer, end)
+            if not at < stands <= end:
+                raise ProtocolError(f"{self.what}: sent bytes {at} to {end}, the registry says it has {stands}")
+            return stands, self._location(answer, location)
+
+    def _close(self, content: Outgoing, location: str, at: int) -> None:
+        """The last request, with all that is left; its answer may take long, for the registry may have to copy."""
+        size = self.descriptor.size
+        headers = _OCTETS | {"Content-Length": str(size - at)}
+        url = f"{location}{'&' if '?' in location else '?'}digest={quote(str(self.descriptor.digest), safe='')}"
+        call = self._call("PUT", url, _DONE, headers, body=lambda: content.read(at, size), repeat=False)
+        with self.session.send(call):
+            return
+
+    def _stands_at(self, answer: Answer, default: int) -> int:
+        header = answer.header("range")
+        if not header:
+            return default
+        match = _RANGE.fullmatch(header.strip())
+        if not match or int(match[1]) >= self.descriptor.size > 0:
+            raise ProtocolError(f"{self.what}: the registry says it has {header[:60]!r}")
+        # A registry that has nothing yet says 0-0 too: only after bytes were sent it means that one is there.
+        return 0 if match[1] == "0" and not default else int(match[1]) + 1
+
+    def _location(self, answer: Answer, before: str | None = None) -> str:
+        location = answer.header("location")
+        if location:
+            return self.session.resolve(location, answer)
+        if not before:
+            raise ProtocolError(f"{self.what}: the registry began an upload without saying where")
+        return before
+
+    def _call(
+        self,
+        method: str,
+        target: str,
+        accept: set[int] | frozenset[int],
+        headers: dict[str, str] | None = None,
+        *,
+        scopes: set[str] | None = None,
+        body: Body | None = None,
+        repeat: bool = True,
+    ) -> Call:
+        own = frozenset({scope(self.repository.repository, "pull", "push"), *(scopes or ())})
+        call = Call(method, target, self.what, frozenset(accept), own, headers or {}, body, repeat)
+        if method != "PUT":
+            return call
+        return replace(call, seconds=self.config.timeouts.commit, waiting=lambda: self.task.say(_WAITING))

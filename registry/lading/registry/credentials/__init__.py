@@ -1,0 +1,1 @@
+"""Passwords for registries: docker's and containers' files, and credential helpers."""

@@ -1,0 +1,1 @@
+"""What a server keeps below one folder: blobs, uploads under way, the catalog."""

@@ -1,0 +1,1 @@
+"""Whole images between registries and the store, with their evidence."""

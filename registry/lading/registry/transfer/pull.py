@@ -1,0 +1,249 @@
+"""From a registry into the store: an image with everything that refers to it; its name comes last."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from lading.registry.client.client import Client
+from lading.registry.client.manifests import Fetched
+from lading.registry.client.referrers import pieces
+from lading.registry.errors import NotFoundError, ProtocolError
+from lading.registry.platforms import choose, host_platform
+from lading.registry.reference import Reference
+from lading.registry.transfer.limits import Bounds
+from lading.registry.transfer.parallel import each
+from lading.store.errors import InputError, RegistryError
+from lading.store.fastclass import dataclass, field, replace
+from lading.store.oci.descriptors import Descriptor, Platform
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import INDEXES, MANIFESTS, Index, Manifest
+from lading.store.progress import QUIET, Part, Progress, Task
+from lading.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What was pulled."""
+
+    reference: Reference
+    descriptor: Descriptor
+    """The topmost: an index where the reference named one."""
+    manifest: Descriptor
+    """The image itself."""
+    platform: Platform | None
+    """The one chosen in an index."""
+    evidence: tuple[Descriptor, ...] = ()
+    """Everything that refers to the index or the image, directly or not."""
+    fetched: int = 0
+    """Bytes of blobs that were not here before."""
+    notes: tuple[str, ...] = ()
+    """What was left out, one line each."""
+    complete: bool = True
+    """Whether the registry said all that it has as evidence."""
+
+
+@dataclass(slots=True)
+class Pull:
+    """One pull under way."""
+
+    client: Client
+    ref: Reference
+    store: Store
+    platform: Platform
+    progress: Progress = QUIET
+    bounds: Bounds = field(default_factory=Bounds)
+    name: bool = True
+    required: bool = True
+    complete: bool = True
+    fetched: int = 0
+    notes: list[str] = field(default_factory=list[str])
+    evidence: dict[Digest, Descriptor] = field(default_factory=dict[Digest, Descriptor])
+    _papers: Task = field(default_factory=lambda: QUIET.task(""))
+    _left: int = 0
+    _blobs_left: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self) -> Pulled:
+        """Raises a `LadingError`; the name then means what it meant before."""
+        self._left, self._blobs_left = self.bounds.total, self.bounds.blobs
+        top = self.client.fetch(self.ref)
+        with self.store.writing():
+            image, child = self._image(top)
+            assert isinstance(image.document, Manifest)
+            manifest = image.document
+            self._fetch(
+                [manifest.config, *manifest.layers],
+                lambda item: self._row(item) if item is not manifest.config else QUIET.task(""),
+            )
+            self._papers = self.progress.task("evidence")
+            for document in {image.descriptor.digest: image, top.descriptor.digest: top}.values():
+                self._refer(document)
+            self._papers.done(pieces(len(self.evidence)))
+            for document in {image.descriptor.digest: image, top.descriptor.digest: top}.values():
+                self._keep(document)
+            if self.name:
+                self.store.tag(self.ref.name, top.descriptor, [self.ref.name])
+        return Pulled(
+            self.ref,
+            top.descriptor,
+            image.descriptor,
+            child.platform if child else None,
+            tuple(self.evidence.values()),
+            self.fetched,
+            tuple(self.notes),
+            self.complete,
+        )
+
+    def _image(self, top: Fetched) -> tuple[Fetched, Descriptor | None]:
+        """The image itself, and its entry in the index if it was reached through one."""
+        if isinstance(top.document, Manifest):
+            return top, None
+        child = choose(top.document.manifests, self.platform)
+        if child is None:
+            raise InputError(
+                f"{self.ref.familiar}: has no image for {self.platform}", hint=f"it has {_offers(top.document)}"
+            )
+        fetched = self._child(child)
+        if not isinstance(fetched.document, Manifest):
+            raise ProtocolError(f"{self.ref.familiar}: {child.digest} is another index; that is not understood")
+        return fetched, child
+
+    def _child(self, child: Descriptor) -> Fetched:
+        """A listed document; the local store's copy is as good, since it is verified by digest."""
+        if self.store.blobs.size(child.digest) == child.size and self.store.seals.holds(child.digest):
+            document = self.store.document(child)
+            return Fetched(replace(document.descriptor, digest=child.digest), document)
+        fetched = self.client.fetch(self.ref.at(child.digest))
+        got = fetched.descriptor
+        if got.size != child.size or got.media_type != child.media_type:
+            raise ProtocolError(
+                f"{self.ref.familiar}: {child.digest} is {got.media_type} of {got.size} bytes,"
+                f" listed as {child.media_type} of {child.size}"
+            )
+        return fetched
+
+    def _keep(self, fetched: Fetched, tag: str | None = None) -> None:
+        raw, digest = fetched.document.raw, fetched.descriptor.digest
+        self.store.put_manifest(raw, fetched.descriptor.media_type, tag=tag)
+        if digest.algorithm != "sha256":  # an index lists it by this digest
+            with self.store.blobs.writer(digest.algorithm) as writer:
+                writer.write(raw)
+                writer.commit(digest)
+
+    # Blobs
+
+    def _row(self, layer: Descriptor) -> Task:
+        return self.progress.task(f"layer {layer.digest.short}", layer.size)
+
+    def _fetch(self, wanted: Iterable[Descriptor], task: Callable[[Descriptor], Task]) -> None:
+        """Every blob that is not here yet, several at once, each as the task that `task` gives."""
+
+        def work(item: Descriptor, stop: threading.Event) -> None:
+            self._blob(item, stop, task(item))
+
+        missing = {item.digest: item for item in wanted if not self._has(item)}
+        each(missing.values(), work, self.client.config.parallel)
+
+    def _has(self, item: Descriptor) -> bool:
+        if not self.store.seals.holds(item.digest):
+            return False
+        size = self.store.blobs.size(item.digest)
+        if size is not None and size != item.size:
+            raise ProtocolError(f"{self.ref.familiar}: {item.digest} has {size} bytes, listed with {item.size}")
+        return size is not None
+
+    def _blob(self, item: Descriptor, stop: threading.Event, task: Task) -> None:
+        self.client.pull_blob(self.ref, item, self.store.blobs, task, stop)
+        task.done()
+        with self._lock:
+            self.fetched += item.size
+
+    # Evidence
+
+    def _refer(self, subject: Fetched) -> None:
+        """Everything that refers to a document, and to that, within bounds; what comes, unless all is required."""
+        try:
+            self._gather(subject)
+        except RegistryError as error:
+            if self.required:
+                raise
+            self.complete = False
+            self.notes.append(f"what is evidence of {subject.descriptor.digest} could not be learnt: {error.message}")
+
+    def _gather(self, subject: Fetched) -> None:
+        digest = subject.descriptor.digest
+        for tag, fetched in self.client.legacy_evidence(self.ref, digest).items():
+            self._take(fetched, tag)
+        level = [digest]
+        for _ in range(self.bounds.depth):
+            level = [found for item in level for found in self._referrers(item)]
+        if level and any(self.client.referrers(self.ref, item) for item in level):
+            self.notes.append(f"evidence more than {self.bounds.depth} steps away from {digest} was left out")
+
+    def _referrers(self, subject: Digest) -> list[Digest]:
+        """Takes what refers to `subject`; what was new."""
+        new: list[Digest] = []
+        for item in self.client.referrers(self.ref, subject):
+            if item.digest in self.evidence or item.media_type not in MANIFESTS | INDEXES:
+                continue
+            try:
+                fetched = self._child(item)
+                if _subject(fetched) != subject:
+                    self.notes.append(f"{item.digest} is listed as evidence of {subject}, but does not refer to it")
+                elif self._take(fetched):
+                    new.append(item.digest)
+            except (NotFoundError, ProtocolError) as error:
+                # Whoever may push could otherwise make an image unpullable by attaching rubbish to it.
+                self.notes.append(f"evidence {item.digest} was left out: {error.message}")
+        return new
+
+    def _take(self, fetched: Fetched, tag: str | None = None) -> bool:
+        """Keeps one piece of evidence with its blobs; whether it was within bounds."""
+        document = fetched.document
+        blobs = [document.config, *document.layers] if isinstance(document, Manifest) else []
+        size = sum(item.size for item in blobs)
+        if (
+            len(self.evidence) >= self.bounds.documents
+            or len(blobs) > self._blobs_left
+            or size > self._left
+            or any(item.size > self.bounds.blob for item in blobs)
+        ):
+            self.notes.append(f"evidence {fetched.descriptor.digest} ({size} bytes) is too much and was left out")
+            return False
+        self._left -= size
+        self._blobs_left -= len(blobs)
+        self._fetch(blobs, lambda item: Part(self._papers))
+        self._keep(fetched, tag)
+        self.evidence[fetched.descriptor.digest] = fetched.descriptor
+        return True
+
+
+def pull(
+    client: Client,
+    ref: Reference,
+    store: Store,
+    platform: Platform | None = None,
+    progress: Progress = QUIET,
+    *,
+    bounds: Bounds | None = None,
+    name: bool = True,
+    required: bool = True,
+) -> Pulled:
+    """Pulls the image of `platform` (None: this machine's) and all evidence, which is asked for anew every time.
+
+    Blobs that are here are not fetched again. Evidence that could not be listed is an error, or with `required` off
+    a note: the image comes all the same. The name is set after everything else is safely here, or left to the caller
+    where not `name`. Raises a `LadingError`: `NotFoundError`, `InputError` where there is no such platform,
+    `ProtocolError` ...
+    """
+    return Pull(client, ref, store, platform or host_platform(), progress, bounds or Bounds(), name, required).run()
+
+
+def _subject(fetched: Fetched) -> Digest | None:
+    return fetched.document.subject.digest if fetched.document.subject else None
+
+
+def _offers(index: Index) -> str:
+    names = [str(item.platform) for item in index.manifests if item.platform and item.platform.os != "unknown"]
+    return ", ".join(names[:12]) or "none that names a platform"
