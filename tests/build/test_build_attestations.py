@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from lading.build.context.revision import Revision
 from lading.build.errors import StepError
-from lading.build.request import Built
-from lading.build.revision import Revision
+from lading.build.graph.request import Built
 from lading.store.content.blobs import read_blob
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import Manifest

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lading.build.context.view import Folder, follow
 from lading.build.errors import DockerfileError
-from lading.build.views import Folder, follow
 from lading.verify.keys.keys import PrivateKey
 from suites.building import Bench, write
 from suites.machine import needs

@@ -12,12 +12,12 @@ from types import MappingProxyType
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from lading.build import executor
 from lading.build.builder import build
+from lading.build.convert.resolve import Choices, resolve
 from lading.build.dockerfile.reader import read
 from lading.build.errors import DockerfileError
-from lading.build.request import BaseImage, BuildRequest
-from lading.build.resolve import Choices, resolve
+from lading.build.graph import executor
+from lading.build.graph.request import BaseImage, BuildRequest
 from lading.runtime.lifecycle import RuntimeConfig
 from lading.runtime.sandbox import Sandbox
 from lading.store.errors import InputError, LadingError

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading.build import gotext
+from lading.build.convert import go_format
+from lading.build.convert.resolve import DEFAULT_EPOCH, Choices, Resolved, resolve
 from lading.build.dockerfile import glob
 from lading.build.dockerfile.reader import read
 from lading.build.dockerfile.values import (
@@ -21,8 +22,7 @@ from lading.build.dockerfile.values import (
 )
 from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError, Place
-from lading.build.graph import CopyOp, RunOp
-from lading.build.resolve import DEFAULT_EPOCH, Choices, Resolved, resolve
+from lading.build.graph.graph import CopyOp, RunOp
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import ImageConfig, parse_config
 from lading.store.oci.json import canonical
@@ -203,7 +203,7 @@ def test_escape_directive_reaches_words() -> None:
 )
 def test_durations(text: str, value: int) -> None:
     assert parse_duration(text) == value
-    assert value == 0 or parse_duration(gotext.duration(value)) == value
+    assert value == 0 or parse_duration(go_format.duration(value)) == value
 
 
 @pytest.mark.parametrize("text", ["1", "s", "1 s", "-1s", "1us", "1d", ""])
@@ -227,7 +227,7 @@ def test_other_values() -> None:
     for wrong in ("0", "SIGNO", ""):
         with pytest.raises(ValueProblemError):
             check_signal(wrong)
-    assert gotext.listed(["a b", 'q"\n\x01é'], quote=True) == '["a b" "q\\"\\n\\x01é"]'
+    assert go_format.listed(["a b", 'q"\n\x01é'], quote=True) == '["a b" "q\\"\\n\\x01é"]'
 
 
 TOKENS = [

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.build.revision import Revision, public, revision_of
+from lading.build.context.revision import Revision, public, revision_of
 from suites.machine import needs
 
 pytestmark = needs("git")

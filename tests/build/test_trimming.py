@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.build.cache import Cache, Layer, Product
-from lading.build.trimming import Entry, bound, choose, entries, note_use, remove
+from lading.build.graph.cache import Cache, Layer, Product
+from lading.build.solver.trim import Entry, bound, choose, entries, note_use, remove
 from lading.store.content.blobs import write_blob
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import LAYER
@@ -157,7 +157,7 @@ _DYING = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-import lading.build.trimming as trimming
+import lading.build.solver.trim as trimming
 from lading.store import gc, removal, snapshots
 from lading.store.oci.digests import Digest
 from lading.store.store import Store

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.build.executor import Executor, Step
+from lading.build.graph.executor import Executor, Step
 from lading.runtime import capabilities
 from lading.runtime.sandbox import Sandbox
 from lading.store.errors import InputError
@@ -123,7 +123,7 @@ class TestSandbox(ExecutorContract):
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
-from lading.build.executor import Step
+from lading.build.graph.executor import Step
 from lading.runtime.sandbox import Sandbox
 from lading.runtime.lifecycle import RuntimeConfig
 sandbox = Sandbox(RuntimeConfig(Path({str(harbour.root)!r}), Path({str(harbour.run_dir)!r})), None)

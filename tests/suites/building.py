@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from lading.build import executor
 from lading.build.builder import build
-from lading.build.graph import Step
-from lading.build.request import BaseImage, BuildRequest, Built, KeySource, StepReport, Tools
+from lading.build.graph import executor
+from lading.build.graph.graph import Step
+from lading.build.graph.request import BaseImage, BuildRequest, Built, KeySource, StepReport, Tools
 from lading.store.errors import InputError
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.documents import Manifest, chain_ids

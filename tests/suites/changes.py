@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lading.build import executor
+from lading.build.graph import executor
 from lading.store.archives.compression import decoder
 from lading.store.archives.trees import capture
 from lading.store.oci.descriptors import Descriptor

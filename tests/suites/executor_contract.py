@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from lading.build.executor import Executor, Step
+from lading.build.graph.executor import Executor, Step
 
 
 class Written:

@@ -6,23 +6,23 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 
-from lading.build.attesting import Attester, Facts
-from lading.build.cache import Cache
-from lading.build.context import Context, refuse_private
+from lading.build.attest.attester import Attester, Facts
+from lading.build.attest.image import assemble
+from lading.build.context.context import Context, refuse_private
+from lading.build.context.hashes import Hashes
+from lading.build.context.view import Folder
+from lading.build.convert.resolve import Choices, Resolved, resolve
+from lading.build.convert.source_files import Named, ignore
+from lading.build.convert.source_files import dockerfile as find_dockerfile
 from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.dockerfile.reader import read
 from lading.build.errors import Place, placed
-from lading.build.hashes import Hashes
-from lading.build.image import assemble
-from lading.build.named import Named, ignore
-from lading.build.named import dockerfile as find_dockerfile
-from lading.build.platforms import is_own
-from lading.build.request import BuildRequest, Built, Tools
-from lading.build.resolve import Choices, Resolved, resolve
-from lading.build.roots import Roots
-from lading.build.solver import Solver
-from lading.build.state import Solved
-from lading.build.views import Folder
+from lading.build.graph.cache import Cache
+from lading.build.graph.platforms import is_own
+from lading.build.graph.request import BuildRequest, Built, Tools
+from lading.build.graph.state import Solved
+from lading.build.operations.rootfs import Roots
+from lading.build.solver.solver import Solver
 from lading.store.archives import trees
 from lading.store.archives.compression import encoder_name
 from lading.store.errors import InputError

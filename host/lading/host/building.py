@@ -9,8 +9,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from lading.build.builder import build as build_image
-from lading.build.request import BaseImage, BuildRequest, Built, KeySource, Listener, Tools
-from lading.build.trimming import bound
+from lading.build.graph.request import BaseImage, BuildRequest, Built, KeySource, Listener, Tools
+from lading.build.solver.trim import bound
 from lading.host.gate import unknown
 from lading.host.signing_keys import KeyText
 from lading.registry.platforms import host_platform

@@ -21,7 +21,7 @@ from lading.store.system.locks import is_locked
 from lading.store.system.private import private_folder
 
 if TYPE_CHECKING:
-    from lading.build.request import BuildRequest, Built, Listener
+    from lading.build.graph.request import BuildRequest, Built, Listener
     from lading.host.attesting import Papers
     from lading.host.gate import Case
     from lading.host.images import Images, Located
@@ -104,7 +104,7 @@ class Host:
     @property
     def cache_limit(self) -> int:
         """Bytes that the build cache may hold after a build."""
-        from lading.build.trimming import default_limit  # noqa: PLC0415
+        from lading.build.solver.trim import default_limit  # noqa: PLC0415
 
         given = self.configuration.build_cache
         return default_limit(self.configuration.root) if given is None else given

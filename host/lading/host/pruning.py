@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from lading.build.trimming import Entry, Trimmed, choose, entries
-from lading.build.trimming import remove as remove_entries
+from lading.build.solver.trim import Entry, Trimmed, choose, entries
+from lading.build.solver.trim import remove as remove_entries
 from lading.runtime.volumes import Volumes
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from lading.build.trimming import Entry, entries
+from lading.build.solver.trim import Entry, entries
 from lading.host.pruning import mounted
 from lading.runtime.volumes import Volumes
 from lading.store.archives.trees import bytes_of

@@ -36,7 +36,7 @@ Output = Callable[[bytes, Literal["stdout", "stderr"]], None]
 
 
 class Step(Protocol):
-    """What `lading.build.executor.Step` is."""
+    """What `lading.build.graph.executor.Step` is."""
 
     @property
     def argv(self) -> tuple[str, ...]:

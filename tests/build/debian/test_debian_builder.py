@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lading.build.debian.builder import build_debian
-from lading.build.request import BuildRequest, Built
+from lading.build.graph.request import BuildRequest, Built
 from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
 from lading.store.snapshots.mounts import unmount
 from lading.store.snapshots.unpacking import unpack

@@ -17,7 +17,7 @@ from lading.build.debian.builder import build_debian
 from lading.build.debian.release import read_keys
 from lading.build.debian.sources import Release, machine_sources, says, select
 from lading.build.debian.spec import parse_spec
-from lading.build.request import BuildRequest, Built
+from lading.build.graph.request import BuildRequest, Built
 from lading.store.errors import DocumentError, InputError, LadingError, MachineError
 from lading.verify.keys.keys import PrivateKey
 from suites.building import Bench, Key

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from lading.build.attestations import Attestations, Testimony
-from lading.build.cache import Cache
+from lading.build.attest.attestations import Attestations, Testimony
+from lading.build.attest.image import timestamp
 from lading.build.debian.apt import Resolution
 from lading.build.debian.lists import PackageRecord
 from lading.build.debian.packages import Solved
 from lading.build.debian.spec import DebianSpec, ImageSettings
-from lading.build.image import timestamp
-from lading.build.request import BuildRequest, Tools
+from lading.build.graph.cache import Cache
+from lading.build.graph.request import BuildRequest, Tools
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest

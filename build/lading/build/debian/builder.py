@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from lading.build.cache import Cache
+from lading.build.attest.image import timestamp
 from lading.build.debian.apt import Apt, Resolution
 from lading.build.debian.attesting import Attester, Facts
 from lading.build.debian.derived import CERTIFICATES
@@ -21,9 +21,9 @@ from lading.build.debian.saved import SavedResolutions
 from lading.build.debian.sources import machine_release, machine_sources, select
 from lading.build.debian.spec import MAX_SIZE, DebianSpec, parse_spec
 from lading.build.dockerfile.values import parse_ports
-from lading.build.image import timestamp
-from lading.build.request import BuildRequest, Built, Tools
-from lading.build.trimming import note_use
+from lading.build.graph.cache import Cache
+from lading.build.graph.request import BuildRequest, Built, Tools
+from lading.build.solver.trim import note_use
 from lading.store.archives.compression import encoder_name
 from lading.store.archives.layers import EPOCH
 from lading.store.content.blobs import write_blob

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
-from lading.build.cache import Cache, Layer, Product, key_of
 from lading.build.debian.deb import open_data, read_control
 from lading.build.debian.derived import derive, link_usr, merge_usr, put_file, put_folder, write_ld_cache
 from lading.build.debian.lists import PackageRecord
-from lading.build.request import Compression
+from lading.build.graph.cache import Cache, Layer, Product, key_of
+from lading.build.graph.request import Compression
 from lading.store.archives.extract import extract
 from lading.store.archives.layers import write_layer
 from lading.store.archives.trees import scan

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from lading.build.debian.packages import DERIVED, Part, Solved
 from lading.build.errors import Place
-from lading.build.graph import Chain, Step, UnpackOp
-from lading.build.request import StepReport, Tools
+from lading.build.graph.graph import Chain, Step, UnpackOp
+from lading.build.graph.request import StepReport, Tools
 
 
 class Reporter:

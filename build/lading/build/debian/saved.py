@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from lading.build.cache import Cache
 from lading.build.debian.apt import Resolution
 from lading.build.debian.lists import PackageRecord
 from lading.build.debian.release import Keys, SignedRelease
 from lading.build.debian.sources import Source
+from lading.build.graph.cache import Cache
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from lading.build.request import BuildRequest, Built
-from lading.build.revision import revision_of
+from lading.build.context.revision import revision_of
+from lading.build.graph.request import BuildRequest, Built
 from lading.cli.build_view import view_for
 from lading.cli.common import access, pairs, read_input, short
 from lading.cli.endings import ended_by_signals

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Annotated
 
-from lading.build.trimming import Entry, Trimmed
+from lading.build.solver.trim import Entry, Trimmed
 from lading.cli.amounts import before, confirm, say_total
 from lading.cli.filters import filters
 from lading.cli.output import age, size

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
-from lading.build.revision import DIRTY, GIT
+from lading.build.context.revision import DIRTY, GIT
 from lading.cli.common import Form, access
 from lading.cli.output import escape
 from lading.cli.session import Session

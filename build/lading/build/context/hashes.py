@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import Final, cast
 
-from lading.build.views import Item, View
+from lading.build.context.view import Item, View
 from lading.store.archives import trees
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass

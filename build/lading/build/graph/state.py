@@ -6,10 +6,10 @@ import os
 import stat
 from collections.abc import Iterable
 
-from lading.build.cache import Layer, Product
-from lading.build.graph import Chain
-from lading.build.picking import Picked
-from lading.build.request import BaseImage, StepReport
+from lading.build.context.pick import Picked
+from lading.build.graph.cache import Layer, Product
+from lading.build.graph.graph import Chain
+from lading.build.graph.request import BaseImage, StepReport
 from lading.store.archives.trees import Entry, Kind, Tree
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor

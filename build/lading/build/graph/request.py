@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from lading.build.executor import Executor
-from lading.build.graph import Step
-from lading.build.revision import Revision
+from lading.build.context.revision import Revision
+from lading.build.graph.executor import Executor
+from lading.build.graph.graph import Step
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.digests import Digest

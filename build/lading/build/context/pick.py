@@ -6,10 +6,10 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from lading.build.context.view import Item, View, follow
 from lading.build.dockerfile import glob
 from lading.build.dockerfile.glob import PatternError
 from lading.build.dockerfile.ignore import clean
-from lading.build.views import Item, View, follow
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 

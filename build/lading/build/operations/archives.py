@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import IO
 
-from lading.build.picking import Picked
-from lading.build.views import Item, View
+from lading.build.context.pick import Picked
+from lading.build.context.view import Item, View
 from lading.store.archives.anyhow import uncompressed
 from lading.store.archives.extract import extract
 from lading.store.archives.reader import Limits, begins_with_header

@@ -14,7 +14,7 @@ from lading.build.dockerfile import ignore as ignoring
 from lading.build.dockerfile.glob import PatternError
 from lading.build.dockerfile.ignore import Ignore
 from lading.build.dockerfile.parser import MAX_SIZE
-from lading.build.request import BuildRequest
+from lading.build.graph.request import BuildRequest
 from lading.store.archives import trees
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass

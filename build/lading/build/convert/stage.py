@@ -5,12 +5,12 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 
-from lading.build.config import Config, Entry
+from lading.build.context.view import normalised
 from lading.build.dockerfile.instructions import Stage
 from lading.build.dockerfile.words import Expansion, WordError, expand
 from lading.build.errors import DockerfileError, Place
-from lading.build.graph import Chain, Line, Operation, Step
-from lading.build.views import normalised
+from lading.build.graph.config import Config, Entry
+from lading.build.graph.graph import Chain, Line, Operation, Step
 from lading.store.fastclass import dataclass, field
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from lading.build.executor import Executor
-from lading.build.graph import CopyOp, RunOp, Step
-from lading.build.state import FROM, Solved
+from lading.build.graph.executor import Executor
+from lading.build.graph.graph import CopyOp, RunOp, Step
+from lading.build.graph.state import FROM, Solved
 from lading.store.oci.digests import Digest
 from lading.verify.documents.links import CONTEXT, Link
 from lading.verify.documents.statements import ResourceDescriptor

@@ -6,18 +6,20 @@ from collections import deque
 from contextlib import ExitStack
 from typing import Final, Literal
 
-from lading.build import executor, owners, picking
-from lading.build.archives import is_archive, unpack
-from lading.build.copying import Copier, CopyProblemError, Manner
+from lading.build.context import pick
+from lading.build.context.pick import Picked
+from lading.build.context.view import Folder, Item, View
 from lading.build.dockerfile.glob import has_wildcards
 from lading.build.dockerfile.values import Owner
 from lading.build.errors import DockerfileError, StepError, placed
-from lading.build.graph import CopyOp, FolderOp, RunOp, Step, UnpackOp
-from lading.build.picking import Picked
-from lading.build.request import Tools
-from lading.build.roots import Attempt, Roots
-from lading.build.state import Solved
-from lading.build.views import Folder, Item, View
+from lading.build.graph import executor
+from lading.build.graph.graph import CopyOp, FolderOp, RunOp, Step, UnpackOp
+from lading.build.graph.request import Tools
+from lading.build.graph.state import Solved
+from lading.build.operations import owners
+from lading.build.operations.archives import is_archive, unpack
+from lading.build.operations.copy import Copier, CopyProblemError, Manner
+from lading.build.operations.rootfs import Attempt, Roots
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 
@@ -131,16 +133,16 @@ def _anything(item: Item, named: bool) -> str | None:
     return ""
 
 
-def pick_all(view: View, operation: CopyOp, step: Step, content: picking.Content, tools: Tools) -> tuple[Picked, ...]:
+def pick_all(view: View, operation: CopyOp, step: Step, content: pick.Content, tools: Tools) -> tuple[Picked, ...]:
     """All sources of a COPY. Raises `DockerfileError` where one is missing; says where a wildcard matched nothing."""
     found: list[Picked] = []
     try:
         for pattern in operation.sources:
-            names = picking.names(view, pattern)
+            names = pick.names(view, pattern)
             if not names:
                 tools.listener.warned(f"{step.place}: {pattern} matches nothing")
             named = not has_wildcards(pattern)
-            found += [one for name in names if (one := picking.pick(view, name, content, named=named))]
+            found += [one for name in names if (one := pick.pick(view, name, content, named=named))]
     except InputError as error:
         raise DockerfileError(step.place, f"{step.text.split(' ', 1)[0]}: {error.message}", hint=error.hint) from error
     return tuple(found)

@@ -14,8 +14,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from lading.build.picking import Picked, special
-from lading.build.views import Folder, Item, View, follow, normalised
+from lading.build.context.pick import Picked, special
+from lading.build.context.view import Folder, Item, View, follow, normalised
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, field
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
+from lading.build.context.view import View, follow
 from lading.build.dockerfile.values import MAX_ID, Owner, ValueProblemError, number, parse_owner
-from lading.build.views import View, follow
 from lading.store.errors import InputError
 
 _LIMIT: Final = 10 << 20

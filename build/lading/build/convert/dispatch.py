@@ -8,7 +8,8 @@ from collections.abc import Callable
 from functools import singledispatch
 from typing import Final
 
-from lading.build import gotext
+from lading.build.convert import go_format
+from lading.build.convert.stage import Arguments, State
 from lading.build.dockerfile.arguments import Heredoc, SyntaxProblemError, heredoc
 from lading.build.dockerfile.instructions import (
     Arg,
@@ -38,8 +39,7 @@ from lading.build.dockerfile.values import (
 )
 from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError
-from lading.build.graph import Chain, CopyOp, Document, FolderOp, RunOp
-from lading.build.stage import Arguments, State
+from lading.build.graph.graph import Chain, CopyOp, Document, FolderOp, RunOp
 from lading.store.fastclass import dataclass
 
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
@@ -238,7 +238,7 @@ def _(instruction: Expose, state: State, around: Surroundings) -> None:
         for text in state.words(instruction.place, word):
             ports += _ports(instruction, text)
     state.config.ports.update(ports)
-    state.say(instruction.place, f"EXPOSE {gotext.listed(ports)}", f"EXPOSE {' '.join(instruction.ports)}")
+    state.say(instruction.place, f"EXPOSE {go_format.listed(ports)}", f"EXPOSE {' '.join(instruction.ports)}")
 
 
 def _ports(instruction: Expose, text: str) -> list[str]:
@@ -254,7 +254,7 @@ def _(instruction: Volume, state: State, around: Surroundings) -> None:
     if "" in paths:
         raise DockerfileError(instruction.place, "VOLUME can not be an empty string")
     state.config.volumes.update(paths)
-    state.say(instruction.place, f"VOLUME {gotext.listed(paths)}", f"VOLUME {' '.join(instruction.paths)}")
+    state.say(instruction.place, f"VOLUME {go_format.listed(paths)}", f"VOLUME {' '.join(instruction.paths)}")
 
 
 @apply.register
@@ -262,7 +262,7 @@ def _(instruction: Cmd, state: State, around: Surroundings) -> None:
     command = instruction.command
     args = state.config.shelled(command.args) if command.shell else command.args
     state.config.cmd, state.config.cmd_is_own = args or None, True
-    state.say(instruction.place, f"CMD {gotext.listed(args, quote=True)}")
+    state.say(instruction.place, f"CMD {go_format.listed(args, quote=True)}")
 
 
 @apply.register
@@ -272,7 +272,7 @@ def _(instruction: Entrypoint, state: State, around: Surroundings) -> None:
     state.config.entrypoint = args or None
     if not state.config.cmd_is_own:
         state.config.cmd = None
-    state.say(instruction.place, f"ENTRYPOINT {gotext.listed(args, quote=True)}")
+    state.say(instruction.place, f"ENTRYPOINT {go_format.listed(args, quote=True)}")
 
 
 @apply.register
@@ -289,7 +289,7 @@ def _(instruction: StopSignal, state: State, around: Surroundings) -> None:
 @apply.register
 def _(instruction: Shell, state: State, around: Surroundings) -> None:
     state.config.shell = instruction.args
-    state.say(instruction.place, f"SHELL {gotext.listed(instruction.args)}")
+    state.say(instruction.place, f"SHELL {go_format.listed(instruction.args)}")
 
 
 @apply.register
@@ -311,5 +311,5 @@ def _(instruction: Healthcheck, state: State, around: Surroundings) -> None:
         "Test": list(instruction.test),
         **{name: number for name, number in numbers.items() if number},
     }
-    told = [f"{name}:{gotext.duration(number) if name != 'Retries' else number}" for name, number in numbers.items()]
-    state.say(instruction.place, f"HEALTHCHECK {{Test:{gotext.listed(instruction.test)} {' '.join(told)}}}")
+    told = [f"{name}:{go_format.duration(number) if name != 'Retries' else number}" for name, number in numbers.items()]
+    state.say(instruction.place, f"HEALTHCHECK {{Test:{go_format.listed(instruction.test)} {' '.join(told)}}}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lading.build.attestations import Attestations, Testimony
-from lading.build.cache import Cache
-from lading.build.executor import WEAK
-from lading.build.graph import CopyOp, Graph, RunOp
-from lading.build.image import timestamp
-from lading.build.request import BuildRequest, Tools
-from lading.build.state import FROM, Solved
+from lading.build.attest.attestations import Attestations, Testimony
+from lading.build.attest.image import timestamp
+from lading.build.graph.cache import Cache
+from lading.build.graph.executor import WEAK
+from lading.build.graph.graph import CopyOp, Graph, RunOp
+from lading.build.graph.request import BuildRequest, Tools
+from lading.build.graph.state import FROM, Solved
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest

@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from lading.build.applying import EPOCH, PROXIES, Surroundings, apply
-from lading.build.config import Config
+from lading.build.convert.dispatch import EPOCH, PROXIES, Surroundings, apply
+from lading.build.convert.stage import Arguments, State, Steps
 from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Stage
 from lading.build.dockerfile.values import is_number, number
 from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError, Place, suggestion
-from lading.build.graph import Chain, Graph, Line
-from lading.build.platforms import is_own
-from lading.build.stage import Arguments, State, Steps
+from lading.build.graph.config import Config
+from lading.build.graph.graph import Chain, Graph, Line
+from lading.build.graph.platforms import is_own
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Platform

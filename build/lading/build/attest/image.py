@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from lading.build.config import render
-from lading.build.graph import Graph
-from lading.build.state import Solved
+from lading.build.graph.config import render
+from lading.build.graph.graph import Graph
+from lading.build.graph.state import Solved
 from lading.store.content.blobs import write_blob
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import CONFIG, MANIFEST

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Self
 
+from lading.build.context.hashes import Hashes
+from lading.build.context.pick import special
+from lading.build.context.view import Folder, Item
 from lading.build.dockerfile import glob
 from lading.build.dockerfile.ignore import Ignore
-from lading.build.hashes import Hashes
-from lading.build.picking import special
-from lading.build.views import Folder, Item
 from lading.store.errors import InputError
 from lading.store.fastclass import replace
 

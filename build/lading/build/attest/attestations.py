@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from lading.build.cache import Cache, Product, key_of
-from lading.build.image import timestamp
-from lading.build.request import KeySource, Tools
+from lading.build.attest.image import timestamp
+from lading.build.graph.cache import Cache, Product, key_of
+from lading.build.graph.request import KeySource, Tools
 from lading.store.content.blobs import write_blob
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.descriptors import Descriptor

@@ -11,17 +11,17 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from lading.build import links
-from lading.build.cache import Cache, Layer, Product, key_of
-from lading.build.context import Context
+from lading.build.context.context import Context
+from lading.build.context.pick import Picked
 from lading.build.errors import DockerfileError
-from lading.build.executing import HOSTNAME, Doer, Given, pick_all
-from lading.build.graph import CopyOp, FolderOp, Graph, RunOp, Step, UnpackOp
-from lading.build.picking import Picked
-from lading.build.pruning import prune, root_changed
-from lading.build.request import BuildRequest, StepReport, Tools
-from lading.build.roots import Attempt, Roots, Stack, chain_of
-from lading.build.state import Solved, entries
+from lading.build.graph import links
+from lading.build.graph.cache import Cache, Layer, Product, key_of
+from lading.build.graph.graph import CopyOp, FolderOp, Graph, RunOp, Step, UnpackOp
+from lading.build.graph.request import BuildRequest, StepReport, Tools
+from lading.build.graph.state import Solved, entries
+from lading.build.operations.prune import prune, root_changed
+from lading.build.operations.rootfs import Attempt, Roots, Stack, chain_of
+from lading.build.operations.runner import HOSTNAME, Doer, Given, pick_all
 from lading.store.archives.layers import Layer as WrittenLayer
 from lading.store.archives.layers import settle, write_layer
 from lading.store.archives.trees import Entry, Tree, capture, text

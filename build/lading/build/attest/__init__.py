@@ -1,0 +1,1 @@
+"""What attests an image that was built."""

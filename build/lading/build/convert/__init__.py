@@ -1,0 +1,1 @@
+"""From a Dockerfile's instructions to the graph of a build."""

@@ -1,0 +1,1 @@
+"""What a step does to a mounted root file system."""

@@ -1,0 +1,1 @@
+"""Steps found in the cache or executed, and what of the cache goes."""
