@@ -12,7 +12,7 @@ pytestmark = needs("root", "netns", "ip", "nft")
 
 
 def routed(state: Path, outside: Path) -> dict[str, Any]:
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from suites.driver_contract import kept_promises
 
     return kept_promises(RoutedDriver(state))

@@ -17,7 +17,7 @@ def neighbour(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
 
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import ask, listen
 
     driver = RoutedDriver(state)
@@ -74,8 +74,8 @@ def forged(state: Path, outside: Path) -> list[str]:
     import subprocess
 
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.namespaces import inside
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.kernel.namespaces import inside
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import ask
 
     driver = RoutedDriver(state)
@@ -131,8 +131,8 @@ def loopback_of_the_host(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
 
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.namespaces import inside
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.kernel.namespaces import inside
+    from lading.networking.routed.routed import RoutedDriver
 
     driver = RoutedDriver(state)
     plain = driver.attach(AttachRequest("plain", (), (Publish("192.0.2.1", 8080, 80),)))
@@ -169,7 +169,7 @@ def whoever(state: Path, outside: Path, who: str) -> dict[str, Any]:
     import subprocess
 
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from lading.store.errors import LadingError
     from suites.nethost import answer, listen
 
@@ -206,7 +206,7 @@ def last_of_two(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
 
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import answer, listen
 
     def elements() -> int:
@@ -238,7 +238,7 @@ def behind_a_forward_policy(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
 
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import ask, listen
 
     driver = RoutedDriver(state)

@@ -16,7 +16,7 @@ pytestmark = needs("root", "netns", "ip", "nft")
 
 def who_reaches_whom(state: Path, outside: Path) -> dict[str, Any]:
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.routed import RoutedDriver, Subnet
+    from lading.networking.routed.routed import RoutedDriver, Subnet
     from suites.nethost import answer, ask, listen
 
     one = RoutedDriver(state)
@@ -109,7 +109,7 @@ def spoof(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
 
     from lading.networking.driver import AttachRequest
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import ask, listen
 
     driver = RoutedDriver(state)
@@ -134,7 +134,7 @@ def test_a_container_cannot_speak_as_another(tmp_path: Path) -> None:
 
 def nothing_left(state: Path, outside: Path) -> dict[str, Any]:
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import kernel_state, resting, settled
 
     driver = RoutedDriver(state)
@@ -164,7 +164,7 @@ def conflicts(state: Path, outside: Path) -> dict[str, Any]:
     import socket
 
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from lading.store.errors import LadingError
     from suites.nethost import ask, listen, resting, settled
 
@@ -212,7 +212,7 @@ def test_a_port_in_use_is_refused_before_anything_is_done(tmp_path: Path) -> Non
 def killed(state: Path, outside: Path) -> dict[str, Any]:
 
     from lading.networking.driver import AttachRequest
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from suites import dying
     from suites.nethost import resting, settled
 
@@ -221,7 +221,7 @@ def killed(state: Path, outside: Path) -> dict[str, Any]:
     driver.detach("first")
     before = resting()
     code = (
-        "import sys\nfrom pathlib import Path\nfrom lading.networking.routed import RoutedDriver\n"
+        "import sys\nfrom pathlib import Path\nfrom lading.networking.routed.routed import RoutedDriver\n"
         "from lading.networking.driver import AttachRequest, Publish\n"
         "driver = RoutedDriver(Path(sys.argv[1]))\nprint('on', flush=True)\n"
         "for number in range(1000):\n"
@@ -242,7 +242,7 @@ def crowd(state: Path, outside: Path) -> dict[str, Any]:
     from concurrent.futures import ThreadPoolExecutor
 
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
 
     driver = RoutedDriver(state)
     with ThreadPoolExecutor(8) as pool:
@@ -260,7 +260,7 @@ def flushed(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
 
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import answer, ask, listen
 
     driver, second = RoutedDriver(state), RoutedDriver(state, "second")
@@ -290,9 +290,9 @@ def upgraded(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
     from concurrent.futures import ThreadPoolExecutor
 
-    from lading.networking import table
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.firewall import table
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import answer, ask, listen
 
     driver = RoutedDriver(state / "one")
@@ -336,7 +336,7 @@ def test_another_version_of_the_table_is_replaced_and_ports_are_carried_over(tmp
 
 def again(state: Path, outside: Path) -> int:
     from lading.networking.driver import AttachRequest
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
 
     driver = RoutedDriver(state)
     for _ in range(10):
@@ -353,7 +353,7 @@ def pinned(state: Path, outside: Path) -> dict[str, Any]:
     import os
 
     from lading.networking.driver import AttachRequest
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import resting, settled
 
     driver = RoutedDriver(state)
@@ -377,7 +377,7 @@ def offline(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
 
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import answer, listen
 
     subprocess.run(["ip", "link", "delete", "up0"], check=True)
@@ -397,7 +397,7 @@ def test_a_host_with_no_other_address(tmp_path: Path) -> None:
 
 def words_of_publishing(state: Path, outside: Path) -> dict[str, Any]:
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from lading.store.errors import LadingError
     from suites.nethost import answer, ask, listen
 
@@ -438,8 +438,8 @@ def stale(state: Path, outside: Path) -> dict[str, Any]:
     import socket
 
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.namespaces import inside
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.kernel.namespaces import inside
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import listen
 
     def client() -> socket.socket:
@@ -475,7 +475,7 @@ def elsewhere(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
 
     from lading.networking.driver import AttachRequest
-    from lading.networking.routed import RoutedDriver, Subnet
+    from lading.networking.routed.routed import RoutedDriver, Subnet
     from lading.store.errors import LadingError
 
     subprocess.run(["ip", "route", "add", "10.128.0.0/9", "via", "192.0.2.99"], check=True)
@@ -500,8 +500,8 @@ def test_ranges_that_the_host_uses_are_left_alone(tmp_path: Path) -> None:
 
 def settings(state: Path, outside: Path) -> dict[str, Any]:
     from lading.networking.driver import AttachRequest
-    from lading.networking.namespaces import inside
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.kernel.namespaces import inside
+    from lading.networking.routed.routed import RoutedDriver
 
     accept = Path("/proc/sys/net/ipv6/conf/up0/accept_ra")
     for forward in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
@@ -531,8 +531,8 @@ def advertised(state: Path, outside: Path) -> dict[str, Any]:
     import time
 
     from lading.networking.driver import AttachRequest
-    from lading.networking.namespaces import inside
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.kernel.namespaces import inside
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import kernel_state, resting
 
     a = RoutedDriver(state).attach(AttachRequest("a"))
@@ -560,7 +560,7 @@ def test_a_container_cannot_advertise_itself_as_a_router(tmp_path: Path) -> None
 
 def without_ipv6(state: Path, outside: Path) -> dict[str, Any]:
     from lading.networking.driver import AttachRequest, Publish
-    from lading.networking.routed import RoutedDriver
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import answer, listen
 
     Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.networking.routed import RoutedDriver
+from lading.networking.routed.routed import RoutedDriver
 from lading.runtime.execs import ExecOptions
 from lading.runtime.lifecycle import RuntimeConfig
 from lading.runtime.runtime import Runtime

@@ -71,7 +71,7 @@ def listen(namespace: Path | None, port: int, words: str, kind: str = "tcp") -> 
     import socket
     import threading
 
-    from lading.networking.namespaces import inside
+    from lading.networking.kernel.namespaces import inside
 
     def open_() -> Any:
         server = socket.socket(socket.AF_INET6, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
@@ -101,7 +101,7 @@ def ask(namespace: Path | None, address: str, port: int, kind: str = "tcp", sour
     """What answers at an address, asked from a namespace; None where nothing does."""
     import socket
 
-    from lading.networking.namespaces import inside
+    from lading.networking.kernel.namespaces import inside
 
     def call() -> str | None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -19,7 +19,7 @@ class LazyDriver:
 
     @cached_property
     def _driver(self) -> Driver:
-        from lading.networking.routed import RoutedDriver  # noqa: PLC0415
+        from lading.networking.routed.routed import RoutedDriver  # noqa: PLC0415
 
         return RoutedDriver(self._state)
 

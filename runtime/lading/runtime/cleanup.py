@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def driver(config: RuntimeConfig) -> Driver:
     """The default network's driver with its state where every process of this root finds it."""
-    from lading.networking.routed import RoutedDriver  # noqa: PLC0415 - only containers with a network need it
+    from lading.networking.routed.routed import RoutedDriver  # noqa: PLC0415 - only containers with a network need it
 
     return RoutedDriver(config.run_dir / "network")
 

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from lading.networking.netlink import DUMP, Message, Netlink, NetlinkError, attribute, attributes, nested, text
+from lading.networking.kernel.netlink import DUMP, Message, Netlink, NetlinkError, attribute, attributes, nested, text
 from lading.store.fastclass import dataclass
 
 _NETFILTER: Final = 12

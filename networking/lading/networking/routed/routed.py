@@ -13,15 +13,18 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from lading.networking import conntrack, links, nfnetlink, plumbing, ports, table
+from lading.networking import ports
 from lading.networking.driver import Attachment, AttachRequest, Publish
-from lading.networking.elements import elements_of, network_element, port_elements
-from lading.networking.netlink import Netlink
-from lading.networking.nfnetlink import Element
-from lading.networking.plumbing import GATEWAY4, GATEWAY6, PREFIX, Place, TakenError
-from lading.networking.records import Records, attachments_in
-from lading.networking.subnets import Subnet
-from lading.networking.system import has_ipv6, mtu, switch_on_forwarding
+from lading.networking.firewall import table
+from lading.networking.firewall.elements import elements_of, network_element, port_elements
+from lading.networking.kernel import conntrack, nfnetlink, rtnetlink
+from lading.networking.kernel.netlink import Netlink
+from lading.networking.kernel.nfnetlink import Element
+from lading.networking.kernel.sysctl import has_ipv6, mtu, switch_on_forwarding
+from lading.networking.routed import veth
+from lading.networking.routed.records import Records, attachments_in
+from lading.networking.routed.subnets import Subnet
+from lading.networking.routed.veth import GATEWAY4, GATEWAY6, PREFIX, Place, TakenError
 from lading.store.errors import MachineError
 from lading.store.fastclass import replace
 from lading.store.system.border import border
@@ -89,9 +92,7 @@ class RoutedDriver:
             gone = tuple(container for container in known if container not in live)
             for container in gone:
                 self._unmake(self._records.read(container) or self._unread(container), insist=True)
-            plumbing.sweep(
-                self._group, {self._link_of(container) for container in known} - set(map(self._link_of, gone))
-            )
+            veth.sweep(self._group, {self._link_of(container) for container in known} - set(map(self._link_of, gone)))
             self._restore()
             return gone
 
@@ -153,7 +154,7 @@ class RoutedDriver:
     def _make(self, attachment: Attachment, place: Place) -> Attachment:
         self._records.write(attachment)
         try:
-            plumbing.connect(attachment, place)
+            veth.connect(attachment, place)
             self._publish(attachment)
         except BaseException as error:
             self._unmake(attachment, insist=True)
@@ -182,13 +183,13 @@ class RoutedDriver:
         if self._records.containers() == [attachment.container]:
             nfnetlink.delete(table.NAME, [network_element(self._group)])
         _forget_flows(attachment)
-        plumbing.disconnect(attachment, insist=insist)
+        veth.disconnect(attachment, insist=insist)
         self._records.forget(attachment.container)
 
 
-def _links() -> list[links.Link]:
+def _links() -> list[rtnetlink.Link]:
     with Netlink() as here:
-        return links.named(here, PREFIX)
+        return rtnetlink.named(here, PREFIX)
 
 
 def _forget_flows(attachment: Attachment) -> None:
@@ -201,5 +202,5 @@ def _somewhere(plan: Attachment, subnet4: Subnet, subnet6: Subnet) -> Attachment
     """The same with an address, chosen by chance: the kernel says whether it is free."""
     hosts = 2 ** (32 - subnet4.bits) - 3
     number = int.from_bytes(os.urandom(4), "big") % hosts + 2
-    ipv6 = None if plan.ipv6 is None else links.show(subnet6.host(number))
-    return replace(plan, ipv4=links.show(subnet4.host(number)), ipv6=ipv6)
+    ipv6 = None if plan.ipv6 is None else rtnetlink.show(subnet6.host(number))
+    return replace(plan, ipv4=rtnetlink.show(subnet4.host(number)), ipv6=ipv6)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from lading.networking.kernel import bind_mount, enter_network, unmount, unshare_network
+from lading.networking.kernel.syscalls import bind_mount, enter_network, unmount, unshare_network
 from lading.store.system.private import private_folder
 
 _T = TypeVar("_T")

@@ -14,11 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from lading.networking import fence, links, namespaces
 from lading.networking.driver import Attachment
-from lading.networking.elements import addresses_of, answers_on_loopback
-from lading.networking.links import End
-from lading.networking.netlink import Netlink, NetlinkError
+from lading.networking.firewall import fence
+from lading.networking.firewall.elements import addresses_of, answers_on_loopback
+from lading.networking.kernel import namespaces, rtnetlink
+from lading.networking.kernel.netlink import Netlink, NetlinkError
+from lading.networking.kernel.rtnetlink import End
 from lading.store.fastclass import dataclass
 
 GATEWAY4: Final = "169.254.1.1"
@@ -72,7 +73,7 @@ def disconnect(attachment: Attachment, *, insist: bool) -> None:
     """
     with Netlink() as here:
         with suppress(NetlinkError):
-            here.send([links.delete(attachment.link) if insist else links.down(attachment.link)])
+            here.send([rtnetlink.delete(attachment.link) if insist else rtnetlink.down(attachment.link)])
         fence.gone(here, addresses_of(attachment))
     namespaces.remove(attachment.netns)
     until = time.monotonic() + _PATIENCE
@@ -90,16 +91,16 @@ def _exists(link: str) -> bool:
 def sweep(group: int, expected: set[str]) -> None:
     """Removes links of a network that belong to nobody: somebody may hold on to a namespace that was let go."""
     with Netlink() as here:
-        for link in links.named(here, PREFIX):
+        for link in rtnetlink.named(here, PREFIX):
             if link.group == group and link.name not in expected:
                 with suppress(NetlinkError):
-                    here.send([links.delete(link.name)])
+                    here.send([rtnetlink.delete(link.name)])
 
 
 def _pair(here: Netlink, attachment: Attachment, mac: bytes, group: int) -> None:
     namespace = os.open(attachment.netns, os.O_RDONLY | os.O_CLOEXEC)
     host, container = End(attachment.link, _HOST_MAC), End(attachment.interface, mac)
-    pair = links.veth(host, container, namespace, attachment.mtu, group)
+    pair = rtnetlink.veth(host, container, namespace, attachment.mtu, group)
     try:
         here.send([pair])
     except NetlinkError as error:
@@ -107,7 +108,7 @@ def _pair(here: Netlink, attachment: Attachment, mac: bytes, group: int) -> None
             raise
         # The container's own last link, whose end the kernel has not come to yet.
         with suppress(NetlinkError):
-            here.send([links.delete(attachment.link)])
+            here.send([rtnetlink.delete(attachment.link)])
         here.send([pair])
     finally:
         os.close(namespace)
@@ -117,14 +118,14 @@ def _host_end(here: Netlink, attachment: Attachment, place: Place, mac: bytes) -
     index, addresses = socket.if_nametoindex(attachment.link), addresses_of(attachment)
     words = str(place.folder)
     messages = [
-        *([links.alias(index, words)] if len(os.fsencode(words)) <= _MAX_ALIAS else []),
-        *([links.no_own_address(index), links.address(place.host6, index)] if attachment.ipv6 else []),
-        links.ipv4_mode(index, loopback=answers_on_loopback(attachment)),
-        links.up(index),
-        links.address(socket.inet_aton(GATEWAY4), index, local=True),
-        *(links.route(address, index) for address in addresses),
+        *([rtnetlink.alias(index, words)] if len(os.fsencode(words)) <= _MAX_ALIAS else []),
+        *([rtnetlink.no_own_address(index), rtnetlink.address(place.host6, index)] if attachment.ipv6 else []),
+        rtnetlink.ipv4_mode(index, loopback=answers_on_loopback(attachment)),
+        rtnetlink.up(index),
+        rtnetlink.address(socket.inet_aton(GATEWAY4), index, local=True),
+        *(rtnetlink.route(address, index) for address in addresses),
         *(fence.around(address) for address in addresses),
-        *(links.neighbour(address, mac, index) for address in addresses),
+        *(rtnetlink.neighbour(address, mac, index) for address in addresses),
     ]
     try:
         here.send(messages)
@@ -135,20 +136,20 @@ def _host_end(here: Netlink, attachment: Attachment, place: Place, mac: bytes) -
 
 
 def _container_end(there: Netlink, attachment: Attachment, addresses: list[bytes]) -> None:
-    index = links.index_of(there, attachment.interface)
+    index = rtnetlink.index_of(there, attachment.interface)
     gateways = [socket.inet_aton(GATEWAY4)]
     if attachment.ipv6:
         gateways.append(socket.inet_pton(socket.AF_INET6, GATEWAY6))
     messages = [
-        links.up(1),
-        *([links.no_own_address(index)] if attachment.ipv6 else []),
-        links.up(index),
-        *(links.address(address, index) for address in addresses),
+        rtnetlink.up(1),
+        *([rtnetlink.no_own_address(index)] if attachment.ipv6 else []),
+        rtnetlink.up(index),
+        *(rtnetlink.address(address, index) for address in addresses),
     ]
     for gateway in gateways:
         messages += [
-            links.route(gateway, index),
-            links.neighbour(gateway, _HOST_MAC, index),
-            links.default_route(gateway, index),
+            rtnetlink.route(gateway, index),
+            rtnetlink.neighbour(gateway, _HOST_MAC, index),
+            rtnetlink.default_route(gateway, index),
         ]
     there.send(messages)

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import Final
 
-from lading.networking.netlink import ACK, DUMP, Message, Netlink, attribute, attributes
+from lading.networking.kernel.netlink import ACK, DUMP, Message, Netlink, attribute, attributes
 
 _NETFILTER: Final = 12
 _CONNTRACK: Final = 1 << 8

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lading.networking.driver import Attachment
-from lading.networking.subnets import Subnet, choose
+from lading.networking.routed.subnets import Subnet, choose
 from lading.store.errors import DocumentError, LadingError
 from lading.store.oci.json import Fields, canonical, parse
 from lading.store.system.atomic import machine_errors

@@ -7,8 +7,8 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from lading.networking import links
-from lading.networking.netlink import Netlink, attributes
+from lading.networking.kernel import rtnetlink
+from lading.networking.kernel.netlink import Netlink, attributes
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass
 
@@ -92,9 +92,9 @@ def _one(wanted: Subnet | None, candidates: Sequence[Subnet], used: Sequence[Sub
 def _routes(channel: Netlink, family: int) -> list[Subnet]:
     """What the host has routes to, but for its own addresses and the default."""
     found: list[Subnet] = []
-    for route in links.routes(channel, family):
+    for route in rtnetlink.routes(channel, family):
         bits, table = struct.unpack_from("=xBxxB", route)
         target = dict(attributes(route[12:])).get(1)
         if bits and target and table != _LOCAL and target[0] not in (0xFE, 0xFF):
-            found.append(Subnet(links.show(target), bits))
+            found.append(Subnet(rtnetlink.show(target), bits))
     return found

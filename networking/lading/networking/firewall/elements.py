@@ -6,9 +6,9 @@ import socket
 import struct
 from typing import Final
 
-from lading.networking import nfnetlink
 from lading.networking.driver import Attachment, Publish
-from lading.networking.nfnetlink import Element
+from lading.networking.kernel import nfnetlink
+from lading.networking.kernel.nfnetlink import Element
 
 _NUMBERS: Final = {"tcp": 6, "udp": 17}
 _EVERY: Final = ("0.0.0.0", "::")  # noqa: S104 - words of -p, nothing is bound

@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import Final
 
-from lading.networking.netlink import (
+from lading.networking.kernel.netlink import (
     ACK,
     CREATE,
     DUMP,

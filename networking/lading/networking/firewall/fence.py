@@ -15,8 +15,8 @@ import socket
 import struct
 from typing import Final
 
-from lading.networking.links import prohibition
-from lading.networking.netlink import ACK, CREATE, EXCL, Message, Netlink, NetlinkError, number, text
+from lading.networking.kernel.netlink import ACK, CREATE, EXCL, Message, Netlink, NetlinkError, number, text
+from lading.networking.kernel.rtnetlink import prohibition
 
 MARK: Final = 0x10000000
 """The one bit of a packet's mark that is ours."""

@@ -27,10 +27,10 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from lading.networking import nfnetlink
-from lading.networking.fence import MARK
-from lading.networking.links import show
-from lading.networking.nfnetlink import Element
+from lading.networking.firewall.fence import MARK
+from lading.networking.kernel import nfnetlink
+from lading.networking.kernel.nfnetlink import Element
+from lading.networking.kernel.rtnetlink import show
 from lading.store.errors import MachineError
 
 NAME: Final = "lading"

@@ -1,0 +1,1 @@
+"""The one nftables table, and what keeps neighbours away without it."""

@@ -1,0 +1,1 @@
+"""Netlink, namespaces and sysctls: what the kernel is asked for."""

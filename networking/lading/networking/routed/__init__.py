@@ -1,0 +1,1 @@
+"""The default driver: a link, an address and a route for each container."""
