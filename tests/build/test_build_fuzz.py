@@ -18,7 +18,7 @@ from lading.build.dockerfile.reader import read
 from lading.build.errors import DockerfileError
 from lading.build.graph import executor
 from lading.build.graph.request import BaseImage, BuildRequest
-from lading.runtime.lifecycle import RuntimeConfig
+from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 from lading.runtime.sandbox import Sandbox
 from lading.store.errors import InputError, LadingError
 from lading.store.oci.descriptors import Platform

@@ -129,7 +129,7 @@ def test_clock_home_zone_and_locale_do_not_matter(root: Path, context: Path, tmp
 
 @needs("crun")
 def test_in_the_sandbox_of_the_runtime(root: Path, context: Path, tmp_path: Path) -> None:
-    from lading.runtime.lifecycle import RuntimeConfig
+    from lading.runtime.lifecycle.lifecycle import RuntimeConfig
     from lading.runtime.sandbox import Sandbox
 
     bench = Bench(root)

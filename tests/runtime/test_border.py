@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lading.networking.routed.routed import RoutedDriver
-from lading.runtime.execs import ExecOptions
-from lading.runtime.lifecycle import RuntimeConfig
+from lading.runtime.lifecycle.lifecycle import RuntimeConfig
+from lading.runtime.process.execs import ExecOptions
 from lading.runtime.runtime import Runtime
 from lading.store.errors import LadingError, MachineError
 from lading.store.store import Store

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lading.runtime import processes
-from lading.runtime.cgroups import Cgroups
+from lading.runtime.cgroups.groups import Cgroups
+from lading.runtime.oci import processes
 from suites.executor_images import Harbour
 from suites.machine import needs
 

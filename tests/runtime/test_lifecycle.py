@@ -18,11 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.build.dockerfile.values import check_signal
-from lading.runtime import logs, monitor
-from lading.runtime.crun import StartError
-from lading.runtime.execs import ExecOptions
-from lading.runtime.intent import signal_name, signal_number
+from lading.runtime.containers import logs
+from lading.runtime.oci import conmon
+from lading.runtime.oci.oci_runtime import StartError
 from lading.runtime.options import Nobody, Streams
+from lading.runtime.process.execs import ExecOptions
+from lading.runtime.spec.process_config import signal_name, signal_number
 from lading.store.errors import InputError, UsageError
 from suites.executor_images import Harbour
 from suites.machine import needs
@@ -233,7 +234,7 @@ class TestExec:
         """Both are told everything; one that left disturbs nobody."""
         harbour.start("sh", "-c", "until [ -e /go ]; do sleep 0.05; done; echo out; exec sleep 1000", name="anna")
         bundle = harbour.run_dir / "containers" / harbour.runtime.find("anna").id
-        readers = [monitor.connect(bundle) for _ in range(3)]
+        readers = [conmon.connect(bundle) for _ in range(3)]
         readers.pop().close()
         self.call(harbour, "touch", "/go")
         for reader in readers:

@@ -21,8 +21,8 @@ from pathlib import Path
 for words in ("link set lo up", "link add out0 type veth", "addr add 192.0.2.1/24 dev out0", "link set out0 up"):
     subprocess.run(["ip", *words.split()], check=True)
 from lading.networking.driver import Publish
-from lading.runtime.cleanup import driver
-from lading.runtime.execs import ExecOptions
+from lading.runtime.lifecycle.cleanup import driver
+from lading.runtime.process.execs import ExecOptions
 from suites.executor_images import Harbour
 harbour = Harbour(Path(sys.argv[2]), Path(sys.argv[3]))
 harbour.driver = driver(harbour.config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from lading.runtime.records import Records
+from lading.runtime.containers.records import Records
 
 
 def test_a_folder_goes_although_others_ask_for_its_lock(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from lading.runtime.cgroups import Limits
-from lading.runtime.crun import StartError
+from lading.runtime.cgroups.groups import Limits
+from lading.runtime.containers.volumes import Volumes
+from lading.runtime.oci.oci_runtime import StartError
 from lading.runtime.options import Volume
-from lading.runtime.volumes import Volumes
 from lading.store.errors import InputError, LadingError, MachineError, UsageError
 from lading.store.snapshots.seals import SealError
 from suites.executor_images import Harbour, put_tree

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from lading.runtime import filters
-from lading.runtime.cgroups import Cgroups, Limits
-from lading.runtime.crun import StartError, start_error
-from lading.runtime.execs import ExecOptions
-from lading.runtime.lifecycle import Lifecycle, RuntimeConfig
+from lading.runtime.cgroups.groups import Cgroups, Limits
+from lading.runtime.lifecycle.lifecycle import Lifecycle, RuntimeConfig
+from lading.runtime.oci.oci_runtime import StartError, start_error
 from lading.runtime.options import Nobody, Streams
-from lading.runtime.seccomp import profile
+from lading.runtime.process.execs import ExecOptions
+from lading.runtime.spec import seccomp_bpf
+from lading.runtime.spec.seccomp import profile
 from lading.store.errors import MachineError
 from suites.executor_images import Harbour
 from suites.machine import needs
@@ -79,7 +79,7 @@ class TestRunc:
 class TestWithout:
     def test_flock(self, harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
         """Then the monitor starts Python at once, and two clean up at the same time."""
-        from lading.runtime import launch
+        from lading.runtime.process import launch
 
         monkeypatch.setattr(launch, "FLOCK", "/nonexistent/flock")
         for _ in range(3):
@@ -96,7 +96,7 @@ class TestWithout:
             Lifecycle(config, lambda: harbour.store, None)
 
     def test_conmon(self, harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
-        from lading.runtime import processes
+        from lading.runtime.oci import processes
 
         _ = harbour.runtime
         with monkeypatch.context() as patch:
@@ -108,8 +108,8 @@ class TestWithout:
         def nothing(*_: object, **__: object) -> object:
             raise OSError
 
-        monkeypatch.setattr(filters.ctypes, "CDLL", nothing)
-        assert filters.compiled(profile(()), b"x", tmp_path) is None
+        monkeypatch.setattr(seccomp_bpf.ctypes, "CDLL", nothing)
+        assert seccomp_bpf.compiled(profile(()), b"x", tmp_path) is None
 
 
 @inside

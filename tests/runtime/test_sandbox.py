@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lading.build.graph.executor import Executor, Step
-from lading.runtime import capabilities
 from lading.runtime.sandbox import Sandbox
+from lading.runtime.spec import capabilities
 from lading.store.errors import InputError
 from lading.store.snapshots.mounts import mount_overlay, unmount
 from suites.executor_contract import ExecutorContract, look
@@ -125,7 +125,7 @@ sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
 from lading.build.graph.executor import Step
 from lading.runtime.sandbox import Sandbox
-from lading.runtime.lifecycle import RuntimeConfig
+from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 sandbox = Sandbox(RuntimeConfig(Path({str(harbour.root)!r}), Path({str(harbour.run_dir)!r})), None)
 step = Step(("sh", "-c", "echo ready; sleep 60"), (("PATH", "/bin"),))
 sandbox.execute(Path({str(rootfs)!r}), step, lambda data, stream: print("ready", flush=True))

@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 
 from lading.networking.driver import Driver
-from lading.runtime.lifecycle import RuntimeConfig
+from lading.runtime.containers.run_folder import RunFolder
+from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 from lading.runtime.options import RunOptions, Streams
-from lading.runtime.run_folder import RunFolder
+from lading.runtime.process.session import Ran
 from lading.runtime.runtime import Runtime
-from lading.runtime.session import Ran
 from lading.store.archives.layers import write_layer
 from lading.store.archives.trees import scan
 from lading.store.oci.descriptors import Descriptor

@@ -19,7 +19,7 @@ def before(wanted: Filters, now: float) -> float | None:
 
 def earliest(texts: Sequence[str], now: float) -> float:
     """The earliest of the moments that values of ``--filter until=`` name. Raises `UsageError`."""
-    from lading.runtime.logs import moment  # noqa: PLC0415
+    from lading.runtime.containers.logs import moment  # noqa: PLC0415
 
     return min(moment(text, now, "--filter until") for text in texts)
 

@@ -16,7 +16,7 @@ from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields
 
 if TYPE_CHECKING:
-    from lading.runtime.state import Container
+    from lading.runtime.containers.container import Container
     from lading.store.store import Store
 
 HEADS: Final = {

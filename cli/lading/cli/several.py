@@ -58,6 +58,6 @@ class _Task(threading.Thread):
 
 
 def _absent(error: LadingError) -> bool:
-    from lading.runtime.records import NoSuchContainerError  # noqa: PLC0415 - only where something failed
+    from lading.runtime.containers.records import NoSuchContainerError  # noqa: PLC0415 - only where something failed
 
     return isinstance(error, NoSuchContainerError)

@@ -132,8 +132,8 @@ def keys(text: str) -> bytes:
 @contextmanager
 def as_exit(hint: str | None = None) -> Generator[None, None, None]:
     """What ends a container's session otherwise than by its command, with the exit codes of docker."""
-    from lading.runtime.crun import StartError  # noqa: PLC0415
-    from lading.runtime.relay import LostError  # noqa: PLC0415
+    from lading.runtime.oci.oci_runtime import StartError  # noqa: PLC0415
+    from lading.runtime.process.relay import LostError  # noqa: PLC0415
 
     try:
         yield

@@ -75,7 +75,7 @@ def build_tools(
     store: Store, run_folder: Path, driver: Driver, *, images: Bases, key: Key, listener: Listener
 ) -> Tools:
     """What a build on this machine works with: its steps run in the sandbox."""
-    from lading.runtime.lifecycle import RuntimeConfig  # noqa: PLC0415
+    from lading.runtime.lifecycle.lifecycle import RuntimeConfig  # noqa: PLC0415
     from lading.runtime.sandbox import Sandbox  # noqa: PLC0415
 
     sandbox = Sandbox(RuntimeConfig(store.root, run_folder), driver)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lading.registry.reference import Reference
     from lading.registry.transfer.pull import Pulled
     from lading.registry.transfer.push import Pushed
-    from lading.runtime.run_folder import RunFolder
+    from lading.runtime.containers.run_folder import RunFolder
     from lading.runtime.runtime import Runtime
     from lading.store.archives.compression import Compression
     from lading.store.oci.descriptors import Descriptor, Platform
@@ -146,7 +146,7 @@ class Host:
     @cached_property
     def runtime(self) -> Runtime:
         """The containers."""
-        from lading.runtime.lifecycle import RuntimeConfig  # noqa: PLC0415
+        from lading.runtime.lifecycle.lifecycle import RuntimeConfig  # noqa: PLC0415
         from lading.runtime.runtime import Runtime  # noqa: PLC0415
 
         return Runtime(RuntimeConfig(self.configuration.root, self.run_folder()), self.store, self.driver)
@@ -157,7 +157,7 @@ class Host:
 
     @cached_property
     def _run_folder(self) -> RunFolder:
-        from lading.runtime.run_folder import RunFolder  # noqa: PLC0415
+        from lading.runtime.containers.run_folder import RunFolder  # noqa: PLC0415
 
         if self.configuration.runs:
             private_folder(self.configuration.runs)

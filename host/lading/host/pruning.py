@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from lading.build.solver.trim import Entry, Trimmed, choose, entries
 from lading.build.solver.trim import remove as remove_entries
-from lading.runtime.volumes import Volumes
+from lading.runtime.containers.volumes import Volumes
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, collect
@@ -18,7 +18,7 @@ from lading.store.oci.json import Fields
 if TYPE_CHECKING:
     from lading.host.host import Host
     from lading.host.images import Listed
-    from lading.runtime.state import Container
+    from lading.runtime.containers.container import Container
 
 _ANONYMOUS: Final = re.compile(r"[0-9a-f]{64}")
 

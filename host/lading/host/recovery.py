@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lading.build.operations import rootfs
-from lading.runtime.lifecycle import Lifecycle, RuntimeConfig
+from lading.runtime.lifecycle.lifecycle import Lifecycle, RuntimeConfig
 
 if TYPE_CHECKING:
     from lading.host.configuration import Configuration

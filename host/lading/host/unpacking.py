@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lading.runtime.records import Records
+from lading.runtime.containers.records import Records
 from lading.store.errors import InputError, MachineError
 from lading.store.oci.documents import chain_ids
 from lading.store.snapshots import unpacking

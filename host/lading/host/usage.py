@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lading.build.solver.trim import Entry, entries
 from lading.host.pruning import mounted
-from lading.runtime.volumes import Volumes
+from lading.runtime.containers.volumes import Volumes
 from lading.store.archives.trees import bytes_of
 from lading.store.fastclass import dataclass
 from lading.store.gc import Reached
@@ -18,7 +18,7 @@ from lading.store.oci.digests import Digest
 if TYPE_CHECKING:
     from lading.host.host import Host
     from lading.host.images import Listed
-    from lading.runtime.state import Container
+    from lading.runtime.containers.container import Container
     from lading.store.store import Store
 
 Parts = frozenset[str]

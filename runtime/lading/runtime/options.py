@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from lading.runtime.cgroups import Limits
+from lading.runtime.cgroups.groups import Limits
 from lading.store.errors import UsageError
 from lading.store.fastclass import dataclass, field, replace
 

@@ -10,21 +10,22 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from lading.runtime import describe, session
-from lading.runtime.intent import signal_number
-from lading.runtime.judged import judged_image
-from lading.runtime.launch import Launch
-from lading.runtime.lifecycle import Lifecycle, RuntimeConfig
+from lading.runtime.containers import inspect
+from lading.runtime.containers.container import Container
+from lading.runtime.lifecycle.lifecycle import Lifecycle, RuntimeConfig
 from lading.runtime.options import RunOptions, Streams
-from lading.runtime.session import Ran
-from lading.runtime.state import Container
+from lading.runtime.process import session
+from lading.runtime.process.launch import Launch
+from lading.runtime.process.session import Ran
+from lading.runtime.process.verified_image import judged_image
+from lading.runtime.spec.process_config import signal_number
 from lading.store.errors import InputError, MachineError
 from lading.store.system.border import border
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver
-    from lading.runtime.execs import ExecOptions
-    from lading.runtime.logs import Line
+    from lading.runtime.containers.logs import Line
+    from lading.runtime.process.execs import ExecOptions
     from lading.store.store import Store
     from lading.verify.judgement.verdict import Verdict
 
@@ -58,7 +59,7 @@ class Runtime:
         with self._store.writing():
             image = judged_image(verdict, self._store)
             held = (verdict.manifest, *([verdict.index] if verdict.index else []))
-            summary = describe.verdict(verdict)
+            summary = inspect.verdict(verdict)
             launch = Launch(self._life, image, options, verdict=summary, held=held, streams=streams)
             try:
                 started = self._start(launch)
@@ -94,12 +95,12 @@ class Runtime:
     def inspect(self, text: str) -> dict[str, object]:
         """A container in the shape of docker's inspect, with the verdict's summary under ``Lading``."""
         record = self.find(text)
-        return describe.inspect(record, str(self._life.records.folder(record.id) / "log"))
+        return inspect.inspect(record, str(self._life.records.folder(record.id) / "log"))
 
     @border
     def execute(self, text: str, options: ExecOptions, streams: Streams | None = None) -> int:
         """A further process in a running container; its exit code. Raises `StartError`, `InputError`."""
-        from lading.runtime import execs  # noqa: PLC0415 - not on the way of `run`
+        from lading.runtime.process import execs  # noqa: PLC0415 - not on the way of `run`
 
         return execs.execute(self._life, self.find(text), options, streams or Streams())
 
@@ -114,7 +115,7 @@ class Runtime:
         until: str | None = None,
     ) -> Iterator[Line]:
         """What a container wrote, and with `follow` what it writes until it ends."""
-        from lading.runtime import logs  # noqa: PLC0415 - not on the way of `run`
+        from lading.runtime.containers import logs  # noqa: PLC0415 - not on the way of `run`
 
         record, now = self.find(text), time.time()
         span = logs.Span(

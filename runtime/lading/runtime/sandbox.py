@@ -15,13 +15,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from lading.runtime import capabilities, etc, networks, processes, sandboxes, users
-from lading.runtime.cgroups import Cgroups, Limits
-from lading.runtime.crun import ENV, StartError, start_error
-from lading.runtime.crun import Runtime as OciRuntime
-from lading.runtime.lifecycle import RuntimeConfig
-from lading.runtime.rootfs import Stubs, allowed, check_kernel_folders
-from lading.runtime.spec import DEFAULT_PATH, Mount, Plan, bind
+from lading.runtime.cgroups.groups import Cgroups, Limits
+from lading.runtime.containers import networks
+from lading.runtime.lifecycle import sandboxes
+from lading.runtime.lifecycle.lifecycle import RuntimeConfig
+from lading.runtime.oci import processes
+from lading.runtime.oci.oci_runtime import ENV, StartError, start_error
+from lading.runtime.oci.oci_runtime import Runtime as OciRuntime
+from lading.runtime.spec import capabilities, etc_files, users
+from lading.runtime.spec.rootfs import Stubs, allowed, check_kernel_folders
+from lading.runtime.spec.spec import DEFAULT_PATH, Mount, Plan, bind
 from lading.store.system.border import border
 from lading.store.system.private import private_folder
 
@@ -135,8 +138,8 @@ class Sandbox:
         for folder in _FOLDERS:
             stubs.place(folder, folder=True)
         shared = step.network == "host" or (step.network == "default" and self._driver is None)
-        etc.write(bundle / "hosts", etc.hosts(f"127.0.1.1\t{step.hostname}\n"))
-        etc.write(bundle / "resolv.conf", etc.resolv_conf(shared=shared))
+        etc_files.write(bundle / "hosts", etc_files.hosts(f"127.0.1.1\t{step.hostname}\n"))
+        etc_files.write(bundle / "resolv.conf", etc_files.resolv_conf(shared=shared))
         names = ("hosts", "resolv.conf")
         places = {name: allowed(f"/etc/{name}", stubs.place(f"/etc/{name}", folder=False)) for name in names}
         return [bind(str(bundle / name), place) for name, place in places.items()]

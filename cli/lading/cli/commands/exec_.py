@@ -29,7 +29,7 @@ def exec_(
     A signal goes to the command inside; when nobody reads its output any more, the command is ended.
     """
     from lading.cli.terminal import Foreground, as_exit  # noqa: PLC0415
-    from lading.runtime.execs import ExecOptions  # noqa: PLC0415
+    from lading.runtime.process.execs import ExecOptions  # noqa: PLC0415
 
     session = Session.of(ctx)
     if interactive and tty and not detach:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lading.cli.options import AuthFile, Creds, TlsVerify
     from lading.cli.terminal import Foreground
     from lading.networking.driver import Publish
-    from lading.runtime.cgroups import Limits
+    from lading.runtime.cgroups.groups import Limits
     from lading.runtime.options import RunOptions
     from lading.verify.judgement.verdict import Verdict
 
@@ -203,7 +203,7 @@ def _publish(words: list[str] | None) -> tuple[Publish, ...]:
 
 
 def _limits(memory: str | None, cpus: float | None, pids: int | None) -> Limits:
-    from lading.runtime.cgroups import Limits  # noqa: PLC0415
+    from lading.runtime.cgroups.groups import Limits  # noqa: PLC0415
 
     if pids is not None and pids < 1:
         pids = None

@@ -11,7 +11,7 @@ from lading.cli.containers import labels
 from lading.cli.filters import LABELS, filters, labels_pass
 from lading.cli.session import Session
 from lading.host import pruning
-from lading.runtime.logs import seconds
+from lading.runtime.containers.logs import seconds
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lading.runtime import slots
-from lading.runtime.state import Container
+from lading.runtime.containers import slots
+from lading.runtime.containers.container import Container
 from lading.store.errors import DocumentError, InputError
 from lading.store.system.private import private_folder
 

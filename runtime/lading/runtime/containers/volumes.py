@@ -13,11 +13,11 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lading.runtime import processes
-from lading.runtime.crun import ENV
+from lading.runtime.oci import processes
+from lading.runtime.oci.oci_runtime import ENV
 from lading.runtime.options import Volume, absolute
-from lading.runtime.rootfs import open_in_root, settled
-from lading.runtime.spec import Mount, bind, mount
+from lading.runtime.spec.rootfs import open_in_root, settled
+from lading.runtime.spec.spec import Mount, bind, mount
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass
 from lading.store.system.atomic import machine_errors, sync_folder

@@ -13,13 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lading.runtime import monitor, naming, networks, sandboxes
-from lading.runtime.cgroups import Cgroups
-from lading.runtime.crun import Runtime as OciRuntime
-from lading.runtime.processes import find
-from lading.runtime.records import Records, remove_folder
-from lading.runtime.state import Container
-from lading.runtime.volumes import Volumes
+from lading.runtime.cgroups.groups import Cgroups
+from lading.runtime.containers import naming, networks
+from lading.runtime.containers.container import Container
+from lading.runtime.containers.records import Records, remove_folder
+from lading.runtime.containers.volumes import Volumes
+from lading.runtime.lifecycle import sandboxes
+from lading.runtime.oci import conmon
+from lading.runtime.oci.oci_runtime import Runtime as OciRuntime
+from lading.runtime.oci.processes import find
 from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass, replace
 from lading.store.snapshots.mounts import unmount
@@ -228,9 +230,9 @@ class Lifecycle:
 def _exit_code(record: Container, bundle: Path) -> int | None:
     """What the monitor wrote down; one that has not come to it yet, right after the program ended, is waited for."""
     until = time.monotonic() + _MONITOR_PATIENCE
-    while (code := monitor.exit_code(bundle)) is None and time.monotonic() < until:
+    while (code := conmon.exit_code(bundle)) is None and time.monotonic() < until:
         if (record.process and record.process.alive) or not (record.monitor and record.monitor.alive):
-            return monitor.exit_code(bundle)
+            return conmon.exit_code(bundle)
         time.sleep(0.002)
     return code
 

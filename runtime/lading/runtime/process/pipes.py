@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.runtime.options import Streams
-from lading.runtime.relay import Relay
+from lading.runtime.process.relay import Relay
 from lading.store.errors import MachineError
 
 _CHUNK: Final = 1 << 16

@@ -1,4 +1,4 @@
-"""``python -m lading.runtime.cleanup ROOT RUN_DIR ID``: what a monitor runs when its container ended."""
+"""``python -m lading.runtime.lifecycle.cleanup ROOT RUN_DIR ID``: what a monitor runs when its container ended."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading.runtime.lifecycle import Lifecycle, RuntimeConfig
-from lading.runtime.run_folder import RunFolder
+from lading.runtime.containers.run_folder import RunFolder
+from lading.runtime.lifecycle.lifecycle import Lifecycle, RuntimeConfig
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver

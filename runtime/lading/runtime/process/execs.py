@@ -13,15 +13,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, cast
 
-from lading.runtime import capabilities, processes, users
-from lading.runtime.crun import ENV, start_error
-from lading.runtime.lifecycle import Lifecycle
+from lading.runtime.containers.container import Container
+from lading.runtime.containers.records import remove_folder
+from lading.runtime.lifecycle.lifecycle import Lifecycle
+from lading.runtime.oci import processes
+from lading.runtime.oci.oci_runtime import ENV, start_error
 from lading.runtime.options import Streams, absolute
-from lading.runtime.pipes import Console, Ends, Piped, Terminal, resize
-from lading.runtime.records import remove_folder
-from lading.runtime.relay import LostError, Relay
-from lading.runtime.spec import Plan, environment
-from lading.runtime.state import Container
+from lading.runtime.process.pipes import Console, Ends, Piped, Terminal, resize
+from lading.runtime.process.relay import LostError, Relay
+from lading.runtime.spec import capabilities, users
+from lading.runtime.spec.spec import Plan, environment
 from lading.store.errors import InputError, UsageError
 from lading.store.fastclass import dataclass
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from lading.runtime.records import remove_folder
+from lading.runtime.containers.records import remove_folder
 from lading.store.system.private import private_folder
 
 _IN_USE: Final = ("containers", "sandboxes", "oci", "network")

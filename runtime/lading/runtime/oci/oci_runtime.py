@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from lading.runtime.processes import PATH, capture
+from lading.runtime.oci.processes import PATH, capture
 from lading.store.errors import MachineError
 
 ENV: Final = {"PATH": PATH, "LC_ALL": "C.UTF-8"}

@@ -14,14 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lading.runtime import networks
-from lading.runtime.records import remove_folder
+from lading.runtime.containers import networks
+from lading.runtime.containers.records import remove_folder
 from lading.store.system.locks import is_locked
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver
-    from lading.runtime.cgroups import Cgroups
-    from lading.runtime.crun import Runtime as OciRuntime
+    from lading.runtime.cgroups.groups import Cgroups
+    from lading.runtime.oci.oci_runtime import Runtime as OciRuntime
 
 GATE: Final = "sandboxes.lock"
 """Held while a sandbox is made or the dead are counted."""

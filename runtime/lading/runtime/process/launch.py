@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from lading.runtime import capabilities, describe, etc, init, naming, networks, users
-from lading.runtime.intent import Intent
-from lading.runtime.judged import Image
-from lading.runtime.lifecycle import Lifecycle
-from lading.runtime.monitor import Conmon, Log, Monitored
+from lading.runtime.containers import inspect, naming, networks
+from lading.runtime.containers.container import Container
+from lading.runtime.containers.volumes import Placed, tmpfs_mounts
+from lading.runtime.lifecycle.lifecycle import Lifecycle
+from lading.runtime.oci.conmon import Conmon, Log, Monitored
+from lading.runtime.oci.processes import find
 from lading.runtime.options import RunOptions, Streams
-from lading.runtime.processes import find
-from lading.runtime.rootfs import check_kernel_folders, make_folder, settled
-from lading.runtime.spec import Mount, Plan, bind, environment
-from lading.runtime.state import Container
-from lading.runtime.volumes import Placed, tmpfs_mounts
+from lading.runtime.process.verified_image import Image
+from lading.runtime.spec import capabilities, etc_files, init, users
+from lading.runtime.spec.process_config import Intent
+from lading.runtime.spec.rootfs import check_kernel_folders, make_folder, settled
+from lading.runtime.spec.spec import Mount, Plan, bind, environment
 from lading.store.errors import InputError
 from lading.store.fastclass import replace
 from lading.store.oci.digests import Digest
@@ -135,8 +136,8 @@ class Launch:
         plan = self._plan(record, intent, rights, placed, rootfs, netns)
         record = replace(
             record,
-            config=describe.config(self.options, intent, self.image.config),
-            host_config=describe.host_config(self.options),
+            config=inspect.config(self.options, intent, self.image.config),
+            host_config=inspect.host_config(self.options),
         )
         self._bundle(record, plan)
         return Created(self.life, self._monitored(record, plan), intent.args[0])
@@ -182,14 +183,14 @@ class Launch:
 
     def _join(self, record: Container, intent: Intent) -> tuple[Container, str]:
         folder, network = self.life.records.folder(record.id), self.options.network
-        etc.write(folder / "hostname", f"{intent.hostname}\n")
-        etc.write(folder / "resolv.conf", etc.resolv_conf(shared=network == "host"))
+        etc_files.write(folder / "hostname", f"{intent.hostname}\n")
+        etc_files.write(folder / "resolv.conf", etc_files.resolv_conf(shared=network == "host"))
         if network != "default":
-            text = etc.host_file("hosts") if network == "host" else ""
-            etc.write(folder / "hosts", text or etc.hosts(f"127.0.1.1\t{intent.hostname}\n"))
+            text = etc_files.host_file("hosts") if network == "host" else ""
+            etc_files.write(folder / "hosts", text or etc_files.hosts(f"127.0.1.1\t{intent.hostname}\n"))
             return record, "new" if network == "none" else "host"
         attachment = networks.join(self.life.driver, record, self.options, intent.hostname, self.life.config.run_dir)
-        etc.write(folder / "hosts", etc.hosts(networks.own_lines(attachment, intent.hostname), shared=True))
+        etc_files.write(folder / "hosts", etc_files.hosts(networks.own_lines(attachment, intent.hostname), shared=True))
         if self.life.driver:
             networks.refresh(self.life.driver, self.life.records, self.life.config.run_dir)
         return replace(record, attachment=json.loads(attachment.json())), str(attachment.netns)
@@ -297,7 +298,15 @@ def exit_command(life: Lifecycle, container: str) -> tuple[str, ...]:
     Python only if something is left to do.
     """
     config, bundle = life.config, life.records.run(container)
-    clean = (config.python, "-I", "-m", "lading.runtime.cleanup", str(config.root), str(config.run_dir), container)
+    clean = (
+        config.python,
+        "-I",
+        "-m",
+        "lading.runtime.lifecycle.cleanup",
+        str(config.root),
+        str(config.run_dir),
+        container,
+    )
     if not os.access(FLOCK, os.X_OK):
         return clean
     script = 'if [ -e "$0" ]; then exec "$@"; fi'

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-from lading.runtime import hierarchies
+from lading.runtime.cgroups import hierarchies
 from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass
 

@@ -10,11 +10,12 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
-from lading.runtime import monitor, relay
-from lading.runtime.launch import Created
-from lading.runtime.lifecycle import UNKNOWN_CODE, Lifecycle
+from lading.runtime.containers.container import Container
+from lading.runtime.lifecycle.lifecycle import UNKNOWN_CODE, Lifecycle
+from lading.runtime.oci import conmon
 from lading.runtime.options import RunOptions, Streams
-from lading.runtime.state import Container
+from lading.runtime.process import relay
+from lading.runtime.process.launch import Created
 from lading.store.errors import MachineError
 
 _PATIENCE = 10.0
@@ -42,7 +43,7 @@ def begin(created: Created, streams: Streams, *, attach: bool) -> Started:
 
     From here on signals wait for `foreground`, which passes them on.
     """
-    attached = monitor.connect(created.life.records.run(created.record.id)) if attach else None
+    attached = conmon.connect(created.life.records.run(created.record.id)) if attach else None
     streams.caller.hold()
     try:
         return Started(created.life, created.start(), attached)
@@ -98,7 +99,7 @@ class _Signals:
     def resize(self) -> None:
         """Tells the container's terminal the size of the caller's."""
         if self._size:
-            monitor.resize(self._bundle, *self._size())
+            conmon.resize(self._bundle, *self._size())
 
     def close(self) -> None:
         """Lets go of the process."""
@@ -134,13 +135,13 @@ def _see_off(life: Lifecycle, record: Container) -> int:
 def _exit_code(life: Lifecycle, record: Container) -> int | None:
     bundle, until = life.records.run(record.id), time.monotonic() + _PATIENCE
     while time.monotonic() < until:
-        code = monitor.exit_code(bundle)
+        code = conmon.exit_code(bundle)
         if code is not None:
             return code
         if not bundle.exists() or not (record.monitor and record.monitor.alive):
             break
         time.sleep(0.0005)
-    code = monitor.exit_code(bundle)
+    code = conmon.exit_code(bundle)
     if code is None and record.process and record.process.alive:
         return None
     return known_code(life, record.id) if code is None else code
@@ -172,7 +173,7 @@ def wait_for(life: Lifecycle, record: Container) -> int:
         current = life.records.read(record.id)
         if current is None or not current.active:
             break
-        if monitor.exit_code(life.records.run(record.id)) is not None:
+        if conmon.exit_code(life.records.run(record.id)) is not None:
             break
         time.sleep(0.005)
     current = life.records.read(record.id)

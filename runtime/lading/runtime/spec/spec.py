@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from lading.runtime.filters import ANNOTATION, compiled
-from lading.runtime.seccomp import profile
-from lading.runtime.users import User
+from lading.runtime.spec.seccomp import profile
+from lading.runtime.spec.seccomp_bpf import ANNOTATION, compiled
+from lading.runtime.spec.users import User
 from lading.store.fastclass import dataclass, field
 
 VERSION: Final = "1.0.2"

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lading.runtime import etc
+from lading.runtime.containers.container import Container
+from lading.runtime.containers.records import Records
 from lading.runtime.options import RunOptions
-from lading.runtime.records import Records
-from lading.runtime.state import Container
+from lading.runtime.spec import etc_files
 from lading.store.errors import MachineError
 from lading.store.fastclass import replace
 
@@ -69,7 +69,7 @@ def refresh(driver: Driver, records: Records, run_dir: Path) -> None:
         lines = {attachment.container: _lines(attachment) for attachment in driver.attachments()[:_MAX_NAMES]}
         for container in lines:
             others = "".join(text for other, text in lines.items() if other != container)
-            etc.renew(records.folder(container) / "hosts", others)
+            etc_files.renew(records.folder(container) / "hosts", others)
 
 
 def own_lines(attachment: Attachment, hostname: str) -> str:

@@ -13,9 +13,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from lading.runtime import processes
-from lading.runtime.cgroups import Cgroups
-from lading.runtime.crun import ENV, Runtime, start_error
+from lading.runtime.cgroups.groups import Cgroups
+from lading.runtime.oci import processes
+from lading.runtime.oci.oci_runtime import ENV, Runtime, start_error
 from lading.store.errors import MachineError
 from lading.store.oci.json import Fields, parse
 

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
-from lading.runtime.rootfs import open_in_root
+from lading.runtime.spec.rootfs import open_in_root
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 

@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, cast
 
-from lading.runtime.syscalls import NUMBERS
+from lading.runtime.spec.syscalls import NUMBERS
 
 ANNOTATION: Final = "run.oci.seccomp_bpf_data"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from lading.runtime.spec import Mount, bind
+from lading.runtime.spec.spec import Mount, bind
 from lading.store.errors import MachineError
 
 # Only those that are linked statically: they find no library in an image. /dev is a container's own file system in

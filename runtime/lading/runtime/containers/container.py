@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, cast
 
-from lading.runtime.processes import Process
+from lading.runtime.oci.processes import Process
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.json import Fields, canonical, parse

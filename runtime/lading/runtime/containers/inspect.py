@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from lading.runtime import networks
-from lading.runtime.intent import Intent
+from lading.runtime.containers import networks
+from lading.runtime.containers.container import Container
 from lading.runtime.options import RunOptions
-from lading.runtime.spec import DEFAULT_PATH, merged
-from lading.runtime.state import Container
+from lading.runtime.spec.process_config import Intent
+from lading.runtime.spec.spec import DEFAULT_PATH, merged
 from lading.store.oci.documents import ImageConfig
 
 Document = dict[str, object]

@@ -1,0 +1,1 @@
+"""Control groups: what this machine has, and what a container gets."""

@@ -1,0 +1,1 @@
+"""Containers on disk: records, names, volumes, logs, networks."""

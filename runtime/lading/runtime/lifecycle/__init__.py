@@ -1,0 +1,1 @@
+"""How containers and sandboxes end, whatever ended them."""

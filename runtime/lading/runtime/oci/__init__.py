@@ -1,0 +1,1 @@
+"""Programs that are driven: the OCI runtime, and conmon beside each container."""
