@@ -60,7 +60,7 @@ def test_run_of_a_local_image_imports_what_it_needs(lading: Lading, network: str
 def test_a_terminal_costs_nothing_until_something_is_drawn(lading: Lading) -> None:
     with terminal([sys.executable, "-c", CODE, "inspect", "nothing"], lading.variables()) as shown:
         assert shown.end() == 0
-    assert "lading.host.images" in shown.raw.decode()
+    assert "lading.host.images.images" in shown.raw.decode()
     assert " rich" not in shown.raw.decode()
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from lading.host.configuration import Configuration
 from lading.host.host import Host
-from lading.host.images import Images, Listed
-from lading.host.loading import load
-from lading.host.pruning import prune_images
+from lading.host.images.images import Images, Listed
+from lading.host.images.loading import load
+from lading.host.images.pruning import prune_images
 from lading.store.content.blobs import write_blob
 from lading.store.errors import InputError
 from lading.store.exchange import layouts

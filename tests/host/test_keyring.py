@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lading.host import rotation
 from lading.host.building import Key
-from lading.host.keyring import KMS, Keyring, read_file, write_pair
-from lading.host.signing_keys import KeyText, NoKeyError, NoPasswords
+from lading.host.trust import rotation
+from lading.host.trust.keyring import KMS, Keyring, read_file, write_pair
+from lading.host.trust.signing_keys import KeyText, NoKeyError, NoPasswords
 from lading.store.errors import InputError
 from lading.verify.keys.keyfiles import PasswordError
 from lading.verify.keys.keys import PrivateKey

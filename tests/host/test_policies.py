@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.host import policies
+from lading.host.trust import policies
 from lading.store.errors import LadingError
 from lading.store.index import Index
 from lading.verify.keys.keys import PrivateKey

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from lading.store.errors import InputError
 
 if TYPE_CHECKING:
-    from lading.host.signing_keys import KeyText
+    from lading.host.trust.signing_keys import KeyText
 
 _SCHEMES: Final = ("env://", "env:")
 _FILE: Final = "LADING_PASSWORD_FILE"
@@ -63,14 +63,14 @@ class Passwords:
 
 
 def _read(path: Path) -> bytes:
-    from lading.host.keyring import read_file  # noqa: PLC0415
+    from lading.host.trust.keyring import read_file  # noqa: PLC0415
 
     return read_file(path, f"{_FILE} names it").removesuffix(b"\n").removesuffix(b"\r")
 
 
 def named_key(word: str, environment: Mapping[str, str]) -> KeyText:
     """The key in a file, in a pipe, or in a variable (env:NAME, or env://NAME as cosign writes it)."""
-    from lading.host.signing_keys import KeyText  # noqa: PLC0415
+    from lading.host.trust.signing_keys import KeyText  # noqa: PLC0415
 
     for scheme in _SCHEMES:
         if word.startswith(scheme):

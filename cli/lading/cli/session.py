@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lading.cli.passwords import Passwords
     from lading.host.configuration import Configuration
     from lading.host.host import Host
-    from lading.host.signing_keys import KeyText
+    from lading.host.trust.signing_keys import KeyText
     from lading.registry.credentials.files import Given
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from lading.build.builder import build as build_image
 from lading.build.graph.request import BaseImage, BuildRequest, Built, KeySource, Listener, Tools
 from lading.build.solver.trim import bound
-from lading.host.gate import unknown
-from lading.host.signing_keys import KeyText
+from lading.host.trust.gate import unknown
+from lading.host.trust.signing_keys import KeyText
 from lading.registry.platforms import host_platform
 from lading.registry.reference import Reference
 from lading.store.errors import LadingError
@@ -24,9 +24,9 @@ from lading.verify.keys.keys import PrivateKey
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lading.host.gate import Case
-    from lading.host.images import Images, Located
-    from lading.host.signing_keys import Passwords
+    from lading.host.images.images import Images, Located
+    from lading.host.trust.gate import Case
+    from lading.host.trust.signing_keys import Passwords
     from lading.networking.driver import Driver
     from lading.store.store import Store
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lading.host.configuration import Configuration
-from lading.host.keyring import Keyring
+from lading.host.trust.keyring import Keyring
 from lading.store.errors import InputError, LadingError, MachineError
 from lading.store.fastclass import replace
 from lading.store.progress import QUIET, Progress
@@ -22,10 +22,10 @@ from lading.store.system.private import private_folder
 
 if TYPE_CHECKING:
     from lading.build.graph.request import BuildRequest, Built, Listener
-    from lading.host.attesting import Papers
-    from lading.host.gate import Case
-    from lading.host.images import Images, Located
-    from lading.host.signing_keys import KeyText, Passwords
+    from lading.host.images.images import Images, Located
+    from lading.host.trust.attestor import Papers
+    from lading.host.trust.gate import Case
+    from lading.host.trust.signing_keys import KeyText, Passwords
     from lading.networking.driver import Driver
     from lading.registry.client.client import Client
     from lading.registry.reference import Reference
@@ -97,7 +97,7 @@ class Host:
     @cached_property
     def images(self) -> Images:
         """The store's images as the user addresses them."""
-        from lading.host.images import Images  # noqa: PLC0415
+        from lading.host.images.images import Images  # noqa: PLC0415
 
         return Images(self.store)
 
@@ -124,7 +124,7 @@ class Host:
     @cached_property
     def verifier(self) -> Verifier:
         """By the policy of the configuration, and the floor. Raises `InputError` where there is none."""
-        from lading.host import policies  # noqa: PLC0415
+        from lading.host.trust import policies  # noqa: PLC0415
 
         named = self.configuration.policy
         own = policies.load(named) if named else policies.load_own(self.configuration.root, lambda: self.store.index)
@@ -132,7 +132,7 @@ class Host:
 
     def verifier_by(self, policy: Policy) -> Verifier:
         """By another policy, and the floor."""
-        from lading.host import policies  # noqa: PLC0415
+        from lading.host.trust import policies  # noqa: PLC0415
 
         return policies.verifier(policy, self.configuration.floor)
 
@@ -184,8 +184,8 @@ class Host:
 
     def local(self, located: Located, platform: Platform | None = None) -> Case:
         """A located image with the evidence here; where a registry would not list its own, that is asked again."""
-        from lading.host import unlisted  # noqa: PLC0415
-        from lading.host.gate import local_case  # noqa: PLC0415
+        from lading.host.images import unlisted  # noqa: PLC0415
+        from lading.host.trust.gate import local_case  # noqa: PLC0415
 
         asked = unlisted.among(self.store, (*located.names, *located.origins))
         return local_case(self.store, located, platform, [self._evidence_at(name) for name in asked])
@@ -203,7 +203,7 @@ class Host:
 
         Raises `RegistryError`, `RejectedError`; for one that is not `here` they say so.
         """
-        from lading.host.gate import fetching, remote_case  # noqa: PLC0415
+        from lading.host.trust.gate import fetching, remote_case  # noqa: PLC0415
         from lading.registry.reference import Reference  # noqa: PLC0415
 
         if judge is not None:
@@ -236,7 +236,7 @@ class Host:
         return verdict
 
     def _override_verifier(self) -> Verifier:
-        from lading.host import policies  # noqa: PLC0415
+        from lading.host.trust import policies  # noqa: PLC0415
         from lading.verify.policy.policy import Policy  # noqa: PLC0415
 
         path = self.configuration.policy or self.configuration.root / "policy.yaml"
@@ -253,13 +253,13 @@ class Host:
 
         Evidence that could not be listed is an error, or with `required` off a note.
         """
-        from lading.host.gate import fetching  # noqa: PLC0415
+        from lading.host.trust.gate import fetching  # noqa: PLC0415
 
         with fetching(text):
             return self._pull(text, platform, name=True, required=required)
 
     def _pull(self, text: str, platform: Platform | None, *, name: bool, required: bool = True) -> Pulled:
-        from lading.host import unlisted  # noqa: PLC0415
+        from lading.host.images import unlisted  # noqa: PLC0415
         from lading.registry.platforms import host_platform  # noqa: PLC0415
         from lading.registry.reference import Reference  # noqa: PLC0415
         from lading.registry.transfer.pull import pull  # noqa: PLC0415
@@ -275,8 +275,8 @@ class Host:
 
         So a refused image never takes a name from a good one.
         """
-        from lading.host.gate import fetching  # noqa: PLC0415
-        from lading.host.images import Located  # noqa: PLC0415
+        from lading.host.images.images import Located  # noqa: PLC0415
+        from lading.host.trust.gate import fetching  # noqa: PLC0415
         from lading.registry.reference import Reference  # noqa: PLC0415
 
         name = Reference.parse(text).name
@@ -328,12 +328,12 @@ class Host:
         return build(request, tools, cache_limit=self.cache_limit, fresh=pull)
 
     def _own_key(self) -> KeyText:
-        from lading.host.signing_keys import KeyText  # noqa: PLC0415
+        from lading.host.trust.signing_keys import KeyText  # noqa: PLC0415
 
         return KeyText.own(self.keyring)
 
     def _base_verifier(self) -> Verifier:
-        from lading.host import policies  # noqa: PLC0415
+        from lading.host.trust import policies  # noqa: PLC0415
         from lading.verify.policy.policy import Policy  # noqa: PLC0415
 
         path = self.configuration.policy or self.configuration.root / "policy.yaml"
@@ -342,7 +342,7 @@ class Host:
     @cached_property
     def passwords(self) -> Passwords:
         """Where the passwords of keys come from."""
-        from lading.host.signing_keys import NoPasswords  # noqa: PLC0415
+        from lading.host.trust.signing_keys import NoPasswords  # noqa: PLC0415
 
         return self._passwords or NoPasswords()
 
@@ -352,7 +352,7 @@ class Host:
 
     def papers(self, key: KeyText | None) -> Papers:
         """What signs and attests images where they lie, with one key."""
-        from lading.host.attesting import Papers  # noqa: PLC0415
+        from lading.host.trust.attestor import Papers  # noqa: PLC0415
 
         return Papers(lambda: self.images, lambda: self.client, lambda: (key or self._own_key()).open(self.passwords))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import typer
 
     from lading.cli.options import AuthFile, Creds, ProgressForm, TlsVerify
-    from lading.host.outputs import Output
+    from lading.host.images.outputs import Output
 
 _MAX_DOCKERFILE: Final = 10 * 1024 * 1024
 _DESCRIPTOR: Final = re.compile(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
@@ -227,7 +227,7 @@ def _epoch(environment: dict[str, str]) -> int | None:
 
 
 def _outputs(words: list[str] | None) -> list[Output]:
-    from lading.host.outputs import parse_output  # noqa: PLC0415
+    from lading.host.images.outputs import parse_output  # noqa: PLC0415
 
     return [parse_output(word) for word in words or []]
 

@@ -11,7 +11,7 @@ from lading.cli.filters import filters
 from lading.cli.output import age, size
 from lading.cli.session import Session
 from lading.cli.sizes import byte_count
-from lading.host.pruning import prune_cache
+from lading.host.images.pruning import prune_cache
 
 if TYPE_CHECKING:
     import typer

@@ -10,8 +10,8 @@ from lading.cli.amounts import before, confirm, say_total
 from lading.cli.common import boolean, short
 from lading.cli.filters import LABELS, Filters, filters, labels_pass
 from lading.cli.session import Session
-from lading.host.images import Listed
-from lading.host.pruning import PrunedImages, prune_images
+from lading.host.images.images import Listed
+from lading.host.images.pruning import PrunedImages, prune_images
 
 if TYPE_CHECKING:
     import typer

@@ -13,7 +13,7 @@ from lading.cli.filters import LABELS, Filters, filters, labels_pass
 from lading.cli.listing import check_format, show_list
 from lading.cli.output import since, size, unix_time
 from lading.cli.session import Session
-from lading.host.images import Listed
+from lading.host.images.images import Listed
 from lading.registry.reference import Reference
 from lading.store.errors import UsageError
 

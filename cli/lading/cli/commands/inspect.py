@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 from lading.cli.endings import EndedError
 from lading.cli.session import Session
-from lading.host.images import Located
+from lading.host.images.images import Located
 from lading.registry.reference import Reference
 from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError, LadingError, UsageError

@@ -22,7 +22,7 @@ def rotate(ctx: typer.Context) -> None:
     The old pair is kept beside it, and what it signed stays trusted: a policy that keygen wrote trusts both from
     then on. docs/keys.md says how to end the trust in the old one. The new key's password is found as keygen does.
     """
-    from lading.host.rotation import rotate as renew  # noqa: PLC0415
+    from lading.host.trust.rotation import rotate as renew  # noqa: PLC0415
 
     session = Session.of(ctx)
     keyring, policy = session.host.keyring, session.root / "policy.yaml"

@@ -44,7 +44,7 @@ def make_key(session: Session) -> None:
 
 
 def _write_pair(session: Session, private: Path, public: Path) -> None:
-    from lading.host.keyring import check_absent, write_pair  # noqa: PLC0415
+    from lading.host.trust.keyring import check_absent, write_pair  # noqa: PLC0415
 
     check_absent(private, public)
     write_pair(private, public, session.passwords.new())

@@ -37,7 +37,7 @@ def load(
 
     Evidence in a layout comes along. Nothing is judged here: `run`, `verify` and `build` do that.
     """
-    from lading.host.loading import load as read  # noqa: PLC0415
+    from lading.host.images.loading import load as read  # noqa: PLC0415
 
     session = Session.of(ctx)
     session.quiet, session.progress = quiet, progress

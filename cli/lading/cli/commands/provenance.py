@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import typer
 
     from lading.cli.options import AuthFile, Creds, TlsVerify
-    from lading.host.papers import Papers, Steps
+    from lading.host.trust.attached_evidence import Papers, Steps
     from lading.verify.documents.provenance import Provenance
     from lading.verify.documents.statements import ResourceDescriptor
     from lading.verify.judgement.decision import Candidate
@@ -57,8 +57,8 @@ def provenance(
 
 
 def _papers(session: Session, image: str, *, remote: bool) -> Papers:
-    from lading.host.gate import local_case  # noqa: PLC0415
-    from lading.host.papers import read_papers  # noqa: PLC0415
+    from lading.host.trust.attached_evidence import read_papers  # noqa: PLC0415
+    from lading.host.trust.gate import local_case  # noqa: PLC0415
 
     host = session.host
     located = None if remote else host.images.find(image)

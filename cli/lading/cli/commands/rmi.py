@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from lading.cli.common import each, short
 from lading.cli.output import size
 from lading.cli.session import Session
-from lading.host.images import NoSuchImageError
+from lading.host.images.images import NoSuchImageError
 
 if TYPE_CHECKING:
     import typer

@@ -47,7 +47,7 @@ def save(
 
     All of them, or nothing. Layers that are compressed otherwise make another image: no evidence speaks of that.
     """
-    from lading.host.outputs import destination, form_of, write_stream  # noqa: PLC0415
+    from lading.host.images.outputs import destination, form_of, write_stream  # noqa: PLC0415
 
     del multiple  # what podman asks for is how it always is here
     session = Session.of(ctx)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import typer
 
     from lading.cli.options import AuthFile, Creds, Images, TlsVerify
-    from lading.host.gate import Case
+    from lading.host.trust.gate import Case
     from lading.verify.judgement.verifier import Verifier
 
 _WORST = (5, 3, 4, 0)
@@ -68,7 +68,7 @@ def verify(
 def _verifier(session: Session, key: Path | None, types: list[str], annotations: dict[str, str]) -> Verifier:
     if key is None:
         return session.host.verifier
-    from lading.host.keyring import read_file  # noqa: PLC0415
+    from lading.host.trust.keyring import read_file  # noqa: PLC0415
     from lading.verify.documents.statements import predicate_type  # noqa: PLC0415
     from lading.verify.keys.keys import PublicKey  # noqa: PLC0415
     from lading.verify.policy.policy import NamedKey, Policy  # noqa: PLC0415
@@ -104,7 +104,7 @@ def _judge(session: Session, verifier: Verifier, image: str, *, local: bool, rem
 
 
 def _case(session: Session, verifier: Verifier, image: str, *, local: bool, remote: bool) -> Case:
-    from lading.host.gate import local_case  # noqa: PLC0415
+    from lading.host.trust.gate import local_case  # noqa: PLC0415
 
     host = session.host
     if remote:
@@ -116,7 +116,7 @@ def _case(session: Session, verifier: Verifier, image: str, *, local: bool, remo
 
 
 def _uncheckable(error: LadingError) -> LadingError:
-    from lading.host.gate import unknown  # noqa: PLC0415
+    from lading.host.trust.gate import unknown  # noqa: PLC0415
 
     return unknown(error)
 

@@ -8,8 +8,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lading.host.keyring import Keyring, write_pair
-from lading.host.signing_keys import NoKeyError
+from lading.host.trust.keyring import Keyring, write_pair
+from lading.host.trust.signing_keys import NoKeyError
 from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
 from lading.store.system.atomic import machine_errors, sync_folder, write_atomically

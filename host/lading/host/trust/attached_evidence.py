@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lading.host.gate import Case
+from lading.host.trust.gate import Case
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lading.host.images import Images, Located, NoSuchImageError
+from lading.host.images.images import Images, Located, NoSuchImageError
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import Reference
 from lading.store.errors import DocumentError, InputError, LadingError, RegistryError

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from lading.host.keyring import read_file
+from lading.host.trust.keyring import read_file
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.index import Index
 from lading.store.oci.digests import Digest

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lading.build.solver.trim import Entry, entries
-from lading.host.pruning import mounted
+from lading.host.images.pruning import mounted
 from lading.runtime.containers.volumes import Volumes
 from lading.store.archives.trees import bytes_of
 from lading.store.fastclass import dataclass
@@ -17,7 +17,7 @@ from lading.store.oci.digests import Digest
 
 if TYPE_CHECKING:
     from lading.host.host import Host
-    from lading.host.images import Listed
+    from lading.host.images.images import Listed
     from lading.runtime.containers.container import Container
     from lading.store.store import Store
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from lading.host.keyring import Keyring, read_file
+from lading.host.trust.keyring import Keyring, read_file
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, field
 from lading.verify.keys.keys import PrivateKey, PublicKey

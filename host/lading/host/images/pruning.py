@@ -17,7 +17,7 @@ from lading.store.oci.json import Fields
 
 if TYPE_CHECKING:
     from lading.host.host import Host
-    from lading.host.images import Listed
+    from lading.host.images.images import Listed
     from lading.runtime.containers.container import Container
 
 _ANONYMOUS: Final = re.compile(r"[0-9a-f]{64}")

@@ -19,7 +19,7 @@ from lading.verify.documents.statements import SIGN, Statement, predicate_type
 from lading.verify.keys.keys import Signer
 
 if TYPE_CHECKING:
-    from lading.host.images import Images
+    from lading.host.images.images import Images
     from lading.registry.client.client import Client
 
 Make = Callable[[Descriptor, str | None, Signer], Artifact]

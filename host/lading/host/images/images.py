@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from lading.host.built import built
+from lading.host.images.built import built
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import InvalidReferenceError, Reference
 from lading.store.errors import DocumentError, InputError

@@ -1,0 +1,1 @@
+"""Keys, policies and the gate of this machine, and what attests its images."""
