@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lading.cli.output import age, escape, size
-from lading.cli.table import COMMANDS
+from lading.cli.calls.table import COMMANDS
+from lading.cli.display.output import age, escape, size
 from suites.commands import LADING, Lading, context
 
 HERE = [name for name, entry in COMMANDS.items() if not entry.later and not entry.commands]
@@ -28,8 +28,8 @@ def lading(tmp_path: Path) -> Lading:
 
 @pytest.mark.parametrize("name", HERE)
 def test_the_table_says_what_the_command_says(name: str) -> None:
-    module = import_module(f"lading.cli.commands.{COMMANDS[name].module or name}")
-    function = getattr(module, COMMANDS[name].module or name, None) or getattr(module, f"_{name}")
+    module = import_module(f"lading.cli.commands.{COMMANDS[name].module}")
+    function = getattr(module, COMMANDS[name].function, None) or getattr(module, f"_{name}")
     assert (getdoc(function) or "").splitlines()[0].rstrip(".") == COMMANDS[name].help
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lading.cli import drawing
-from lading.cli.commands.provenance import _built
-from lading.cli.output import Output
+from lading.cli.commands.trust.provenance import _built
+from lading.cli.display import drawing
+from lading.cli.display.output import Output
 from lading.verify.documents.dag import Dag, Node
 from lading.verify.documents.provenance import DOCKERFILE_BUILD, Provenance
 from lading.verify.documents.statements import ResourceDescriptor

@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from lading.cli.app import application
-from lading.cli.known import _KNOWN
+from lading.cli.calls.app import application
+from lading.cli.calls.known import _KNOWN
+from lading.cli.calls.table import COMMANDS
 from lading.cli.main import call
-from lading.cli.table import COMMANDS
 from suites.machine import needs
 
 HERE = [verb for verb in _KNOWN if verb in COMMANDS and not COMMANDS[verb].later]

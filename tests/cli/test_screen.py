@@ -22,8 +22,8 @@ quiet = list(before)
 quiet[3] &= ~termios.ECHO
 termios.tcsetattr(0, termios.TCSANOW, quiet)
 atexit.register(termios.tcsetattr, 0, termios.TCSANOW, before)
-from lading.cli.output import Output
-from lading.cli.progress import progress_for
+from lading.cli.display.output import Output
+from lading.cli.display.progress import progress_for
 output = Output("auto", os.environ)
 progress = progress_for("auto", output)
 """

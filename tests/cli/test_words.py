@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading.cli.app import application, resolved
-from lading.cli.declared import forms
-from lading.cli.forms import FORMS
+from lading.cli.calls.app import application, resolved
+from lading.cli.calls.declared import forms
+from lading.cli.calls.forms import FORMS
+from lading.cli.calls.table import COMMANDS
+from lading.cli.calls.words import Call, UnsureError
 from lading.cli.session import Session
-from lading.cli.table import COMMANDS
-from lading.cli.words import Call, UnsureError
 from lading.store.errors import UsageError
 
 PATHS = [
@@ -67,7 +67,8 @@ def asked_of_typer(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> tuple[o
         for module in FORMS:
             if module:
                 home = import_module(f"lading.cli.commands.{module}")
-                patch.setattr(home, module, recorded(module, resolved(getattr(home, module))))
+                name = module.rpartition(".")[2]
+                patch.setattr(home, name, recorded(module, resolved(getattr(home, name))))
         try:
             application().main(list(words), prog_name="lading", standalone_mode=False)
         except Exception:

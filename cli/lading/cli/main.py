@@ -11,8 +11,8 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, cast
 
+from lading.cli.calls.words import Call, UnsureError
 from lading.cli.endings import EndedError
-from lading.cli.words import Call, UnsureError
 from lading.store.errors import LadingError, UsageError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _run(arguments: Sequence[str]) -> object:
 def _by_typer(arguments: Sequence[str]) -> object:
     from typer.exceptions import Abort, TyperException  # noqa: PLC0415
 
-    from lading.cli.app import application  # noqa: PLC0415
+    from lading.cli.calls.app import application  # noqa: PLC0415
 
     if "_LADING_COMPLETE" in os.environ:
         from typer._completion_classes import completion_init  # noqa: PLC0415 - what the shell scripts call upon
@@ -150,11 +150,11 @@ def _usage(error: Exception) -> UsageError:
 
 def _no_option(path: Sequence[str], option: str, similar: Sequence[str], hint: str) -> UsageError:
     """One that others have is not built yet; of any other, what was perhaps meant."""
-    from lading.cli.known import known  # noqa: PLC0415
-    from lading.cli.table import entry_of  # noqa: PLC0415
+    from lading.cli.calls.known import known  # noqa: PLC0415
+    from lading.cli.calls.table import entry_of  # noqa: PLC0415
 
     entry = entry_of(path)
-    verb = (entry.module.rstrip("_") if entry else "") or (path[-1] if path else "")
+    verb = (entry.function.rstrip("_") if entry else "") or (path[-1] if path else "")
     if known(verb, option):
         return UsageError(f"{option} is not built yet", hint=hint)
     near = f"did you mean {' or '.join(sorted(similar))}? {hint}" if similar else hint
@@ -162,7 +162,7 @@ def _no_option(path: Sequence[str], option: str, similar: Sequence[str], hint: s
 
 
 def _fail(arguments: Sequence[str], error: LadingError, code: int) -> int:
-    from lading.cli.table import entry_of  # noqa: PLC0415
+    from lading.cli.calls.table import entry_of  # noqa: PLC0415
 
     # A terminal that was closed, or a full disk, hears nothing; the exit code still tells.
     with suppress(OSError):
@@ -174,11 +174,11 @@ def _fail(arguments: Sequence[str], error: LadingError, code: int) -> int:
 
 
 def _tell(error: LadingError, options: dict[str, str]) -> None:
-    from lading.cli.output import Output  # noqa: PLC0415
+    from lading.cli.display.output import Output  # noqa: PLC0415
 
     output = Output(options.get("--color", "auto"), os.environ)
     if hasattr(error, "decision"):
-        from lading.cli.verdicts import refused  # noqa: PLC0415
+        from lading.cli.commands.verdicts import refused  # noqa: PLC0415
 
         refused(output, cast("GateError", error), verbose="-v" in options or "--verbose" in options)
     else:

@@ -44,7 +44,7 @@ class Passwords:
             return None
         from getpass import getpass  # noqa: PLC0415
 
-        from lading.cli.output import end_drawing, escape  # noqa: PLC0415
+        from lading.cli.display.output import end_drawing, escape  # noqa: PLC0415
 
         end_drawing()
         try:

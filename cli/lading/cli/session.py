@@ -13,7 +13,7 @@ from lading.store.fastclass import dataclass
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.output import Output
+    from lading.cli.display.output import Output
     from lading.cli.passwords import Passwords
     from lading.host.configuration import Configuration
     from lading.host.host import Host
@@ -68,7 +68,7 @@ class Session:
     def host(self) -> Host:
         """This machine's Lading."""
         if self._host is None:
-            from lading.cli.progress import progress_for  # noqa: PLC0415
+            from lading.cli.display.progress import progress_for  # noqa: PLC0415
             from lading.host.host import Host  # noqa: PLC0415
             from lading.store.progress import QUIET  # noqa: PLC0415
 
@@ -84,14 +84,14 @@ class Session:
     def output(self) -> Output:
         """Where words for the user go."""
         if self._output is None:
-            from lading.cli.output import Output  # noqa: PLC0415
+            from lading.cli.display.output import Output  # noqa: PLC0415
 
             self._output = Output(self.color, self.environment)
         return self._output
 
     def close(self) -> None:
         """Gives the terminal back, and closes what was opened."""
-        from lading.cli.output import end_drawing  # noqa: PLC0415
+        from lading.cli.display.output import end_drawing  # noqa: PLC0415
 
         end_drawing()
         if self._host is not None:
@@ -158,7 +158,7 @@ def _build_cache(text: str | None) -> int | None:
     """The bound on the build cache that LADING_BUILD_CACHE sets; None where it says nothing."""
     if not text:
         return None
-    from lading.cli.sizes import byte_count  # noqa: PLC0415
+    from lading.cli.display.sizes import byte_count  # noqa: PLC0415
 
     return 1 << 62 if text == "unlimited" else byte_count(text, "LADING_BUILD_CACHE")
 

@@ -1,0 +1,96 @@
+"""The forms of the commands, as their declarations have them: what `forms` is generated from, and held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from inspect import signature
+from pprint import pformat
+from typing import Any, Final, get_args
+
+from typer.core import TyperArgument, TyperOption
+
+from lading.cli.calls.app import application, resolved
+from lading.cli.calls.forms import Argument, Form, Option
+from lading.cli.calls.table import COMMANDS, Entry
+
+_PLAIN: Final = ("str", "int", "float", "path")
+_HEAD: Final = '''"""Every command's options and arguments: `scripts/forms` writes it from the declarations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+Option = tuple[str, str, bool]
+"""The parameter, its type, and whether it may be given more than once."""
+
+Argument = tuple[str, str, bool]
+"""The parameter, its type, and whether it takes all the words that are left."""
+
+Form = tuple[dict[str, Option], tuple[Argument, ...], tuple[str, ...]]
+"""Last, the parameters that must be given."""
+
+FORMS: Final[dict[str, Form]] = '''
+
+
+def forms() -> dict[str, Form]:
+    """By module below `lading.cli.commands`; under "" that of `lading` itself."""
+    top = application()
+    found = {"": _form(top)}
+    for module, command in _commands(top, COMMANDS):
+        found.setdefault(module, _form(command))
+    return found
+
+
+def source() -> str:
+    """The text of `lading.cli.calls.forms`."""
+    return f"{_HEAD}{pformat(forms(), width=120, sort_dicts=False)}\n"
+
+
+def _commands(group: Any, table: Mapping[str, Entry]) -> Iterator[tuple[str, Any]]:
+    """Those that are one function of a module."""
+    for name, entry in table.items():
+        command = None if entry.later else group.get_command(None, name)
+        if command is None:
+            continue
+        if entry.commands is not None:
+            yield from _commands(command, entry.commands)
+        elif not hasattr(command, "commands"):
+            yield entry.module or name, command
+
+
+def _form(command: Any) -> Form:
+    options: dict[str, Option] = {}
+    arguments: list[Argument] = []
+    function = command.callback.__wrapped__
+    assert next(iter(signature(function).parameters)) == "ctx"
+    for param in command.params:
+        if param.is_eager:  # what ends the call before it begins is typer's
+            continue
+        kind = _kind(param, function)
+        if isinstance(param, TyperOption):
+            assert param.nargs == 1
+            options |= {word: (str(param.name), kind, param.multiple) for word in param.opts}
+            options |= {word: (str(param.name), "off", False) for word in param.secondary_opts}
+        else:
+            assert isinstance(param, TyperArgument)
+            arguments.append((str(param.name), kind, param.nargs == -1))
+    return options, tuple(arguments), tuple(str(param.name) for param in command.params if param.required)
+
+
+def _kind(param: Any, function: Callable[..., object]) -> str:
+    assert param.envvar is None
+    assert param.callback is None
+    if getattr(param, "is_flag", False):
+        return "flag"
+    if param.type.name in _PLAIN:
+        return str(param.type.name)
+    annotation = signature(resolved(function)).parameters[param.name].annotation
+    [enum] = (found for found in _parts(annotation) if isinstance(found, type) and issubclass(found, Enum))
+    return f"{enum.__module__}:{enum.__qualname__}"
+
+
+def _parts(annotation: object) -> Iterator[object]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)

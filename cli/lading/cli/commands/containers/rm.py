@@ -1,0 +1,29 @@
+"""`lading rm`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from lading.cli.commands.several import side_by_side
+from lading.cli.session import Session
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.calls.options import Containers
+
+
+def rm(
+    ctx: typer.Context,
+    containers: Containers,
+    force: Annotated[bool, typer.Option("-f", "--force", help="Kill those that run")] = False,
+    volumes: Annotated[bool, typer.Option("-v", "--volumes", help="With their anonymous volumes")] = False,
+) -> int:
+    """Remove containers."""
+    session = Session.of(ctx)
+    return side_by_side(
+        session,
+        containers,
+        lambda runtime, name: runtime.remove(name, force=force, volumes=volumes),
+        absent_is_fine=force,
+    )

@@ -1,0 +1,25 @@
+"""`lading stop`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from lading.cli.commands.several import side_by_side
+from lading.cli.session import Session
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.calls.options import Containers
+
+
+def stop(
+    ctx: typer.Context,
+    containers: Containers,
+    time: Annotated[
+        float | None,
+        typer.Option("-t", "--time", metavar="SECONDS", help="Until it is killed, -1: never [default: 10]"),
+    ] = None,
+) -> int:
+    """Stop containers."""
+    return side_by_side(Session.of(ctx), containers, lambda runtime, name: runtime.stop(name, time))

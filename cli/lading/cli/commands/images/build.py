@@ -1,0 +1,272 @@
+"""`lading build`."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+from lading.build.context.revision import revision_of
+from lading.build.graph.request import BuildRequest, Built
+from lading.cli.calls.values import access, pairs, read_input, short
+from lading.cli.display.build_view import view_for
+from lading.cli.display.output import escape
+from lading.cli.display.progress import Form, emit
+from lading.cli.endings import ended_by_signals
+from lading.cli.session import Session
+from lading.store.errors import InputError, LadingError, UsageError
+from lading.store.system.syscalls import private_mounts
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.calls.options import AuthFile, Creds, ProgressForm, TlsVerify
+    from lading.host.images.outputs import Output
+
+_MAX_DOCKERFILE: Final = 10 * 1024 * 1024
+_DESCRIPTOR: Final = re.compile(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
+
+
+def build(
+    ctx: typer.Context,
+    context: Annotated[str, typer.Argument(metavar="CONTEXT", help="The folder that COPY and ADD read from")],
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "-f",
+            "--file",
+            metavar="FILE",
+            help="A Dockerfile (- is standard input), or a .toml file of Debian packages [default: CONTEXT/Dockerfile]",
+        ),
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option("-t", "--tag", metavar="NAME[:TAG]", help="What to call it")] = None,
+    build_arg: Annotated[
+        list[str] | None, typer.Option("--build-arg", metavar="NAME[=VALUE]", help="The value of an ARG")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="STAGE", help="Build only up to this stage")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="A label of the image")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Execute every step")] = False,
+    pull: Annotated[bool, typer.Option("--pull", help="Ask registries and archives for newer bases")] = False,
+    push: Annotated[bool, typer.Option("--push", help="Push it under every name")] = False,
+    sign_key: Annotated[
+        str | None, typer.Option(metavar="FILE|env:NAME", help="A private key in cosign's form")
+    ] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DEST",
+            help="And write it to oci:DIR, oci-archive:FILE or docker-archive:FILE (or type=oci,dest=FILE)",
+        ),
+    ] = None,
+    iidfile: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the digest to this file")] = None,
+    compression: Annotated[str, typer.Option(metavar="zstd|gzip", help="Of the layers")] = "zstd",
+    platform: Annotated[str | None, typer.Option(metavar="OS/ARCH", help="Only this machine's own so far")] = None,
+    context_modes: Annotated[
+        str, typer.Option(metavar="keep|normal", help="normal maps modes of context files to 0644 and 0755")
+    ] = "keep",
+    provenance: Annotated[
+        str, typer.Option(metavar="mode=min|mode=max", help="max records the values of all build arguments")
+    ] = "mode=min",
+    git: Annotated[
+        bool, typer.Option("--git/--no-git", help="Name the context's commit, remote and changes in the provenance")
+    ] = True,
+    builder_id: Annotated[str | None, typer.Option(metavar="URI", help="Who builds, as the provenance says")] = None,
+    progress: ProgressForm = Form.auto,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the digest")] = False,
+    tls_verify: TlsVerify = None,
+    authfile: AuthFile = None,
+    creds: Creds = None,
+) -> None:
+    """Build an image from a Dockerfile or a Debian package set, and sign it.
+
+    The last line of standard output is the digest, at a terminal with name and signer; everything else goes to
+    standard error.
+    """
+    session = Session.of(ctx)
+    access(session, tls_verify, authfile, creds, *(tag or ()))
+    session.quiet, session.progress = quiet, progress
+    request = _request(
+        session,
+        context,
+        file,
+        tag,
+        build_arg,
+        target,
+        label,
+        no_cache=no_cache,
+        compression=compression,
+        platform=platform,
+        context_modes=context_modes,
+        provenance=provenance,
+        builder_id=builder_id,
+        git=git,
+    )
+    if push and not request.names:
+        raise UsageError("--push needs a name to push to: give one with -t")
+    outputs = _outputs(output)
+    gc.enable()
+    # However this process ends, no mount of it is left; a network namespace that was bound goes with it, too.
+    private_mounts()
+    key = session.key(sign_key)
+    if key is None:
+        _ensure_key(session)
+    with ended_by_signals(), view_for(progress, session.output, quiet=quiet) as view:
+        built = session.host.build(request, sign_key=key, pull=pull, listener=view)
+    for destination in outputs:
+        destination.write(session.host.store, built.descriptor, request.names)
+    if push:
+        for name in request.names:
+            session.host.push(name)
+    _report(session, built, iidfile, request.names, None if quiet else _signer(session, built))
+
+
+def _request(
+    session: Session,
+    context: str,
+    file: str | None,
+    tags: list[str] | None,
+    build_arg: list[str] | None,
+    target: str | None,
+    label: list[str] | None,
+    *,
+    no_cache: bool,
+    compression: str,
+    platform: str | None,
+    context_modes: str,
+    provenance: str,
+    builder_id: str | None,
+    git: bool,
+) -> BuildRequest:
+    folder, file = _folder(context), file or None
+    if compression not in ("zstd", "gzip"):
+        raise UsageError(f"--compression {compression}: expected zstd or gzip")
+    _one_of(context_modes, ("keep", "normal"), "--context-modes")
+    _one_of(provenance, ("mode=min", "mode=max", "min", "max"), "--provenance")
+    text = None if file is None else _piped(file, folder)
+    settings = {"builder_id": builder_id} if builder_id else {}
+    return BuildRequest(
+        context=folder,
+        file=None if file is None or text is not None else _file(file),
+        dockerfile=text,
+        names=tuple(session.host.local_reference(name).name for name in tags or ()),
+        arguments=_arguments(build_arg, session.environment),
+        target=target,
+        labels=pairs([word if "=" in word else f"{word}=" for word in label or ()], "--label"),
+        platform=platform,
+        no_cache=no_cache,
+        compression="zstd" if compression == "zstd" else "gzip",
+        epoch=_epoch(session.environment),
+        normal_modes=context_modes == "normal",
+        show_arguments=provenance.endswith("max"),
+        revision=revision_of(folder, session.environment) if git else None,
+        private=(session.root, session.run),
+        **settings,
+    )
+
+
+def _one_of(value: str, known: tuple[str, ...], option: str) -> None:
+    if value not in known:
+        raise UsageError(f"{option} {value}: expected one of {', '.join(known)}")
+
+
+def _folder(context: str) -> Path:
+    if context == "-" or "://" in context or context.startswith(("git@", "github.com/")):
+        raise UsageError(f"{context}: contexts from git, from a URL and from standard input are not built yet")
+    folder = Path(context)
+    if not folder.is_dir():
+        raise InputError(f"{context}: not a folder", hint="the last word is the build context, often just .")
+    return folder
+
+
+def _piped(file: str, context: Path) -> bytes | None:
+    """What stands in standard input or in a pipe that -f names (``<(…)``), None where it names a file.
+
+    A pipe that lies in the context is none of the caller's.
+    """
+    if file == "-" or _DESCRIPTOR.fullmatch(file):
+        return read_input(file, "-f", _MAX_DOCKERFILE)
+    path = Path(os.path.realpath(file))
+    if path.is_fifo() and not path.is_relative_to(os.path.realpath(context)):
+        return read_input(file, "-f", _MAX_DOCKERFILE)
+    return None
+
+
+def _file(file: str) -> Path:
+    path = Path(file)
+    if not os.path.lexists(path):
+        raise InputError(f"{file}: no such file", hint="-f is taken from the current folder, as docker does")
+    return path
+
+
+def _arguments(words: list[str] | None, environment: dict[str, str]) -> dict[str, str]:
+    """``NAME=VALUE``, or NAME alone for the caller's own variable."""
+    found: dict[str, str] = {}
+    for word in words or []:
+        name, equals, value = word.partition("=")
+        if equals:
+            found[name] = value
+        elif name in environment:
+            found[name] = environment[name]
+    return found
+
+
+def _epoch(environment: dict[str, str]) -> int | None:
+    text = environment.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 11 or int(text) >= 2**33:
+        raise InputError(f"SOURCE_DATE_EPOCH={text}: expected seconds since 1970, before 2242")
+    return int(text)
+
+
+def _outputs(words: list[str] | None) -> list[Output]:
+    from lading.host.images.outputs import parse_output  # noqa: PLC0415
+
+    return [parse_output(word) for word in words or []]
+
+
+def _ensure_key(session: Session) -> None:
+    """At a terminal the first build makes a key, and says so."""
+    keyring = session.host.keyring
+    if not keyring.exists() and session.passwords.terminal:
+        from lading.cli.commands.trust.keygen import make_key  # noqa: PLC0415
+
+        session.output.note("There is no key to sign with yet: making one.")
+        make_key(session)
+        session.output.note(f"The public key is {keyring.public_file}")
+
+
+def _report(session: Session, built: Built, iidfile: Path | None, names: tuple[str, ...], signer: str | None) -> None:
+    for base in built.bases:
+        if base.standing != "verified":
+            session.output.warn(f"stands on {base.reference}, which is {base.standing}")
+    digest = built.descriptor.digest
+    if iidfile is not None:
+        try:
+            iidfile.write_text(str(digest))
+        except OSError as error:
+            raise LadingError(f"--iidfile {iidfile}: {error.strerror}") from None
+    if session.progress == Form.json:
+        emit("built", digest=str(digest), names=list(names), signer=signer)
+        signer = None
+    line = f"{', '.join(map(short, names)) or 'unnamed'}  {digest.short}  signed by {signer}"
+    if signer is not None and sys.stdout.isatty():
+        session.output.result(escape(line))
+        return
+    if signer is not None:
+        session.output.note(escape(line))
+    session.output.result(str(digest))
+
+
+def _signer(session: Session, built: Built) -> str | None:
+    """The name that the policy has for the key, else its fingerprint."""
+    if built.signer is None:
+        return None
+    return session.host.key_name(built.signer) or f"key {built.signer[:16]}"

@@ -1,0 +1,50 @@
+"""`lading load`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+from lading.cli.calls.values import short
+from lading.cli.display.progress import Form
+from lading.cli.endings import ended_by_signals
+from lading.cli.session import Session
+from lading.store.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.calls.options import ProgressForm
+
+
+def load(
+    ctx: typer.Context,
+    source: Annotated[
+        str,
+        typer.Option(
+            "-i",
+            "--input",
+            metavar="FILE|oci:DIR",
+            help="A layout, or an archive of one or of docker's [default: standard input]",
+            show_default=False,
+        ),
+    ] = "-",
+    tag: Annotated[str | None, typer.Option("-t", "--tag", metavar="NAME", help="Its name instead of its own")] = None,
+    progress: ProgressForm = Form.auto,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Without progress")] = False,
+) -> None:
+    """Read images from an OCI layout or an archive.
+
+    Evidence in a layout comes along. Nothing is judged here: `run`, `verify` and `build` do that.
+    """
+    from lading.host.images.loading import load as read  # noqa: PLC0415
+
+    session = Session.of(ctx)
+    session.quiet, session.progress = quiet, progress
+    if source == "-" and os.isatty(0):
+        raise UsageError("an archive is not read from a terminal", hint="name a file with -i, or redirect one: < FILE")
+    with ended_by_signals():
+        found = read(session.host.store, source, tag, session.host.progress)
+    for image in found:
+        name = short(image.name) if image.name else ""
+        session.output.result(f"Loaded image: {name}" if name else f"Loaded image ID: {image.descriptor.digest}")

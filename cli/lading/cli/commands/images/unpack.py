@@ -1,0 +1,39 @@
+"""`lading unpack`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from lading.cli.calls.values import each
+from lading.cli.display.progress import Form
+from lading.cli.endings import ended_by_signals
+from lading.cli.session import Session
+from lading.host.images.unpacking import unpack as unpack_image
+from lading.store.system.syscalls import private_mounts
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.calls.options import Images, ProgressForm
+
+
+def unpack(
+    ctx: typer.Context,
+    images: Images,
+    force: Annotated[bool, typer.Option("--force", help="Anew, from verified blobs, whatever is there")] = False,
+    progress: ProgressForm = Form.auto,
+) -> None:
+    """Unpack an image ahead of its first run, or anew.
+
+    With --force every layer is unpacked again from verified blobs, for all images that share it.
+    """
+    session = Session.of(ctx)
+    session.progress = progress
+    private_mounts()
+
+    def one(text: str) -> None:
+        with ended_by_signals():
+            top = unpack_image(session.host, text, anew=force)
+        session.output.result(top or "no layers")
+
+    each(session, images, one)

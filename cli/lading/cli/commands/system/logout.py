@@ -1,0 +1,28 @@
+"""`lading logout`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from lading.cli.session import Session
+from lading.store.errors import InputError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.calls.options import AuthFile
+
+
+def logout(
+    ctx: typer.Context,
+    registry: Annotated[str, typer.Argument(metavar="[REGISTRY]")] = "docker.io",
+    authfile: AuthFile = None,
+) -> None:
+    """Log out of a registry."""
+    from lading.host.registries import log_out  # noqa: PLC0415
+
+    session = Session.of(ctx)
+    session.authfile = authfile
+    if not log_out(session.host.configuration, registry):
+        raise InputError(f"not logged in to {registry}")
+    session.output.result(f"Removed the credentials for {registry}")

@@ -1,0 +1,161 @@
+"""`lading provenance`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+from lading.build.context.revision import DIRTY, GIT
+from lading.cli.calls.values import Form, access
+from lading.cli.display.output import escape
+from lading.cli.session import Session
+from lading.store.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.calls.options import AuthFile, Creds, TlsVerify
+    from lading.host.trust.attached_evidence import Papers, Steps
+    from lading.verify.documents.provenance import Provenance
+    from lading.verify.documents.statements import ResourceDescriptor
+    from lading.verify.judgement.decision import Candidate
+
+
+def provenance(
+    ctx: typer.Context,
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Name, digest or ID of an image")],
+    format_: Annotated[
+        Form, typer.Option("--format", "-o", "--output", help="json: the statements themselves")
+    ] = Form.text,
+    json_: Annotated[bool, typer.Option("--json", help="As --format json")] = False,
+    graph: Annotated[bool, typer.Option("--graph", help="Draw the steps")] = False,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the steps into an SVG file")] = None,
+    remote: Annotated[bool, typer.Option("--remote", help="What the registry has now, whatever is here")] = False,
+    tls_verify: TlsVerify = None,
+    authfile: AuthFile = None,
+    creds: Creds = None,
+) -> None:
+    """Show where an image came from and who vouched for it.
+
+    Each statement is marked: trusted by the policy, or merely present. Nothing is let through by this command.
+    """
+    session = Session.of(ctx)
+    access(session, tls_verify, authfile, creds, image)
+    json_ = json_ or format_ is Form.json
+    if json_ and (graph or svg):
+        raise UsageError("JSON and a drawing exclude each other")
+    papers = _papers(session, image, remote=remote)
+    if json_:
+        session.output.result(json.dumps([_statement(item) for item in papers.decision.candidates], indent=2))
+        return
+    if graph or svg is not None:
+        _draw(session, papers, svg)
+        return
+    for line in _words(papers):
+        session.output.told(line, 9 if line[:5].strip().isdigit() else 4)
+
+
+def _papers(session: Session, image: str, *, remote: bool) -> Papers:
+    from lading.host.trust.attached_evidence import read_papers  # noqa: PLC0415
+    from lading.host.trust.gate import local_case  # noqa: PLC0415
+
+    host = session.host
+    located = None if remote else host.images.find(image)
+    case = host.remote(image, here=remote) if located is None else local_case(host.store, located)
+    keys = [host.own_key(None)] if host.keyring.public_file.exists() else []
+    return read_papers(case, case.decision(host.verifier), keys)
+
+
+def _statement(candidate: Candidate) -> dict[str, object]:
+    statement = candidate.statement
+    return {
+        "digest": str(candidate.place.manifest),
+        "source": candidate.place.source,
+        "type": candidate.label,
+        "trusted": bool(candidate.trusted_by),
+        "signers": [key.json() for key in candidate.trusted_by],
+        "statement": None if statement is None else json.loads(statement.raw()),
+    }
+
+
+def _words(papers: Papers) -> list[str]:
+    decision = papers.decision
+    lines = [f"{escape(decision.title)}: the manifest {decision.manifest}"]
+    for candidate in decision.candidates:
+        lines.append(f"  {_mark(candidate)}: {escape(candidate.label)} ({candidate.place.manifest.short})")
+    for found, trusted in papers.provenances():
+        lines += ["", f"Built{'' if trusted else ' (so an untrusted statement says)'}:", *_built(found)]
+    for steps in papers.steps:
+        lines += ["", *_steps(steps)]
+    if len(lines) == 1:
+        lines.append("  nothing is attached to it")
+    return lines
+
+
+def _mark(candidate: Candidate) -> str:
+    if candidate.trusted_by:
+        return f"trusted by the policy, signed by {escape(', '.join(map(str, candidate.trusted_by)))}"
+    return "merely present"
+
+
+def _built(found: Provenance) -> list[str]:
+    lines = [f"  by {escape(found.builder_id)}, as {escape(found.build_type)}"]
+    if found.started:
+        lines.append(f"  from {escape(found.started)} to {escape(found.finished or '?')}")
+    for name, value in found.external.items():
+        lines.append(f"  {escape(name)}: {escape(_said(value))}")
+    for base in found.bases:
+        lines.append(f"  on {escape(base.reference)} {base.manifest} ({base.standing})")
+    others = [item for item in found.dependencies if not (item.name or "").startswith("image:")]
+    for item in others:
+        digest = next(iter(item.digest.items()), ("", ""))
+        if item.name == GIT:
+            lines.append(f"  from {escape(_commit(item))}")
+            continue
+        lines.append(f"  from {escape(item.name or item.uri or '?')} {escape(digest[0])}:{escape(digest[1][:16])}")
+    return lines
+
+
+def _said(value: object) -> str:
+    """A value of a JSON document in words: names and values, without its marks."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_said(inner)}" for name, inner in cast("dict[str, object]", value).items())
+    if isinstance(value, list):
+        return ", ".join(map(_said, cast("list[object]", value)))
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _commit(item: ResourceDescriptor) -> str:
+    dirty = item.annotations.get(DIRTY)
+    known = {True: ", with changes beside it", False: ", unchanged"}[dirty] if isinstance(dirty, bool) else ""
+    return f"commit {item.digest.get('gitCommit', '?')} of {item.uri or 'a repository'}{known}"
+
+
+def _steps(steps: Steps) -> list[str]:
+    bound = "named by a trusted provenance" if steps.bound else "NOT named by a trusted provenance"
+    signed = "every link signed by your key" if steps.signers else "links signed by a key that is not yours"
+    lines = [f"Steps ({steps.digest.short}, {bound}; {signed}):"]
+    for number, node in enumerate(steps.artifact.dag.nodes):
+        tree = f"  tree {node.tree.short}" if node.tree else ""
+        layer = f"  layer {node.layer.digest.short}" if node.layer else ""
+        lines.append(f"  {number:>3}  {escape(node.step)}{tree}{layer}")
+    return lines
+
+
+def _draw(session: Session, papers: Papers, svg: Path | None) -> None:
+    from lading.cli.display import drawing  # noqa: PLC0415
+
+    if not papers.steps:
+        raise InputError("no record of the steps is attached to it")
+    dag = papers.steps[0].artifact.dag
+    if svg is None:
+        for line in drawing.text(dag):
+            session.output.result(line)
+        return
+    try:
+        svg.write_text(drawing.svg(dag))
+    except OSError as error:
+        raise InputError(f"--svg {svg}: {error.strerror}") from None

@@ -1,0 +1,135 @@
+"""`lading verify`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from lading.cli.calls.values import Form, access, pairs
+from lading.cli.session import Session
+from lading.store.errors import LadingError, UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.calls.options import AuthFile, Creds, Images, TlsVerify
+    from lading.host.trust.gate import Case
+    from lading.verify.judgement.verifier import Verifier
+
+_WORST = (5, 3, 4, 0)
+"""Exit codes of several images: the first of these that occurs."""
+
+
+def verify(
+    ctx: typer.Context,
+    images: Images,
+    policy: Annotated[Path | None, typer.Option(metavar="FILE", help="Judge by this policy, not by your own")] = None,
+    key: Annotated[Path | None, typer.Option(metavar="FILE", help="Ask for this public key, and by no policy")] = None,
+    type_: Annotated[
+        list[str] | None, typer.Option("--type", metavar="TYPE", help="With --key: ask for attestations of this type")
+    ] = None,
+    annotation: Annotated[
+        list[str] | None, typer.Option("-a", "--annotation", metavar="NAME=VALUE", help="With --key: ask for these")
+    ] = None,
+    local: Annotated[bool, typer.Option("--local", help="Only what is in the local store")] = False,
+    remote: Annotated[bool, typer.Option("--remote", help="What the registry has now, whatever is here")] = False,
+    format_: Annotated[Form, typer.Option("--format", "-o", "--output", help="How to show the outcome")] = Form.text,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="List all evidence")] = False,
+    tls_verify: TlsVerify = None,
+    authfile: AuthFile = None,
+    creds: Creds = None,
+) -> int:
+    """Judge images by the policy, as a launch would.
+
+    Without --local or --remote, what `run` would run is judged: the local image, else the registry's. Exit codes:
+    0 accepted, 3 refused, 4 nothing to judge by, 5 could not check; of several images 5, then 3, then 4.
+    """
+    session = Session.of(ctx)
+    access(session, tls_verify, authfile, creds, *images)
+    if local and remote:
+        raise UsageError("--local and --remote exclude each other")
+    if policy is not None and key is not None:
+        raise UsageError("--policy and --key exclude each other")
+    if (type_ or annotation) and key is None:
+        raise UsageError("--type and -a go with --key; a policy says itself what it asks for")
+    session.policy = policy
+    session.verbose = session.verbose or verbose
+    try:
+        verifier = _verifier(session, key, type_ or [], pairs(annotation, "-a"))
+    except LadingError as error:
+        if format_ is Form.text:
+            raise _uncheckable(error) from None
+        return max(_failed(session, image, _uncheckable(error), format_) for image in images)
+    codes = {_judge(session, verifier, image, local=local, remote=remote, form=format_) for image in images}
+    return next(code for code in _WORST if code in codes)
+
+
+def _verifier(session: Session, key: Path | None, types: list[str], annotations: dict[str, str]) -> Verifier:
+    if key is None:
+        return session.host.verifier
+    from lading.host.trust.keyring import read_file  # noqa: PLC0415
+    from lading.verify.documents.statements import predicate_type  # noqa: PLC0415
+    from lading.verify.keys.keys import PublicKey  # noqa: PLC0415
+    from lading.verify.policy.policy import NamedKey, Policy  # noqa: PLC0415
+
+    public = PublicKey.from_pem(read_file(key, "name a public key"), str(key))
+    kinds = tuple(predicate_type(word) for word in types)
+    return session.host.verifier_by(
+        Policy.trusting(NamedKey(str(key), public), types=kinds, annotations=annotations, what=str(key))
+    )
+
+
+def _judge(session: Session, verifier: Verifier, image: str, *, local: bool, remote: bool, form: Form) -> int:
+    from lading.cli.commands import verdicts  # noqa: PLC0415
+    from lading.verify.judgement.errors import GateError  # noqa: PLC0415
+
+    try:
+        case = _case(session, verifier, image, local=local, remote=remote)
+    except LadingError as error:
+        return _failed(session, image, _uncheckable(error), form)
+    try:
+        verdict = case.verdict(verifier)
+    except GateError as error:
+        if form is Form.json:
+            _say(session, image, {"where": case.where, **error.decision.json()})
+        else:
+            verdicts.refused(session.output, error, name=image, verbose=session.verbose)
+        return error.exit_code
+    if form is Form.json:
+        _say(session, image, {"where": case.where, **verdict.decision.json()})
+    else:
+        verdicts.accepted(session.output, image, case.where, verdict, verbose=session.verbose)
+    return 0
+
+
+def _case(session: Session, verifier: Verifier, image: str, *, local: bool, remote: bool) -> Case:
+    from lading.host.trust.gate import local_case  # noqa: PLC0415
+
+    host = session.host
+    if remote:
+        return host.remote(image, judge=verifier)
+    if local:
+        return local_case(host.store, host.images.get(image))
+    located = host.images.find(image)
+    return host.remote(image, judge=verifier, here=False) if located is None else host.local(located)
+
+
+def _uncheckable(error: LadingError) -> LadingError:
+    from lading.host.trust.gate import unknown  # noqa: PLC0415
+
+    return unknown(error)
+
+
+def _failed(session: Session, image: str, error: LadingError, form: Form) -> int:
+    from lading.cli.commands import verdicts  # noqa: PLC0415
+
+    if form is Form.json:
+        _say(session, image, verdicts.failure(error))
+    else:
+        session.output.error(error)
+    return error.exit_code
+
+
+def _say(session: Session, image: str, value: dict[str, object]) -> None:
+    session.output.result(json.dumps({"image": image, **value}))

@@ -1,0 +1,1 @@
+"""How things are shown: lines, tables, rows that move."""
