@@ -10,6 +10,7 @@ from pathlib import Path
 
 HOUSE = Path(__file__).resolve().parents[1]
 COMPONENTS = sorted(path.parent.parent.name for path in HOUSE.glob("*/lading/*/py.typed") for path in [path.parent])
+_NO_ENTRIES = {"__init__.py", "py.typed", "__pycache__"}
 SETTINGS = tomllib.loads((HOUSE / "pyproject.toml").read_text())["tool"]
 
 
@@ -65,3 +66,19 @@ def test_no_import_of_any_sort_closes_a_circle() -> None:
     graph = {name: {other for other in imported(file) if other in known} - {name} for name, file in known.items()}
     assert sum(map(len, graph.values())) > len(known)
     TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules
+
+
+def test_every_folder_lists_as_a_table_of_contents() -> None:
+    for component in COMPONENTS:
+        for folder in [path for path in (HOUSE / component / "lading").rglob("*") if path.is_dir()]:
+            entries = [path.name for path in folder.iterdir() if path.name not in _NO_ENTRIES]
+            assert folder.name == "__pycache__" or len(entries) <= 12, f"{folder}: {len(entries)} entries"
+
+
+def test_every_room_has_its_place_in_the_layers() -> None:
+    """Each contract names every folder and module at its component's top, and so who may import whom."""
+    contracts = [rule for rule in SETTINGS["importlinter"]["contracts"] if "containers" in rule]
+    assert {name for rule in contracts for name in rule["containers"]} == {
+        f"lading.{name}" for name in COMPONENTS if list((HOUSE / name / "lading" / name).glob("*/__init__.py"))
+    }
+    assert all(rule["exhaustive"] for rule in contracts)

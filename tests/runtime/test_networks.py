@@ -136,7 +136,7 @@ def test_the_end_of_a_background_container(harbour: Harbour, whom: str) -> None:
 def test_a_killed_launch_is_recovered(harbour: Harbour) -> None:
     script = """
         import os, signal
-        from lading.runtime import monitor
+        from lading.runtime.oci import conmon as monitor
         pid = os.fork()
         if not pid:
             def die(self, **options):

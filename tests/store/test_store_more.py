@@ -475,14 +475,14 @@ for number in range(20):
 
 def test_exports_to_one_folder_lose_nothing(tmp_path: Path) -> None:
     code = """
-from lading.store import exchange
+from lading.store.exchange import layouts
 with Store.open(root) as store:
     for number in range(5):
         name = f"{sys.argv[3]}-{number}"
         with store.writing():
             image = put_image(store, name.encode())
             store.tag(f"docker.io/library/{name}:1", image)
-        exchange.write_layout(store, image, root / "layout", [name])
+        layouts.write_layout(store, image, root / "layout", [name])
 """
     Store.open(tmp_path).close()
     workers = [start(code, tmp_path, number) for number in range(4)]

@@ -1,7 +1,7 @@
 """The Dockerfile and the ignore file: which they are, and how they are read.
 
-Both are names in a folder that others may have filled: read as `lading.store.system.opening` reads, so that no link in it
-shows a word of a file outside.
+Both are names in a folder that others may have filled: read as `lading.store.system.opening` reads, so that no
+link in it shows a word of a file outside.
 """
 
 from __future__ import annotations
