@@ -15,6 +15,7 @@ from email.utils import formatdate
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lading.build.debian.sources import Source
 
@@ -22,6 +23,7 @@ from lading.build.debian.sources import Source
 @dataclass
 class Archive:
     folder: Path
+    home: str
     suite: str = "testing"
     uri: str = ""
     published: float = field(default_factory=time.time)
@@ -117,7 +119,7 @@ class Archive:
 
     def gpg(self, *words: str) -> str:
         """What gpg says, with the archive's keys."""
-        environment = {**os.environ, "GNUPGHOME": str(self.folder / "gnupg")}
+        environment = {**os.environ, "GNUPGHOME": self.home}
         done = subprocess.run(
             ["gpg", "--batch", "--quiet", *words], check=True, capture_output=True, env=environment, text=True
         )
@@ -125,7 +127,6 @@ class Archive:
 
     def make_key(self, who: str = "archive@example.com") -> str:
         """A key more in the keyring; its fingerprint."""
-        (self.folder / "gnupg").mkdir(mode=0o700, exist_ok=True)
         self.gpg("--passphrase", "", "--quick-generate-key", who, "ed25519", "sign", "never")
         self.gpg("--yes", "--export", "-o", str(self.key))
         said = self.gpg("--with-colons", "--list-keys", who)
@@ -135,7 +136,17 @@ class Archive:
 @contextmanager
 def archive(folder: Path) -> Generator[Archive, None, None]:
     """An empty archive; `add` and `publish` fill it."""
-    made = Archive(folder)
+    # The agent's socket lies in its home: its whole path has 107 bytes.
+    with TemporaryDirectory(prefix="gnupg") as home:
+        try:
+            with _served(Archive(folder, home)) as made:
+                yield made
+        finally:
+            subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False, capture_output=True)
+
+
+@contextmanager
+def _served(made: Archive) -> Generator[Archive, None, None]:
     made.root.mkdir()
     made.make_key()
 
@@ -151,4 +162,3 @@ def archive(folder: Path) -> Generator[Archive, None, None]:
     finally:
         server.shutdown()
         server.server_close()
-        subprocess.run(["gpgconf", "--homedir", folder / "gnupg", "--kill", "all"], check=False, capture_output=True)

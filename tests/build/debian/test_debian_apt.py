@@ -111,9 +111,7 @@ def test_a_package_that_is_not_there(tmp_path: Path, source: Archive) -> None:
 def test_an_archive_signed_with_another_key_is_refused(tmp_path: Path, source: Archive) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    stranger = Archive(other)
-    stranger.make_key()
-    with pytest.raises(RegistryError, match="fetching the package lists"):
+    with archive(other) as stranger, pytest.raises(RegistryError, match="fetching the package lists"):
         client(tmp_path, source, signed_by=str(stranger.key)).update()
 
 
