@@ -64,6 +64,14 @@ def test_a_terminal_costs_nothing_until_something_is_drawn(lading: Lading) -> No
     assert " rich" not in shown.raw.decode()
 
 
+UNUSED = {"ctypes", "socket", "subprocess", "shutil", "secrets", "lading.verify", "lading.store.archives.reader"}
+
+
+@needs("root", "overlay", "busybox")
+def test_ps_imports_nothing_that_launches(lading: Lading) -> None:
+    assert not loaded(lading.root, "ps") & (HEAVY | UNUSED)
+
+
 @needs("root", "overlay", "busybox")
 @pytest.mark.parametrize("words", [("verify", "--local", "bb"), ("images",), ("ps", "-a"), ("inspect", "bb")])
 def test_looking_imports_what_it_needs(lading: Lading, words: tuple[str, ...]) -> None:

@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lading.host.configuration import Configuration
-from lading.host.trust.keyring import Keyring
 from lading.store.errors import InputError, LadingError, MachineError
 from lading.store.fastclass import replace
 from lading.store.progress import QUIET, Progress
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from lading.host.images.images import Images, Located
     from lading.host.trust.attestor import Papers
     from lading.host.trust.gate import Case
+    from lading.host.trust.keyring import Keyring
     from lading.host.trust.signing_keys import KeyText, Passwords
     from lading.networking.driver import Driver
     from lading.registry.client.client import Client
@@ -112,6 +112,8 @@ class Host:
     @cached_property
     def keyring(self) -> Keyring:
         """The user's own key pair."""
+        from lading.host.trust.keyring import Keyring  # noqa: PLC0415
+
         return Keyring(self.configuration.root)
 
     @cached_property

@@ -7,7 +7,6 @@ because `Driver.recover` removes what belongs to no live container.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -15,12 +14,13 @@ from typing import Final, Literal, Protocol
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields, canonical, parse
+from lading.store.system.patterns import pattern
 
 Transport = Literal["tcp", "udp"]
 
-_CONTAINER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9])?")
-_INTERFACE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
+_CONTAINER: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_NAME: Final = pattern(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9])?")
+_INTERFACE: Final = pattern(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ run, the newest first.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from typing import Final
 
 from lading.store.errors import InputError
 from lading.store.oci.descriptors import Descriptor, Platform
+from lading.store.system.patterns import pattern
 
 _ARCHITECTURES: Final = {
     "x86_64": "amd64",
@@ -30,8 +30,8 @@ _DEFAULT_VARIANT: Final = {"arm": "v7", "arm64": "v8", "amd64": "v1"}
 _OLDEST: Final = {"arm": 5, "arm64": 8, "amd64": 1}
 _EXACT: Final = 1000
 _ATTESTATION: Final = "vnd.docker.reference.type"
-_PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_VARIANT: Final = re.compile(r"v([0-9]{1,2})(?:\.([0-9]{1,2}))?")
+_PART: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VARIANT: Final = pattern(r"v([0-9]{1,2})(?:\.([0-9]{1,2}))?")
 
 
 def normalise(platform: Platform) -> Platform:

@@ -7,12 +7,12 @@ say that it names this digest, so it is never part of `Reference.name`.
 
 from __future__ import annotations
 
-import re
 from typing import Final, Self
 
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.digests import Digest
+from lading.store.system.patterns import pattern
 from lading.verify.policy.names import DOCKER_HUB, HOST, PATH, TAG
 
 DEFAULT_REGISTRY: Final = DOCKER_HUB
@@ -21,7 +21,7 @@ MAX_NAME: Final = 255
 """Characters of registry, slash and repository together (distribution-spec, "Pulling manifests")."""
 
 _OFFICIAL: Final = "library"
-_BARE_DIGEST: Final = re.compile(r"[a-f0-9]{64}")
+_BARE_DIGEST: Final = pattern(r"[a-f0-9]{64}")
 
 
 class InvalidReferenceError(InputError):

@@ -10,15 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from lading.runtime.containers import inspect
 from lading.runtime.containers.container import Container
 from lading.runtime.lifecycle.lifecycle import Lifecycle, RuntimeConfig
 from lading.runtime.options import RunOptions, Streams
-from lading.runtime.process import session
-from lading.runtime.process.launch import Launch
-from lading.runtime.process.session import Ran
-from lading.runtime.process.verified_image import judged_image
-from lading.runtime.spec.process_config import signal_number
 from lading.store.errors import InputError, MachineError
 from lading.store.system.border import border
 
@@ -26,6 +20,8 @@ if TYPE_CHECKING:
     from lading.networking.driver import Driver
     from lading.runtime.containers.logs import Line
     from lading.runtime.process.execs import ExecOptions
+    from lading.runtime.process.launch import Launch
+    from lading.runtime.process.session import Ran, Started
     from lading.store.store import Store
     from lading.verify.judgement.verdict import Verdict
 
@@ -52,6 +48,11 @@ class Runtime:
         Raises `StartError` (its `code` is 126, 127 or 125) and what the store, driver and machine raise; whatever it
         raises, nothing of the container is left.
         """
+        from lading.runtime.containers import inspect  # noqa: PLC0415
+        from lading.runtime.process import session  # noqa: PLC0415
+        from lading.runtime.process.launch import Launch  # noqa: PLC0415
+        from lading.runtime.process.verified_image import judged_image  # noqa: PLC0415
+
         options.validate()
         streams = streams or Streams(None)
         threading.Thread(target=self._life.cgroups.warm, daemon=True).start()
@@ -71,7 +72,9 @@ class Runtime:
         finally:
             launch.release()
 
-    def _start(self, launch: Launch) -> session.Started:
+    def _start(self, launch: Launch) -> Started:
+        from lading.runtime.process import session  # noqa: PLC0415
+
         with launch.create() as created:
             return session.begin(created, launch.streams, attach=not launch.options.detach)
 
@@ -94,13 +97,15 @@ class Runtime:
     @border
     def inspect(self, text: str) -> dict[str, object]:
         """A container in the shape of docker's inspect, with the verdict's summary under ``Lading``."""
+        from lading.runtime.containers import inspect  # noqa: PLC0415
+
         record = self.find(text)
         return inspect.inspect(record, str(self._life.records.folder(record.id) / "log"))
 
     @border
     def execute(self, text: str, options: ExecOptions, streams: Streams | None = None) -> int:
         """A further process in a running container; its exit code. Raises `StartError`, `InputError`."""
-        from lading.runtime.process import execs  # noqa: PLC0415 - not on the way of `run`
+        from lading.runtime.process import execs  # noqa: PLC0415
 
         return execs.execute(self._life, self.find(text), options, streams or Streams())
 
@@ -115,7 +120,7 @@ class Runtime:
         until: str | None = None,
     ) -> Iterator[Line]:
         """What a container wrote, and with `follow` what it writes until it ends."""
-        from lading.runtime.containers import logs  # noqa: PLC0415 - not on the way of `run`
+        from lading.runtime.containers import logs  # noqa: PLC0415
 
         record, now = self.find(text), time.time()
         span = logs.Span(
@@ -132,11 +137,18 @@ class Runtime:
     def wait(self, text: str) -> int:
         """Blocks until a container ended; its exit code."""
         record = self.find(text)
-        return session.wait_for(self._life, record) if record.active else record.exit_code
+        return self._wait_for(record) if record.active else record.exit_code
+
+    def _wait_for(self, record: Container) -> int:
+        from lading.runtime.process.session import wait_for  # noqa: PLC0415
+
+        return wait_for(self._life, record)
 
     @border
     def kill(self, text: str, name: str = "SIGKILL") -> None:
         """Sends a signal to a container's first process. Raises `InputError` unless it runs."""
+        from lading.runtime.spec.process_config import signal_number  # noqa: PLC0415
+
         number = signal_number(name)
         record = self.find(text)
         if not self._signal(record, number):
@@ -155,6 +167,8 @@ class Runtime:
     @border
     def stop(self, text: str, timeout: float | None = None) -> None:
         """Asks a container to end with its own stop signal, and after `timeout` seconds (-1: never) kills it."""
+        from lading.runtime.spec.process_config import signal_number  # noqa: PLC0415
+
         record = self.find(text)
         patience = record.stop_timeout if timeout is None else timeout
         for number, seconds in ((signal_number(record.stop_signal), patience), (signal.SIGKILL, _KILL_PATIENCE)):
@@ -164,7 +178,7 @@ class Runtime:
                 break
         else:
             raise MachineError(f"container {record.name} does not end, not even when killed")
-        session.wait_for(self._life, record)
+        self._wait_for(record)
 
     def _ended(self, record: Container, seconds: float) -> bool:
         fd = record.process.open() if record.process else None

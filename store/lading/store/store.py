@@ -113,7 +113,7 @@ class Store:
         """Unpacked layers."""
         from lading.store.snapshots.overlay import OverlaySnapshots  # noqa: PLC0415
 
-        return OverlaySnapshots(self.root, self.index, self.limits)
+        return OverlaySnapshots(self.root, self.index, None if self._max_layer is None else self.limits)
 
     @cached_property
     def limits(self) -> Limits:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from lading.store.archives.trees import text
 from lading.store.fastclass import dataclass
+from lading.store.system.patterns import pattern
 from lading.verify.documents.statements import ResourceDescriptor
 
 GIT: Final = "git"
@@ -26,10 +27,10 @@ PATH: Final = "urn:lading:path"
 
 _SECONDS: Final = 5
 _PASSED: Final = ("PATH", "HOME", "XDG_CONFIG_HOME")
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_SCP: Final = re.compile(r"(?:[^@/:]+@)?([^@/:]+):(?!/)([^:]+)")
+_COMMIT: Final = pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SCP: Final = pattern(r"(?:[^@/:]+@)?([^@/:]+):(?!/)([^:]+)")
 _SCHEMES: Final = frozenset({"https", "http", "ssh", "git"})
-_HOST: Final = re.compile(r"(?:[^\[\]:\\@]+|\[[0-9a-f:.]+\])(?::[0-9]*)?")
+_HOST: Final = pattern(r"(?:[^\[\]:\\@]+|\[[0-9a-f:.]+\])(?::[0-9]*)?")
 _MAX_URL: Final = 2048
 _PROBE: Final = "lading.probe"
 _OFF: Final = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from functools import singledispatch
 from typing import Final
@@ -41,10 +40,11 @@ from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError
 from lading.build.graph.graph import Chain, CopyOp, Document, FolderOp, RunOp
 from lading.store.fastclass import dataclass
+from lading.store.system.patterns import pattern
 
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 EPOCH: Final = "SOURCE_DATE_EPOCH"
-_UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
+_UNUSABLE: Final = pattern("[\0\ud800-\udfff]")
 _REMOTE: Final = ("http://", "https://", "git://", "ssh://", "git@")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import urllib.parse
@@ -23,19 +22,20 @@ from lading.build.debian.release import Keys, SignedRelease, check_release
 from lading.build.debian.sources import Source, says
 from lading.store.errors import DocumentError, InputError, MachineError, RegistryError
 from lading.store.fastclass import dataclass
+from lading.store.system.patterns import pattern
 
-_INSTALL: Final = re.compile(r"Inst (?P<name>[a-z0-9][a-z0-9+.-]+)(?::\w+)? \((?P<version>\S+) ")
-_ACQUIRE: Final = re.compile(r'(?P<name>Acquire::[\w:./-]+) "(?P<value>[^"]*)";')
+_INSTALL: Final = pattern(r"Inst (?P<name>[a-z0-9][a-z0-9+.-]+)(?::\w+)? \((?P<version>\S+) ")
+_ACQUIRE: Final = pattern(r'(?P<name>Acquire::[\w:./-]+) "(?P<value>[^"]*)";')
 # What would loosen a check, or make apt do more than fetch.
 _NEVER: Final = (
     "allowinsecure", "allowweak", "allowdowngrade", "allowreleaseinfochange", "languages", "gzipindexes",
     "indextargets", "compressiontypes", "changelogs",
 )  # fmt: skip
-_PASSWORD: Final = re.compile(r"://[^/@\s]*@")
+_PASSWORD: Final = pattern(r"://[^/@\s]*@")
 _COMPLETE: Final = "complete"
 _DATES: Final = "dates checked"
 _SHOWN: Final = 4
-_WHY: Final = re.compile(r"^ (?P<why>\S+ : .+)$", re.MULTILINE)
+_WHY: Final = pattern(r"^ (?P<why>\S+ : .+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Apt:
         options = ["-o", f"Dir::State::lists={new}", "-o", "APT::Update::Error-Mode=any"]
         self._run(["apt-get", "-qq", *options, "update"], "fetching the package lists")
         dates = _DATES if self._dates_checked else "dates not checked"
-        (new / _COMPLETE).write_text(f"{secrets.token_hex(16)} {dates}\n")
+        (new / _COMPLETE).write_text(f"{os.urandom(16).hex()} {dates}\n")
         self._lists.rename(old)
         new.rename(self._lists)
         shutil.rmtree(old)

@@ -12,13 +12,14 @@ from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
 from lading.store.system.atomic import machine_errors
+from lading.store.system.patterns import pattern
 
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+NAME: Final = pattern(r"[a-z0-9][a-z0-9+.-]+")
 """A package's name (Debian policy §5.6.1)."""
-_VERSION: Final = re.compile(r"(?:[0-9]+:)?[0-9A-Za-z.+~-]+")
-_ARCHITECTURE: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
-_FILENAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~:%=-]*(?:/+[A-Za-z0-9][A-Za-z0-9._+~:%=-]*)*")
-_PACKAGE: Final = re.compile(rb"^package:[ \t]*(\S+)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
+_VERSION: Final = pattern(r"(?:[0-9]+:)?[0-9A-Za-z.+~-]+")
+_ARCHITECTURE: Final = pattern(r"[a-z0-9][a-z0-9-]*")
+_FILENAME: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9._+~:%=-]*(?:/+[A-Za-z0-9][A-Za-z0-9._+~:%=-]*)*")
+_PACKAGE: Final = pattern(rb"^package:[ \t]*(\S+)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
 _MAX_PACKAGES: Final = 1024 * 1024 * 1024
 _MAX_FIELD: Final = 1024
 _MAX_SIZE: Final = 64 * 1024 * 1024 * 1024

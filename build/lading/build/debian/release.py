@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,12 +14,13 @@ from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
 from lading.store.system.atomic import machine_errors
+from lading.store.system.patterns import pattern
 
-_ARMOR: Final = re.compile(
+_ARMOR: Final = pattern(
     r"-----BEGIN PGP PUBLIC KEY BLOCK-----\n(?:[\w-]+: .*\n)*\n?(?P<body>[A-Za-z0-9+/=\s]+?)(?:\n=[A-Za-z0-9+/]{4})?\n"
     r"-----END PGP PUBLIC KEY BLOCK-----"
 )
-_FINGERPRINT: Final = re.compile(r"(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?")
+_FINGERPRINT: Final = pattern(r"(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?")
 _WEAK: Final = frozenset({"1", "2", "3"})
 """Digest algorithms of RFC 4880 §9.4 that apt counts as weak: MD5, SHA-1, RIPEMD-160."""
 _MAX_RELEASE: Final = 64 * 1024 * 1024

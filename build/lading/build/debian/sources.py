@@ -10,9 +10,10 @@ from typing import Final
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass, replace
 from lading.store.system.atomic import machine_errors
+from lading.store.system.patterns import pattern
 
 _WORD: Final = r"""(?:"[^"]*"|\[[^\]]*\]|[^\s"\[])+"""
-_ONE_LINE: Final = re.compile(
+_ONE_LINE: Final = pattern(
     rf"deb\s+(?:\[(?P<options>[^\]]*)\]\s*)?(?P<uri>{_WORD})\s+(?P<suite>{_WORD})\s*(?P<components>.*)"
 )
 """Words in quotes, and with spaces in brackets (``cdrom:[…]/``), are one, as apt has them."""

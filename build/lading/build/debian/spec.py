@@ -36,9 +36,10 @@ from lading.build.dockerfile.values import ValueProblemError, check_signal, pars
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields
+from lading.store.system.patterns import pattern
 
-_SUITE: Final = re.compile(r"[a-z][a-z0-9.-]*")
-_COMPONENT: Final = re.compile(r"[a-z][a-z0-9-]*(/[a-z0-9-]+)*")
+_SUITE: Final = pattern(r"[a-z][a-z0-9.-]*")
+_COMPONENT: Final = pattern(r"[a-z][a-z0-9-]*(/[a-z0-9-]+)*")
 MAX_SIZE: Final = 1024 * 1024
 """Bytes of a file that are read."""
 

@@ -13,10 +13,11 @@ from typing import Final, cast
 
 from lading.build.dockerfile.words import WordError, expand, is_space
 from lading.store.fastclass import dataclass
+from lading.store.system.patterns import pattern
 
-_BLANKS: Final = re.compile(r"[\t\v\f\r ]+")
+_BLANKS: Final = pattern(r"[\t\v\f\r ]+")
 _ASCII_BLANKS: Final = " \t\n\v\f\r"
-_HEREDOC: Final = re.compile(r"(\d*)<<(-?)[ \t\n\f\r]*([^<]*)$")
+_HEREDOC: Final = pattern(r"(\d*)<<(-?)[ \t\n\f\r]*([^<]*)$")
 
 
 class SyntaxProblemError(ValueError):

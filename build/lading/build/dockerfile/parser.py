@@ -15,16 +15,17 @@ from lading.build.dockerfile.arguments import Heredoc, SyntaxProblemError
 from lading.build.dockerfile.words import is_space
 from lading.build.errors import DockerfileError, Place
 from lading.store.fastclass import dataclass, replace
+from lading.store.system.patterns import pattern
 
 MAX_SIZE: Final = 4 * 1024 * 1024
 """Bytes a Dockerfile may have."""
-_DIRECTIVE: Final = re.compile(r"#[ \t\n\f\r]*([a-zA-Z][a-zA-Z0-9]*)[ \t\n\f\r]*=[ \t\n\f\r]*(.+?)[ \t\n\f\r]*$")
+_DIRECTIVE: Final = pattern(r"#[ \t\n\f\r]*([a-zA-Z][a-zA-Z0-9]*)[ \t\n\f\r]*=[ \t\n\f\r]*(.+?)[ \t\n\f\r]*$")
 _DIRECTIVES: Final = frozenset({"syntax", "escape", "check"})
 _CONTINUATION: Final = {
     "\\": re.compile(r"(?:(?<=[^\\])|^)\\[ \t]*$"),
     "`": re.compile(r"(?:(?<=[^`])|^)`[ \t]*$"),
 }
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SURROGATE: Final = pattern("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)

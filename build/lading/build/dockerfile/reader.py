@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -36,8 +35,9 @@ from lading.build.dockerfile.instructions import (
 from lading.build.dockerfile.parser import Node
 from lading.build.dockerfile.values import ValueProblemError, number, parse_duration
 from lading.build.errors import DockerfileError, suggestion
+from lading.store.system.patterns import pattern
 
-_STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9-_.]*\Z")
+_STAGE_NAME: Final = pattern(r"[a-z][a-z0-9-_.]*\Z")
 _MAX_STAGES: Final = 1000
 _HEALTH_FLAGS: Final = ("interval", "timeout", "start-period", "start-interval", "retries")
 _NONE: Final = Allowed()

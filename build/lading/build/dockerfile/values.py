@@ -7,6 +7,7 @@ import signal as signals
 from typing import Final
 
 from lading.store.fastclass import dataclass
+from lading.store.system.patterns import pattern
 
 _UNITS: Final = {
     "ns": 1,
@@ -20,7 +21,7 @@ _UNITS: Final = {
 }
 _LONGEST: Final = 256
 """Characters of a duration: its digits are turned into a number."""
-_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_PART: Final = pattern(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _MAX: Final = 2**63 - 1
 MAX_ID: Final = 2**32 - 2
 """The greatest user or group ID; the number after it means "leave it"."""

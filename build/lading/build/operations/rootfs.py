@@ -7,7 +7,6 @@ whose lock lives as long as its process, so that the next build removes what a k
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -110,7 +109,7 @@ class Roots:
 
     @contextmanager
     def _place(self) -> Generator[tuple[str, Path], None, None]:
-        name = secrets.token_hex(4)
+        name = os.urandom(4).hex()
         target = self._work / name
         with machine_errors(target):
             target.mkdir()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -206,7 +205,7 @@ def _forget(store: Store, rows: Sequence[Entry]) -> None:
 
 def _remove(path: Path) -> None:
     """A folder is gone at once, under a name that `_sweep` knows, and never half there."""
-    going = path.with_name(f"{_GOING}{secrets.token_hex(6)}")
+    going = path.with_name(f"{_GOING}{os.urandom(6).hex()}")
     with machine_errors(path), suppress(FileNotFoundError):
         os.rename(path, going)
         remove_tree(going)

@@ -14,9 +14,10 @@ from typing import Final
 from lading.cli.display.output import Output, end_drawing, escape
 from lading.cli.templates.values import Lookup
 from lading.store.errors import UsageError
+from lading.store.system.patterns import pattern
 
 Row = Mapping[str, object]
-_WHOLE: Final = re.compile(r"\{\{-?\s*range\s+(?:\$\w+\s*(?:,\s*\$\w+\s*)?:=\s*)?\.\s*-?\}\}")
+_WHOLE: Final = pattern(r"\{\{-?\s*range\s+(?:\$\w+\s*(?:,\s*\$\w+\s*)?:=\s*)?\.\s*-?\}\}")
 _WIDTH: Final = 10
 _GAP: Final = 3
 

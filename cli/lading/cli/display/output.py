@@ -13,12 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
 from lading.store.errors import LadingError
+from lading.store.system.patterns import pattern
 
 if TYPE_CHECKING:
     from lading.cli.display.screen import Screen
 
 # Control characters, and the marks that reorder or hide text, would let an outside string draw on the terminal.
-_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_UNSAFE: Final = pattern("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _STYLES: Final = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
 
 
@@ -173,9 +174,11 @@ def _cut(cell: str, width: int) -> str:
 
 def _room(stream: TextIO) -> int:
     """Columns of a line at a terminal; elsewhere there is no end."""
+    if not stream.isatty():
+        return sys.maxsize
     import shutil  # noqa: PLC0415
 
-    return shutil.get_terminal_size().columns if stream.isatty() else sys.maxsize
+    return shutil.get_terminal_size().columns
 
 
 def column(text: str, indent: int, stream: TextIO) -> list[str]:

@@ -6,10 +6,9 @@ import re
 from typing import Final
 
 from lading.store.errors import UsageError
+from lading.store.system.patterns import pattern
 
-_SIZE: Final = re.compile(
-    r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,6})?) ?(?P<unit>[kmgtp]?)(?P<binary>i?)b?", re.IGNORECASE
-)
+_SIZE: Final = pattern(r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,6})?) ?(?P<unit>[kmgtp]?)(?P<binary>i?)b?", re.IGNORECASE)
 
 
 def byte_count(text: str, option: str) -> int:

@@ -7,11 +7,12 @@ from collections.abc import Generator, Iterator
 from typing import Final, NamedTuple
 
 from lading.store.errors import UsageError
+from lading.store.system.patterns import pattern
 
 KEYWORDS: Final = frozenset({"if", "else", "end", "range", "with", "break", "continue", "define", "template", "block"})
 MAX_TEMPLATE: Final = 64 * 1024
 _TRIMMED: Final = " \t\r\n"
-_TOKENS: Final = re.compile(
+_TOKENS: Final = pattern(
     r"""
     (?P<space>[ \t\r\n]+)
   | (?P<string>"(?:\\[^\n]|[^"\\\n])*")

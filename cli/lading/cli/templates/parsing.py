@@ -9,11 +9,12 @@ from typing import Final, Literal
 
 from lading.cli.templates.lexing import KEYWORDS, Token, fault, tokens
 from lading.cli.templates.nodes import Action, Block, Chain, Constant, Function, Jump, Node, Operand, Pipeline, Text
+from lading.store.system.patterns import pattern
 
 _MAX_DEPTH: Final = 50
 _BLOCKS: Final[dict[str, Literal["if", "with", "range"]]] = {"if": "if", "with": "with", "range": "range"}
 _CONSTANTS: Final[dict[str, object]] = {"true": True, "false": False, "nil": None}
-_ESCAPE: Final = re.compile(r"\\(?:[abfnrtv\\'\"]|x[0-9a-fA-F]{2}|[0-7]{3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|(.?))")
+_ESCAPE: Final = pattern(r"\\(?:[abfnrtv\\'\"]|x[0-9a-fA-F]{2}|[0-7]{3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|(.?))")
 
 
 def parse(template: str, functions: Set[str]) -> tuple[Node, ...]:

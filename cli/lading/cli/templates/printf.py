@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from lading.cli.templates.values import as_json, fault, kind, show
+from lading.store.system.patterns import pattern
 
-_VERB: Final = re.compile(
-    r"%(?P<flags>[-+# 0]*)(?P<width>\*|\d*)(?:(?P<dot>\.)(?P<precision>\*|\d*))?(?P<verb>.|$)", re.S
-)
+_VERB: Final = pattern(r"%(?P<flags>[-+# 0]*)(?P<width>\*|\d*)(?:(?P<dot>\.)(?P<precision>\*|\d*))?(?P<verb>.|$)", re.S)
 _MAX_WIDTH: Final = 4096
 _INTEGERS: Final = {"d": "d", "b": "b", "o": "o", "O": "o", "x": "x", "X": "X"}
 

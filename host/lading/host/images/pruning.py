@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -14,13 +13,14 @@ from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, collect
 from lading.store.oci.json import Fields
+from lading.store.system.patterns import pattern
 
 if TYPE_CHECKING:
     from lading.host.host import Host
     from lading.host.images.images import Listed
     from lading.runtime.containers.container import Container
 
-_ANONYMOUS: Final = re.compile(r"[0-9a-f]{64}")
+_ANONYMOUS: Final = pattern(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)

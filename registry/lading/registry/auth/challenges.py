@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from lading.store.fastclass import dataclass
+from lading.store.system.patterns import pattern
 
 KNOWN: Final = ("bearer", "basic")
 MAX_HEADER: Final = 8 * 1024
 _WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_SCHEME: Final = re.compile(rf"[\s,]*({_WORD})(?:\s+|\s*(?=,|$))")
-_PARAMETER: Final = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))')
-_TOKEN68: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))")
+_SCHEME: Final = pattern(rf"[\s,]*({_WORD})(?:\s+|\s*(?=,|$))")
+_PARAMETER: Final = pattern(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))')
+_TOKEN68: Final = pattern(r"[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ address, or where the caller switched verification off.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -24,12 +23,13 @@ from lading.registry.http.transport import Answer, Request, read_body
 from lading.store.errors import DocumentError, RegistryError
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields, parse
+from lading.store.system.patterns import pattern
 
 MAX_TOKEN: Final = 256 * 1024
 _MAX_SCOPES: Final = 16
 _DEFAULT_LIFE: Final = 60.0
 _LONGEST_LIFE: Final = 3600.0
-_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+_VISIBLE: Final = pattern(r"[\x21-\x7e]+")
 
 Send = Callable[[Request], Answer]
 

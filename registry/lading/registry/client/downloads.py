@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from threading import Event
 from typing import Final
@@ -18,8 +17,9 @@ from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.progress import Task
+from lading.store.system.patterns import pattern
 
-_RANGE: Final = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
+_RANGE: Final = pattern(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
 
 
 class StoppedError(Exception):

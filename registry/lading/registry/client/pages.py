@@ -13,10 +13,11 @@ from lading.registry.http.hosts import Origin, join
 from lading.registry.http.transport import Answer, read_body
 from lading.store.fastclass import replace
 from lading.store.oci.json import MAX_SIZE
+from lading.store.system.patterns import pattern
 
 MAX_PAGES: Final = 1000
-_LINK: Final = re.compile(r'\s*<([^<>]{1,4096})>((?:\s*;\s*[A-Za-z0-9*-]+\s*=\s*(?:"[^"]*"|[^",;\s]+))*)\s*(?:,|$)')
-_NEXT: Final = re.compile(r';\s*rel\s*=\s*"?(?:[^";]* )?next(?: [^";]*)?"?\s*(?:;|$)', re.IGNORECASE)
+_LINK: Final = pattern(r'\s*<([^<>]{1,4096})>((?:\s*;\s*[A-Za-z0-9*-]+\s*=\s*(?:"[^"]*"|[^",;\s]+))*)\s*(?:,|$)')
+_NEXT: Final = pattern(r';\s*rel\s*=\s*"?(?:[^";]* )?next(?: [^";]*)?"?\s*(?:;|$)', re.IGNORECASE)
 
 
 def pages(session: Session, config: ClientConfig, call: Call) -> Iterator[tuple[Answer, bytes]]:

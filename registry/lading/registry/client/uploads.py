@@ -26,10 +26,11 @@ from lading.store.errors import RegistryError
 from lading.store.fastclass import dataclass, field, replace
 from lading.store.oci.descriptors import Descriptor
 from lading.store.progress import Task
+from lading.store.system.patterns import pattern
 
 Outcome = Literal["exists", "mounted", "pushed"]
 
-_RANGE: Final = re.compile(r"(?:bytes[= ])?0-(-1|[0-9]{1,19})")
+_RANGE: Final = pattern(r"(?:bytes[= ])?0-(-1|[0-9]{1,19})")
 _EMPTY: Final = {"Content-Length": "0"}
 _OCTETS: Final = {"Content-Type": "application/octet-stream"}
 _DONE: Final = frozenset({200, 201, 202, 204})

@@ -6,17 +6,17 @@ The server's name goes in by standard input, JSON comes out; both are bounded, a
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import threading
 from typing import IO, Final
 
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.oci.json import Fields, parse
+from lading.store.system.patterns import pattern
 
 MAX_OUTPUT: Final = 64 * 1024
 SECONDS: Final = 60.0
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ABSENT: Final = ("credentials not found", "no credentials server url")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 import threading
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urljoin, urlsplit
@@ -11,12 +10,13 @@ from urllib.parse import urljoin, urlsplit
 from lading.registry.errors import ProtocolError
 from lading.registry.reference import DEFAULT_REGISTRY
 from lading.store.fastclass import dataclass
+from lading.store.system.patterns import pattern
 
 if TYPE_CHECKING:
     from lading.registry.config import ClientConfig
 
 _HUB: Final = "registry-1.docker.io"
-_NETLOC: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
+_NETLOC: Final = pattern(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 """No user name: what stands before an ``@`` is a password, or a trick."""
 _PORTS: Final = {"http": 80, "https": 443}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
@@ -17,9 +16,10 @@ from lading.registry.server.failures import Failure, of_exception
 from lading.registry.server.routes import blobs, lists, manifests
 from lading.registry.server.routes.uploads import Uploading
 from lading.registry.server.storage.storage import Storage
+from lading.store.system.patterns import pattern
 
 LOG: Final = logging.getLogger("lading.registry.server")
-_ROUTE: Final = re.compile(r"/v2/(?P<name>.+?)/(?P<kind>manifests|blobs/uploads|blobs|tags|referrers)/(?P<rest>[^/]*)")
+_ROUTE: Final = pattern(r"/v2/(?P<name>.+?)/(?P<kind>manifests|blobs/uploads|blobs|tags|referrers)/(?P<rest>[^/]*)")
 _ALWAYS: Final = (("docker-distribution-api-version", "registry/2.0"), ("x-content-type-options", "nosniff"))
 _MAX_PATH: Final = 2048
 _CHECKERS: Final = 2

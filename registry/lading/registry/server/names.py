@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from lading.registry.server.failures import Failure
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import Digest
+from lading.store.system.patterns import pattern
 
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_TAG: Final = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_REPOSITORY: Final = pattern(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG: Final = pattern(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _MAX_REPOSITORY: Final = 255
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from lading.store.errors import UsageError
+from lading.store.system.patterns import pattern
 
 _POLL: Final = 0.1
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d)?)(\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
+_DURATION: Final = pattern(r"(\d+(?:\.\d+)?)([smhd])")
+_TIME: Final = pattern(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d)?)(\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
 _BLOCK: Final = 1 << 16
 
 

@@ -10,16 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lading.runtime.cgroups.groups import Cgroups
-from lading.runtime.containers import naming, networks
+from lading.runtime.containers import naming
 from lading.runtime.containers.container import Container
 from lading.runtime.containers.records import Records, remove_folder
-from lading.runtime.containers.volumes import Volumes
-from lading.runtime.lifecycle import sandboxes
-from lading.runtime.oci import conmon
 from lading.runtime.oci.oci_runtime import Runtime as OciRuntime
 from lading.runtime.oci.processes import find
 from lading.store.errors import MachineError
@@ -28,6 +26,7 @@ from lading.store.snapshots.mounts import unmount
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver
+    from lading.runtime.containers.volumes import Volumes
     from lading.store.store import Store
 
 UNKNOWN_CODE: Final = 255
@@ -57,12 +56,18 @@ class Lifecycle:
             raise MachineError(f"{config.run_dir}: at most {_MAX_RUN_DIR} bytes and no colon, for sockets lie below it")
         self.config = config
         self.records = Records(config.root, config.run_dir)
-        self.volumes = Volumes(config.root)
         self.cgroups = Cgroups.detect()
         self.driver = driver
         self.oci = OciRuntime(find(config.oci_runtime), config.run_dir / "oci")
         self._store = store
         self._exited = config.run_dir / "exited"
+
+    @cached_property
+    def volumes(self) -> Volumes:
+        """Those of the root."""
+        from lading.runtime.containers.volumes import Volumes  # noqa: PLC0415
+
+        return Volumes(self.config.root)
 
     @property
     def store(self) -> Store:
@@ -110,6 +115,8 @@ class Lifecycle:
             self.oci.delete(record.id)
             self.cgroups.remove(record.id)
         if record.network == "default" and self.driver:
+            from lading.runtime.containers import networks  # noqa: PLC0415
+
             self.driver.detach(record.id)
             networks.refresh(self.driver, self.records, self.config.run_dir)
         unmount(self.records.rootfs(record.id))
@@ -188,11 +195,16 @@ class Lifecycle:
 
     def recover_builds(self) -> None:
         """Takes down the sandboxes of builds that were killed, and every network that nobody uses."""
+        from lading.runtime.containers import networks  # noqa: PLC0415
+        from lading.runtime.lifecycle import sandboxes  # noqa: PLC0415
+
         sandboxes.sweep(self.config.run_dir, self.oci, self.cgroups, self.driver)
         if self.driver:
             networks.sweep(self.driver, self.config.run_dir, self._live)
 
     def _live(self) -> set[str]:
+        from lading.runtime.lifecycle import sandboxes  # noqa: PLC0415
+
         return {*self.records.ids(), *sandboxes.names(self.config.run_dir)}
 
     def _sweep(self, container: str) -> None:
@@ -229,6 +241,8 @@ class Lifecycle:
 
 def _exit_code(record: Container, bundle: Path) -> int | None:
     """What the monitor wrote down; one that has not come to it yet, right after the program ended, is waited for."""
+    from lading.runtime.oci import conmon  # noqa: PLC0415
+
     until = time.monotonic() + _MONITOR_PATIENCE
     while (code := conmon.exit_code(bundle)) is None and time.monotonic() < until:
         if (record.process and record.process.alive) or not (record.monitor and record.monitor.alive):

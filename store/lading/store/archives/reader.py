@@ -7,7 +7,6 @@ taken from the words before it, never from the folders there are; the root folde
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
 from typing import Final, Protocol
 from zlib import adler32
@@ -16,6 +15,7 @@ from lading.store.archives.compression import Source
 from lading.store.archives.trees import Entry, Kind
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
+from lading.store.system.patterns import pattern
 
 _BLOCK: Final = 512
 _CHUNK: Final = 1024 * 1024
@@ -32,10 +32,10 @@ _KINDS: Final[dict[bytes, Kind]] = {
     b"6": "fifo",
 }
 _XATTR: Final = b"SCHILY.xattr."
-_OCTAL: Final = re.compile(rb"[0-7]+")
-_NUMBERS: Final = re.compile(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0([0-7]{11})[\0 ]([0-7]{11})[\0 ]")
+_OCTAL: Final = pattern(rb"[0-7]+")
+_NUMBERS: Final = pattern(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0([0-7]{11})[\0 ]([0-7]{11})[\0 ]")
 """Mode, uid, gid, size and time as nearly everybody writes them."""
-_ODD: Final = re.compile(rb"\A/|//|(?:\A|/)\.\.?(?:/|\Z)|\0|[^/]{256}")
+_ODD: Final = pattern(rb"\A/|//|(?:\A|/)\.\.?(?:/|\Z)|\0|[^/]{256}")
 """What makes a name need a second look."""
 _MAX_OWNER: Final = 2**32 - 2
 """The next number means "as it is" to chown(2)."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import secrets
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -169,7 +168,7 @@ def _locked(tmp: Path) -> tuple[Path, int]:
     """A new file that no sweep takes for an orphan."""
     tmp.mkdir(mode=0o700, exist_ok=True)
     while True:
-        path = tmp / secrets.token_hex(16)
+        path = tmp / os.urandom(16).hex()
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file).st_nlink:  # a sweep may have come between the two calls

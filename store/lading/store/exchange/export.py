@@ -7,7 +7,6 @@ digest says, the archive breaks off with an error.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -60,7 +59,7 @@ def to_file(file: Path, write: Callable[[Sink], None]) -> None:
             with file.open("wb") as out:
                 write(out.write)
             return
-        part = file.with_name(f".{file.name}.{secrets.token_hex(6)}")
+        part = file.with_name(f".{file.name}.{os.urandom(6).hex()}")
         try:
             with part.open("wb") as out:
                 write(out.write)

@@ -7,7 +7,6 @@ from front to back: each of its files becomes a blob, and what turns out to be n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, cast
@@ -25,6 +24,7 @@ from lading.store.progress import QUIET, Progress, Task
 from lading.store.store import Store
 from lading.store.system.atomic import machine_errors
 from lading.store.system.opening import read_below
+from lading.store.system.patterns import pattern
 
 Loaded = tuple[tuple[str, ...], Descriptor]
 """The names that whoever wrote it gave an image, as they stand there, and what it is."""
@@ -32,7 +32,7 @@ Loaded = tuple[tuple[str, ...], Descriptor]
 _MAX_DEPTH: Final = 4
 """Indexes within indexes."""
 _MAX_IMAGES: Final = 4096
-_EVIDENCE: Final = re.compile(r"(?:^|[:@])(sha256-[0-9a-f]{64}(?:\.[a-z]+)?)$")
+_EVIDENCE: Final = pattern(r"(?:^|[:@])(sha256-[0-9a-f]{64}(?:\.[a-z]+)?)$")
 """Tags of cosign's older form, and of registries without referrers."""
 
 

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar, cast
 
 from lading.store.errors import DocumentError
+from lading.store.system.patterns import pattern
 
 MAX_SIZE: Final = 4 * 1024 * 1024
 """Bytes; what registries accept for a manifest."""
 MAX_DEPTH: Final = 64
 
 _MAX_INTEGER: Final = 2**63
-_STRINGS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STRINGS: Final = pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _OTHERS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 _FREE: Final = 8192
@@ -28,7 +29,7 @@ _CONTAINER: Final = 24
 """Bytes for each object and array beyond `_FREE`; one costs 64 bytes and more."""
 _VALUE: Final = 8
 """Bytes for each value beyond `_FREE`."""
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_SURROGATE: Final = pattern(r"[\ud800-\udfff]")
 
 _T = TypeVar("_T")
 

@@ -8,23 +8,22 @@ and all below it are still as they were. Names of committed snapshots are chain 
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from lading.store.archives.reader import DEFAULT, Limits
-from lading.store.archives.trees import bytes_of, kept
 from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass
 from lading.store.index import Index
 from lading.store.snapshots.diff_ids import DiffIds
 from lading.store.snapshots.mounts import mount_folder, mount_overlay, mount_readonly, unmount
-from lading.store.snapshots.seals import UNPACK, SealError, first_difference, tree_listing, tree_seal, tree_size
 from lading.store.system.atomic import machine_errors, write_atomically
 from lading.store.system.private import private_folder
 from lading.store.system.removal import remove_tree
 from lading.store.system.syscalls import syncfs
+
+if TYPE_CHECKING:
+    from lading.store.archives.reader import Limits
 
 TEMPORARY: Final = "tmp:"
 """Keys that begin so belong to work under way, and are swept when none is."""
@@ -81,11 +80,18 @@ class Snapshots(Protocol):
 class OverlaySnapshots:
     """Folders under ``snapshots/``, mounted over each other with overlayfs."""
 
-    def __init__(self, root: Path, index: Index, limits: Limits = DEFAULT) -> None:
+    def __init__(self, root: Path, index: Index, limits: Limits | None = None) -> None:
         self._folder = root / "snapshots"
         self._index = index
-        self.limits = limits
+        self._limits = limits
         self.diff_ids = DiffIds(index)
+
+    @property
+    def limits(self) -> Limits:
+        """Bounds on the layers that are unpacked."""
+        from lading.store.archives.reader import DEFAULT  # noqa: PLC0415
+
+        return self._limits or DEFAULT
 
     def stat(self, key: str) -> Snapshot | None:
         """What is known of `key`."""
@@ -98,6 +104,8 @@ class OverlaySnapshots:
 
     def sizes(self, key: str) -> tuple[int, int]:
         """The bytes of the files that a snapshot itself has, and of all that it has with those below it."""
+        from lading.store.archives.trees import bytes_of  # noqa: PLC0415
+
         found = self._get(key)
         own, *below = (bytes_of(self._folder / one.folder / "fs") for one in (found, *self._below(found)))
         return own, own + sum(below)
@@ -112,7 +120,7 @@ class OverlaySnapshots:
         """A new writable snapshot. Raises `MachineError` where the key is taken or the parent not committed."""
         if parent is not None and not self._get(parent).committed:
             raise MachineError(f"the snapshot {parent} is still being written")
-        folder = secrets.token_hex(6)
+        folder = os.urandom(6).hex()
         place = self._folder / folder
         with machine_errors(place):
             private_folder(self._folder)
@@ -132,6 +140,8 @@ class OverlaySnapshots:
 
     def size(self, key: str) -> int:
         """Bytes of the files that a snapshot adds, 0 for one that is not here."""
+        from lading.store.archives.trees import bytes_of  # noqa: PLC0415
+
         row = self._index.one("SELECT size, folder FROM snapshot WHERE key = ?", (key,))
         if row is None or row[0] is not None:
             return int(row[0]) if row else 0
@@ -162,6 +172,8 @@ class OverlaySnapshots:
 
         With `anew` it takes the place of that other, below all that stands on it; nothing may be mounted on that.
         """
+        from lading.store.snapshots.seals import tree_listing, tree_seal, tree_size  # noqa: PLC0415
+
         found = self._get(key)
         place = self._folder / found.folder
         with machine_errors(place):
@@ -192,6 +204,8 @@ class OverlaySnapshots:
 
     def check(self, name: str) -> None:
         """Raises `SealError` unless a committed snapshot and all below it are as they were committed."""
+        from lading.store.snapshots.seals import UNPACK, SealError, tree_listing, tree_seal  # noqa: PLC0415
+
         top = self._get(name)
         for snapshot in (*self._below(top), top):
             folder = self._folder / snapshot.folder
@@ -202,6 +216,8 @@ class OverlaySnapshots:
                 raise SealError(message, hint=UNPACK, tree=snapshot.key)
 
     def _changed(self, folder: Path, snapshot: Snapshot, listing: bytes) -> str:
+        from lading.store.snapshots.seals import first_difference, tree_seal  # noqa: PLC0415
+
         try:
             before = (folder / "sealed").read_bytes()
         except OSError:
@@ -256,6 +272,8 @@ class OverlaySnapshots:
 
 def _dress_root(folder: Path) -> None:
     """What the root folder of every image is: no layer says anything of it that others would take."""
+    from lading.store.archives.trees import kept  # noqa: PLC0415
+
     for name in filter(kept, os.listxattr(folder)):
         os.removexattr(folder, name)
     os.chown(folder, os.geteuid(), os.getegid())

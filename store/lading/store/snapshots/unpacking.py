@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Sequence
 
 from lading.store.archives.layers import apply_layer
@@ -59,7 +59,7 @@ def _unpack_layer(
     *,
     anew: bool,
 ) -> None:
-    key = f"{TEMPORARY}{secrets.token_hex(8)}"
+    key = f"{TEMPORARY}{os.urandom(8).hex()}"
     snapshots.prepare(key, parent)
     try:
         below = None

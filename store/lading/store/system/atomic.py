@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +30,7 @@ def sync_folder(path: Path) -> None:
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replaces a file: afterwards it is the old or the new one, whole and durable."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    part = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
     with machine_errors(path):
         try:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,7 +53,7 @@ def _open_lock(path: Path) -> int:
 def locked_folder(parent: Path, prefix: str = "") -> tuple[Path, int]:
     """A new folder that no sweep takes for an orphan, and the descriptor that holds its lock."""
     while True:
-        folder = parent / f"{prefix}{secrets.token_hex(6)}"
+        folder = parent / f"{prefix}{os.urandom(6).hex()}"
         folder.mkdir(mode=0o700, parents=True)
         try:
             file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
+import struct
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any, Final
 
 from lading.store.errors import MachineError
@@ -32,41 +33,52 @@ MNT_DETACH: Final = 2
 UMOUNT_NOFOLLOW: Final = 8
 
 
-class _OpenHow(ctypes.Structure):
-    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
-
-
 _OWN_MOUNTS: Final = "/proc/thread-self/ns/mnt"
 _outside: Final[list[int]] = []
 """The mounts that this process came with, once it has others."""
-_libc: Any = ctypes.CDLL(None, use_errno=True)
+
+
+@cache
+def _libc() -> Any:
+    """Loaded by the first call: most of what imports this module calls nothing."""
+    import ctypes  # noqa: PLC0415
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _errno() -> int:
+    import ctypes  # noqa: PLC0415
+
+    return ctypes.get_errno()
 
 
 def _check(result: int, path: bytes = b"") -> int:
     if result < 0:
-        number = ctypes.get_errno()
+        number = _errno()
         raise OSError(number, os.strerror(number), os.fsdecode(path) or None)
     return result
 
 
 def openat2(folder: int, path: bytes, flags: int, resolve: int) -> int:
     """openat2(2). Magic links of /proc are never followed."""
-    how = _OpenHow(flags, 0, resolve | _MAGICLINKS)
+    how = struct.pack("QQQ", flags, 0, resolve | _MAGICLINKS)  # struct open_how
     while True:
-        result = _libc.syscall(_OPENAT2, folder, path, ctypes.byref(how), ctypes.sizeof(how))
+        result = _libc().syscall(_OPENAT2, folder, path, how, len(how))
         # EAGAIN: a rename elsewhere raced with the resolution; the kernel asks for another try.
-        if result >= 0 or ctypes.get_errno() != 11:
+        if result >= 0 or _errno() != 11:
             return _check(result, path)
 
 
 def mount(source: bytes, target: bytes, kind: bytes | None, flags: int, data: bytes | None = None) -> None:
     """mount(2)."""
-    _check(_libc.mount(source, target, kind, ctypes.c_ulong(flags), data), target)
+    import ctypes  # noqa: PLC0415
+
+    _check(_libc().mount(source, target, kind, ctypes.c_ulong(flags), data), target)
 
 
 def exchange(one: bytes, other: bytes) -> None:
     """Lets two files change their names at once (renameat2(2), RENAME_EXCHANGE)."""
-    _check(_libc.renameat2(_AT_FDCWD, one, _AT_FDCWD, other, _EXCHANGE), other)
+    _check(_libc().renameat2(_AT_FDCWD, one, _AT_FDCWD, other, _EXCHANGE), other)
 
 
 _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT = 429, 430, 431, 432
@@ -78,16 +90,16 @@ _ATTR_RDONLY: Final = 1
 
 def mount_with(kind: bytes, target: bytes, options: Sequence[tuple[bytes, bytes]], *, readonly: bool = False) -> None:
     """fsopen(2) and its kin: as `mount`, with options that may stand more than once and need not fit into a page."""
-    context = _check(_libc.syscall(_FSOPEN, kind, _CLOEXEC))
+    context = _check(_libc().syscall(_FSOPEN, kind, _CLOEXEC))
     try:
         for name, value in options:
-            _check(_libc.syscall(_FSCONFIG, context, _SET_STRING, name, value, 0), value)
+            _check(_libc().syscall(_FSCONFIG, context, _SET_STRING, name, value, 0), value)
         if readonly:
-            _check(_libc.syscall(_FSCONFIG, context, _SET_FLAG, b"ro", None, 0))
-        _check(_libc.syscall(_FSCONFIG, context, _CREATE, None, None, 0), target)
-        made = _check(_libc.syscall(_FSMOUNT, context, _CLOEXEC, _ATTR_RDONLY if readonly else 0), target)
+            _check(_libc().syscall(_FSCONFIG, context, _SET_FLAG, b"ro", None, 0))
+        _check(_libc().syscall(_FSCONFIG, context, _CREATE, None, None, 0), target)
+        made = _check(_libc().syscall(_FSMOUNT, context, _CLOEXEC, _ATTR_RDONLY if readonly else 0), target)
         try:
-            _check(_libc.syscall(_MOVE_MOUNT, made, b"", _AT_FDCWD, target, _FROM_EMPTY_PATH), target)
+            _check(_libc().syscall(_MOVE_MOUNT, made, b"", _AT_FDCWD, target, _FROM_EMPTY_PATH), target)
         finally:
             os.close(made)
     finally:
@@ -96,7 +108,7 @@ def mount_with(kind: bytes, target: bytes, options: Sequence[tuple[bytes, bytes]
 
 def umount(target: bytes, flags: int = UMOUNT_NOFOLLOW) -> None:
     """umount2(2)."""
-    _check(_libc.umount2(target, flags), target)
+    _check(_libc().umount2(target, flags), target)
 
 
 def private_mounts() -> bool:
@@ -106,7 +118,7 @@ def private_mounts() -> bool:
     seen.
     """
     outside = os.open(_OWN_MOUNTS, os.O_RDONLY | os.O_CLOEXEC)
-    if _libc.unshare(_CLONE_NEWNS) < 0:
+    if _libc().unshare(_CLONE_NEWNS) < 0:
         os.close(outside)
         return False
     _outside.append(outside)
@@ -132,8 +144,8 @@ def in_other_mounts(work: Callable[[], None]) -> None:
 def _in_mounts(namespace: int, work: Callable[[], None]) -> None:
     def there() -> None:
         with suppress(OSError):
-            _check(_libc.unshare(_CLONE_FS))
-            _check(_libc.setns(namespace, _CLONE_NEWNS))
+            _check(_libc().unshare(_CLONE_FS))
+            _check(_libc().setns(namespace, _CLONE_NEWNS))
             work()
 
     if os.fstat(namespace).st_ino != os.stat(_OWN_MOUNTS).st_ino:
@@ -146,8 +158,8 @@ def syncfs(folder: os.PathLike[str]) -> None:
     """Everything written to the file system of `folder` is on the disk afterwards."""
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if _libc.syncfs(file) < 0:
-            number = ctypes.get_errno()
+        if _libc().syncfs(file) < 0:
+            number = _errno()
             raise MachineError(f"{os.fspath(folder)}: {os.strerror(number)}")
     finally:
         os.close(file)

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Final
 
 from lading.store.fastclass import dataclass
+from lading.store.system.patterns import pattern
 from lading.verify.judgement.binding import FROM
 from lading.verify.judgement.decision import Candidate, Decision, Finding
 from lading.verify.policy.wording import listed
@@ -19,7 +19,7 @@ from lading.verify.policy.wording import listed
 _SHOWN: Final = 3
 """Different reasons of one missing thing."""
 
-_DIGEST: Final = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
+_DIGEST: Final = pattern(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
 
 
 @dataclass(frozen=True, slots=True)

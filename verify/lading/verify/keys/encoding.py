@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from typing import Final
 
 from lading.store.errors import DocumentError
+from lading.store.system.patterns import pattern
 
-_PEM: Final = re.compile(
+_PEM: Final = pattern(
     rb"-----BEGIN ([A-Z0-9 ]{1,64})-----\r?\n((?:[A-Za-z0-9+/=]{1,1024}\r?\n)+)-----END ([A-Z0-9 ]{1,64})-----"
 )
 _MAX_PEM: Final = 64 * 1024

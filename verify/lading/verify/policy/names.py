@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
+
+from lading.store.system.patterns import pattern
 
 _LABEL: Final = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 
 DOCKER_HUB: Final = "docker.io"
 
-HOST: Final = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
-PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-TAG: Final = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}")
+HOST: Final = pattern(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
+PATH: Final = pattern(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+TAG: Final = pattern(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}")
 
 
 def canonical_host(host: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from lading.store.errors import LadingError
+from lading.store.system.patterns import pattern
 from lading.verify.documents.statements import PROVENANCE, PROVENANCE_V02, predicate_type
 from lading.verify.keys.keys import PublicKey
 from lading.verify.policy.policy import VERSION, NamedKey, Policy, PolicyError, Require, Rule, SignedBy
@@ -16,7 +16,7 @@ from lading.verify.policy.yaml_text import Section, Value, YamlError, load
 Read = Callable[[str], bytes]
 
 _RULE: Final = ("signed_by", "require", "signed_for", "reject")
-_KEY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
+_KEY_NAME: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 _PEM: Final = "-----BEGIN"
 
 

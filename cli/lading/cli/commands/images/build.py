@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -18,6 +17,7 @@ from lading.cli.display.progress import Form, emit
 from lading.cli.endings import ended_by_signals
 from lading.cli.session import Session
 from lading.store.errors import InputError, LadingError, UsageError
+from lading.store.system.patterns import pattern
 from lading.store.system.syscalls import private_mounts
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lading.host.images.outputs import Output
 
 _MAX_DOCKERFILE: Final = 10 * 1024 * 1024
-_DESCRIPTOR: Final = re.compile(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
+_DESCRIPTOR: Final = pattern(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
 
 
 def build(

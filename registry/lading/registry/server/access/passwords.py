@@ -7,7 +7,6 @@ import binascii
 import hashlib
 import hmac
 import os
-import re
 import threading
 import time
 from pathlib import Path
@@ -19,11 +18,12 @@ from lading.registry.server.access.gate import Headers
 from lading.registry.server.failures import Failure
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
+from lading.store.system.patterns import pattern
 
 _REMEMBERED: Final = 60.0
 """Seconds for which a password that was right is not hashed again."""
 _CHALLENGE: Final = (("www-authenticate", 'Basic realm="lading registry", charset="UTF-8"'),)
-_BCRYPT: Final = re.compile(r"\$2[aby]\$(?P<cost>0[4-9]|1[0-9])\$[./A-Za-z0-9]{53}")
+_BCRYPT: Final = pattern(r"\$2[aby]\$(?P<cost>0[4-9]|1[0-9])\$[./A-Za-z0-9]{53}")
 _MAX_PASSWORD: Final = 72
 """Bytes; bcrypt looks at no more, and what is longer never matches."""
 _MAX_FILE: Final = 4 * 1024 * 1024

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from lading.registry.server import names
@@ -10,8 +9,9 @@ from lading.registry.server.answers import Answer, Pair, Request, content_digest
 from lading.registry.server.failures import Failure
 from lading.registry.server.storage.storage import Storage
 from lading.store.oci.digests import Digest
+from lading.store.system.patterns import pattern
 
-_RANGE: Final = re.compile(r"bytes=(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})")
+_RANGE: Final = pattern(r"bytes=(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})")
 
 
 def get(storage: Storage, request: Request) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -17,11 +16,12 @@ from lading.store.fastclass import replace
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import INDEX, Index, parse_document
+from lading.store.system.patterns import pattern
 
 _PAGE: Final = 1000
 _PAGE_SIZE: Final = 2 * 1024 * 1024
 _BATCH: Final = 16
-_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+_NUMBER: Final = pattern(r"[0-9]{1,18}")
 
 
 def tags(storage: Storage, request: Request) -> Answer:

@@ -8,7 +8,6 @@ to one that is stale, because it is repeated or was overtaken, is told where the
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -20,10 +19,11 @@ from lading.registry.server.failures import Failure, is_full
 from lading.registry.server.routes import blobs
 from lading.registry.server.storage.storage import Storage
 from lading.store.oci.digests import Digest
+from lading.store.system.patterns import pattern
 
 _CHUNK: Final = 1024 * 1024
-_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_CONTENT_RANGE: Final = re.compile(r"(?:bytes )?(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})(?:/(?:[0-9]+|\*))?")
+_NAME: Final = pattern(r"[A-Za-z0-9_-]{1,64}")
+_CONTENT_RANGE: Final = pattern(r"(?:bytes )?(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})(?:/(?:[0-9]+|\*))?")
 _OFFSET: Final = "offset"
 _WAIT: Final = 5.0
 """Seconds to wait for another request to the same upload."""
