@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -82,3 +83,17 @@ def test_every_room_has_its_place_in_the_layers() -> None:
         f"lading.{name}" for name in COMPONENTS if list((HOUSE / name / "lading" / name).glob("*/__init__.py"))
     }
     assert all(rule["exhaustive"] for rule in contracts)
+
+
+def test_the_way_through_the_house_names_rooms_that_there_are() -> None:
+    """docs/architecture.md passes every room, under the name that its folder has."""
+    text = (HOUSE / "docs/architecture.md").read_text()
+    words = [word.split("/") for word in re.findall(r"`([a-z]+(?:/[a-z]+)+)`", text)]
+    named = {"/".join(word) for word in words if word[0] in COMPONENTS and "lading" not in word}
+    rooms = {
+        str(file.parent.relative_to(HOUSE / name / "lading"))
+        for name in COMPONENTS
+        for file in (HOUSE / name / "lading" / name).rglob("*/__init__.py")
+    }
+    assert named <= rooms
+    assert {"/".join(room.split("/")[:2]) for room in rooms} == {"/".join(room.split("/")[:2]) for room in named}
