@@ -11,7 +11,6 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, cast
 
-from lading.cli.calls.words import Call, UnsureError
 from lading.cli.endings import EndedError
 from lading.store.errors import LadingError, UsageError
 
@@ -102,7 +101,14 @@ def _call(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> object:
     if "_LADING_COMPLETE" in os.environ:
-        return _by_typer(arguments)
+        return _complete(arguments)
+    if list(arguments) in (["--help"], ["-h"], ["help"]):
+        from lading.cli.calls.page import page  # noqa: PLC0415
+
+        sys.stdout.write(f"{page()}\n")
+        return 0
+    from lading.cli.calls.words import Call, UnsureError  # noqa: PLC0415
+
     try:
         call = Call(arguments)
     except UnsureError:
@@ -112,6 +118,16 @@ def _run(arguments: Sequence[str]) -> object:
         return call.command(session, **call.values)
     finally:
         session.close()
+
+
+def _complete(arguments: Sequence[str]) -> object:
+    from lading.cli.calls.completing import answer  # noqa: PLC0415
+
+    found = answer(os.environ)
+    if found is None:
+        return _by_typer(arguments)
+    sys.stdout.write(found[0])
+    return found[1]
 
 
 def _by_typer(arguments: Sequence[str]) -> object:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from inspect import signature
+from inspect import cleandoc, signature
 from pprint import pformat
 from typing import Any, Final, get_args
 
 from typer.core import TyperArgument, TyperOption
 
 from lading.cli.calls.app import application, resolved
-from lading.cli.calls.forms import Argument, Form, Option
+from lading.cli.calls.forms import Argument, Form, Option, Page
 from lading.cli.calls.table import COMMANDS, Entry
 
 _PLAIN: Final = ("str", "int", "float", "path")
@@ -30,7 +30,13 @@ Argument = tuple[str, str, bool]
 Form = tuple[dict[str, Option], tuple[Argument, ...], tuple[str, ...]]
 """Last, the parameters that must be given."""
 
-FORMS: Final[dict[str, Form]] = '''
+'''
+_FORMS: Final = "FORMS: Final[dict[str, Form]] = "
+_PAGE: Final = '''
+Page = tuple[str, str, tuple[tuple[str, str], ...]]
+"""How it is called, what it is, and its options with what they do."""
+
+PAGE: Final[Page] = '''
 
 
 def forms() -> dict[str, Form]:
@@ -44,7 +50,17 @@ def forms() -> dict[str, Form]:
 
 def source() -> str:
     """The text of `lading.cli.calls.forms`."""
-    return f"{_HEAD}{pformat(forms(), width=120, sort_dicts=False)}\n"
+    shown = (pformat(value, width=110, sort_dicts=False) for value in (forms(), page()))
+    return "".join((_HEAD, _FORMS, next(shown), "\n", _PAGE, next(shown), "\n"))
+
+
+def page() -> Page:
+    """What `lading --help` shows of itself."""
+    top = application()
+    context = top.make_context("lading", [], resilient_parsing=True)
+    records = (param.get_help_record(context) for param in top.get_params(context))
+    options = tuple((str(record[0]), str(record[1])) for record in records if record)
+    return " ".join(top.collect_usage_pieces(context)), cleandoc(str(top.help)), options
 
 
 def _commands(group: Any, table: Mapping[str, Entry]) -> Iterator[tuple[str, Any]]:

@@ -428,3 +428,22 @@ FORMS: Final[dict[str, Form]] = {
         (),
     ),
 }
+
+Page = tuple[str, str, tuple[tuple[str, str], ...]]
+"""How it is called, what it is, and its options with what they do."""
+
+PAGE: Final[Page] = (
+    "[OPTIONS] COMMAND [ARGS]...",
+    "Container images built, signed, moved and run only with the papers that prove where they came from.",
+    (
+        (
+            "--root DIR",
+            "Where images, keys, policy and containers are kept [env: LADING_ROOT; default: /var/lib/lading for root, "
+            "else $XDG_DATA_HOME/lading]",
+        ),
+        ("--color <auto|always|never>", "When to colour what is shown at a terminal  [default: auto]"),
+        ("-v, --verbose", "List all evidence where an image is judged"),
+        ("--version", "Show the version and exit"),
+        ("-h, --help", "Show this message and exit."),
+    ),
+)
