@@ -11,7 +11,6 @@ import binascii
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -214,6 +213,8 @@ class _File:
             raise _unusable(error) from None
 
     def _write(self) -> None:
+        import tempfile  # noqa: PLC0415
+
         text = json.dumps(self.value, indent="\t", ensure_ascii=False) + "\n"
         folder = self.path.parent
         try:

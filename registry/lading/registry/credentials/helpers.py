@@ -6,13 +6,15 @@ The server's name goes in by standard input, JSON comes out; both are bounded, a
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.oci.json import Fields, parse
 from lading.store.system.patterns import pattern
+
+if TYPE_CHECKING:
+    import subprocess
 
 MAX_OUTPUT: Final = 64 * 1024
 SECONDS: Final = 60.0
@@ -50,6 +52,8 @@ def erase(name: str, server: str) -> bool:
 
 
 def _run(name: str, verb: str, text: bytes) -> tuple[int, bytes]:
+    import subprocess  # noqa: PLC0415
+
     program = f"docker-credential-{name}"
     if not _NAME.fullmatch(name):
         raise InputError(f"{name[:80]!r}: not the name of a credential helper")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from lading.registry.errors import (
@@ -52,6 +51,8 @@ def retry_after(header: str | None) -> float | None:
     text = header.strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415
+
     try:
         then = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):  # it raises all of these for broken dates

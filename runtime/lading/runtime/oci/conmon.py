@@ -8,16 +8,19 @@ container ends, with its exit code; after that the exit command runs.
 from __future__ import annotations
 
 import os
-import socket
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from lading.runtime.cgroups.groups import Cgroups
 from lading.runtime.oci import processes
 from lading.runtime.oci.oci_runtime import ENV, Runtime, start_error
 from lading.store.errors import MachineError
+from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields, parse
+
+if TYPE_CHECKING:
+    import socket
 
 _SYNC: Final = 3
 _START: Final = 4
@@ -26,14 +29,16 @@ _LOGS: Final = "logs"
 Exit = tuple[str, ...]
 
 
-class Monitored(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Monitored:
     """What `start` made: the created container's first process, and its monitor."""
 
     process: processes.Process
     monitor: processes.Process
 
 
-class Log(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Log:
     """Where the monitor writes a container's output, and how many bytes it may hold (0: any number) before it is
     begun anew. The folder is reached by a link, for conmon takes no colon in a path and replaces the file by name."""
 
@@ -135,6 +140,8 @@ def _pipe(stack: ExitStack) -> tuple[int, int]:
 
 def connect(bundle: Path) -> socket.socket:
     """The attach socket of a running container; its path may be longer than a socket address can be."""
+    import socket  # noqa: PLC0415
+
     folder = os.open(bundle, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         attached = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

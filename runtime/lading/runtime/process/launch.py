@@ -8,7 +8,7 @@ import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from lading.runtime.containers import inspect, naming, networks
 from lading.runtime.containers.container import Container
@@ -23,14 +23,15 @@ from lading.runtime.spec.process_config import Intent
 from lading.runtime.spec.rootfs import check_kernel_folders, make_folder, settled
 from lading.runtime.spec.spec import Mount, Plan, bind, environment
 from lading.store.errors import InputError
-from lading.store.fastclass import replace
+from lading.store.fastclass import dataclass, replace
 from lading.store.oci.digests import Digest
 
 FLOCK: Final = "/usr/bin/flock"
 _ETC: Final = ("hosts", "hostname", "resolv.conf")
 
 
-class Rights(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rights:
     """Who the process is and what it may: known before anything outside of the container is made for it."""
 
     user: users.User
@@ -272,7 +273,8 @@ class Launch:
         )
 
 
-class Created(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Created:
     """A container whose program waits for `start`."""
 
     life: Lifecycle

@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import select
-import socket
 from collections.abc import Collection
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lading.runtime.options import Streams
 from lading.store.errors import MachineError
+
+if TYPE_CHECKING:
+    import socket
 
 _STDOUT: Final = 2
 _CHUNK: Final = 8192
@@ -176,8 +178,10 @@ class Attached(Relay):
 
     def close_input(self) -> None:
         """A half-closed socket."""
+        from socket import SHUT_WR  # noqa: PLC0415
+
         with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
+            self._socket.shutdown(SHUT_WR)
 
 
 def write(fd: int, data: memoryview) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import socket
 import time
 from contextlib import suppress
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from lading.runtime.containers.container import Container
 from lading.runtime.lifecycle.lifecycle import UNKNOWN_CODE, Lifecycle
@@ -17,12 +16,17 @@ from lading.runtime.options import RunOptions, Streams
 from lading.runtime.process import relay
 from lading.runtime.process.launch import Created
 from lading.store.errors import MachineError
+from lading.store.fastclass import dataclass
+
+if TYPE_CHECKING:
+    import socket
 
 _PATIENCE = 10.0
 """Seconds between the end of a container's output and its exit file; conmon writes it at once."""
 
 
-class Ran(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Ran:
     """What became of a `run`: the container, and its exit code, None where it was left running."""
 
     id: str
@@ -30,7 +34,8 @@ class Ran(NamedTuple):
     exit_code: int | None
 
 
-class Started(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Started:
     """A running container and a socket that was attached before its program began, so that no output is lost."""
 
     life: Lifecycle

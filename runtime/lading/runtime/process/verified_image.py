@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lading.store.content.blobs import read_blob
+from lading.store.fastclass import dataclass
 from lading.store.oci.documents import ImageConfig, Manifest, chain_ids, parse_config, parse_manifest, stack
 from lading.store.snapshots.seals import SealError
 from lading.verify.judgement.verdict import Verdict
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from lading.store.store import Store
 
 
-class Image(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Image:
     """The documents of what was judged, and the snapshot that its layers were unpacked to."""
 
     manifest: Manifest
