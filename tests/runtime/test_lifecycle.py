@@ -443,7 +443,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from suites.executor_images import Harbour
 from lading.runtime.options import RunOptions, Streams
-harbour = Harbour(Path(sys.argv[2]), Path(sys.argv[3]))
+harbour = Harbour(Path(sys.argv[2]), Path(sys.argv[3]), oci=sys.argv[5])
 command = ("sh", "-c", "echo ready; sleep 1")
 options = RunOptions("busybox", command, network="none", name="anna", remove=sys.argv[4] == "rm")
 verdict = harbour.verdict()
@@ -463,6 +463,7 @@ class TestKills:
             str(harbour.root),
             str(harbour.run_dir),
             how,
+            harbour.oci,
         ]
         child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert child.stdout
@@ -481,6 +482,25 @@ class TestKills:
         harbour.runtime.recover()
         assert harbour.gone() == []
         assert harbour.run("echo", "fine", name="anna", remove=True).stdout == "fine\n"
+
+    def test_the_runner_while_the_oci_runtime_is_at_work(self, harbour: Harbour, tmp_path: Path) -> None:
+        """A monitor and an OCI runtime that went on would fill the mount point of a container that is gone."""
+        here, go, slow = tmp_path / "here", tmp_path / "go", tmp_path / "slow"
+        for pipe in (here, go):
+            os.mkfifo(pipe)
+        slow.write_text(
+            f'#!/bin/sh\ncase " $* " in *" create "*) echo > {here}; read _ < {go};; esac\nexec crun "$@"\n'
+        )
+        slow.chmod(0o755)
+        harbour.oci = f"../../..{slow}"
+        child = self.runner(harbour, "rm")
+        assert here.read_text() == "\n"
+        child.kill()
+        child.communicate()
+        harbour.runtime.recover()
+        assert harbour.gone() == []
+        with pytest.raises(OSError, match="No such device"):  # nobody reads it any more
+            os.open(go, os.O_WRONLY | os.O_NONBLOCK)
 
     def test_a_container_goes_on_without_its_runner(self, harbour: Harbour) -> None:
         child = self.runner(harbour, "keep")

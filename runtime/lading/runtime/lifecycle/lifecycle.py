@@ -106,6 +106,8 @@ class Lifecycle:
 
     def _release(self, record: Container) -> None:
         """Gives back kernel objects in reverse order of their making."""
+        if record.status == "creating":
+            self._end_making(record.id)
         unsure = record.status in ("creating", "created") and self.oci.knows(record.id)
         if unsure or (record.process and record.process.alive):
             self.oci.delete(record.id)
@@ -120,6 +122,12 @@ class Lifecycle:
             self.driver.detach(record.id)
             networks.refresh(self.driver, self.records, self.config.run_dir)
         unmount(self.records.rootfs(record.id))
+
+    def _end_making(self, container: str) -> None:
+        """Ends a monitor that goes on with what its killed maker began, and the OCI runtime below it."""
+        from lading.runtime.lifecycle.sandboxes import end_runtime  # noqa: PLC0415
+
+        end_runtime(container, find("conmon"), self.oci.path)
 
     def discard(self, record: Container, *, volumes: bool = True) -> None:
         """Removes a container that holds nothing in the kernel any more."""
@@ -212,6 +220,7 @@ class Lifecycle:
         with self.records.lock(container, wait=False) as held:
             if not held and self.records.folder(container).exists():
                 return
+            self._end_making(container)
             if self.oci.knows(container):
                 self.oci.delete(container)
             self.cgroups.remove(container)

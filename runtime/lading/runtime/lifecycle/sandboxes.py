@@ -66,20 +66,20 @@ def sweep(run_dir: Path, oci: OciRuntime, cgroups: Cgroups, driver: Driver | Non
         remove(name, folder(run_dir) / name, oci, cgroups, driver)
 
 
-def end_runtime(name: str) -> None:
+def end_runtime(name: str, *programs: str) -> None:
     """Kills the OCI runtime that makes or watches this sandbox, with what it forked that has no program yet.
 
-    Nobody else has the name, which is random, among its words.
+    Nobody else has the name, which is random, among its words; with `programs`, paths, only who has one of them too.
     """
-    _end(lambda: {int(entry) for entry in os.listdir("/proc") if entry.isdecimal() and _names(entry, name)})
+    _end(lambda: {int(entry) for entry in os.listdir("/proc") if entry.isdecimal() and _names(entry, name, programs)})
 
 
-def _names(pid: str, name: str) -> bool:
+def _names(pid: str, name: str, programs: tuple[str, ...]) -> bool:
     try:
         words = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return name.encode() in words
+    return name.encode() in words and (not programs or any(program.encode() in words for program in programs))
 
 
 def _processes(groups: list[Path]) -> set[int]:
