@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
@@ -18,6 +19,27 @@ class EndedError(Exception):
 
 
 _ASKING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def keep_interrupts() -> None:
+    """Lets an interrupt that comes while Python runs a callback of its own end the call after that, and silently.
+
+    Python says of such an exception that it is ignored, prints it, and goes on as if nothing had come.
+    """
+
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if lost.exc_type is not KeyboardInterrupt:
+            sys.__unraisablehook__(lost)
+            return
+        import ctypes  # noqa: PLC0415
+        import threading  # noqa: PLC0415
+
+        main = ctypes.c_ulong(threading.main_thread().ident or 0)
+        raised = ctypes.py_object(KeyboardInterrupt)
+        # At once it would come in here; one that meets such a callback again is told of again.
+        threading.Timer(0.001, ctypes.pythonapi.PyThreadState_SetAsyncExc, (main, raised)).start()
+
+    sys.unraisablehook = again
 
 
 @contextmanager

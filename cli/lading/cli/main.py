@@ -11,7 +11,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, cast
 
-from lading.cli.endings import EndedError
+from lading.cli.endings import EndedError, keep_interrupts
 from lading.store.errors import LadingError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def main() -> None:
     end, would cost a tenth of that. Servers collect as usual.
     """
     gc.disable()
+    keep_interrupts()
     _open_streams()
     code = call(sys.argv[1:])
     try:
