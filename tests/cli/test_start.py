@@ -23,6 +23,10 @@ HEAVY = {
         "lading.build",
         "lading.registry.client.client",
         "typer",
+        "cryptography.hazmat.backends.openssl.backend",
+        "subprocess",
+        "shutil",
+        "secrets",
         "dataclasses",
         "inspect",
     ),
@@ -64,7 +68,7 @@ def test_a_terminal_costs_nothing_until_something_is_drawn(lading: Lading) -> No
     assert " rich" not in shown.raw.decode()
 
 
-UNUSED = {"ctypes", "socket", "subprocess", "shutil", "secrets", "lading.verify", "lading.store.archives.reader"}
+UNUSED = {"ctypes", "socket", "lading.verify", "lading.store.archives.reader"}
 
 
 @needs("root", "overlay", "busybox")
@@ -76,3 +80,9 @@ def test_ps_imports_nothing_that_launches(lading: Lading) -> None:
 @pytest.mark.parametrize("words", [("verify", "--local", "bb"), ("images",), ("ps", "-a"), ("inspect", "bb")])
 def test_looking_imports_what_it_needs(lading: Lading, words: tuple[str, ...]) -> None:
     assert not loaded(lading.root, *words) & HEAVY
+
+
+def test_the_list_of_commands_loads_nothing_of_any(tmp_path: Path) -> None:
+    found = loaded(tmp_path / "root", "--help")
+    allowed = {"textwrap", "shutil"}
+    assert not found & ((HEAVY | UNUSED | {"pathlib", "hashlib", "json", "sqlite3", "lading.host"}) - allowed)
