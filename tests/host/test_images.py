@@ -11,7 +11,7 @@ from lading.host.configuration import Configuration
 from lading.host.host import Host
 from lading.host.images.images import Images, Listed
 from lading.host.images.loading import load
-from lading.host.images.pruning import prune_images
+from lading.host.upkeep.pruning import prune_images
 from lading.store.content.blobs import write_blob
 from lading.store.errors import InputError
 from lading.store.exchange import layouts

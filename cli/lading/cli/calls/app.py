@@ -155,7 +155,7 @@ def _main(
 ) -> None:
     """Container images built, signed, moved and run only with the papers that prove where they came from."""
     if version or (verbose and ctx.invoked_subcommand is None):  # docker's -v
-        from lading.cli.commands.system.version import version_line  # noqa: PLC0415
+        from lading.cli.display.output import version_line  # noqa: PLC0415
 
         typer.echo(version_line())
         raise EndedError(0)

@@ -248,3 +248,10 @@ def since(moment: str | None) -> str:
     """How long ago an RFC 3339 time is, ``N/A`` for what is none."""
     then = unix_time(moment)
     return "N/A" if then is None else f"{age(time.time() - then)} ago"
+
+
+def version_line() -> str:
+    """What `lading --version` prints."""
+    from importlib.metadata import version  # noqa: PLC0415
+
+    return f"lading {version('lading')}"

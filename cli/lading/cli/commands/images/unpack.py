@@ -8,7 +8,7 @@ from lading.cli.calls.values import each
 from lading.cli.display.progress import Form
 from lading.cli.endings import ended_by_signals
 from lading.cli.session import Session
-from lading.host.images.unpacking import unpack as unpack_image
+from lading.host.upkeep.unpacking import unpack as unpack_image
 from lading.store.system.syscalls import private_mounts
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from lading.cli.display.filters import filters
 from lading.cli.display.output import age, size
 from lading.cli.display.sizes import byte_count
 from lading.cli.session import Session
-from lading.host.images.pruning import prune_cache
+from lading.host.upkeep.pruning import prune_cache
 
 if TYPE_CHECKING:
     import typer

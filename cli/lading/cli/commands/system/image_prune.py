@@ -11,7 +11,7 @@ from lading.cli.calls.values import boolean, short
 from lading.cli.display.filters import LABELS, Filters, filters, labels_pass
 from lading.cli.session import Session
 from lading.host.images.images import Listed
-from lading.host.images.pruning import PrunedImages, prune_images
+from lading.host.upkeep.pruning import PrunedImages, prune_images
 
 if TYPE_CHECKING:
     import typer

@@ -12,7 +12,7 @@ from lading.cli.display.containers import status
 from lading.cli.display.listing import Row, check_format, show_list
 from lading.cli.display.output import age, size
 from lading.cli.session import Session
-from lading.host.images.usage import Summary, Usage, usage
+from lading.host.upkeep.usage import Summary, Usage, usage
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:

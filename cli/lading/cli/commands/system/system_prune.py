@@ -10,7 +10,7 @@ from lading.cli.commands.system import builder_prune, image_prune
 from lading.cli.display.containers import labels
 from lading.cli.display.filters import LABELS, filters, labels_pass
 from lading.cli.session import Session
-from lading.host.images import pruning
+from lading.host.upkeep import pruning
 from lading.runtime.containers.logs import seconds
 from lading.store.errors import UsageError
 

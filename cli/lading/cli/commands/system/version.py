@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import version as distribution_version
 from typing import TYPE_CHECKING, Annotated, Final
 
+from lading.cli.display.output import version_line
 from lading.cli.session import Session
 from lading.registry.platforms import host_platform
 
@@ -15,11 +16,6 @@ if TYPE_CHECKING:
     import typer
 
 _DRIVEN: Final = (("crun", "--version"), ("runc", "--version"), ("conmon", "--version"), ("nft", "--version"))
-
-
-def version_line() -> str:
-    """What `lading --version` prints."""
-    return f"lading {distribution_version('lading')}"
 
 
 def version(

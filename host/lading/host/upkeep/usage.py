@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lading.build.solver.trim import Entry, entries
-from lading.host.images.pruning import mounted
+from lading.host.upkeep.pruning import mounted
 from lading.runtime.containers.volumes import Volumes
 from lading.store.archives.trees import bytes_of
 from lading.store.fastclass import dataclass

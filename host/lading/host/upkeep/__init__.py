@@ -1,0 +1,1 @@
+"""What the machine holds: seen, freed, unpacked anew."""
