@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from lading.store.archives.compression import Compression
 from lading.store.archives.layers import write_layer
 from lading.store.archives.trees import scan
 from lading.store.content.blobs import read_blob, write_blob
-from lading.store.errors import DocumentError
+from lading.store.errors import DocumentError, MachineError
 from lading.store.exchange import layouts
 from lading.store.exchange.convert import convert
 from lading.store.exchange.export import Saved, write_archive
@@ -35,6 +36,7 @@ from lading.store.oci.json import canonical
 from lading.store.store import Store
 from suites.images import put_image, put_index, put_manifest, put_referrer
 from suites.machine import needs
+from suites.small_disk import small_disk
 
 APP = "docker.io/library/app:latest"
 FORMS: list[Compression] = ["gzip", "zstd", "none"]
@@ -119,6 +121,58 @@ def test_a_layer_that_is_another_archive_is_refused(store: Store) -> None:
     with pytest.raises(DocumentError, match="is not the archive"):
         convert(store, image, "gzip")
     assert len(set(store.blobs) - before) == 2  # the config and the manifest: nothing of the layer was kept
+
+
+def put_repeated(store: Store, piece: bytes, times: int) -> Descriptor:
+    """An image of one layer, of a few bytes in gzip's form: `piece` so many times."""
+    packed = gzip.compress(piece) * times
+    whole = sha256()
+    for _ in range(times):
+        whole.update(piece)
+    diff_ids = [f"sha256:{whole.hexdigest()}"]
+    config = {"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": diff_ids}}
+    layer = Descriptor(LAYER_GZIP, write_blob(store.blobs, packed), len(packed))
+    return put_manifest(store, canonical(config), CONFIG, [layer.json()])
+
+
+def test_what_may_be_unpacked_may_be_converted_and_saved(store: Store, tmp_path: Path) -> None:
+    image = put_repeated(store, bytes(1 << 26), 17)  # more than a gibibyte of zeros, a thousand to one
+    converted = manifest_of(store, convert(store, image, "zstd"))
+    assert converted.layers[0].size < 1 << 20
+    written = 0
+
+    def count(data: bytes | memoryview) -> None:
+        nonlocal written
+        written += len(data)
+
+    write_archive(store, [Saved(image, (APP,))], count, "docker")
+    assert written > 17 << 26
+
+
+def test_what_may_not_be_unpacked_is_not_read_to_its_end(store: Store, tmp_path: Path) -> None:
+    image = put_repeated(store, bytes(1 << 26), 17)
+    with Store.open(store.root, max_layer=1) as strict:
+        for write in (
+            lambda: convert(strict, image, "zstd"),
+            lambda: write_archive(strict, [Saved(image, (APP,))], len, "docker"),
+        ):
+            with pytest.raises(DocumentError, match="larger than allowed") as caught:
+                write()
+            assert "LADING_LIMITS=layer=" in str(caught.value.hint)
+
+
+@needs("root")
+def test_a_disk_is_not_filled_by_what_unpacks_to_more_than_it_holds(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "8m") as place, Store.open(place / "root") as store:
+        image = put_repeated(store, b"x" * (1 << 22), 4)
+        blobs = set(store.blobs)
+        for write in (
+            lambda: convert(store, image, "none"),
+            lambda: write_archive(store, [Saved(image, (APP,))], len, "docker"),
+        ):
+            with pytest.raises(MachineError, match="no room for it on the disk"):
+                write()
+        assert set(store.blobs) == blobs
 
 
 @needs("skopeo")

@@ -22,16 +22,13 @@ from lading.store.archives.whiteouts import METADATA, OPAQUE_NAME, PREFIX, White
 from lading.store.errors import DocumentError, MachineError
 from lading.store.fastclass import dataclass
 from lading.store.system.removal import remove
+from lading.store.system.room import Room
 from lading.store.system.syscalls import IN_ROOT, openat2
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES: Final = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.S_IFIFO}
 _MAX_OPEN: Final = 256
-_HOLE: Final = 64 * 1024
-_ZEROS: Final = bytes(_HOLE)
-_RESERVE: Final = 256 * 1024 * 1024
-"""Of the disk, what is left for others, or a tenth of what is free."""
 _MACHINES: Final = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EPERM, errno.EACCES, errno.EMFILE, errno.ENFILE),
     *(errno.EOPNOTSUPP, errno.ENOSYS),
@@ -107,7 +104,7 @@ class _Extraction:
         self._count = 0
         self._size = 0
         self._names = 0
-        self._room = _room(root)
+        self._room = Room(root, what)
         self._latest = 0
 
     def apply(self, member: Member) -> None:
@@ -253,27 +250,11 @@ class _Extraction:
         file = os.open(name, _CREATE, 0o600, dir_fd=folder)
         try:
             for piece in member.content():
-                for start in range(0, len(piece), _HOLE):
-                    self._put(file, piece[start : start + _HOLE])
+                self._room.write(file, piece)
             os.ftruncate(file, member.entry.size)
             self._dress(file, member)
         finally:
             os.close(file)
-
-    def _put(self, file: int, data: bytes) -> None:
-        """Writes; zeros become a hole, so that a file costs what it holds."""
-        if not data[0] and data == _ZEROS[: len(data)]:
-            os.lseek(file, len(data), os.SEEK_CUR)
-            return
-        self._room -= len(data)
-        if self._room < 0:
-            raise MachineError(
-                f"{self._what}: there is no room for it on the disk",
-                hint="`lading system prune` removes what is not used",
-            )
-        view = memoryview(data)
-        while view:
-            view = view[os.write(file, view) :]
 
     def _dress_by_name(self, member: Member, folder: int, name: bytes) -> None:
         entry = member.entry
@@ -368,10 +349,3 @@ class _Extraction:
     def _remove(self, folder: int, name: bytes) -> None:
         remove(folder, name)
         self._stale = True  # a folder that went must not be reached by a descriptor opened before
-
-
-def _room(folder: int) -> int:
-    """How many bytes may be written to the file system of a folder."""
-    found = os.fstatvfs(folder)
-    free = found.f_bavail * found.f_frsize
-    return free - min(_RESERVE, free // 10)

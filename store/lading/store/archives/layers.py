@@ -11,7 +11,7 @@ from typing import Final
 
 from lading.store.archives.compression import MEDIA_TYPES, Compression, Source, decoder, encoder
 from lading.store.archives.extract import Extracted, extract_layer
-from lading.store.archives.reader import DEFAULT, Limits
+from lading.store.archives.reader import DEFAULT, RAISE, Limits
 from lading.store.archives.trees import Tree, walk
 from lading.store.archives.writer import write_tar
 from lading.store.content.blobs import BlobReader, Blobs
@@ -80,14 +80,19 @@ class _Counted:
 
 
 class _Hashed:
-    """A source that is hashed as it passes."""
+    """A source that is hashed as it passes, up to `limit` bytes."""
 
-    def __init__(self, source: Source, algorithm: str) -> None:
+    def __init__(self, source: Source, algorithm: str, what: str, limit: int) -> None:
         self._source = source
+        self._what = what
+        self._left = limit
         self.hash = hashlib.new(algorithm)
 
     def read(self, size: int, /) -> bytes:
         data = self._source.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise DocumentError(f"{self._what}: its archive is larger than allowed", hint=RAISE)
         self.hash.update(data)
         return data
 
@@ -109,31 +114,34 @@ def apply_layer(
     """
     task = progress.task(f"unpacking {descriptor.digest.short}", descriptor.size)
     what = f"layer {descriptor.digest}"
-    with open_archive(blobs, descriptor, diff_id, task) as archive:
+    with open_archive(blobs, descriptor, diff_id, task, limits=limits) as archive:
         extracted = extract_layer(archive, target, what, below=below, limits=limits)
     task.done()
     return extracted
 
 
-def check_layer(blobs: Blobs, descriptor: Descriptor, diff_id: Digest) -> None:
+def check_layer(blobs: Blobs, descriptor: Descriptor, diff_id: Digest, limits: Limits | None = None) -> None:
     """Raises `DocumentError` unless the blob has its digest, and its archive the diff ID. Nothing is unpacked."""
-    with open_archive(blobs, descriptor, diff_id) as archive:
+    with open_archive(blobs, descriptor, diff_id, limits=limits) as archive:
         while archive.read(CHUNK):
             pass
 
 
 @contextmanager
 def open_archive(
-    blobs: Blobs, descriptor: Descriptor, diff_id: Digest, task: Task | None = None
+    blobs: Blobs, descriptor: Descriptor, diff_id: Digest, task: Task | None = None, *, limits: Limits | None = None
 ) -> Generator[Source, None, None]:
     """The uncompressed archive of a layer, to be read to its end; `task` counts the bytes of the blob.
 
-    Raises `DocumentError` on leaving where blob or archive are not what their digests say.
+    Raises `DocumentError` on leaving where blob or archive are not what their digests say, and on the way where
+    there is more of it than `limits` allow.
     """
     what = f"layer {descriptor.digest}"
     with blobs.open(descriptor.digest) as blob:
         source = _Counted(blob, task) if task else blob
-        archive = _Hashed(decoder(source, descriptor.media_type, what), diff_id.algorithm)
+        archive = _Hashed(
+            decoder(source, descriptor.media_type, what), diff_id.algorithm, what, (limits or DEFAULT).archive
+        )
         yield archive
         while blob.read(CHUNK):
             pass  # what follows the compressed archive belongs to the blob's digest too

@@ -60,6 +60,11 @@ class Limits:
     paths: int = 2**30
     extension: int = 1024 * 1024
 
+    @property
+    def archive(self) -> int:
+        """Of a whole archive, with headers and what fills it up."""
+        return 2 * self.size + _OVERHEAD
+
 
 DEFAULT: Final = Limits()
 
@@ -95,7 +100,7 @@ class _Stream:
         data = self._source.read(_CHUNK)
         self._left -= len(data)
         if self._left < 0:
-            raise DocumentError(f"{self._what}: the archive is larger than allowed")
+            raise DocumentError(f"{self._what}: the archive is larger than allowed", hint=RAISE)
         return data
 
     def take(self, size: int, *, or_end: bool = False) -> bytes:
@@ -147,7 +152,7 @@ def begins_with_header(source: Source) -> bool:
 
 class _Reader:
     def __init__(self, source: Source, what: str, limits: Limits) -> None:
-        self._stream = _Stream(source, what, 2 * limits.size + _OVERHEAD)
+        self._stream = _Stream(source, what, limits.archive)
         self._what = what
         self._limits = limits
         self._total = 0

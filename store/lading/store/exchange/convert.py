@@ -13,7 +13,6 @@ from typing import Final
 from lading.store.archives.compression import MEDIA_TYPES, Compression, encoder
 from lading.store.archives.layers import open_archive
 from lading.store.content.verifying_reader import CHUNK
-from lading.store.errors import DocumentError
 from lading.store.fastclass import replace
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
@@ -30,10 +29,9 @@ from lading.store.oci.documents import (
 from lading.store.oci.json import canonical
 from lading.store.progress import QUIET, Progress
 from lading.store.store import Store
+from lading.store.system.room import Room
 
 _SAME: Final = {DOCKER_LAYER: MEDIA_TYPES["gzip"]}
-_RATIO: Final = 1000
-_ALWAYS: Final = 1024 * 1024 * 1024
 _OF_ITS_DIGEST: Final = "vnd.docker.reference.digest"
 """What marks an entry of an index as buildx's attestation of another."""
 
@@ -91,18 +89,21 @@ def _layer(
     if _SAME.get(layer.media_type, layer.media_type) == wanted:
         return layer
     task = progress.task(f"compressing {layer.digest.short}")
-    limit = max(_ALWAYS, layer.size * _RATIO)
     running = encoder(compression)
-    size = read = 0
+    room = Room(store.root, f"layer {layer.digest}")
+    size = 0
+
+    def put(data: bytes) -> None:
+        nonlocal size
+        room.take(len(data))
+        size += writer.write(data)
+
     with store.blobs.writer() as writer:
-        with open_archive(store.blobs, layer, diff_id) as source:
+        with open_archive(store.blobs, layer, diff_id, limits=store.limits) as source:
             while data := source.read(CHUNK):
-                size += writer.write(running.compress(data))
+                put(running.compress(data))
                 task.advance(len(data))
-                read += len(data)
-                if read > limit:
-                    raise DocumentError(f"layer {layer.digest}: unpacks to more than {limit} bytes")
-        size += writer.write(running.flush())
+        put(running.flush())
         digest = writer.commit()
     task.done()
     return Descriptor(wanted, digest, size)  # annotations speak of the bytes there were

@@ -25,6 +25,7 @@ from lading.store.oci.json import canonical
 from lading.store.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, index_json
 from lading.store.store import Store
 from lading.store.system.atomic import machine_errors, sync_folder
+from lading.store.system.room import Room
 
 Form = Literal["oci", "docker", "both"]
 """An image layout; docker's archive with uncompressed layers; a layout that docker's older readers take, too."""
@@ -210,7 +211,13 @@ def _decompress(store: Store, layer: Descriptor, diff_id: Digest, archive: _Arch
     if os.fsencode(name) in archive.places:
         return
     file = Path(os.fsdecode(archive.folder)) / name
-    with open_archive(store.blobs, layer, diff_id) as source, machine_errors(file), file.open("wb") as out:
+    room = Room(archive.folder, f"layer {layer.digest}")
+    with (
+        open_archive(store.blobs, layer, diff_id, limits=store.limits) as source,
+        machine_errors(file),
+        file.open("wb", buffering=0) as out,
+    ):
         while data := source.read(CHUNK):
-            out.write(data)
+            room.write(out.fileno(), data)
+        out.truncate()
     archive.add(name, file)

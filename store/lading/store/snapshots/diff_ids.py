@@ -7,7 +7,7 @@ if somebody has seen that each of its blobs is the archive that the config says.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lading.store.content.blobs import Blobs
 from lading.store.errors import MachineError
@@ -15,14 +15,18 @@ from lading.store.index import Index
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 
+if TYPE_CHECKING:
+    from lading.store.archives.reader import Limits
+
 _KIND: Final = "diff-id"
 
 
 class DiffIds:
     """The pairs that were seen, in the index; one that is lost is seen again."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, limits: Limits | None = None) -> None:
         self._index = index
+        self._limits = limits
 
     def known(self, layer: Descriptor, diff_id: Digest) -> bool:
         """Whether it was seen that `layer` uncompresses to `diff_id`."""
@@ -42,5 +46,5 @@ class DiffIds:
         if not self.known(layer, diff_id):
             from lading.store.archives.layers import check_layer  # noqa: PLC0415 - loads the decompressors
 
-            check_layer(blobs, layer, diff_id)
+            check_layer(blobs, layer, diff_id, self._limits)
             self.remember(layer, diff_id)

@@ -84,7 +84,7 @@ class OverlaySnapshots:
         self._folder = root / "snapshots"
         self._index = index
         self._limits = limits
-        self.diff_ids = DiffIds(index)
+        self.diff_ids = DiffIds(index, limits)
 
     @property
     def limits(self) -> Limits:
