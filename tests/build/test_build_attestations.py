@@ -187,7 +187,7 @@ def test_links_of_a_failed_build_are_signed_by_the_one_that_completes(bench: Ben
 def test_a_cache_hit_keeps_the_original_link(bench: Bench, context: Path) -> None:
     built = bench.build(context, arguments={"VERSION": "1"})
     second = Key(PrivateKey.generate())
-    bench.tools = replace(bench.tools, key=second)
+    bench.environment = replace(bench.environment, key=second)
     again = bench.build(context, arguments={"VERSION": "1"})
     assert [envelope.raw() for envelope in _dag(bench, again).envelopes] == [
         envelope.raw() for envelope in _dag(bench, built).envelopes

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from lading.build.builder import build
-from lading.build.convert.resolve import Choices, resolve
+from lading.build.convert.resolve import ConvertOptions, resolve
 from lading.build.dockerfile.reader import read
 from lading.build.errors import DockerfileError
 from lading.build.graph import executor
@@ -37,7 +37,7 @@ class Idle:
     isolation = "none"
     privileges: Mapping[str, object] = MappingProxyType({})
 
-    def execute(self, rootfs: Path, step: executor.Step, output: executor.Output) -> int:
+    def execute(self, rootfs: Path, step: executor.ProcessSpec, output: executor.Output) -> int:
         del rootfs, step, output
         return 0
 
@@ -62,7 +62,7 @@ class Yard:
     def _bench(self) -> Bench:
         bench = Bench(self.folder / "store")
         bench.build(self.base, names=("localhost/base:latest",))
-        bench.tools = replace(bench.tools, executor=Idle(), images=Everything(bench.store))
+        bench.environment = replace(bench.environment, executor=Idle(), images=Everything(bench.store))
         return bench
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class Yard:
             platform=call.platform,
         )
         try:
-            build(request, self.bench.tools)
+            build(request, self.bench.environment)
         except LadingError as error:
             return error.message
         return None
@@ -132,13 +132,13 @@ def test_any_build_succeeds_or_says_where_it_cannot(yard: Yard, text: bytes, ign
 def test_what_a_step_does_is_no_fault_of_ours(yard: Yard, text: bytes) -> None:
     folder = yard.folder / "run"
     folder.mkdir(exist_ok=True)
-    idle = yard.bench.tools
+    idle = yard.bench.environment
     sandbox = Sandbox(RuntimeConfig(yard.folder / "store", folder), None)
-    yard.bench.tools = replace(idle, executor=sandbox)
+    yard.bench.environment = replace(idle, executor=sandbox)
     try:
         _check(yard.build(text, b"", Call()))
     finally:
-        yard.bench.tools = idle
+        yard.bench.environment = idle
     assert list((folder / "sandboxes").iterdir() if (folder / "sandboxes").exists() else []) == []
 
 
@@ -149,6 +149,6 @@ def test_any_text_is_understood_or_refused_in_its_place(text: bytes, call: Call)
         raise DockerfileError(place, f"{name}: not here")  # type: ignore[arg-type]
 
     try:
-        resolve(read(text, "D"), Choices(call.arguments, PLATFORM, call.target), image)  # type: ignore[arg-type]
+        resolve(read(text, "D"), ConvertOptions(call.arguments, PLATFORM, call.target), image)  # type: ignore[arg-type]
     except InputError as error:
         _check(error.message)

@@ -137,7 +137,7 @@ def test_in_the_sandbox_of_the_runtime(root: Path, context: Path, tmp_path: Path
     run_dir = Path(f"/run/lading-t{os.getpid()}")
     run_dir.mkdir()
     sandbox = Sandbox(RuntimeConfig(root=tmp_path / "root", run_dir=run_dir), None)
-    bench.tools = replace(bench.tools, executor=sandbox)
+    bench.environment = replace(bench.environment, executor=sandbox)
     try:
         built = bench.build(context)
         assert not built.steps[1].cached

@@ -27,7 +27,7 @@ pytestmark = needs("root", "overlay", "busybox")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("layers")
     bench = Bench(folder / "store")
-    bench.tools = replace(bench.tools, executor=WatchingExecutor())
+    bench.environment = replace(bench.environment, executor=WatchingExecutor())
     bench.build(shell(folder / "base"), names=("localhost/base:latest",))
     yield bench
     bench.close()
@@ -38,7 +38,7 @@ MODULES = "mkdir -p /app/left /app/right && echo 1 > /app/left/index && echo 2 >
 
 def left(bench: Bench) -> View:
     """What the kernel showed when the last RUN ended."""
-    watching = bench.tools.executor
+    watching = bench.environment.executor
     assert isinstance(watching, WatchingExecutor)
     return watching.views[-1]
 
@@ -131,7 +131,7 @@ def test_folders_above_a_change_are_in_its_layer(bench: Bench, tmp_path: Path) -
 class AttributeExecutor(WatchingExecutor):
     """Takes ``PATH NAME [VALUE]`` for a command as well: busybox cannot set attributes."""
 
-    def execute(self, rootfs: Path, step: executor.Step, output: executor.Output) -> int:
+    def execute(self, rootfs: Path, step: executor.ProcessSpec, output: executor.Output) -> int:
         words = step.argv[-1].split(" ")
         if not words[0].startswith("/") or len(words) < 2 or "." not in words[1]:
             return super().execute(rootfs, step, output)
@@ -158,7 +158,7 @@ class AttributeExecutor(WatchingExecutor):
 def test_attributes_and_capabilities(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: tuple[str, ...], layers: int
 ) -> None:
-    monkeypatch.setattr(bench, "tools", replace(bench.tools, executor=AttributeExecutor()))
+    monkeypatch.setattr(bench, "environment", replace(bench.environment, executor=AttributeExecutor()))
     context = write(tmp_path / "context", {})
     for count in range(1, len(steps) + 1):
         text = "".join(f"RUN {step}\n" for step in steps[:count])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lading.build.dockerfile.arguments import heredoc
-from lading.build.dockerfile.parser import Node, parse
+from lading.build.dockerfile.parser import InstructionNode, parse
 from lading.build.errors import DockerfileError
 from suites.machine import needs, vectors_path
 
@@ -24,7 +24,7 @@ def _quote(text: str) -> str:
     return f'"{escaped}"'
 
 
-def dump(node: Node) -> str:
+def dump(node: InstructionNode) -> str:
     """The tree as the reference prints it."""
     parts = [node.word.lower()]
     if node.flags:

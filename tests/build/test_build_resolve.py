@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.build.convert import go_format
-from lading.build.convert.resolve import DEFAULT_EPOCH, Choices, Resolved, resolve
+from lading.build.convert.resolve import DEFAULT_EPOCH, ConvertOptions, Resolved, resolve
 from lading.build.dockerfile import glob
 from lading.build.dockerfile.reader import read
 from lading.build.dockerfile.values import (
@@ -49,7 +49,7 @@ def _image(name: str, place: Place) -> ImageConfig:
 
 
 def _resolve(text: str, target: str | None = None, **arguments: str) -> Resolved:
-    return resolve(read(text.encode(), "D"), Choices(arguments, ARM, target), _image)
+    return resolve(read(text.encode(), "D"), ConvertOptions(arguments, ARM, target), _image)
 
 
 def _environment(resolved: Resolved, step: int = -1) -> dict[str, str]:
@@ -255,7 +255,7 @@ TOKENS = [
 @given(st.lists(st.sampled_from(TOKENS), max_size=30).map(" ".join))
 def test_whatever_is_written_is_read_or_refused_with_a_line(text: str) -> None:
     try:
-        resolve(read(text.encode(), "D"), Choices({}, ARM), _image)
+        resolve(read(text.encode(), "D"), ConvertOptions({}, ARM), _image)
     except DockerfileError as error:
         assert error.message.startswith("D:")
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.build.graph.cache import Cache, Layer, Product
-from lading.build.solver.trim import Entry, bound, choose, entries, note_use, remove
+from lading.build.graph.cache import ActionLayer, ActionResult, Cache
+from lading.build.solver.trim import CacheEntry, bound, choose, entries, note_use, remove
 from lading.store.content.blobs import write_blob
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import LAYER
@@ -33,8 +33,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def step(store: Store, key: str, content: bytes, used: float) -> None:
     """A row of a step whose layer is `content`, last used then."""
     digest = write_blob(store.blobs, content)
-    layer = Layer(digest, Descriptor(LAYER, digest, len(content)), digest)
-    Cache.of(store).keep(key, Product(layer))
+    layer = ActionLayer(digest, Descriptor(LAYER, digest, len(content)), digest)
+    Cache.of(store).keep(key, ActionResult(layer))
     store.index.run("UPDATE cache SET used = ? WHERE key = ?", (used, key))
 
 
@@ -137,7 +137,7 @@ _ENTRIES = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 1000), st.boole
 )
 def test_choosing(rows: list[tuple[int, int, bool]], everything: bool, before: int | None, limit: int | None) -> None:
     cache = [
-        Entry("step", str(number), used, 0 if shared else size, shared)
+        CacheEntry("step", str(number), used, 0 if shared else size, shared)
         for number, (used, size, shared) in enumerate(sorted(rows))
     ]
     chosen = choose(cache, everything=everything, before=before, limit=limit)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.build.graph.executor import Executor, Step
+from lading.build.graph.executor import Executor, ProcessSpec
 from lading.runtime.sandbox import Sandbox
 from lading.runtime.spec import capabilities
 from lading.store.errors import InputError
@@ -89,7 +89,7 @@ class TestSandbox(ExecutorContract):
 
     def test_nothing_is_left(self, executor: Executor, rootfs: Path, harbour: Harbour) -> None:
         with pytest.raises(ValueError, match="stop"):
-            executor.execute(rootfs, Step(("sh", "-c", "echo x; sleep 60"), (("PATH", "/bin"),)), _stop)
+            executor.execute(rootfs, ProcessSpec(("sh", "-c", "echo x; sleep 60"), (("PATH", "/bin"),)), _stop)
         assert harbour.gone() == []
 
     def test_the_upper_folder_holds_what_was_done(

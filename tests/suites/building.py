@@ -14,7 +14,7 @@ from typing import Literal
 from lading.build.builder import build
 from lading.build.graph import executor
 from lading.build.graph.graph import Step
-from lading.build.graph.request import BaseImage, BuildRequest, Built, KeySource, StepReport, Tools
+from lading.build.graph.request import BaseImage, BuildEnvironment, BuildRequest, Built, KeySource, StepReport
 from lading.store.errors import InputError
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.documents import Manifest, chain_ids
@@ -35,7 +35,7 @@ class ChrootExecutor:
     def __init__(self) -> None:
         self.runs = 0
 
-    def execute(self, rootfs: Path, step: executor.Step, output: executor.Output) -> int:
+    def execute(self, rootfs: Path, step: executor.ProcessSpec, output: executor.Output) -> int:
         self.runs += 1
         user = ["--userspec", step.user] if step.user else []
         script = 'cd "$0" && exec "$@"'
@@ -118,14 +118,14 @@ class Bench:
         self.executor = ChrootExecutor()
         self.images = Images(self.store)
         self.listener = Recorder()
-        self.tools = Tools(
+        self.environment = BuildEnvironment(
             self.store, self.executor, self.images, PLATFORM, clock, key=key, listener=self.listener, version="test"
         )
 
     def build(self, context: Path, **options: object) -> Built:
         """Builds; `options` are those of a request."""
         self.listener.reports, self.listener.warnings, self.listener.output = [], [], b""
-        return build(BuildRequest(context, **options), self.tools)  # type: ignore[arg-type]
+        return build(BuildRequest(context, **options), self.environment)  # type: ignore[arg-type]
 
     def manifest(self, image: Descriptor) -> Manifest:
         """Of an image."""

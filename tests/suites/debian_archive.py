@@ -17,7 +17,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lading.build.debian.sources import Source
+from lading.build.debian.sources import ArchiveSource
 
 
 @dataclass
@@ -42,14 +42,14 @@ class Archive:
     def inrelease(self) -> Path:
         return self.root / f"dists/{self.suite}/InRelease"
 
-    def source(self, **changes: object) -> Source:
+    def source(self, **changes: object) -> ArchiveSource:
         values: dict[str, object] = {
             "uri": self.uri,
             "suite": self.suite,
             "components": ("main",),
             "signed_by": str(self.key),
         }
-        return Source(**(values | changes))  # type: ignore[arg-type]
+        return ArchiveSource(**(values | changes))  # type: ignore[arg-type]
 
     def add(self, name: str, files: Mapping[str, str], version: str = "1.0", **control: str) -> Path:
         """Builds a package with dpkg-deb and lists it with the next `publish`."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from lading.build.graph.executor import Executor, Step
+from lading.build.graph.executor import Executor, ProcessSpec
 
 
 class Written:
@@ -42,7 +42,7 @@ class ExecutorContract:
     def execute(self, executor: Executor, rootfs: Path, *argv: str, **options: object) -> tuple[int, str, str]:
         written = Written()
         options.setdefault("env", (("PATH", "/bin"),))
-        code = executor.execute(rootfs, Step(argv, **options), written)  # type: ignore[arg-type]
+        code = executor.execute(rootfs, ProcessSpec(argv, **options), written)  # type: ignore[arg-type]
         return code, written.text(), written.text("stderr")
 
     def test_streams_and_code(self, executor: Executor, rootfs: Path) -> None:
@@ -76,7 +76,7 @@ class ExecutorContract:
     def test_lines_come_whole(self, executor: Executor, rootfs: Path) -> None:
         written = Written()
         script = "printf a; sleep 0.1; printf 'b\\nc'; sleep 0.1; printf d"
-        executor.execute(rootfs, Step(("sh", "-c", script), (("PATH", "/bin"),)), written)
+        executor.execute(rootfs, ProcessSpec(("sh", "-c", script), (("PATH", "/bin"),)), written)
         assert [data for data, _ in written.chunks] == [b"ab\n", b"cd"]
 
     def test_much_output(self, executor: Executor, rootfs: Path) -> None:
@@ -89,7 +89,7 @@ class ExecutorContract:
 
         script = "echo go; sleep 60; touch /late"
         with pytest.raises(KeyboardInterrupt):
-            executor.execute(rootfs, Step(("sh", "-c", script), (("PATH", "/bin"),)), stop)
+            executor.execute(rootfs, ProcessSpec(("sh", "-c", script), (("PATH", "/bin"),)), stop)
         assert not (rootfs / "late").exists()
 
     def test_no_process_outlives_it(self, executor: Executor, rootfs: Path) -> None:

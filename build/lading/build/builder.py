@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 
-from lading.build.attest.attester import Attester, Facts
+from lading.build.attest.attester import DockerfileAttester, DockerfileFacts
 from lading.build.attest.image import assemble
 from lading.build.context.context import Context, refuse_private
 from lading.build.context.hashes import Hashes
 from lading.build.context.view import Folder
-from lading.build.convert.resolve import Choices, Resolved, resolve
+from lading.build.convert.resolve import ConvertOptions, Resolved, resolve
 from lading.build.convert.source_files import Named, ignore
 from lading.build.convert.source_files import dockerfile as find_dockerfile
 from lading.build.dockerfile.instructions import Dockerfile
@@ -19,9 +19,9 @@ from lading.build.dockerfile.reader import read
 from lading.build.errors import Place, placed
 from lading.build.graph.cache import Cache
 from lading.build.graph.platforms import is_own
-from lading.build.graph.request import BuildRequest, Built, Tools
-from lading.build.graph.state import Solved
-from lading.build.operations.rootfs import Roots
+from lading.build.graph.request import BuildEnvironment, BuildRequest, Built
+from lading.build.graph.state import SolveState
+from lading.build.operations.rootfs import RootFilesystems
 from lading.build.solver.solver import Solver
 from lading.store.archives import trees
 from lading.store.archives.compression import encoder_name
@@ -31,34 +31,36 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.documents import ImageConfig
 
 
-def build(request: BuildRequest, tools: Tools) -> Built:
+def build(request: BuildRequest, environment: BuildEnvironment) -> Built:
     """Builds the image that `request` asks for, and tags it with its names.
 
-    Raises `DockerfileError` with file and line, `InputError` for the call, and what `tools` raise. Nothing half
+    Raises `DockerfileError` with file and line, `InputError` for the call, and what `environment` raise. Nothing half
     done is visible afterwards; steps that were finished stay in the cache.
     """
-    begun = tools.clock()
+    begun = environment.clock()
     if not request.context.is_dir():
         raise InputError(f"{request.context}: not a folder", hint="the last word of the call names the context")
     _check_text(request)
     named, text = find_dockerfile(request)
     name = named.title
     dockerfile = read(text, name)
-    solved = Solved()
-    with tools.store.writing():
-        resolved = _resolve(request, tools, solved, dockerfile)
+    solved = SolveState()
+    with environment.store.writing():
+        resolved = _resolve(request, environment, solved, dockerfile)
         for warning in resolved.warnings:
-            tools.listener.warned(warning)
+            environment.listener.warned(warning)
         graph = resolved.graph
-        cache = Cache.of(tools.store)
-        _solve(request, tools, cache, solved, resolved, named)
-        image = assemble(graph, solved, resolved.epoch, tools.store)
-        facts = Facts(name, Digest.of(text), resolved.epoch, encoder_name(request.compression))
-        attestations, reused = Attester(request, tools, cache, graph, solved, facts).attest(image, begun)
+        cache = Cache.of(environment.store)
+        _solve(request, environment, cache, solved, resolved, named)
+        image = assemble(graph, solved, resolved.epoch, environment.store)
+        facts = DockerfileFacts(name, Digest.of(text), resolved.epoch, encoder_name(request.compression))
+        attestations, reused = DockerfileAttester(request, environment, cache, graph, solved, facts).attest(
+            image, begun
+        )
         cache.used(solved.keys[report.step.number] for report in solved.reports if report.cached)
-        tools.store.keep(image)
+        environment.store.keep(image)
         for reference in request.names:
-            tools.store.tag(reference, image)
+            environment.store.tag(reference, image)
     return Built(
         image,
         attestations,
@@ -69,17 +71,19 @@ def build(request: BuildRequest, tools: Tools) -> Built:
     )
 
 
-def _resolve(request: BuildRequest, tools: Tools, solved: Solved, dockerfile: Dockerfile) -> Resolved:
+def _resolve(
+    request: BuildRequest, environment: BuildEnvironment, solved: SolveState, dockerfile: Dockerfile
+) -> Resolved:
     """The graph, its base images let in on the way, the labels of the call on its config."""
-    _check_platform(request, tools.platform)
+    _check_platform(request, environment.platform)
 
     def image(name: str, place: Place) -> ImageConfig:
         if name not in solved.images:
             with placed(place):
-                solved.images[name] = tools.images.resolve(name, tools.platform)
+                solved.images[name] = environment.images.resolve(name, environment.platform)
         return solved.images[name].config
 
-    choices = Choices(request.arguments, tools.platform, request.target, request.epoch)
+    choices = ConvertOptions(request.arguments, environment.platform, request.target, request.epoch)
     resolved = resolve(dockerfile, choices, image)
     resolved.graph.config.labels.update(request.labels)
     return resolved
@@ -100,24 +104,31 @@ def _check_platform(request: BuildRequest, native: Platform) -> None:
 
 
 def _solve(
-    request: BuildRequest, tools: Tools, cache: Cache, solved: Solved, resolved: Resolved, dockerfile: Named
+    request: BuildRequest,
+    environment: BuildEnvironment,
+    cache: Cache,
+    solved: SolveState,
+    resolved: Resolved,
+    dockerfile: Named,
 ) -> None:
-    with Roots(tools.store) as roots, _context(request, tools, dockerfile) as context:
-        Solver(request, tools, cache, roots, solved, resolved.epoch, context).solve(resolved.graph)
+    with RootFilesystems(environment.store) as roots, _context(request, environment, dockerfile) as context:
+        Solver(request, environment, cache, roots, solved, resolved.epoch, context).solve(resolved.graph)
 
 
 @contextmanager
-def _context(request: BuildRequest, tools: Tools, dockerfile: Named) -> Generator[Callable[[], Context], None, None]:
+def _context(
+    request: BuildRequest, environment: BuildEnvironment, dockerfile: Named
+) -> Generator[Callable[[], Context], None, None]:
     """Opens the context when the first step asks for it; says at the end what was left out of it."""
     with ExitStack() as stack:
         opened: list[Context] = []
 
         def get() -> Context:
             if not opened:
-                private = (tools.store.root, *request.private)
+                private = (environment.store.root, *request.private)
                 refuse_private(request.context, private)
                 folder = Folder(request.context)
-                hashes = Hashes(tools.store.index, request.context, tools.store.root)
+                hashes = Hashes(environment.store.index, request.context, environment.store.root)
                 ignored = ignore(request.context, dockerfile if request.dockerfile is None else None)
                 context = Context(folder, ignored, hashes, private, normal_modes=request.normal_modes)
                 opened.append(stack.enter_context(context))
@@ -125,4 +136,4 @@ def _context(request: BuildRequest, tools: Tools, dockerfile: Named) -> Generato
 
         yield get
         for path, reason in sorted(opened[0].left_out.items()) if opened else ():
-            tools.listener.warned(f"{trees.text(os.fsencode(path))}: left out of the context: {reason}")
+            environment.listener.warned(f"{trees.text(os.fsencode(path))}: left out of the context: {reason}")

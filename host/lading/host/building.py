@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from lading.build.builder import build as build_image
-from lading.build.graph.request import BaseImage, BuildRequest, Built, KeySource, Listener, Tools
+from lading.build.graph.request import BaseImage, BuildEnvironment, BuildRequest, Built, KeySource, Listener
 from lading.build.solver.trim import bound
 from lading.host.trust.gate import unknown
 from lading.host.trust.signing_keys import KeyText
@@ -51,35 +51,35 @@ class BaseSource(Protocol):
         ...
 
 
-def build(request: BuildRequest, tools: Tools, *, cache_limit: int, fresh: bool) -> Built:
+def build(request: BuildRequest, environment: BuildEnvironment, *, cache_limit: int, fresh: bool) -> Built:
     """Builds what `request` asks for; a file that ends in .toml is a Debian package set."""
     begun = time.time()
     try:
-        built = _build(request, tools, fresh=fresh)
+        built = _build(request, environment, fresh=fresh)
     except LadingError:
-        bound(tools.store, cache_limit, begun)  # the steps that it finished are kept, too
+        bound(environment.store, cache_limit, begun)  # the steps that it finished are kept, too
         raise
-    bound(tools.store, cache_limit, begun)
-    return replace(built, signer=tools.key.fingerprint if tools.key else None)
+    bound(environment.store, cache_limit, begun)
+    return replace(built, signer=environment.key.fingerprint if environment.key else None)
 
 
-def _build(request: BuildRequest, tools: Tools, *, fresh: bool) -> Built:
+def _build(request: BuildRequest, environment: BuildEnvironment, *, fresh: bool) -> Built:
     if request.file is not None and request.file.suffix == ".toml":
         from lading.build.debian.builder import build_debian  # noqa: PLC0415
 
-        return build_debian(request, tools, fresh=fresh)
-    return build_image(request, tools)
+        return build_debian(request, environment, fresh=fresh)
+    return build_image(request, environment)
 
 
-def build_tools(
+def build_environment(
     store: Store, run_folder: Path, driver: Driver, *, images: Bases, key: Key, listener: Listener
-) -> Tools:
+) -> BuildEnvironment:
     """What a build on this machine works with: its steps run in the sandbox."""
     from lading.runtime.lifecycle.lifecycle import RuntimeConfig  # noqa: PLC0415
     from lading.runtime.sandbox import Sandbox  # noqa: PLC0415
 
     sandbox = Sandbox(RuntimeConfig(store.root, run_folder), driver)
-    return Tools(
+    return BuildEnvironment(
         store=store,
         executor=sandbox,
         images=images,

@@ -57,7 +57,7 @@ class Host:
     """What the command line, and later the API server and the cluster's agent, do things with.
 
     `passwords` opens keys, `warn` tells the user what should be known, `progress` shows long
-    work. A context manager; closing brings the store's index for other tools up to date.
+    work. A context manager; closing brings the store's index for other environment up to date.
     """
 
     def __init__(
@@ -317,9 +317,9 @@ class Host:
 
     def build(self, request: BuildRequest, *, sign_key: KeyText | None, pull: bool, listener: Listener) -> Built:
         """Builds, signs and tags an image, from a Dockerfile or a Debian package set."""
-        from lading.host.building import Bases, Key, build, build_tools  # noqa: PLC0415
+        from lading.host.building import Bases, Key, build, build_environment  # noqa: PLC0415
 
-        tools = build_tools(
+        environment = build_environment(
             self.store,
             self.run_folder(),
             self.driver,
@@ -327,7 +327,7 @@ class Host:
             key=Key(sign_key or self._own_key(), self.passwords),
             listener=listener,
         )
-        return build(request, tools, cache_limit=self.cache_limit, fresh=pull)
+        return build(request, environment, cache_limit=self.cache_limit, fresh=pull)
 
     def _own_key(self) -> KeyText:
         from lading.host.trust.signing_keys import KeyText  # noqa: PLC0415

@@ -87,7 +87,7 @@ def build(bench: Bench, system: Path, spec: str = SPEC, fresh: bool = False, **o
     file = system / "base.toml"
     file.write_text(spec)
     request = BuildRequest(system, file=file, **options)  # type: ignore[arg-type]
-    return build_debian(request, bench.tools, fresh=fresh, system=system)
+    return build_debian(request, bench.environment, fresh=fresh, system=system)
 
 
 def test_the_files_are_the_packages_on_a_merged_system(tmp_path: Path, system: Path, source: Archive, key: Key) -> None:
@@ -249,7 +249,7 @@ def test_a_layer_that_was_collected_is_made_again(tmp_path: Path, system: Path, 
 def test_a_file_that_is_not_there(tmp_path: Path, system: Path, key: Key) -> None:
     bench = Bench(tmp_path / "root", key)
     with pytest.raises(InputError, match=r"none\.toml: cannot be read: No such file"):
-        build_debian(BuildRequest(system, file=system / "none.toml"), bench.tools, fresh=False, system=system)
+        build_debian(BuildRequest(system, file=system / "none.toml"), bench.environment, fresh=False, system=system)
 
 
 def test_what_was_asked_for_is_in_the_provenance_and_no_password(
@@ -326,7 +326,9 @@ def test_two_builds_at_once_give_one_image(tmp_path: Path, system: Path, key: Ke
     (system / "base.toml").write_text(SPEC)
     request = BuildRequest(system, file=system / "base.toml")
     with ThreadPoolExecutor(2) as pool:
-        work = [pool.submit(build_debian, request, one.tools, fresh=True, system=system) for one in (bench, other)]
+        work = [
+            pool.submit(build_debian, request, one.environment, fresh=True, system=system) for one in (bench, other)
+        ]
         digests = {one.result().descriptor.digest for one in work}
     assert len(digests) == 1
 
@@ -336,7 +338,7 @@ def test_a_shell_runs_in_an_image_from_this_machine_s_own_archive(tmp_path: Path
     file = tmp_path / "base.toml"
     file.write_text('version = 1\n[debian]\npackages = ["base-files", "dash", "coreutils"]\nld_so_cache = true\n')
     try:
-        built = build_debian(BuildRequest(tmp_path, file=file), bench.tools, fresh=False)
+        built = build_debian(BuildRequest(tmp_path, file=file), bench.environment, fresh=False)
     except RegistryError as error:
         pytest.skip(f"needs the archive of this machine's own suite: {error.message}")
     manifest = bench.manifest(built.descriptor)

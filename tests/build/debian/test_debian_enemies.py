@@ -64,7 +64,7 @@ def bench(tmp_path: Path) -> Bench:
 def build(bench: Bench, system: Path, *names: str, fresh: bool = True, more: str = "") -> Built:
     file = system / "base.toml"
     file.write_text(f"version = 1\n[debian]\npackages = {list(names)}\n{more}")
-    return build_debian(BuildRequest(system, file=file), bench.tools, fresh=fresh, system=system)
+    return build_debian(BuildRequest(system, file=file), bench.environment, fresh=fresh, system=system)
 
 
 def cut(kind: str) -> bytes:

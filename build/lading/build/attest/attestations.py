@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from lading.build.attest.image import timestamp
-from lading.build.graph.cache import Cache, Product, key_of
-from lading.build.graph.request import KeySource, Tools
+from lading.build.graph.cache import ActionResult, Cache, key_of
+from lading.build.graph.request import BuildEnvironment, KeySource
 from lading.store.content.blobs import write_blob
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.descriptors import Descriptor
@@ -28,48 +28,48 @@ from lading.verify.policy.scopes import repository
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class AttestationInputs:
     """What is to be attested: the DAG, the (action key, product) of each link it numbers, and the provenance.
 
     `provenance` makes the predicate that names the DAG artifact; given None, it leaves out that name and all times.
     """
 
     dag: Dag
-    products: Sequence[tuple[str, Product]]
+    products: Sequence[tuple[str, ActionResult]]
     provenance: Callable[[Digest | None], Provenance]
 
 
 @dataclass(frozen=True, slots=True)
-class Attestations:
+class AttestationWriter:
     """Those of one image under the names of one call."""
 
-    tools: Tools
+    environment: BuildEnvironment
     cache: Cache
     image: Descriptor
     names: Sequence[str]
 
-    def attest(self, testimony: Testimony) -> tuple[tuple[Descriptor, ...], bool]:
+    def attest(self, inputs: AttestationInputs) -> tuple[tuple[Descriptor, ...], bool]:
         """The attestations, and whether they are those of an earlier build. None without a key."""
-        source = self.tools.key
+        source = self.environment.key
         if source is None:
             return (), False
-        key = self._key(testimony, source)
+        key = self._key(inputs, source)
         with self.cache.lock(key):
             held = self._held(key)
             if held:
                 return held, True
-            made = self._make(testimony, source.open())
+            made = self._make(inputs, source.open())
             self.cache.put("image", key, json.dumps([descriptor.json() for descriptor in made]).encode())
             return made, False
 
-    def _key(self, testimony: Testimony, source: KeySource) -> str:
+    def _key(self, inputs: AttestationInputs, source: KeySource) -> str:
         return key_of(
             {
                 "image": str(self.image.digest),
                 "names": list(self._repositories()),
                 "signer": source.fingerprint,
-                "provenance": testimony.provenance(None).predicate(),
-                "dag": testimony.dag.raw().decode(),
+                "provenance": inputs.provenance(None).predicate(),
+                "dag": inputs.dag.raw().decode(),
             }
         )
 
@@ -80,16 +80,16 @@ class Attestations:
         except ValueError:
             return ()
         found = tuple(Descriptor.parse(row, "cache row") for row in rows)
-        here = all(self.tools.store.seals.holds(descriptor.digest) for descriptor in found)
+        here = all(self.environment.store.seals.holds(descriptor.digest) for descriptor in found)
         return found if here else ()
 
-    def _make(self, testimony: Testimony, signer: Signer) -> tuple[Descriptor, ...]:
+    def _make(self, inputs: AttestationInputs, signer: Signer) -> tuple[Descriptor, ...]:
         image = self.image
-        created = timestamp(self.tools.clock())
-        links = [self._envelope(key, product, signer) for key, product in testimony.products]
-        artifact = dag_artifact.artifact(image, testimony.dag, links)
+        created = timestamp(self.environment.clock())
+        links = [self._envelope(key, product, signer) for key, product in inputs.products]
+        artifact = dag_artifact.artifact(image, inputs.dag, links)
         subjects = self._subjects()
-        provenance = testimony.provenance(artifact.descriptor.digest)
+        provenance = inputs.provenance(artifact.descriptor.digest)
         artifacts = (
             signing.attest(image, Statement(subjects, SIGN), signer, created),
             signing.attest(image, provenance.statement(subjects), signer, created),
@@ -97,7 +97,7 @@ class Attestations:
         )
         return tuple(self._store(one) for one in artifacts)
 
-    def _envelope(self, key: str, product: Product, signer: Signer) -> bytes:
+    def _envelope(self, key: str, product: ActionResult, signer: Signer) -> bytes:
         """The link of a step, signed now if no build before signed it."""
         if product.envelope:
             return product.envelope
@@ -107,8 +107,8 @@ class Attestations:
 
     def _store(self, artifact: Artifact) -> Descriptor:
         for blob in artifact.blobs:
-            write_blob(self.tools.store.blobs, blob)
-        stored = self.tools.store.put_manifest(artifact.manifest, MANIFEST)
+            write_blob(self.environment.store.blobs, blob)
+        stored = self.environment.store.put_manifest(artifact.manifest, MANIFEST)
         return replace(stored, artifact_type=artifact.artifact_type)
 
     def _repositories(self) -> tuple[str, ...]:

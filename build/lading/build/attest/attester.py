@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lading.build.attest.attestations import Attestations, Testimony
+from lading.build.attest.attestations import AttestationInputs, AttestationWriter
 from lading.build.attest.image import timestamp
 from lading.build.graph.cache import Cache
 from lading.build.graph.executor import WEAK
 from lading.build.graph.graph import CopyOp, Graph, RunOp
-from lading.build.graph.request import BuildRequest, Tools
-from lading.build.graph.state import FROM, Solved
+from lading.build.graph.request import BuildEnvironment, BuildRequest
+from lading.build.graph.state import FROM, SolveState
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
@@ -21,7 +21,7 @@ from lading.verify.documents.statements import ResourceDescriptor
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DockerfileFacts:
     """What a provenance says of a build beyond its graph: the Dockerfile's name and digest, epoch, encoder."""
 
     dockerfile: str
@@ -31,22 +31,22 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Attester:
+class DockerfileAttester:
     """Attests the image of one solved graph."""
 
     request: BuildRequest
-    tools: Tools
+    environment: BuildEnvironment
     cache: Cache
     graph: Graph
-    solved: Solved
-    facts: Facts
+    solved: SolveState
+    facts: DockerfileFacts
 
     def attest(self, image: Descriptor, begun: float) -> tuple[tuple[Descriptor, ...], bool]:
         """The attestations of `image`, and whether they are those of an earlier build. None without a key."""
         dag, steps = self._dag()
         products = [(self.solved.keys[step], self.solved.products[step]) for step in steps]
-        testimony = Testimony(dag, products, lambda artifact: self._provenance(artifact, begun))
-        return Attestations(self.tools, self.cache, image, self.request.names).attest(testimony)
+        inputs = AttestationInputs(dag, products, lambda artifact: self._provenance(artifact, begun))
+        return AttestationWriter(self.environment, self.cache, image, self.request.names).attest(inputs)
 
     def _dag(self) -> tuple[Dag, list[int]]:
         """The document, and the steps whose links its numbers mean."""
@@ -64,7 +64,7 @@ class Attester:
             nodes.append(
                 Node(
                     step=line.text,
-                    platform=str(self.tools.platform),
+                    platform=str(self.environment.platform),
                     inputs=inputs,
                     tree=layer.tree if layer else None,
                     layer=LayerRef(layer.descriptor.digest, layer.diff_id) if layer and shown else None,
@@ -93,21 +93,21 @@ class Attester:
 
     def _provenance(self, artifact: Digest | None, begun: float) -> Provenance:
         request = self.request
-        finished = self.tools.clock() if artifact else 0
+        finished = self.environment.clock() if artifact else 0
         return Provenance(
             build_type=DOCKERFILE_BUILD,
             builder_id=request.builder_id,
             external=self._external(),
             internal=self._internal(),
             dependencies=self._dependencies(),
-            builder_version={"lading": self.tools.version},
+            builder_version={"lading": self.environment.version},
             started=timestamp(begun) if artifact else None,
             finished=timestamp(finished) if artifact else None,
             byproducts=(dag_byproduct(artifact),) if artifact else (),
         )
 
     def _internal(self) -> dict[str, object]:
-        isolation = self.tools.executor.isolation
+        isolation = self.environment.executor.isolation
         internal: dict[str, object] = {
             "compression": self.request.compression,
             "encoder": self.facts.encoder,
@@ -130,7 +130,7 @@ class Attester:
             "buildArgs": arguments(values) or None,
             "target": request.target,
             "labels": dict(request.labels) or None,
-            "platform": str(self.tools.platform),
+            "platform": str(self.environment.platform),
             "epoch": request.epoch,
             "contextModes": "normal" if request.normal_modes else None,
         }

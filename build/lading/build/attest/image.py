@@ -7,7 +7,7 @@ from typing import Final
 
 from lading.build.graph.config import render
 from lading.build.graph.graph import Graph
-from lading.build.graph.state import Solved
+from lading.build.graph.state import SolveState
 from lading.store.content.blobs import write_blob
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import CONFIG, MANIFEST
@@ -26,7 +26,7 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def assemble(graph: Graph, solved: Solved, epoch: int, store: Store) -> Descriptor:
+def assemble(graph: Graph, solved: SolveState, epoch: int, store: Store) -> Descriptor:
     """Writes config and manifest; the manifest's descriptor."""
     stack = solved.stack(graph.chain)
     layered = frozenset(step for step in graph.chain.steps if solved.products[step].layer)

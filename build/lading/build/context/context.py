@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from lading.build.context.hashes import Hashes
 from lading.build.context.pick import special
-from lading.build.context.view import Folder, Item
+from lading.build.context.view import FileInfo, Folder
 from lading.build.dockerfile import glob
 from lading.build.dockerfile.ignore import Ignore
 from lading.store.errors import InputError
@@ -55,8 +55,8 @@ class Context:
         self._hashes.save()
         self._folder.close()
 
-    def item(self, path: str) -> Item | None:
-        """As `View.item`: nothing is there that is ignored or private."""
+    def item(self, path: str) -> FileInfo | None:
+        """As `FileView.item`: nothing is there that is ignored or private."""
         parts = path.split("/") if path else []
         if self._private and any(self._is_private("/".join(parts[:length])) for length in range(1, len(parts))):
             return None
@@ -65,26 +65,26 @@ class Context:
             return None
         return self._shown(item)
 
-    def children(self, path: str) -> list[Item]:
-        """As `View.children`."""
+    def children(self, path: str) -> list[FileInfo]:
+        """As `FileView.children`."""
         return [self._shown(item) for item in self._folder.children(path) if self._seen(item)]
 
-    def _shown(self, item: Item) -> Item:
+    def _shown(self, item: FileInfo) -> FileInfo:
         mode = item.mode
         if self._normal and not item.is_link:
             executable = item.is_folder or mode & 0o111
             mode = stat.S_IFMT(mode) | (0o755 if executable else 0o644)
         return replace(item, uid=0, gid=0, mode=mode)
 
-    def open(self, item: Item) -> int:
-        """As `View.open`."""
+    def open(self, item: FileInfo) -> int:
+        """As `FileView.open`."""
         return self._folder.open(item)
 
-    def location(self, item: Item) -> str:
-        """As `View.location`."""
+    def location(self, item: FileInfo) -> str:
+        """As `FileView.location`."""
         return self._folder.location(item)
 
-    def content(self, item: Item, named: bool) -> str | None:
+    def content(self, item: FileInfo, named: bool) -> str | None:
         """The digest of a file's content; None for what is left out: sockets, and keys that no source names.
 
         Raises `InputError` for a device, an unreadable file, and a key that a source names.
@@ -106,7 +106,7 @@ class Context:
         self.left_out[item.path] = _PRIVATE_TYPES
         return None
 
-    def _seen(self, item: Item) -> bool:
+    def _seen(self, item: FileInfo) -> bool:
         if item.inode in self._private:
             self.left_out[item.path] = "state of lading"
             return False

@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import Final, cast
 
-from lading.build.context.view import Item, View
+from lading.build.context.view import FileInfo, FileView
 from lading.store.archives import trees
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
@@ -50,7 +50,7 @@ class Hashes:
         self._now = 0
         self._seen: set[str] = set()
 
-    def of(self, view: View, item: Item) -> Known:
+    def of(self, view: FileView, item: FileInfo) -> Known:
         """What is in `item`. Raises `InputError` where it cannot be read or changes meanwhile."""
         stamp = [*item.inode, item.changed, item.size]
         self._seen.add(item.path)
@@ -87,7 +87,7 @@ class Hashes:
         except (ValueError, TypeError, IndexError, AttributeError):
             return {}
 
-    def _settled(self, item: Item) -> bool:
+    def _settled(self, item: FileInfo) -> bool:
         if item.changed + _SETTLED > self._now:
             self._now = _now(self._clock)
         return item.changed + _SETTLED < self._now
@@ -105,7 +105,7 @@ def _now(folder: Path) -> int:
         os.close(descriptor)
 
 
-def _read(view: View, item: Item) -> Known:
+def _read(view: FileView, item: FileInfo) -> Known:
     descriptor = view.open(item)
     try:
         digest = hashlib.sha256()

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from lading.build.context.view import Item, View, follow
+from lading.build.context.view import FileInfo, FileView, follow
 from lading.build.dockerfile import glob
 from lading.build.dockerfile.glob import PatternError
 from lading.build.dockerfile.ignore import clean
@@ -17,15 +17,15 @@ _MAX_DEPTH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class CopySource:
     """A source and all that is copied with it; `digest` is the SHA-256 of a context file's content."""
 
     name: str
-    item: Item
-    children: tuple[Picked, ...] = ()
+    item: FileInfo
+    children: tuple[CopySource, ...] = ()
     digest: str | None = None
 
-    def walk(self, prefix: str = "") -> Iterator[tuple[str, Picked]]:
+    def walk(self, prefix: str = "") -> Iterator[tuple[str, CopySource]]:
         """Everything below, with its path relative to this; the root first, as "" where it is a folder."""
         yield prefix, self
         for child in self.children:
@@ -36,11 +36,11 @@ class MissingSourceError(InputError):
     """A source is not there."""
 
 
-Content = Callable[[Item, bool], str | None]
+Content = Callable[[FileInfo, bool], str | None]
 """The SHA-256 of a file, given whether a source names it: "" where it need not be known, None to leave it out."""
 
 
-def names(view: View, pattern: str) -> list[str]:
+def names(view: FileView, pattern: str) -> list[str]:
     """The paths that a source pattern means, not yet followed, by name.
 
     Wildcards are Go's ``filepath.Match`` on the whole path, and may match nothing. Raises `InputError`.
@@ -60,12 +60,12 @@ def names(view: View, pattern: str) -> list[str]:
     return found
 
 
-def _folder(view: View, path: str) -> list[Item]:
+def _folder(view: FileView, path: str) -> list[FileInfo]:
     item = view.item(path)
     return view.children(path) if item and item.is_folder else []
 
 
-def pick(view: View, name: str, content: Content, *, named: bool = True) -> Picked | None:
+def pick(view: FileView, name: str, content: Content, *, named: bool = True) -> CopySource | None:
     """The source at `name`, links to it followed, with everything below it; None where `content` leaves it out.
 
     `named` says that it was not a wildcard that found it. Raises `MissingSourceError`, and `InputError` for what
@@ -75,30 +75,30 @@ def pick(view: View, name: str, content: Content, *, named: bool = True) -> Pick
     if item is None:
         raise MissingSourceError(f'"/{name}" not found')
     if item.is_folder:
-        return Picked(_last(name), item, _below(view, item, content, 0))
+        return CopySource(_last(name), item, _below(view, item, content, 0))
     digest = content(item, named)
-    return None if digest is None else Picked(_last(name), item, digest=digest)
+    return None if digest is None else CopySource(_last(name), item, digest=digest)
 
 
 def _last(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _below(view: View, folder: Item, content: Content, depth: int) -> tuple[Picked, ...]:
+def _below(view: FileView, folder: FileInfo, content: Content, depth: int) -> tuple[CopySource, ...]:
     if depth > _MAX_DEPTH:
         raise InputError(f"{folder.path}: folders are nested more than {_MAX_DEPTH} deep")
-    found: list[Picked] = []
+    found: list[CopySource] = []
     for item in view.children(folder.path):
         if item.is_folder:
-            found.append(Picked(item.name, item, _below(view, item, content, depth + 1)))
+            found.append(CopySource(item.name, item, _below(view, item, content, depth + 1)))
         elif item.is_link:
-            found.append(Picked(item.name, item))
+            found.append(CopySource(item.name, item))
         elif (digest := content(item, False)) is not None:
-            found.append(Picked(item.name, item, digest=digest))
+            found.append(CopySource(item.name, item, digest=digest))
     return tuple(found)
 
 
-def special(item: Item) -> str | None:
+def special(item: FileInfo) -> str | None:
     """What a file that is no file, folder or link is, in words."""
     kinds = {
         stat.S_IFSOCK: "a socket",

@@ -20,7 +20,7 @@ _FOLDER: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class FileInfo:
     """One name in a view: `path` is relative to the root, "" the root itself; `target` is a link's."""
 
     path: str
@@ -60,22 +60,22 @@ class Item:
         return stat.S_ISLNK(self.mode)
 
 
-class View(Protocol):
+class FileView(Protocol):
     """Names below a root."""
 
-    def item(self, path: str) -> Item | None:
+    def item(self, path: str) -> FileInfo | None:
         """What is at `path`, links not followed; None where there is nothing, or nothing that may be seen."""
         ...
 
-    def children(self, path: str) -> list[Item]:
+    def children(self, path: str) -> list[FileInfo]:
         """What is in the folder `path`, by name. Raises `InputError` where it cannot be read."""
         ...
 
-    def open(self, item: Item) -> int:
+    def open(self, item: FileInfo) -> int:
         """A descriptor for reading the regular file `item`. Raises `InputError` where it cannot be read."""
         ...
 
-    def location(self, item: Item) -> str:
+    def location(self, item: FileInfo) -> str:
         """A path for calls that take none relative to a folder (extended attributes)."""
         ...
 
@@ -105,8 +105,8 @@ class Folder:
             os.close(self._last[1])
         os.close(self._root)
 
-    def item(self, path: str) -> Item | None:
-        """As `View.item`."""
+    def item(self, path: str) -> FileInfo | None:
+        """As `FileView.item`."""
         parent, _, name = path.rpartition("/")
         try:
             folder = self._folder(parent)
@@ -117,8 +117,8 @@ class Folder:
         except OSError as error:
             raise self._unreadable(path, error) from error
 
-    def children(self, path: str) -> list[Item]:
-        """As `View.children`."""
+    def children(self, path: str) -> list[FileInfo]:
+        """As `FileView.children`."""
         prefix = f"{path}/" if path else ""
         try:
             descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._folder(path))
@@ -134,8 +134,8 @@ class Folder:
         found.sort(key=lambda item: os.fsencode(item.path))
         return found
 
-    def open(self, item: Item) -> int:
-        """As `View.open`."""
+    def open(self, item: FileInfo) -> int:
+        """As `FileView.open`."""
         parent, _, name = item.path.rpartition("/")
         try:
             descriptor = os.open(
@@ -148,8 +148,8 @@ class Folder:
             raise InputError(f"{self._shown(item.path)}: changed while it was being copied")
         return descriptor
 
-    def location(self, item: Item) -> str:
-        """As `View.location`."""
+    def location(self, item: FileInfo) -> str:
+        """As `FileView.location`."""
         return os.path.join(self.root, item.path)
 
     def _folder(self, path: str) -> int:
@@ -178,11 +178,11 @@ class Folder:
         return InputError(f"{self._shown(path)}: cannot be read: {error.strerror}", hint=hint)
 
 
-def _item(path: str, found: os.stat_result, folder: int) -> Item:
+def _item(path: str, found: os.stat_result, folder: int) -> FileInfo:
     target = ""
     if stat.S_ISLNK(found.st_mode):
         target = os.readlink(path.rpartition("/")[2], dir_fd=folder)
-    return Item(
+    return FileInfo(
         path,
         found.st_mode,
         found.st_uid,
@@ -201,7 +201,7 @@ def normalised(path: str) -> str:
     return "/" + posixpath.normpath("/" + path).lstrip("/")
 
 
-def follow(view: View, path: str, *, last: bool = True) -> str:
+def follow(view: FileView, path: str, *, last: bool = True) -> str:
     """Where `path` leads inside the root once every link is followed (`last`: the last part too).
 
     What does not exist stays as it is written; ``..`` at the root is the root. Raises `InputError` for a loop.

@@ -8,7 +8,7 @@ from functools import singledispatch
 from typing import Final
 
 from lading.build.convert import go_format
-from lading.build.convert.stage import Arguments, State
+from lading.build.convert.stage import Arguments, StageState
 from lading.build.dockerfile.arguments import Heredoc, SyntaxProblemError, heredoc
 from lading.build.dockerfile.instructions import (
     Arg,
@@ -38,7 +38,7 @@ from lading.build.dockerfile.values import (
 )
 from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError
-from lading.build.graph.graph import Chain, CopyOp, Document, FolderOp, RunOp
+from lading.build.graph.graph import Chain, CopyOp, InlineFile, MkdirOp, RunOp
 from lading.store.fastclass import dataclass
 from lading.store.system.patterns import pattern
 
@@ -49,7 +49,7 @@ _REMOTE: Final = ("http://", "https://", "git://", "ssh://", "git@")
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class DispatchOptions:
     """What an instruction may look at beyond its stage."""
 
     arguments: Arguments
@@ -64,31 +64,31 @@ class Surroundings:
 
 
 @singledispatch
-def apply(instruction: Instruction, state: State, around: Surroundings) -> None:
+def apply(instruction: Instruction, state: StageState, options: DispatchOptions) -> None:
     """Evaluates `instruction`. Raises `DockerfileError`."""
     raise TypeError(instruction)
 
 
 @apply.register
-def _(instruction: Arg, state: State, around: Surroundings) -> None:
+def _(instruction: Arg, state: StageState, options: DispatchOptions) -> None:
     texts: list[str] = []
     for written, default in instruction.args:
         name = written
-        value = around.arguments.given.get(name)
+        value = options.arguments.given.get(name)
         if value is None and default is not None:
             value = state.expand(instruction.place, default)
         elif value is None:
-            value = around.arguments.scope.get(name)
+            value = options.arguments.scope.get(name)
         if value is not None:
             state.variables[name] = value
         state.arguments[name] = value or ""
         texts.append(name if value is None else f"{name}={value}")
     names = " ".join(name for name, _ in instruction.args)
-    state.say(instruction.place, f"ARG {' '.join(texts)}", f"ARG {names}")
+    state.add_history(instruction.place, f"ARG {' '.join(texts)}", f"ARG {names}")
 
 
 @apply.register
-def _(instruction: Env, state: State, around: Surroundings) -> None:
+def _(instruction: Env, state: StageState, options: DispatchOptions) -> None:
     pairs = [
         (state.expand(instruction.place, pair.name), state.expand(instruction.place, pair.value))
         for pair in instruction.pairs
@@ -96,33 +96,35 @@ def _(instruction: Env, state: State, around: Surroundings) -> None:
     for name, value in pairs:
         state.variables[name] = state.config.env[name] = value
     names = " ".join(name for name, _ in pairs)
-    state.say(instruction.place, "ENV " + " ".join(f"{name}={value}" for name, value in pairs), f"ENV {names}")
+    state.add_history(instruction.place, "ENV " + " ".join(f"{name}={value}" for name, value in pairs), f"ENV {names}")
 
 
 @apply.register
-def _(instruction: Label, state: State, around: Surroundings) -> None:
+def _(instruction: Label, state: StageState, options: DispatchOptions) -> None:
     pairs = [
         (state.expand(instruction.place, pair.name), state.expand(instruction.place, pair.value))
         for pair in instruction.pairs
     ]
     state.config.labels.update(pairs)
     names = " ".join(name for name, _ in pairs)
-    state.say(instruction.place, "LABEL " + " ".join(f"{name}={value}" for name, value in pairs), f"LABEL {names}")
+    state.add_history(
+        instruction.place, "LABEL " + " ".join(f"{name}={value}" for name, value in pairs), f"LABEL {names}"
+    )
 
 
 @apply.register
-def _(instruction: Workdir, state: State, around: Surroundings) -> None:
+def _(instruction: Workdir, state: StageState, options: DispatchOptions) -> None:
     path = state.resolve(state.expand(instruction.place, instruction.path)).rstrip("/") or "/"
     state.config.workdir = path
     if path == "/":
-        state.say(instruction.place, "WORKDIR /")
+        state.add_history(instruction.place, "WORKDIR /")
         return
-    operation = FolderOp(path, state.config.user)
+    operation = MkdirOp(path, state.config.user)
     state.step(instruction.place, operation, f"WORKDIR {path}", ("WORKDIR", instruction.path))
 
 
 @apply.register
-def _(instruction: Copy, state: State, around: Surroundings) -> None:
+def _(instruction: Copy, state: StageState, options: DispatchOptions) -> None:
     place = instruction.place
     sources = tuple(state.expand(place, source) for source in instruction.sources)
     for source in sources:
@@ -136,7 +138,7 @@ def _(instruction: Copy, state: State, around: Surroundings) -> None:
         sources,
         tuple(_document(instruction, document, state) for document in instruction.documents),
         state.resolve(destination),
-        around.origin(instruction) if instruction.origin is not None else None,
+        options.origin(instruction) if instruction.origin is not None else None,
         owner,
         mode,
         instruction.add,
@@ -163,28 +165,28 @@ def _written(instruction: Copy, inline: list[str]) -> tuple[str, ...]:
     return (instruction.word, *flags, *instruction.sources, *inline, instruction.destination)
 
 
-def _document(instruction: Copy, document: Heredoc, state: State) -> Document:
+def _document(instruction: Copy, document: Heredoc, state: StageState) -> InlineFile:
     text = document.text
     if document.expand:
         try:
             text = expand(text, state.variables, quotes=False).text
         except WordError as error:
             raise DockerfileError(instruction.place, str(error)) from None
-    return Document(document.name, text.encode("utf-8", "surrogateescape"))
+    return InlineFile(document.name, text.encode("utf-8", "surrogateescape"))
 
 
 @apply.register
-def _(instruction: Run, state: State, around: Surroundings) -> None:
+def _(instruction: Run, state: StageState, options: DispatchOptions) -> None:
     args = instruction.command.args
     if instruction.documents:
         args = (_script(instruction),)
     argv = state.config.shelled(args) if instruction.command.shell else args
     environment = {**state.variables}
-    environment.setdefault(EPOCH, str(around.epoch))
+    environment.setdefault(EPOCH, str(options.epoch))
     operation = RunOp(
         argv,
         tuple(sorted(environment.items())),
-        around.proxies,
+        options.proxies,
         state.config.workdir,
         state.config.user,
         instruction.network,
@@ -226,19 +228,19 @@ def _announces(instruction: Run) -> bool:
 
 
 @apply.register
-def _(instruction: User, state: State, around: Surroundings) -> None:
+def _(instruction: User, state: StageState, options: DispatchOptions) -> None:
     state.config.user = state.expand(instruction.place, instruction.user)
-    state.say(instruction.place, f"USER {state.config.user}", f"USER {instruction.user}")
+    state.add_history(instruction.place, f"USER {state.config.user}", f"USER {instruction.user}")
 
 
 @apply.register
-def _(instruction: Expose, state: State, around: Surroundings) -> None:
+def _(instruction: Expose, state: StageState, options: DispatchOptions) -> None:
     ports: list[str] = []
     for word in sorted(instruction.ports):
         for text in state.words(instruction.place, word):
             ports += _ports(instruction, text)
     state.config.ports.update(ports)
-    state.say(instruction.place, f"EXPOSE {go_format.listed(ports)}", f"EXPOSE {' '.join(instruction.ports)}")
+    state.add_history(instruction.place, f"EXPOSE {go_format.listed(ports)}", f"EXPOSE {' '.join(instruction.ports)}")
 
 
 def _ports(instruction: Expose, text: str) -> list[str]:
@@ -249,57 +251,57 @@ def _ports(instruction: Expose, text: str) -> list[str]:
 
 
 @apply.register
-def _(instruction: Volume, state: State, around: Surroundings) -> None:
+def _(instruction: Volume, state: StageState, options: DispatchOptions) -> None:
     paths = [state.expand(instruction.place, path) for path in instruction.paths]
     if "" in paths:
         raise DockerfileError(instruction.place, "VOLUME can not be an empty string")
     state.config.volumes.update(paths)
-    state.say(instruction.place, f"VOLUME {go_format.listed(paths)}", f"VOLUME {' '.join(instruction.paths)}")
+    state.add_history(instruction.place, f"VOLUME {go_format.listed(paths)}", f"VOLUME {' '.join(instruction.paths)}")
 
 
 @apply.register
-def _(instruction: Cmd, state: State, around: Surroundings) -> None:
+def _(instruction: Cmd, state: StageState, options: DispatchOptions) -> None:
     command = instruction.command
     args = state.config.shelled(command.args) if command.shell else command.args
     state.config.cmd, state.config.cmd_is_own = args or None, True
-    state.say(instruction.place, f"CMD {go_format.listed(args, quote=True)}")
+    state.add_history(instruction.place, f"CMD {go_format.listed(args, quote=True)}")
 
 
 @apply.register
-def _(instruction: Entrypoint, state: State, around: Surroundings) -> None:
+def _(instruction: Entrypoint, state: StageState, options: DispatchOptions) -> None:
     command = instruction.command
     args = state.config.shelled(command.args) if command.shell else command.args
     state.config.entrypoint = args or None
     if not state.config.cmd_is_own:
         state.config.cmd = None
-    state.say(instruction.place, f"ENTRYPOINT {go_format.listed(args, quote=True)}")
+    state.add_history(instruction.place, f"ENTRYPOINT {go_format.listed(args, quote=True)}")
 
 
 @apply.register
-def _(instruction: StopSignal, state: State, around: Surroundings) -> None:
+def _(instruction: StopSignal, state: StageState, options: DispatchOptions) -> None:
     signal = state.expand(instruction.place, instruction.signal)
     try:
         check_signal(signal)
     except ValueProblemError as problem:
         raise DockerfileError(instruction.place, str(problem)) from None
     state.config.stop_signal = signal
-    state.say(instruction.place, f"STOPSIGNAL {signal}", f"STOPSIGNAL {instruction.signal}")
+    state.add_history(instruction.place, f"STOPSIGNAL {signal}", f"STOPSIGNAL {instruction.signal}")
 
 
 @apply.register
-def _(instruction: Shell, state: State, around: Surroundings) -> None:
+def _(instruction: Shell, state: StageState, options: DispatchOptions) -> None:
     state.config.shell = instruction.args
-    state.say(instruction.place, f"SHELL {go_format.listed(instruction.args)}")
+    state.add_history(instruction.place, f"SHELL {go_format.listed(instruction.args)}")
 
 
 @apply.register
-def _(instruction: Maintainer, state: State, around: Surroundings) -> None:
+def _(instruction: Maintainer, state: StageState, options: DispatchOptions) -> None:
     state.config.author = instruction.name
-    state.say(instruction.place, f"MAINTAINER {instruction.name}")
+    state.add_history(instruction.place, f"MAINTAINER {instruction.name}")
 
 
 @apply.register
-def _(instruction: Healthcheck, state: State, around: Surroundings) -> None:
+def _(instruction: Healthcheck, state: StageState, options: DispatchOptions) -> None:
     numbers = {
         "Interval": instruction.interval,
         "Timeout": instruction.timeout,
@@ -312,4 +314,4 @@ def _(instruction: Healthcheck, state: State, around: Surroundings) -> None:
         **{name: number for name, number in numbers.items() if number},
     }
     told = [f"{name}:{go_format.duration(number) if name != 'Retries' else number}" for name, number in numbers.items()]
-    state.say(instruction.place, f"HEALTHCHECK {{Test:{go_format.listed(instruction.test)} {' '.join(told)}}}")
+    state.add_history(instruction.place, f"HEALTHCHECK {{Test:{go_format.listed(instruction.test)} {' '.join(told)}}}")

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from lading.build.convert.dispatch import EPOCH, PROXIES, Surroundings, apply
-from lading.build.convert.stage import Arguments, State, Steps
+from lading.build.convert.dispatch import EPOCH, PROXIES, DispatchOptions, apply
+from lading.build.convert.stage import Arguments, BuildSteps, StageState
 from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Stage
 from lading.build.dockerfile.values import is_number, number
 from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError, Place, suggestion
 from lading.build.graph.config import Config
-from lading.build.graph.graph import Chain, Graph, Line
+from lading.build.graph.graph import Chain, Graph, StageLine
 from lading.build.graph.platforms import is_own
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
@@ -30,7 +30,7 @@ _PREDEFINED: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class ConvertOptions:
     """What the call says about evaluation: build arguments, target stage, epoch (None: by argument or default)."""
 
     arguments: Mapping[str, str]
@@ -48,24 +48,26 @@ class Resolved:
     warnings: tuple[str, ...]
 
 
-def resolve(dockerfile: Dockerfile, choices: Choices, image: Callable[[str, Place], ImageConfig]) -> Resolved:
+def resolve(dockerfile: Dockerfile, options: ConvertOptions, image: Callable[[str, Place], ImageConfig]) -> Resolved:
     """The graph of `dockerfile`. `image` gives the config of an image by the name FROM or ``--from`` uses.
 
     Raises `DockerfileError`, and `InputError` where the call asks for what is not there.
     """
-    return _Resolver(dockerfile, choices, image).resolve()
+    return _Resolver(dockerfile, options, image).resolve()
 
 
 class _Resolver:
-    def __init__(self, dockerfile: Dockerfile, choices: Choices, image: Callable[[str, Place], ImageConfig]) -> None:
-        self.file, self.choices, self.image = dockerfile, choices, image
+    def __init__(
+        self, dockerfile: Dockerfile, options: ConvertOptions, image: Callable[[str, Place], ImageConfig]
+    ) -> None:
+        self.file, self.options, self.image = dockerfile, options, image
         self.scope = self._scope()
         self.epoch = self._epoch()
         self.bases = [self._base(stage) for stage in dockerfile.stages]
         self.dependencies = [self._dependencies(stage) for stage in dockerfile.stages]
         self._refuse_circles()
-        self.steps = Steps()
-        self.states: dict[int, State] = {}
+        self.steps = BuildSteps()
+        self.states: dict[int, StageState] = {}
         self.warnings = list(dockerfile.warnings)
 
     def resolve(self) -> Resolved:
@@ -85,10 +87,10 @@ class _Resolver:
 
     def _scope(self) -> dict[str, str]:
         """The global scope: platforms, then the ARGs before the first FROM."""
-        scope = dict(_platform_arguments(self.choices.platform))
+        scope = dict(_platform_arguments(self.options.platform))
         for arg in self.file.args:
             for name, default in arg.args:
-                value = self.choices.arguments.get(name)
+                value = self.options.arguments.get(name)
                 if value is None and default is not None:
                     value = self._word(arg.place, default, scope)
                 if value is not None:
@@ -96,9 +98,9 @@ class _Resolver:
         return scope
 
     def _epoch(self) -> int:
-        if self.choices.epoch is not None:
-            return self.choices.epoch
-        text = self.choices.arguments.get(EPOCH, self.scope.get(EPOCH, ""))
+        if self.options.epoch is not None:
+            return self.options.epoch
+        text = self.options.arguments.get(EPOCH, self.scope.get(EPOCH, ""))
         if not text:
             return DEFAULT_EPOCH
         if not re.fullmatch(r"[0-9]{1,11}", text) or int(text) >= 2**33:
@@ -129,7 +131,7 @@ class _Resolver:
         return None if name == SCRATCH else name
 
     def _check_platform(self, place: Place, text: str) -> None:
-        native = self.choices.platform
+        native = self.options.platform
         if not is_own(text, native):
             raise DockerfileError(
                 place, f"FROM --platform={text} is not supported yet: only this machine's own, {native}"
@@ -141,7 +143,7 @@ class _Resolver:
         return found[-1] if found else None
 
     def _target(self) -> int:
-        wanted = self.choices.target
+        wanted = self.options.target
         stages = self.file.stages
         if not wanted:
             return len(stages) - 1
@@ -218,10 +220,10 @@ class _Resolver:
         named = self._stage_named(origin.lower(), len(stages))
         return origin if named is None else named
 
-    def _evaluate(self, stage: Stage) -> State:
+    def _evaluate(self, stage: Stage) -> StageState:
         state = self._begin(stage)
-        around = Surroundings(
-            Arguments(self.choices.arguments, self.scope),
+        around = DispatchOptions(
+            Arguments(self.options.arguments, self.scope),
             self.epoch,
             self._origin_chain,
         )
@@ -229,16 +231,18 @@ class _Resolver:
             apply(instruction, state, around)
         return state
 
-    def _begin(self, stage: Stage) -> State:
+    def _begin(self, stage: Stage) -> StageState:
         base = self.bases[stage.index]
         image = base if isinstance(base, str) else None
-        self.steps.lines.append(Line(stage.title, stage.head.place, f"FROM {stage.head.image}", image=image))
+        self.steps.lines.append(StageLine(stage.title, stage.head.place, f"FROM {stage.head.image}", image=image))
         if isinstance(base, int):
             below = self.states[base]
             config = below.config.copy()
             variables = {**below.variables, **config.env}
-            return State(stage, config, below.chain, variables, dict(below.arguments), self.steps, self.file.escape)
-        config = Config.scratch(self.choices.platform)
+            return StageState(
+                stage, config, below.chain, variables, dict(below.arguments), self.steps, self.file.escape
+            )
+        config = Config.scratch(self.options.platform)
         if base is not None:
             found = self.image(base, stage.head.place)
             if found.on_build:
@@ -246,7 +250,7 @@ class _Resolver:
                     stage.head.place, f"{base}: has ONBUILD instructions, which are not supported yet"
                 )
             config = Config.of(found)
-        return State(stage, config, Chain(base), dict(config.env), {}, self.steps, self.file.escape)
+        return StageState(stage, config, Chain(base), dict(config.env), {}, self.steps, self.file.escape)
 
     def _origin_chain(self, copy: Copy) -> Chain:
         origin = self._origin(copy)
@@ -261,7 +265,7 @@ class _Resolver:
         declared = {name for arg in self.file.args for name, _ in arg.args}
         bodies = (instruction for stage in self.file.stages for instruction in stage.body)
         declared |= {name for found in bodies if isinstance(found, Arg) for name, _ in found.args}
-        unused = sorted(set(self.choices.arguments) - declared - _PREDEFINED)
+        unused = sorted(set(self.options.arguments) - declared - _PREDEFINED)
         self.warnings += [f"--build-arg {name} was not used: no ARG {name}" for name in unused]
 
 

@@ -9,21 +9,21 @@ from lading.build.context.view import normalised
 from lading.build.dockerfile.instructions import Stage
 from lading.build.dockerfile.words import Expansion, WordError, expand
 from lading.build.errors import DockerfileError, Place
-from lading.build.graph.config import Config, Entry
-from lading.build.graph.graph import Chain, Line, Operation, Step
+from lading.build.graph.config import Config, HistoryEntry
+from lading.build.graph.graph import Chain, Operation, StageLine, Step
 from lading.store.fastclass import dataclass, field
 
 
 @dataclass(slots=True)
-class Steps:
+class BuildSteps:
     """All steps of a build so far, and the lines they and the other instructions stand on."""
 
     steps: list[Step] = field(default_factory=list[Step])
-    lines: list[Line] = field(default_factory=list[Line])
+    lines: list[StageLine] = field(default_factory=list[StageLine])
 
 
 @dataclass(slots=True)
-class State:
+class StageState:
     """What the instructions of a stage change.
 
     `variables` is what a word of the next instruction sees; `arguments` are the build arguments declared so far,
@@ -35,7 +35,7 @@ class State:
     chain: Chain
     variables: dict[str, str]
     arguments: dict[str, str]
-    steps: Steps
+    steps: BuildSteps
     escape: str
 
     def expand(self, place: Place, word: str) -> str:
@@ -58,10 +58,10 @@ class State:
         folder = path in ("", ".") or path.endswith(("/", "/."))
         return absolute + "/" if folder and absolute != "/" else absolute
 
-    def say(self, place: Place, text: str, shown: str | None = None) -> None:
+    def add_history(self, place: Place, text: str, shown: str | None = None) -> None:
         """A line of history without a step; `shown` is what the DAG document has instead, where values stay out."""
-        self.config.history.append(Entry(text))
-        self.steps.lines.append(Line(self.stage.title, place, text if shown is None else shown))
+        self.config.history.append(HistoryEntry(text))
+        self.steps.lines.append(StageLine(self.stage.title, place, text if shown is None else shown))
 
     def step(
         self, place: Place, operation: Operation, text: str, command: tuple[str, ...], written: str | None = None
@@ -70,9 +70,9 @@ class State:
         number = len(self.steps.steps)
         title, words = self.stage.title, " ".join(command)
         self.steps.steps.append(Step(number, title, place, operation, self.chain, text, command, written or words))
-        self.steps.lines.append(Line(title, place, words, number))
+        self.steps.lines.append(StageLine(title, place, words, number))
         self.chain = self.chain.then(number)
-        self.config.history.append(Entry(text, number))
+        self.config.history.append(HistoryEntry(text, number))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Final
 
 from lading.build.debian.lists import PackageList, PackageRecord
 from lading.build.debian.release import Keys, SignedRelease, check_release
-from lading.build.debian.sources import Source, says
+from lading.build.debian.sources import ArchiveSource, says
 from lading.store.errors import DocumentError, InputError, MachineError, RegistryError
 from lading.store.fastclass import dataclass
 from lading.store.system.patterns import pattern
@@ -43,14 +43,16 @@ class Resolution:
     """The packages to install, by name, and the releases they chain to, by the SHA-256 of their InRelease."""
 
     packages: tuple[PackageRecord, ...]
-    releases: Mapping[str, tuple[Source, SignedRelease]]
+    releases: Mapping[str, tuple[ArchiveSource, SignedRelease]]
     dates_checked: bool
 
 
 class Apt:
     """apt for one set of sources, with its state below `folder`."""
 
-    def __init__(self, folder: Path, sources: Sequence[Source], keys: Mapping[Source, Keys], architecture: str) -> None:
+    def __init__(
+        self, folder: Path, sources: Sequence[ArchiveSource], keys: Mapping[ArchiveSource, Keys], architecture: str
+    ) -> None:
         self._folder = folder.absolute()
         self._sources = tuple(sources)
         self._keys = keys
@@ -118,7 +120,7 @@ class Apt:
             tuple(found[key] for key in sorted(found)), {key: releases[key] for key in sorted(releases)}, checked
         )
 
-    def _read(self, source: Source) -> Iterator[tuple[Source, SignedRelease, PackageList]]:
+    def _read(self, source: ArchiveSource) -> Iterator[tuple[ArchiveSource, SignedRelease, PackageList]]:
         """The lists of a source, each held to its signed release."""
         release = self._release(source)
         for component in source.components:
@@ -155,7 +157,7 @@ class Apt:
             paths[package].parent.mkdir(exist_ok=True)
             file.replace(paths[package])
 
-    def _release(self, source: Source) -> SignedRelease:
+    def _release(self, source: ArchiveSource) -> SignedRelease:
         file = self._lists / f"{_list_name(source)}_InRelease"
         if not file.exists():
             raise DocumentError(
@@ -174,7 +176,7 @@ class Apt:
         _write_changed(self._folder / "sources.list", "".join(lines))
         _write_changed(self._folder / "apt.conf", self._settings())
 
-    def _line(self, source: Source) -> str:
+    def _line(self, source: ArchiveSource) -> str:
         keys = self._keys[source]
         signed_by = ",".join((str(keys.file(self._folder)), *keys.fingerprints))
         dates = "" if source.check_dates else " check-valid-until=no check-date=no"
@@ -251,7 +253,7 @@ def _loosens_dates(name: str, value: str) -> bool:
     return name.startswith(("acquire::min-validtime", "acquire::max-futuretime"))
 
 
-def _list_name(source: Source) -> str:
+def _list_name(source: ArchiveSource) -> str:
     """How apt names the files of a source (URItoFileName in apt-pkg): the host as it was written."""
     uri = urllib.parse.urlsplit(source.uri)
     host = re.sub(r":\d*$", "", uri.netloc.rpartition("@")[2]) + (f":{uri.port}" if uri.port else "")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from lading.build.attest.attestations import Attestations, Testimony
+from lading.build.attest.attestations import AttestationInputs, AttestationWriter
 from lading.build.attest.image import timestamp
 from lading.build.debian.apt import Resolution
 from lading.build.debian.lists import PackageRecord
-from lading.build.debian.packages import Solved
+from lading.build.debian.packages import SolvedPart
 from lading.build.debian.spec import DebianSpec, ImageSettings
 from lading.build.graph.cache import Cache
-from lading.build.graph.request import BuildRequest, Tools
+from lading.build.graph.request import BuildEnvironment, BuildRequest
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
@@ -23,7 +23,7 @@ from lading.verify.documents.statements import ResourceDescriptor, Statement
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DebianFacts:
     """What a provenance says beyond the packages."""
 
     file: str
@@ -35,29 +35,29 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Attester:
+class DebianAttester:
     """Attests the image of one package set."""
 
     request: BuildRequest
-    tools: Tools
+    environment: BuildEnvironment
     cache: Cache
     spec: DebianSpec
     resolution: Resolution
-    solved: tuple[Solved, ...]
-    facts: Facts
+    solved: tuple[SolvedPart, ...]
+    facts: DebianFacts
 
     def attest(self, image: Descriptor, begun: float) -> tuple[tuple[Descriptor, ...], bool]:
         """The attestations, and whether they are those of an earlier build. None without a key."""
         products = [(item.key, item.product) for item in self.solved]
-        testimony = Testimony(self._dag(), products, lambda artifact: self._provenance(artifact, begun))
-        return Attestations(self.tools, self.cache, image, self.request.names).attest(testimony)
+        inputs = AttestationInputs(self._dag(), products, lambda artifact: self._provenance(artifact, begun))
+        return AttestationWriter(self.environment, self.cache, image, self.request.names).attest(inputs)
 
     def _dag(self) -> Dag:
         """A node a part; what is derived used the trees of all others."""
         nodes = [
             Node(
                 step=f"{item.part.command[0]} {item.part.name}",
-                platform=str(self.tools.platform),
+                platform=str(self.environment.platform),
                 inputs=Link.parse(Statement.parse(item.product.statement)).materials,
                 tree=item.layer.tree,
                 layer=LayerRef(item.layer.descriptor.digest, item.layer.diff_id),
@@ -82,9 +82,9 @@ class Attester:
                 "epoch": facts.epoch,
             },
             dependencies=tuple(self._dependencies()),
-            builder_version={"lading": self.tools.version},
+            builder_version={"lading": self.environment.version},
             started=timestamp(begun) if artifact else None,
-            finished=timestamp(self.tools.clock()) if artifact else None,
+            finished=timestamp(self.environment.clock()) if artifact else None,
             byproducts=(dag_byproduct(artifact),) if artifact else (),
         )
 
@@ -99,7 +99,7 @@ class Attester:
             "ldSoCache": self.spec.ld_so_cache,
             "image": _settings(self.spec.image) or None,
             "labels": dict(request.labels) or None,
-            "platform": str(self.tools.platform),
+            "platform": str(self.environment.platform),
             "epoch": request.epoch,
         }
         return {name: value for name, value in external.items() if value is not None}

@@ -11,10 +11,10 @@ from typing import Final
 
 from lading.build.attest.image import timestamp
 from lading.build.debian.apt import Apt, Resolution
-from lading.build.debian.attesting import Attester, Facts
+from lading.build.debian.attesting import DebianAttester, DebianFacts
 from lading.build.debian.derived import CERTIFICATES
 from lading.build.debian.lists import PackageRecord
-from lading.build.debian.packages import Solved, Workshop, parts_of
+from lading.build.debian.packages import SolvedPart, Workshop, parts_of
 from lading.build.debian.release import read_keys
 from lading.build.debian.reporting import Reporter
 from lading.build.debian.saved import SavedResolutions
@@ -22,7 +22,7 @@ from lading.build.debian.sources import machine_release, machine_sources, select
 from lading.build.debian.spec import MAX_SIZE, DebianSpec, parse_spec
 from lading.build.dockerfile.values import parse_ports
 from lading.build.graph.cache import Cache
-from lading.build.graph.request import BuildRequest, Built, Tools
+from lading.build.graph.request import BuildEnvironment, BuildRequest, Built
 from lading.build.solver.trim import note_use
 from lading.store.archives.compression import encoder_name
 from lading.store.archives.layers import EPOCH
@@ -41,7 +41,9 @@ _MANY: Final = 127
 _COMMENT: Final = "lading.debian.v1"
 
 
-def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool, system: Path = Path("/")) -> Built:
+def build_debian(
+    request: BuildRequest, environment: BuildEnvironment, *, fresh: bool, system: Path = Path("/")
+) -> Built:
     """Builds the image of a package set, and tags it. The lists of an earlier build serve again unless `fresh`.
 
     `system` is the root whose apt sources and suite are meant.
@@ -49,19 +51,19 @@ def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool, system: Pa
     Raises `InputError` with file and member, `DocumentError` for an archive that cannot be trusted,
     `RegistryError` where it cannot be reached.
     """
-    begun = tools.clock()
+    begun = environment.clock()
     if request.file is None:
         raise InputError("a Debian package set is a file", hint="name it with -f")
     data = _read(request.file)
     spec = parse_spec(data, str(request.file))
-    _refuse(request, tools)
-    with tools.store.writing():
-        cache = Cache.of(tools.store)
-        suite, resolution, debs = _packages(spec, tools, cache, fresh, system)
+    _refuse(request, environment)
+    with environment.store.writing():
+        cache = Cache.of(environment.store)
+        suite, resolution, debs = _packages(spec, environment, cache, fresh, system)
         workshop = Workshop(
             cache=cache,
-            blobs=tools.store.blobs,
-            folder=_work_folder(tools.store.root),
+            blobs=environment.store.blobs,
+            folder=_work_folder(environment.store.root),
             debs=debs,
             epoch=EPOCH if request.epoch is None else request.epoch,
             compression=request.compression,
@@ -71,25 +73,25 @@ def build_debian(request: BuildRequest, tools: Tools, *, fresh: bool, system: Pa
         parts = parts_of(resolution.packages, spec.layer_per_package)
         warnings = tuple(_warnings(resolution, len(parts) + 1))
         for warning in warnings:
-            tools.listener.warned(warning)
-        reporter = Reporter(tools, request.file.name, parts)
+            environment.listener.warned(warning)
+        reporter = Reporter(environment, request.file.name, parts)
         solved = workshop.solve(parts, reporter)
-        image = _assemble(spec, request, tools, solved, workshop.epoch)
-        facts = Facts(
+        image = _assemble(spec, request, environment, solved, workshop.epoch)
+        facts = DebianFacts(
             file=request.file.name,
             digest=Digest.of(data),
             suite=suite,
-            architecture=_architecture(tools),
+            architecture=_architecture(environment),
             epoch=workshop.epoch,
             encoder=encoder_name(request.compression),
         )
-        attestations, reused = Attester(request, tools, cache, spec, resolution, tuple(solved), facts).attest(
-            image, begun
-        )
+        attestations, reused = DebianAttester(
+            request, environment, cache, spec, resolution, tuple(solved), facts
+        ).attest(image, begun)
         cache.used(item.key for item in solved if item.cached)
-        tools.store.keep(image)
+        environment.store.keep(image)
         for name in request.names:
-            tools.store.tag(name, image)
+            environment.store.tag(name, image)
     unchanged = reused and all(item.cached for item in solved)
     return Built(image, attestations, reporter.reports, (), unchanged, warnings)
 
@@ -108,8 +110,8 @@ def _warnings(resolution: Resolution, layers: int) -> Iterator[str]:
         yield f'{layers} layers: docker and podman take {_MANY} at most; layers = "one" in the file makes fewer'
 
 
-def _refuse(request: BuildRequest, tools: Tools) -> None:
-    own = tools.platform
+def _refuse(request: BuildRequest, environment: BuildEnvironment) -> None:
+    own = environment.platform
     if request.platform is not None and request.platform not in (str(own), f"{own.os}/{own.architecture}"):
         raise InputError(f"--platform {request.platform} is not supported yet: only this machine's own, {own}")
     given = {"--build-arg": request.arguments, "--target": request.target}
@@ -118,8 +120,8 @@ def _refuse(request: BuildRequest, tools: Tools) -> None:
             raise InputError(f"{flag} is for Dockerfiles: {request.file} is a Debian package set")
 
 
-def _architecture(tools: Tools) -> str:
-    own = tools.platform
+def _architecture(environment: BuildEnvironment) -> str:
+    own = environment.platform
     name = f"{own.architecture}{own.variant or ''}" if own.architecture == "arm" else own.architecture
     known = {**_ARCHITECTURES, "armv7": "armhf", "s390x": "s390x"}
     if name not in known:
@@ -128,16 +130,16 @@ def _architecture(tools: Tools) -> str:
 
 
 def _packages(
-    spec: DebianSpec, tools: Tools, cache: Cache, fresh: bool, system: Path
+    spec: DebianSpec, environment: BuildEnvironment, cache: Cache, fresh: bool, system: Path
 ) -> tuple[str, Resolution, dict[PackageRecord, Path]]:
     release = machine_release(system)
     suite = spec.suite or release.codename
-    architecture = _architecture(tools)
+    architecture = _architecture(environment)
     sources = select(machine_sources(system), release, suite, spec.components, architecture)
     keys = {source: read_keys(source.signed_by, system) for source in sources}
     shown = json.dumps([[source.uri, source.suite, source.components, source.signed_by] for source in sources])
     key = hashlib.sha256(f"{architecture} {shown}".encode()).hexdigest()[:16]
-    folder = tools.store.root / "cache" / "debian" / key
+    folder = environment.store.root / "cache" / "debian" / key
     private_folder(folder)
     with cache.lock(key):
         apt = Apt(folder, sources, keys, architecture)
@@ -160,15 +162,15 @@ def _work_folder(root: Path) -> Path:
 
 
 def _assemble(
-    spec: DebianSpec, request: BuildRequest, tools: Tools, solved: Sequence[Solved], epoch: int
+    spec: DebianSpec, request: BuildRequest, environment: BuildEnvironment, solved: Sequence[SolvedPart], epoch: int
 ) -> Descriptor:
     created = timestamp(epoch)
     config = canonical(
         {
             "created": created,
-            "os": tools.platform.os,
-            "architecture": tools.platform.architecture,
-            **({"variant": tools.platform.variant} if tools.platform.variant else {}),
+            "os": environment.platform.os,
+            "architecture": environment.platform.architecture,
+            **({"variant": environment.platform.variant} if environment.platform.variant else {}),
             "config": _config(spec, request, solved),
             "rootfs": {"type": "layers", "diff_ids": [str(item.layer.diff_id) for item in solved]},
             "history": [
@@ -176,17 +178,17 @@ def _assemble(
             ],
         }
     )
-    write_blob(tools.store.blobs, config)
+    write_blob(environment.store.blobs, config)
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": Descriptor.of(config, CONFIG).json(),
         "layers": [item.layer.descriptor.json() for item in solved],
     }
-    return tools.store.put_manifest(canonical(manifest), MANIFEST)
+    return environment.store.put_manifest(canonical(manifest), MANIFEST)
 
 
-def _config(spec: DebianSpec, request: BuildRequest, solved: Sequence[Solved]) -> dict[str, object]:
+def _config(spec: DebianSpec, request: BuildRequest, solved: Sequence[SolvedPart]) -> dict[str, object]:
     image = spec.image
     env = {"PATH": _PATH, **image.env}
     if any(package.name == "ca-certificates" for item in solved for package in item.part.packages):

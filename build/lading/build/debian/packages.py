@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from lading.build.debian.deb import open_data, read_control
 from lading.build.debian.derived import derive, link_usr, merge_usr, put_file, put_folder, write_ld_cache
 from lading.build.debian.lists import PackageRecord
-from lading.build.graph.cache import Cache, Layer, Product, key_of
+from lading.build.graph.cache import ActionLayer, ActionResult, Cache, key_of
 from lading.build.graph.request import Compression
 from lading.store.archives.extract import extract
 from lading.store.archives.layers import write_layer
@@ -33,7 +33,7 @@ _WORKERS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ImagePart:
     """A layer to be: packages unpacked over each other, or, without packages, what is derived from all others."""
 
     name: str
@@ -42,16 +42,16 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Solved:
+class SolvedPart:
     """A part and what became of it."""
 
-    part: Part
+    part: ImagePart
     key: str
-    product: Product
+    product: ActionResult
     cached: bool
 
     @property
-    def layer(self) -> Layer:
+    def layer(self) -> ActionLayer:
         """Of the product: every part has one."""
         assert self.product.layer is not None
         return self.product.layer
@@ -60,16 +60,16 @@ class Solved:
 class Watcher(Protocol):
     """Told how parts go on, from any thread."""
 
-    def begun(self, part: Part) -> None:
+    def begun(self, part: ImagePart) -> None:
         """A part is made: it was not in the cache."""
         ...
 
-    def done(self, solved: Solved) -> None:
+    def done(self, solved: SolvedPart) -> None:
         """A part is there."""
         ...
 
 
-DERIVED: Final = Part("derived files", (), ("derive",))
+DERIVED: Final = ImagePart("derived files", (), ("derive",))
 """What is derived from all other parts."""
 
 
@@ -87,13 +87,13 @@ class Workshop:
     again: bool
     """Make everything anew, whatever is cached."""
 
-    def solve(self, parts: Sequence[Part], watcher: Watcher) -> list[Solved]:
+    def solve(self, parts: Sequence[ImagePart], watcher: Watcher) -> list[SolvedPart]:
         """Makes what is not cached: the parts, and last what is derived from them."""
         with ExitStack() as stack:
             root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packages-", dir=self.folder)))
             pool = stack.enter_context(ThreadPoolExecutor(_WORKERS))
 
-            def unpacked(part: Part) -> Product:
+            def unpacked(part: ImagePart) -> ActionResult:
                 given = tuple(_material(package) for package in part.packages)
                 tree = self._tree(part, root)
                 try:
@@ -101,19 +101,19 @@ class Workshop:
                 except (DocumentError, InputError) as error:
                     raise DocumentError(f"{part.name}: {error.message}", hint=error.hint) from None
 
-            def solve(part: Part) -> Solved:
+            def solve(part: ImagePart) -> SolvedPart:
                 return self._once(part, self._key(part, []), partial(unpacked, part), watcher)
 
             solved = list(pool.map(solve, parts))
 
-            def derived() -> Product:
+            def derived() -> ActionResult:
                 trees = list(pool.map(partial(self._tree, root=root), parts))
                 return self._derive(trees, root, solved)
 
             key = self._key(DERIVED, [item.key for item in solved])
             return [*solved, self._once(DERIVED, key, derived, watcher)]
 
-    def _once(self, part: Part, key: str, make: Callable[[], Product], watcher: Watcher) -> Solved:
+    def _once(self, part: ImagePart, key: str, make: Callable[[], ActionResult], watcher: Watcher) -> SolvedPart:
         with self.cache.lock(key):
             product = self._held(key)
             cached = product is not None
@@ -121,11 +121,11 @@ class Workshop:
                 watcher.begun(part)
                 product = make()
                 self.cache.keep(key, product)
-        solved = Solved(part, key, product, cached)
+        solved = SolvedPart(part, key, product, cached)
         watcher.done(solved)
         return solved
 
-    def _key(self, part: Part, below: Sequence[str]) -> str:
+    def _key(self, part: ImagePart, below: Sequence[str]) -> str:
         return key_of(
             {
                 "op": "debian",
@@ -138,13 +138,13 @@ class Workshop:
             }
         )
 
-    def _held(self, key: str) -> Product | None:
+    def _held(self, key: str) -> ActionResult | None:
         if self.again:
             return None
-        product = self.cache.product(key)
+        product = self.cache.result(key)
         return product if product and product.layer else None
 
-    def _tree(self, part: Part, root: Path) -> Path:
+    def _tree(self, part: ImagePart, root: Path) -> Path:
         """The part's packages, unpacked as they are on a merged system."""
         folder = root / f"{len(part.packages)}-{part.packages[0].digest.hex}"
         if folder.exists():
@@ -183,14 +183,14 @@ class Workshop:
         if control.md5sums is not None:
             put_file(tree, f"{_STATUS}/{package.name}.md5sums", control.md5sums)
 
-    def _derive(self, trees: Sequence[Path], root: Path, below: Sequence[Solved]) -> Product:
+    def _derive(self, trees: Sequence[Path], root: Path, below: Sequence[SolvedPart]) -> ActionResult:
         target = root / "derived"
         target.mkdir()
         target.chmod(0o755)
         derive(trees, target)
         if self.ld_so_cache:
             packages = tuple(package for item in below for package in item.part.packages)
-            whole = self._tree(Part("all", packages, ()), root)
+            whole = self._tree(ImagePart("all", packages, ()), root)
             link_usr([whole], whole)
             put_folder(whole, "etc")
             write_ld_cache(whole, target)
@@ -199,10 +199,10 @@ class Workshop:
 
     def _product(
         self, name: str, tree: Path, given: tuple[ResourceDescriptor, ...], command: tuple[str, ...]
-    ) -> Product:
+    ) -> ActionResult:
         made = write_layer(scan(tree), self.blobs, epoch=self.epoch, compression=self.compression)
         link = Link(name, made.tree, given, command, (), {})
-        return Product(Layer(made.tree, made.descriptor, made.diff_id), link.statement().raw())
+        return ActionResult(ActionLayer(made.tree, made.descriptor, made.diff_id), link.statement().raw())
 
 
 @contextmanager
@@ -218,11 +218,11 @@ def _material(package: PackageRecord) -> ResourceDescriptor:
     return ResourceDescriptor(name=f"url:{package.filename}", digest={package.digest.algorithm: package.digest.hex})
 
 
-def parts_of(packages: Sequence[PackageRecord], layer_per_package: bool) -> list[Part]:
+def parts_of(packages: Sequence[PackageRecord], layer_per_package: bool) -> list[ImagePart]:
     """A part a package, in the order of their names, or one for all."""
     if not layer_per_package:
-        return [Part("packages", tuple(packages), ("unpack", *(_file(package) for package in packages)))]
-    return [Part(package.name, (package,), ("unpack", _file(package))) for package in packages]
+        return [ImagePart("packages", tuple(packages), ("unpack", *(_file(package) for package in packages)))]
+    return [ImagePart(package.name, (package,), ("unpack", _file(package))) for package in packages]
 
 
 def _file(package: PackageRecord) -> str:

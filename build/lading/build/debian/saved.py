@@ -12,7 +12,7 @@ from typing import Final
 from lading.build.debian.apt import Resolution
 from lading.build.debian.lists import PackageRecord
 from lading.build.debian.release import Keys, SignedRelease
-from lading.build.debian.sources import Source
+from lading.build.debian.sources import ArchiveSource
 from lading.build.graph.cache import Cache
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
@@ -29,7 +29,7 @@ class SavedResolutions:
     """Rows of the build cache for one set of sources."""
 
     cache: Cache
-    keys: Mapping[Source, Keys]
+    keys: Mapping[ArchiveSource, Keys]
     architecture: str
 
     def get(self, lists: str | None, names: Sequence[str]) -> Resolution | None:
@@ -82,7 +82,7 @@ class SavedResolutions:
         releases = dict(self._release(words) for words in fields.each("releases", _strings))
         return Resolution(packages, releases, fields.boolean("datesChecked"))
 
-    def _release(self, words: tuple[str, ...]) -> tuple[str, tuple[Source, SignedRelease]]:
+    def _release(self, words: tuple[str, ...]) -> tuple[str, tuple[ArchiveSource, SignedRelease]]:
         source, digest, suite, codename, origin, date, *signers = words
         return digest, (
             list(self.keys)[int(source)],

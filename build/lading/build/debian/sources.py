@@ -30,7 +30,7 @@ _OURS: Final = frozenset({"signed-by", "trusted", "arch", "architectures", "chec
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ArchiveSource:
     """One suite of one archive, as apt is configured for it.
 
     `signed_by` is as apt has it: paths of keyrings and fingerprints, an armored key, or "" for all of apt's trusted
@@ -72,11 +72,11 @@ def machine_release(root: Path = Path("/")) -> Release:
     return Release(values.get("ID", ""), codename)
 
 
-def machine_sources(root: Path = Path("/")) -> list[Source]:
+def machine_sources(root: Path = Path("/")) -> list[ArchiveSource]:
     """Every enabled source of binary packages of this machine, in apt's order."""
     folder = root / "etc/apt"
     files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
-    found: list[Source] = []
+    found: list[ArchiveSource] = []
     for file in files:
         if file.is_file() and file.suffix in (".sources", ".list"):
             with machine_errors(file):
@@ -86,8 +86,8 @@ def machine_sources(root: Path = Path("/")) -> list[Source]:
 
 
 def select(
-    sources: list[Source], release: Release, suite: str, components: tuple[str, ...], architecture: str
-) -> list[Source]:
+    sources: list[ArchiveSource], release: Release, suite: str, components: tuple[str, ...], architecture: str
+) -> list[ArchiveSource]:
     """The sources of `suite` with its updates and security pockets.
 
     Where the machine has none of that name, those of its own suite serve, with the name exchanged: the archives
@@ -110,7 +110,7 @@ def select(
     )
 
 
-def _check(chosen: list[Source], suite: str, components: tuple[str, ...]) -> None:
+def _check(chosen: list[ArchiveSource], suite: str, components: tuple[str, ...]) -> None:
     for source in chosen:
         if source.trusted and not says(source.trusted, no=True):
             raise InputError(
@@ -134,7 +134,7 @@ def says(text: str, *, no: bool) -> bool:
     return word in (_FALSE if no else _TRUE)
 
 
-def _one_line(text: str) -> Iterator[Source]:
+def _one_line(text: str) -> Iterator[ArchiveSource]:
     for line in text.splitlines():
         match = _ONE_LINE.fullmatch(line.split("#")[0].strip())
         if match:
@@ -144,7 +144,7 @@ def _one_line(text: str) -> Iterator[Source]:
             yield _source(uri, suite, tuple(match["components"].split()), options)
 
 
-def _deb822(text: str) -> Iterator[Source]:
+def _deb822(text: str) -> Iterator[ArchiveSource]:
     for stanza in re.split(r"\n\n+", text):  # to apt, a line of spaces goes on with the field before
         fields = _stanza(stanza)
         if "deb" not in fields.get("types", "").split() or says(fields.get("enabled", "yes"), no=True):
@@ -170,12 +170,12 @@ def _stanza(text: str) -> dict[str, str]:
     return fields
 
 
-def _source(uri: str, suite: str, components: tuple[str, ...], options: Mapping[str, str]) -> Source:
+def _source(uri: str, suite: str, components: tuple[str, ...], options: Mapping[str, str]) -> ArchiveSource:
     known = _OURS | _STRUCTURE | _FETCHING | _CHECKED_HERE
     targets = options.get("target", options.get("targets", "Packages")).replace(",", " ").split()
     odd = [name for name in options if name not in known and name not in ("target", "targets", "")]
     loose = any(says(options.get(name, "yes"), no=True) for name in ("check-valid-until", "check-date"))
-    return Source(
+    return ArchiveSource(
         uri=uri,
         suite=suite,
         components=components,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from lading.build.dockerfile.parser import Node
+from lading.build.dockerfile.parser import InstructionNode
 from lading.build.errors import DockerfileError, suggestion
 from lading.store.fastclass import dataclass
 
@@ -18,7 +18,7 @@ class Allowed:
     later: Collection[str] = ()
 
 
-def read(node: Node, allowed: Allowed) -> Mapping[str, str]:
+def read(node: InstructionNode, allowed: Allowed) -> Mapping[str, str]:
     """The flags of `node` by name; a switch that is on has the value ``true``, one that is off is absent."""
     found: dict[str, str] = {}
     seen: set[str] = set()
@@ -36,7 +36,7 @@ def read(node: Node, allowed: Allowed) -> Mapping[str, str]:
     return found
 
 
-def _split(node: Node, allowed: Allowed) -> Iterator[tuple[str, str | None]]:
+def _split(node: InstructionNode, allowed: Allowed) -> Iterator[tuple[str, str | None]]:
     word = node.word.upper()
     known = {*allowed.values, *allowed.switches, *allowed.later}
     for flag in node.flags:
@@ -49,7 +49,7 @@ def _split(node: Node, allowed: Allowed) -> Iterator[tuple[str, str | None]]:
         yield name, value if equals else None
 
 
-def _switch(node: Node, name: str, value: str | None) -> bool:
+def _switch(node: InstructionNode, name: str, value: str | None) -> bool:
     if value == "":
         raise DockerfileError(node.place, f"{node.word.upper()}: missing a value on flag: --{name}")
     if value is None or value.lower() == "true":

@@ -29,7 +29,7 @@ _SURROGATE: Final = pattern("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class InstructionNode:
     """One instruction as written: its word, flags and arguments, and where it stands."""
 
     word: str
@@ -39,7 +39,7 @@ class Node:
     original: str
     place: Place
     heredocs: tuple[Heredoc, ...] = ()
-    child: Node | None = None
+    child: InstructionNode | None = None
 
     def locate(self, word: str, lines: tuple[str, ...]) -> Place:
         """The line and column of `word` inside this node, its beginning where it is not found as written."""
@@ -51,18 +51,18 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ParsedDockerfile:
     """A Dockerfile taken apart: its nodes, directives (lower case), escape character and warnings."""
 
     name: str
     lines: tuple[str, ...]
-    nodes: tuple[Node, ...]
+    nodes: tuple[InstructionNode, ...]
     directives: tuple[tuple[str, str], ...]
     escape: str
     warnings: tuple[str, ...]
 
 
-def parse(data: bytes, name: str) -> Source:
+def parse(data: bytes, name: str) -> ParsedDockerfile:
     """The instructions of the Dockerfile in `data`, called `name` in errors. Raises `DockerfileError`."""
     if len(data) > MAX_SIZE:
         raise DockerfileError(Place(name, 1, 1), f"a Dockerfile of {len(data)} bytes, more than the {MAX_SIZE} allowed")
@@ -80,11 +80,11 @@ class _Reader:
         self.escape = "\\"
         self.warnings: list[str] = []
 
-    def read(self) -> Source:
+    def read(self) -> ParsedDockerfile:
         nodes = tuple(self.nodes())
         if not nodes:
             raise DockerfileError(Place(self.name, 1, 1), "no instructions")
-        return Source(
+        return ParsedDockerfile(
             self.name,
             tuple(self.lines),
             nodes,
@@ -96,7 +96,7 @@ class _Reader:
     def place(self, line: int, column: int = 1) -> Place:
         return Place(self.name, line, max(line, self.at), column)
 
-    def nodes(self) -> Iterator[Node]:
+    def nodes(self) -> Iterator[InstructionNode]:
         while self.at < len(self.lines):
             raw = self.lines[self.at].rstrip("\r")
             line = _strip(raw)
@@ -147,7 +147,7 @@ class _Reader:
         match = _CONTINUATION[self.escape].search(line)
         return (line[: match.start()], True) if match else (line, False)
 
-    def node(self, line: str, start: int, column: int) -> Node:
+    def node(self, line: str, start: int, column: int) -> InstructionNode:
         if _SURROGATE.search(line):
             raise DockerfileError(self.place(start), "not UTF-8 text")
         try:
@@ -157,16 +157,16 @@ class _Reader:
             raise DockerfileError(self.place(start, column), str(problem), hint=problem.hint) from None
         return replace(node, heredocs=heredocs, place=self.place(start, column))
 
-    def from_line(self, line: str, start: int, column: int) -> Node:
+    def from_line(self, line: str, start: int, column: int) -> InstructionNode:
         word, flags, rest = arguments.split_command(line, self.escape)
         place = self.place(start, column)
         if word.lower() == "onbuild":
             child = self.from_line(rest, start, column) if rest else None
-            return Node(word, flags, (rest,) if rest else (), False, line, place, child=child)
+            return InstructionNode(word, flags, (rest,) if rest else (), False, line, place, child=child)
         args, json = arguments.read(word.lower(), rest, self.escape)
-        return Node(word, flags, args, json, line, place)
+        return InstructionNode(word, flags, args, json, line, place)
 
-    def announced(self, node: Node, line: str) -> tuple[Heredoc, ...]:
+    def announced(self, node: InstructionNode, line: str) -> tuple[Heredoc, ...]:
         if "<<" not in line:
             return ()
         inner = node.child if node.child else node

@@ -32,7 +32,7 @@ from lading.build.dockerfile.instructions import (
     Volume,
     Workdir,
 )
-from lading.build.dockerfile.parser import Node
+from lading.build.dockerfile.parser import InstructionNode
 from lading.build.dockerfile.values import ValueProblemError, number, parse_duration
 from lading.build.errors import DockerfileError, suggestion
 from lading.store.system.patterns import pattern
@@ -70,7 +70,7 @@ def read(data: bytes, name: str) -> Dockerfile:
     return Dockerfile(name, tuple(args), stages, source.escape, source.warnings)
 
 
-def _instruction(node: Node) -> Instruction:
+def _instruction(node: InstructionNode) -> Instruction:
     word = node.word.lower()
     if word == "onbuild":
         raise DockerfileError(node.place, "ONBUILD is not supported yet")
@@ -84,7 +84,7 @@ def _instruction(node: Node) -> Instruction:
         raise DockerfileError(node.place, str(problem), hint=problem.hint) from None
 
 
-def _from(node: Node) -> From:
+def _from(node: InstructionNode) -> From:
     flags = read_flags(node, Allowed(values=("platform",)))
     name = None
     if len(node.args) == 3 and node.args[1].lower() == "as":
@@ -100,21 +100,21 @@ def _from(node: Node) -> From:
     return From(node.place, node.args[0], name, flags.get("platform"))
 
 
-def _one(node: Node) -> str:
+def _one(node: InstructionNode) -> str:
     read_flags(node, _NONE)
     if len(node.args) != 1:
         raise DockerfileError(node.place, f"{node.word.upper()} requires exactly one argument")
     return node.args[0]
 
 
-def _some(node: Node, allowed: Allowed = _NONE) -> tuple[str, ...]:
+def _some(node: InstructionNode, allowed: Allowed = _NONE) -> tuple[str, ...]:
     read_flags(node, allowed)
     if not node.args:
         raise DockerfileError(node.place, f"{node.word.upper()} requires at least one argument")
     return node.args
 
 
-def _pairs(node: Node) -> tuple[Pair, ...]:
+def _pairs(node: InstructionNode) -> tuple[Pair, ...]:
     args = _some(node)
     pairs = tuple(Pair(args[at], args[at + 1]) for at in range(0, len(args), 3))
     if any(not pair.name for pair in pairs):
@@ -122,7 +122,7 @@ def _pairs(node: Node) -> tuple[Pair, ...]:
     return pairs
 
 
-def _arg(node: Node) -> Arg:
+def _arg(node: InstructionNode) -> Arg:
     found: list[tuple[str, str | None]] = []
     for text in _some(node):
         name, equals, value = text.partition("=")
@@ -132,7 +132,7 @@ def _arg(node: Node) -> Arg:
     return Arg(node.place, tuple(found))
 
 
-def _copy(node: Node) -> Copy:
+def _copy(node: InstructionNode) -> Copy:
     add = node.word.lower() == "add"
     word = node.word.upper()
     values = ("chown", "chmod") if add else ("chown", "chmod", "from")
@@ -160,11 +160,11 @@ def _copy(node: Node) -> Copy:
     )
 
 
-def _command(node: Node) -> Command:
+def _command(node: InstructionNode) -> Command:
     return Command(node.args, not node.json)
 
 
-def _run(node: Node) -> Run:
+def _run(node: InstructionNode) -> Run:
     flags = read_flags(node, Allowed(("network", "security"), (), ("mount", "device")))
     network, security = flags.get("network", "default"), flags.get("security", "sandbox")
     if network == "host":
@@ -178,21 +178,21 @@ def _run(node: Node) -> Run:
     return Run(node.place, _command(node), node.heredocs, network)
 
 
-def _shell(node: Node) -> Shell:
+def _shell(node: InstructionNode) -> Shell:
     args = _some(node)
     if not node.json:
         raise DockerfileError(node.place, f"SHELL requires its arguments as a JSON array, not {args[0]!r}")
     return Shell(node.place, args)
 
 
-def _volume(node: Node) -> Volume:
+def _volume(node: InstructionNode) -> Volume:
     paths = tuple(path.strip() for path in _some(node))
     if "" in paths:
         raise DockerfileError(node.place, "VOLUME can not be an empty string")
     return Volume(node.place, paths)
 
 
-def _healthcheck(node: Node) -> Healthcheck:
+def _healthcheck(node: InstructionNode) -> Healthcheck:
     flags = read_flags(node, Allowed(_HEALTH_FLAGS))
     if not node.args:
         raise DockerfileError(node.place, "HEALTHCHECK requires at least one argument")
@@ -212,7 +212,7 @@ def _healthcheck(node: Node) -> Healthcheck:
     )
 
 
-def _health_value(node: Node, name: str, value: str) -> int:
+def _health_value(node: InstructionNode, name: str, value: str) -> int:
     try:
         if name != "retries":
             return parse_duration(value)
@@ -224,12 +224,12 @@ def _health_value(node: Node, name: str, value: str) -> int:
     return retries
 
 
-def _no_flags(node: Node) -> Node:
+def _no_flags(node: InstructionNode) -> InstructionNode:
     read_flags(node, _NONE)
     return node
 
 
-_READERS: Final[dict[str, Callable[[Node], Instruction]]] = {
+_READERS: Final[dict[str, Callable[[InstructionNode], Instruction]]] = {
     "add": _copy,
     "arg": _arg,
     "cmd": lambda node: Cmd(node.place, _command(_no_flags(node))),

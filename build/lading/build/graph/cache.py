@@ -39,7 +39,7 @@ def key_of(value: Mapping[str, object]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class ActionLayer:
     """What an action made, rendered: the root of its tree, the blob, and the uncompressed archive's digest."""
 
     tree: Digest
@@ -48,13 +48,13 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class ActionResult:
     """The product of an action: its layer (None: it changed nothing), and the link statement about it.
 
     `envelope` is the signed link, None until a build that completes signs it.
     """
 
-    layer: Layer | None
+    layer: ActionLayer | None
     statement: bytes = b""
     envelope: bytes | None = None
 
@@ -73,13 +73,13 @@ class Product:
         return canonical(value)
 
     @classmethod
-    def parse(cls, raw: bytes) -> Product:
+    def parse(cls, raw: bytes) -> ActionResult:
         """Raises `DocumentError`."""
         fields = Fields(parse(raw, "cache row", limit=_LIMIT), "cache row")
         held = fields.optional_fields("layer")
         layer = None
         if held:
-            layer = Layer(
+            layer = ActionLayer(
                 Digest.parse(held.text("tree")),
                 Descriptor.parse(held.any("descriptor"), "cache row: descriptor"),
                 Digest.parse(held.text("diffId")),
@@ -101,18 +101,18 @@ class Cache:
         """That of a store."""
         return cls(store.index, store.root / "cache", store.seals)
 
-    def product(self, key: str) -> Product | None:
+    def result(self, key: str) -> ActionResult | None:
         """What the action `key` made; None where it is not known, unreadable, or its layer is not what it was."""
         raw = self.get("action", key)
         try:
-            product = None if raw is None else Product.parse(raw)
+            product = None if raw is None else ActionResult.parse(raw)
         except DocumentError:
             return None
         if product and product.layer and not self._seals.holds(product.layer.descriptor.digest):
             return None
         return product
 
-    def keep(self, key: str, product: Product, snapshot: str | None = None) -> None:
+    def keep(self, key: str, product: ActionResult, snapshot: str | None = None) -> None:
         """Keeps what the action `key` made, with the snapshot that was committed of it (None: that of before)."""
         blob = str(product.layer.descriptor.digest) if product.layer else None
         self._index.run(

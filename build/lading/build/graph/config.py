@@ -22,7 +22,7 @@ UNTOLD: Final = "a layer that the image below says nothing of"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class HistoryEntry:
     """One line of history: its text, and the step whose layer it is about where it can have one."""
 
     text: str
@@ -48,7 +48,7 @@ class Config:
     shell: tuple[str, ...] | None = None
     author: str | None = None
     inherited: tuple[History, ...] = ()
-    history: list[Entry] = field(default_factory=list[Entry])
+    history: list[HistoryEntry] = field(default_factory=list[HistoryEntry])
 
     @classmethod
     def scratch(cls, platform: Platform) -> Config:

@@ -16,7 +16,7 @@ Output: TypeAlias = Callable[[bytes, Literal["stdout", "stderr"]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProcessSpec:
     """A command to be executed in a root file system.
 
     `user` is as USER has it (``name[:group]`` or numbers, empty: root) and is looked up in the root file system;
@@ -45,7 +45,7 @@ class Executor(Protocol):
         """What a step may do, as its key and its link have it: ``capabilities`` by name, ``noNewPrivileges``."""
         ...
 
-    def execute(self, rootfs: Path, step: Step, output: Output) -> int:
+    def execute(self, rootfs: Path, process: ProcessSpec, output: Output) -> int:
         """Runs `step` in the mounted folder `rootfs` and returns its exit code.
 
         Raises `MachineError` where the sandbox itself fails; nothing of it is left running then.

@@ -28,7 +28,7 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class InlineFile:
     """A file whose content stands in the Dockerfile."""
 
     name: str
@@ -43,7 +43,7 @@ class CopyOp:
     """
 
     sources: tuple[str, ...]
-    documents: tuple[Document, ...]
+    documents: tuple[InlineFile, ...]
     destination: str
     origin: Chain | None
     owner: Owner | None
@@ -64,7 +64,7 @@ class RunOp:
 
 
 @dataclass(frozen=True, slots=True)
-class FolderOp:
+class MkdirOp:
     """Makes the folder `path` and what is missing above it, for `user` where it is not empty."""
 
     path: str
@@ -78,7 +78,7 @@ class UnpackOp:
     packages: tuple[str, ...]
 
 
-Operation: TypeAlias = CopyOp | RunOp | FolderOp | UnpackOp
+Operation: TypeAlias = CopyOp | RunOp | MkdirOp | UnpackOp
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StageLine:
     """A line of a stage as the DAG document shows it: its text, and the step or the image it stands for, if any."""
 
     stage: str
@@ -128,7 +128,7 @@ class Graph:
     steps: tuple[Step, ...]
     chain: Chain
     config: Config
-    lines: tuple[Line, ...]
+    lines: tuple[StageLine, ...]
     shown: Mapping[str, str]
 
     @property

@@ -6,13 +6,13 @@ import hashlib
 
 from lading.build.graph.executor import Executor
 from lading.build.graph.graph import CopyOp, RunOp, Step
-from lading.build.graph.state import FROM, Solved
+from lading.build.graph.state import FROM, SolveState
 from lading.store.oci.digests import Digest
 from lading.verify.documents.links import CONTEXT, Link
 from lading.verify.documents.statements import ResourceDescriptor
 
 
-def materials(step: Step, solved: Solved, context: Digest | None) -> tuple[ResourceDescriptor, ...]:
+def materials(step: Step, solved: SolveState, context: Digest | None) -> tuple[ResourceDescriptor, ...]:
     """What `step` was given; `context` is the root of the files of the context that it takes."""
     found = solved.resources(step.below)
     operation = step.operation

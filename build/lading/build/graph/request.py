@@ -78,7 +78,7 @@ class BaseImage:
         )
 
 
-class Images(Protocol):
+class BaseImages(Protocol):
     """Where base images come from: the local store, else a registry; the policy's ``from`` section is applied."""
 
     def resolve(self, name: str, platform: Platform) -> BaseImage:
@@ -157,7 +157,7 @@ SILENT: Final[Listener] = _Silent()
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class BuildEnvironment:
     """What a build uses: the store, and what `host` joins to it. Without `key` nothing is signed.
 
     `clock` gives seconds since 1970 and is used for the times a provenance records, never for an image.
@@ -165,7 +165,7 @@ class Tools:
 
     store: Store
     executor: Executor
-    images: Images
+    images: BaseImages
     platform: Platform
     clock: Callable[[], float]
     key: KeySource | None = None

@@ -6,8 +6,8 @@ import os
 import stat
 from collections.abc import Iterable
 
-from lading.build.context.pick import Picked
-from lading.build.graph.cache import Layer, Product
+from lading.build.context.pick import CopySource
+from lading.build.graph.cache import ActionLayer, ActionResult
 from lading.build.graph.graph import Chain
 from lading.build.graph.request import BaseImage, StepReport
 from lading.store.archives.trees import Entry, Kind, Tree
@@ -22,11 +22,11 @@ FROM: str = "mount:from"
 
 
 @dataclass(slots=True)
-class Solved:
+class SolveState:
     """Everything known so far. `used` are the files of the context that steps took, by path."""
 
     images: dict[str, BaseImage] = field(default_factory=dict[str, BaseImage])
-    products: dict[int, Product] = field(default_factory=dict[int, Product])
+    products: dict[int, ActionResult] = field(default_factory=dict[int, ActionResult])
     materials: dict[int, tuple[ResourceDescriptor, ...]] = field(
         default_factory=dict[int, tuple[ResourceDescriptor, ...]]
     )
@@ -34,7 +34,7 @@ class Solved:
     reports: list[StepReport] = field(default_factory=list[StepReport])
     used: dict[bytes, Entry] = field(default_factory=dict[bytes, Entry])
 
-    def layers(self, chain: Chain) -> list[Layer]:
+    def layers(self, chain: Chain) -> list[ActionLayer]:
         """The layers that the steps of `chain` made, bottom up."""
         found = (self.products[step].layer for step in chain.steps)
         return [layer for layer in found if layer]
@@ -69,14 +69,14 @@ class Solved:
         return Tree(b"", [self.used[path] for path in sorted(self.used)]).root() if self.used else None
 
 
-def entries(source: Picked, prefix: str) -> list[Entry]:
+def entries(source: CopySource, prefix: str) -> list[Entry]:
     """A source of the context as entries of a tree; `prefix` is its path there, "" for a folder's contents alone."""
     found = [_entry(path, picked) for path, picked in source.walk(prefix) if path]
     found.sort(key=lambda entry: entry.path)
     return found
 
 
-def _entry(path: str, picked: Picked) -> Entry:
+def _entry(path: str, picked: CopySource) -> Entry:
     item = picked.item
     kind: Kind = "directory" if item.is_folder else "symlink" if item.is_link else "file"
     return Entry(

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import IO
 
-from lading.build.context.pick import Picked
-from lading.build.context.view import Item, View
+from lading.build.context.pick import CopySource
+from lading.build.context.view import FileInfo, FileView
 from lading.store.archives.anyhow import uncompressed
 from lading.store.archives.extract import extract
 from lading.store.archives.reader import Limits, begins_with_header
@@ -28,7 +28,7 @@ class _Hashing:
         return data
 
 
-def is_archive(view: View, item: Item) -> bool:
+def is_archive(view: FileView, item: FileInfo) -> bool:
     """Whether `item` is a tar archive, plain or compressed (gzip, bzip2, xz, zstd), with at least one member.
 
     As in the reference, the first header decides; what is wrong further on is an error of `unpack`.
@@ -42,7 +42,7 @@ def is_archive(view: View, item: Item) -> bool:
             return False
 
 
-def unpack(view: View, source: Picked, target: str, owner: tuple[int, int] | None, limits: Limits) -> None:
+def unpack(view: FileView, source: CopySource, target: str, owner: tuple[int, int] | None, limits: Limits) -> None:
     """Unpacks an archive into the folder `target`; everything belongs to `owner` where one is given.
 
     Raises `InputError` where it is damaged or changes meanwhile.

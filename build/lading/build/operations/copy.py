@@ -14,8 +14,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from lading.build.context.pick import Picked, special
-from lading.build.context.view import Folder, Item, View, follow, normalised
+from lading.build.context.pick import CopySource, special
+from lading.build.context.view import FileInfo, FileView, Folder, follow, normalised
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, field
 
@@ -29,7 +29,7 @@ class CopyProblemError(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class CopyOptions:
     """How a copy is made: owner and mode instead of the source's own, and whether content is checked on the way.
 
     `attributes` says whether extended attributes come along, `links` whether hard links do.
@@ -46,10 +46,10 @@ class Copier:
     """Copies into the root file system mounted at `root`."""
 
     root: Path
-    manner: Manner
+    options: CopyOptions
     _inodes: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
 
-    def copy(self, view: View, source: Picked, destination: str) -> None:
+    def copy(self, view: FileView, source: CopySource, destination: str) -> None:
         """Puts `source` to `destination`, absolute in the root, as the module says. Raises `CopyProblemError`."""
         self._inodes = {}
         folder = destination if destination.endswith("/") else destination.rpartition("/")[0]
@@ -78,7 +78,7 @@ class Copier:
         self._clear(target)
         with open(target, "xb") as stream:
             stream.write(content)
-        owner, mode = self.manner.owner or (0, 0), self.manner.mode
+        owner, mode = self.options.owner or (0, 0), self.options.mode
         os.chown(target, *owner)
         os.chmod(target, 0o644 if mode is None else mode)
 
@@ -105,13 +105,13 @@ class Copier:
             path = os.path.dirname(path)
         if not stat.S_ISDIR(there.st_mode):
             raise CopyProblemError(f"{self.shown(path)}: is not a folder")
-        mode = _FOLDER_MODE if self.manner.mode is None else self.manner.mode & 0o777  # none but the copied have more
+        mode = _FOLDER_MODE if self.options.mode is None else self.options.mode & 0o777  # none but the copied have more
         for folder in reversed(missing):
             os.mkdir(folder)
-            os.chown(folder, *(self.manner.owner or (0, 0)))
+            os.chown(folder, *(self.options.owner or (0, 0)))
             os.chmod(folder, mode)
 
-    def _copy(self, view: View, source: Picked, target: str, *, top: bool) -> None:
+    def _copy(self, view: FileView, source: CopySource, target: str, *, top: bool) -> None:
         if source.item.is_folder:
             self._folder(view, source, target, top=top)
             return
@@ -126,7 +126,7 @@ class Copier:
             self._special(source.item, target)
         self._describe(view, source.item, target)
 
-    def _folder(self, view: View, source: Picked, target: str, *, top: bool) -> None:
+    def _folder(self, view: FileView, source: CopySource, target: str, *, top: bool) -> None:
         there = _status(target, last=False)
         if there is None:
             os.mkdir(target)
@@ -145,8 +145,8 @@ class Copier:
             raise CopyProblemError(f"{self.shown(target)}: cannot replace a folder with a file")
         os.unlink(target)
 
-    def _linked(self, item: Item, target: str) -> bool:
-        if not self.manner.links or item.links < 2:
+    def _linked(self, item: FileInfo, target: str) -> bool:
+        if not self.options.links or item.links < 2:
             return False
         first = self._inodes.setdefault(item.inode, target)
         if first == target or not os.path.lexists(first):
@@ -154,7 +154,7 @@ class Copier:
         os.link(first, target, follow_symlinks=False)
         return True
 
-    def _file(self, view: View, source: Picked, target: str) -> None:
+    def _file(self, view: FileView, source: CopySource, target: str) -> None:
         descriptor = view.open(source.item)
         digest = hashlib.sha256()
         try:
@@ -172,18 +172,18 @@ class Copier:
         if digest.hexdigest() != source.digest:
             raise InputError(f"{source.item.path}: changed while it was being copied")
 
-    def _special(self, item: Item, target: str) -> None:
+    def _special(self, item: FileInfo, target: str) -> None:
         try:
             os.mknod(target, item.mode, item.device)
         except PermissionError as error:
             raise CopyProblemError(f"/{item.path}: {special(item)} cannot be copied: {error.strerror}") from error
 
-    def _describe(self, view: View, item: Item, target: str) -> None:
-        owner = self.manner.owner or (item.uid, item.gid)
+    def _describe(self, view: FileView, item: FileInfo, target: str) -> None:
+        owner = self.options.owner or (item.uid, item.gid)
         os.chown(target, *owner, follow_symlinks=False)
         if not item.is_link:
-            os.chmod(target, item.permissions if self.manner.mode is None else self.manner.mode)
-        if self.manner.attributes:
+            os.chmod(target, item.permissions if self.options.mode is None else self.options.mode)
+        if self.options.attributes:
             _attributes(view.location(item), target)
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-from lading.build.context.view import View, follow
+from lading.build.context.view import FileView, follow
 from lading.build.dockerfile.values import MAX_ID, Owner, ValueProblemError, number, parse_owner
 from lading.store.errors import InputError
 
@@ -22,7 +22,7 @@ def read(text: str) -> Owner:
         raise InputError(str(problem)) from None
 
 
-def resolve(view: View, owner: Owner) -> tuple[int, int]:
+def resolve(view: FileView, owner: Owner) -> tuple[int, int]:
     """User and group ID of `owner` in the root file system `view`. Raises `InputError` for an unknown name."""
     if owner.numeric:
         return owner.numeric
@@ -30,7 +30,7 @@ def resolve(view: View, owner: Owner) -> tuple[int, int]:
     return (uid, gid) if owner.group is None else (uid, _group(view, owner.group))
 
 
-def _user(view: View, name: str) -> tuple[int, int]:
+def _user(view: FileView, name: str) -> tuple[int, int]:
     uid = number(name, MAX_ID)
     if uid is not None:
         return uid, uid
@@ -43,7 +43,7 @@ def _user(view: View, name: str) -> tuple[int, int]:
     raise InputError(f"user {name!r} is not in the image's /etc/passwd")
 
 
-def _group(view: View, name: str) -> int:
+def _group(view: FileView, name: str) -> int:
     gid = number(name, MAX_ID)
     if gid is not None:
         return gid
@@ -56,7 +56,7 @@ def _group(view: View, name: str) -> int:
     raise InputError(f"group {name!r} is not in the image's /etc/group")
 
 
-def _rows(view: View, path: str, least: int) -> Iterator[list[str]]:
+def _rows(view: FileView, path: str, least: int) -> Iterator[list[str]]:
     item = view.item(follow(view, path))
     if item is None or not item.is_file or item.size > _LIMIT:
         return

@@ -32,7 +32,7 @@ Stack = Sequence[tuple[Descriptor, Digest]]
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class ActiveSnapshot:
     """A snapshot being changed: its key, where it is mounted, and the folder of its own changes."""
 
     key: str
@@ -40,7 +40,7 @@ class Attempt:
     upper: Path
 
 
-class Roots:
+class RootFilesystems:
     """The root file systems of one build; a context manager."""
 
     def __init__(self, store: Store) -> None:
@@ -81,7 +81,7 @@ class Roots:
             del name
 
     @contextmanager
-    def writing(self, stack: Stack) -> Generator[Attempt, None, None]:
+    def writing(self, stack: Stack) -> Generator[ActiveSnapshot, None, None]:
         """A new snapshot on `stack`, mounted; unmounted at the end, and removed where the work failed."""
         top = self.top(stack)
         with self._place() as (name, target):
@@ -91,7 +91,7 @@ class Roots:
             try:
                 snapshots.mount(key, target)
                 try:
-                    yield Attempt(key, target, snapshots.upper(key))
+                    yield ActiveSnapshot(key, target, snapshots.upper(key))
                 finally:
                     unmount(target)
             except BaseException:

@@ -7,19 +7,19 @@ from contextlib import ExitStack
 from typing import Final, Literal
 
 from lading.build.context import pick
-from lading.build.context.pick import Picked
-from lading.build.context.view import Folder, Item, View
+from lading.build.context.pick import CopySource
+from lading.build.context.view import FileInfo, FileView, Folder
 from lading.build.dockerfile.glob import has_wildcards
 from lading.build.dockerfile.values import Owner
 from lading.build.errors import DockerfileError, StepError, placed
 from lading.build.graph import executor
-from lading.build.graph.graph import CopyOp, FolderOp, RunOp, Step, UnpackOp
-from lading.build.graph.request import Tools
-from lading.build.graph.state import Solved
+from lading.build.graph.graph import CopyOp, MkdirOp, RunOp, Step, UnpackOp
+from lading.build.graph.request import BuildEnvironment
+from lading.build.graph.state import SolveState
 from lading.build.operations import owners
 from lading.build.operations.archives import is_archive, unpack
-from lading.build.operations.copy import Copier, CopyProblemError, Manner
-from lading.build.operations.rootfs import Attempt, Roots
+from lading.build.operations.copy import Copier, CopyOptions, CopyProblemError
+from lading.build.operations.rootfs import ActiveSnapshot, RootFilesystems
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 
@@ -29,52 +29,52 @@ _LONGEST_TITLE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class CopySources:
     """The sources of a COPY, picked; without sources there is no view."""
 
-    view: View | None
-    sources: tuple[Picked, ...]
+    view: FileView | None
+    sources: tuple[CopySource, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Doer:
+class OperationRunner:
     """Carries out operations."""
 
-    tools: Tools
-    roots: Roots
-    solved: Solved
+    environment: BuildEnvironment
+    roots: RootFilesystems
+    solved: SolveState
 
-    def carry_out(self, step: Step, attempt: Attempt, given: Given | None) -> None:
-        """Does what `step` says to `attempt`. Raises `DockerfileError` naming the step's line."""
+    def run(self, step: Step, active: ActiveSnapshot, given: CopySources | None) -> None:
+        """Does what `step` says to `active`. Raises `DockerfileError` naming the step's line."""
         with placed(step.place):
             try:
-                self._carry_out(step, attempt, given)
+                self._run(step, active, given)
             except DockerfileError:
                 raise
             except InputError as error:
                 word = step.text.split(" ", 1)[0]
                 raise DockerfileError(step.place, f"{word}: {error.message}", hint=error.hint) from error
 
-    def _carry_out(self, step: Step, attempt: Attempt, given: Given | None) -> None:
+    def _run(self, step: Step, active: ActiveSnapshot, given: CopySources | None) -> None:
         match step.operation:
             case RunOp() as operation:
-                self._run(step, operation, attempt)
+                self._execute(step, operation, active)
             case CopyOp() as operation:
-                self._copy(step, operation, attempt, given)
-            case FolderOp() as operation:
-                self._folder(operation, attempt)
+                self._copy(step, operation, active, given)
+            case MkdirOp() as operation:
+                self._mkdir(operation, active)
             case UnpackOp():
                 raise InputError("packages are unpacked by the Debian front end alone")
 
-    def _run(self, step: Step, operation: RunOp, attempt: Attempt) -> None:
+    def _execute(self, step: Step, operation: RunOp, active: ActiveSnapshot) -> None:
         log = _Tail()
-        listener = self.tools.listener
+        listener = self.environment.listener
 
         def output(data: bytes, stream: Literal["stdout", "stderr"]) -> None:
             log.add(data)
             listener.wrote(step, data, stream)
 
-        command = executor.Step(
+        command = executor.ProcessSpec(
             operation.argv,
             operation.environment + operation.proxies,
             operation.workdir,
@@ -83,18 +83,18 @@ class Doer:
             "none" if operation.network == "none" else "default",
         )
         # As runc does: a working directory that only a config names comes to be when it is first used.
-        Copier(attempt.root, Manner()).make_folders(operation.workdir)
-        code = self.tools.executor.execute(attempt.root, command, output)
+        Copier(active.root, CopyOptions()).make_folders(operation.workdir)
+        code = self.environment.executor.execute(active.root, command, output)
         if code != 0:
             raise StepError(step.place, f"{_cut(step.written)}: exit code {code}", log=log.lines())
 
-    def _copy(self, step: Step, operation: CopyOp, attempt: Attempt, given: Given | None) -> None:
+    def _copy(self, step: Step, operation: CopyOp, active: ActiveSnapshot, given: CopySources | None) -> None:
         with ExitStack() as stack:
             if operation.origin is not None:
                 root = stack.enter_context(self.roots.reading(self.solved.stack(operation.origin)))
-                view: View = stack.enter_context(Folder(root, "/"))
-                given = Given(view, pick_all(view, operation, step, _anything, self.tools))
-            copier = Copier(attempt.root, self._manner(operation, attempt))
+                view: FileView = stack.enter_context(Folder(root, "/"))
+                given = CopySources(view, pick_all(view, operation, step, _anything, self.environment))
+            copier = Copier(active.root, self._options(operation, active))
             try:
                 if given and given.view:
                     for source in given.sources:
@@ -104,43 +104,47 @@ class Doer:
             except OSError as error:
                 raise CopyProblemError(f"{operation.destination}: {error.strerror}") from error
 
-    def _put(self, copier: Copier, view: View, source: Picked, operation: CopyOp) -> None:
+    def _put(self, copier: Copier, view: FileView, source: CopySource, operation: CopyOp) -> None:
         if operation.unpack and source.item.is_file and is_archive(view, source.item):
             # A mode is for what a source is, never for the folder that an archive is unpacked in.
-            Copier(copier.root, Manner(copier.manner.owner)).make_folders(operation.destination)
-            unpack(view, source, copier.inside(operation.destination), copier.manner.owner, self.tools.store.limits)
+            Copier(copier.root, CopyOptions(copier.options.owner)).make_folders(operation.destination)
+            unpack(
+                view, source, copier.inside(operation.destination), copier.options.owner, self.environment.store.limits
+            )
             return
         copier.copy(view, source, operation.destination)
 
-    def _manner(self, operation: CopyOp, attempt: Attempt) -> Manner:
+    def _options(self, operation: CopyOp, active: ActiveSnapshot) -> CopyOptions:
         foreign = operation.origin is not None
-        return Manner(_owner(operation.owner, attempt), operation.mode, foreign, foreign)
+        return CopyOptions(_owner(operation.owner, active), operation.mode, foreign, foreign)
 
-    def _folder(self, operation: FolderOp, attempt: Attempt) -> None:
-        owner = _owner(owners.read(operation.user), attempt) if operation.user else None
-        Copier(attempt.root, Manner(owner)).make_folders(operation.path)
+    def _mkdir(self, operation: MkdirOp, active: ActiveSnapshot) -> None:
+        owner = _owner(owners.read(operation.user), active) if operation.user else None
+        Copier(active.root, CopyOptions(owner)).make_folders(operation.path)
 
 
-def _owner(owner: Owner | None, attempt: Attempt) -> tuple[int, int] | None:
+def _owner(owner: Owner | None, active: ActiveSnapshot) -> tuple[int, int] | None:
     if owner is None:
         return None
-    with Folder(attempt.root, "/") as view:
+    with Folder(active.root, "/") as view:
         return owners.resolve(view, owner)
 
 
-def _anything(item: Item, named: bool) -> str | None:
+def _anything(item: FileInfo, named: bool) -> str | None:
     del item, named
     return ""
 
 
-def pick_all(view: View, operation: CopyOp, step: Step, content: pick.Content, tools: Tools) -> tuple[Picked, ...]:
+def pick_all(
+    view: FileView, operation: CopyOp, step: Step, content: pick.Content, environment: BuildEnvironment
+) -> tuple[CopySource, ...]:
     """All sources of a COPY. Raises `DockerfileError` where one is missing; says where a wildcard matched nothing."""
-    found: list[Picked] = []
+    found: list[CopySource] = []
     try:
         for pattern in operation.sources:
             names = pick.names(view, pattern)
             if not names:
-                tools.listener.warned(f"{step.place}: {pattern} matches nothing")
+                environment.listener.warned(f"{step.place}: {pattern} matches nothing")
             named = not has_wildcards(pattern)
             found += [one for name in names if (one := pick.pick(view, name, content, named=named))]
     except InputError as error:

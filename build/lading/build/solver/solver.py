@@ -12,16 +12,16 @@ from collections.abc import Callable
 from typing import Final
 
 from lading.build.context.context import Context
-from lading.build.context.pick import Picked
+from lading.build.context.pick import CopySource
 from lading.build.errors import DockerfileError
 from lading.build.graph import links
-from lading.build.graph.cache import Cache, Layer, Product, key_of
-from lading.build.graph.graph import CopyOp, FolderOp, Graph, RunOp, Step, UnpackOp
-from lading.build.graph.request import BuildRequest, StepReport, Tools
-from lading.build.graph.state import Solved, entries
+from lading.build.graph.cache import ActionLayer, ActionResult, Cache, key_of
+from lading.build.graph.graph import CopyOp, Graph, MkdirOp, RunOp, Step, UnpackOp
+from lading.build.graph.request import BuildEnvironment, BuildRequest, StepReport
+from lading.build.graph.state import SolveState, entries
 from lading.build.operations.prune import prune, root_changed
-from lading.build.operations.rootfs import Attempt, Roots, Stack, chain_of
-from lading.build.operations.runner import HOSTNAME, Doer, Given, pick_all
+from lading.build.operations.rootfs import ActiveSnapshot, RootFilesystems, Stack, chain_of
+from lading.build.operations.runner import HOSTNAME, CopySources, OperationRunner, pick_all
 from lading.store.archives.layers import Layer as WrittenLayer
 from lading.store.archives.layers import settle, write_layer
 from lading.store.archives.trees import Entry, Tree, capture, text
@@ -38,17 +38,17 @@ class Solver:
     """Solves the steps of one graph into `solved`."""
 
     request: BuildRequest
-    tools: Tools
+    environment: BuildEnvironment
     cache: Cache
-    roots: Roots
-    solved: Solved
+    roots: RootFilesystems
+    solved: SolveState
     epoch: int
     context: Callable[[], Context]
 
     def solve(self, graph: Graph) -> None:
         """Raises `DockerfileError` at the first step that fails; what was solved until then stays in the cache."""
         needed = graph.needed
-        self.tools.listener.planned(needed)
+        self.environment.listener.planned(needed)
         for step in needed:
             self._solve(step)
 
@@ -59,13 +59,13 @@ class Solver:
         materials = links.materials(step, self.solved, context)
         key = self._key(step, given)
         with self.cache.lock(key):
-            product = None if self.request.no_cache else self.cache.product(key)
+            product = None if self.request.no_cache else self.cache.result(key)
             cached = product is not None
             if product is None:
-                self.tools.started(step)
+                self.environment.started(step)
                 layer = self._execute(step, given)
-                statement = links.statement(step, layer.tree, materials, self.tools.executor) if layer else b""
-                product = Product(layer, statement)
+                statement = links.statement(step, layer.tree, materials, self.environment.executor) if layer else b""
+                product = ActionResult(layer, statement)
                 self.cache.keep(key, product, self._snapshot(step, layer))
         self.solved.products[step.number] = product
         self.solved.materials[step.number] = materials
@@ -73,21 +73,21 @@ class Solver:
         size = product.layer.descriptor.size if product.layer else None
         report = StepReport(step, cached, time.monotonic() - begun, size)
         self.solved.reports.append(report)
-        self.tools.listener.finished(report)
+        self.environment.listener.finished(report)
 
-    def _snapshot(self, step: Step, layer: Layer | None) -> str | None:
+    def _snapshot(self, step: Step, layer: ActionLayer | None) -> str | None:
         return chain_of([*self.solved.stack(step.below), (layer.descriptor, layer.diff_id)]) if layer else None
 
-    def _given(self, step: Step) -> Given | None:
+    def _given(self, step: Step) -> CopySources | None:
         operation = step.operation
         if not isinstance(operation, CopyOp) or operation.origin is not None:
             return None
         if not operation.sources:
-            return Given(None, ())
+            return CopySources(None, ())
         context = self.context()
-        return Given(context, pick_all(context, operation, step, context.content, self.tools))
+        return CopySources(context, pick_all(context, operation, step, context.content, self.environment))
 
-    def _note(self, given: Given | None) -> Digest | None:
+    def _note(self, given: CopySources | None) -> Digest | None:
         if given is None or not given.sources:
             return None
         found: dict[bytes, Entry] = {}
@@ -96,11 +96,11 @@ class Solver:
         self.solved.note(found.values())
         return Tree(b"", [found[path] for path in sorted(found)]).root()
 
-    def _key(self, step: Step, given: Given | None) -> str:
+    def _key(self, step: Step, given: CopySources | None) -> str:
         return key_of(
             {
                 "version": VERSION,
-                "platform": str(self.tools.platform),
+                "platform": str(self.environment.platform),
                 "below": self.solved.identity(step.below),
                 "operation": self._operation(step, given),
                 "epoch": self.epoch,
@@ -108,9 +108,9 @@ class Solver:
             }
         )
 
-    def _operation(self, step: Step, given: Given | None) -> dict[str, object]:
+    def _operation(self, step: Step, given: CopySources | None) -> dict[str, object]:
         match step.operation:
-            case FolderOp(path=path, user=user):
+            case MkdirOp(path=path, user=user):
                 return {"kind": "folder", "path": path, "user": user}
             case UnpackOp(packages=packages):
                 return {"kind": "unpack", "packages": list(packages)}
@@ -123,13 +123,13 @@ class Solver:
                     "user": operation.user,
                     "network": operation.network,
                     "hostname": HOSTNAME,
-                    "isolation": self.tools.executor.isolation,
-                    "privileges": dict(self.tools.executor.privileges),
+                    "isolation": self.environment.executor.isolation,
+                    "privileges": dict(self.environment.executor.privileges),
                 }
             case CopyOp() as operation:
                 return self._copy(operation, given)
 
-    def _copy(self, operation: CopyOp, given: Given | None) -> dict[str, object]:
+    def _copy(self, operation: CopyOp, given: CopySources | None) -> dict[str, object]:
         owner = operation.owner
         value: dict[str, object] = {
             "kind": "copy",
@@ -143,40 +143,40 @@ class Solver:
             return {**value, "origin": self.solved.identity(operation.origin), "sources": list(operation.sources)}
         return {**value, "context": [_source(source) for source in given.sources] if given else []}
 
-    def _execute(self, step: Step, given: Given | None) -> Layer | None:
+    def _execute(self, step: Step, given: CopySources | None) -> ActionLayer | None:
         stack = self.solved.stack(step.below)
-        with self.roots.writing(stack) as attempt:
-            Doer(self.tools, self.roots, self.solved).carry_out(step, attempt, given)
+        with self.roots.writing(stack) as active:
+            OperationRunner(self.environment, self.roots, self.solved).run(step, active, given)
         try:
-            return self._render(step, attempt, stack)
+            return self._render(step, active, stack)
         except BaseException:
-            self.roots.discard(attempt.key)
+            self.roots.discard(active.key)
             raise
 
-    def _render(self, step: Step, attempt: Attempt, stack: Stack) -> Layer | None:
+    def _render(self, step: Step, active: ActiveSnapshot, stack: Stack) -> ActionLayer | None:
         """The layer of what a step changed, its snapshot committed; None where it changed nothing."""
-        store = self.tools.store
+        store = self.environment.store
         try:
-            tree = capture(attempt.upper)
+            tree = capture(active.upper)
         except InputError as error:
             raise _placed(step, error) from error
         with self.roots.reading(stack) as below:
             tree = prune(tree, below)
-        if root_changed(attempt.upper):
-            self.tools.listener.warned(
+        if root_changed(active.upper):
+            self.environment.listener.warned(
                 f"{step.place}: what was changed of / itself is in no image: others pass it over"
             )
         if not tree.entries:
-            store.snapshots.remove(attempt.key)
+            store.snapshots.remove(active.key)
             return None
         layer = self._write(step, tree)
         store.snapshots.diff_ids.remember(layer.descriptor, layer.diff_id)
-        settle(attempt.upper, self.epoch)
-        store.snapshots.commit(attempt.key, chain_of([*stack, (layer.descriptor, layer.diff_id)]))
-        return Layer(layer.tree, layer.descriptor, layer.diff_id)
+        settle(active.upper, self.epoch)
+        store.snapshots.commit(active.key, chain_of([*stack, (layer.descriptor, layer.diff_id)]))
+        return ActionLayer(layer.tree, layer.descriptor, layer.diff_id)
 
     def _write(self, step: Step, tree: Tree) -> WrittenLayer:
-        store = self.tools.store
+        store = self.environment.store
         try:
             return write_layer(
                 tree, store.blobs, epoch=self.epoch, compression=self.request.compression, limits=store.limits
@@ -189,7 +189,7 @@ def _placed(step: Step, error: InputError) -> DockerfileError:
     return DockerfileError(step.place, f"{step.text.split(' ', 1)[0]}: {error.message}", hint=error.hint)
 
 
-def _source(source: Picked) -> dict[str, object]:
+def _source(source: CopySource) -> dict[str, object]:
     if source.item.is_folder:
         return {"folder": str(Tree(b"", entries(source, "")).root())}
     return {"name": text(os.fsencode(source.name)), "file": str(Tree(b"", entries(source, "file")).root())}

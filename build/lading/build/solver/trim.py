@@ -32,7 +32,7 @@ _GOING: Final = ".going-"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """One thing that the cache keeps: when it was used last, and the bytes that go with it.
 
     `shared` says that an image or a container has its content anyway.
@@ -50,7 +50,7 @@ class Entry:
 class Trimmed:
     """What was removed."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[CacheEntry, ...]
     collected: Collected
 
     @property
@@ -66,18 +66,18 @@ def default_limit(folder: Path) -> int:
     return max(_LEAST, found.f_blocks * found.f_frsize // 10)
 
 
-def entries(store: Store) -> list[Entry]:
+def entries(store: Store) -> list[CacheEntry]:
     """The whole cache, what was used least recently first, and of one build the last step first."""
     found = [*_rows(store), *_files(store)]
     return sorted(found, key=lambda entry: entry.used)
 
 
 def choose(
-    cache: Sequence[Entry], *, everything: bool, before: float | None = None, limit: int | None = None
-) -> list[Entry]:
+    cache: Sequence[CacheEntry], *, everything: bool, before: float | None = None, limit: int | None = None
+) -> list[CacheEntry]:
     """What goes: all, or what no image has; only what was last used `before`; only until the rest fits the limit."""
     left = sum(entry.size for entry in cache)
-    chosen: list[Entry] = []
+    chosen: list[CacheEntry] = []
     for entry in cache:
         if limit is not None and left <= limit:
             break
@@ -87,7 +87,7 @@ def choose(
     return chosen
 
 
-def remove(store: Store, chosen: Sequence[Entry]) -> Trimmed:
+def remove(store: Store, chosen: Sequence[CacheEntry]) -> Trimmed:
     """Removes entries, and then what nothing needs; where others are at work, what they may use goes after them."""
     with store.collecting() as alone:
         going = [entry for entry in chosen if alone or entry.path is None]
@@ -138,9 +138,9 @@ def note_use(paths: Iterable[Path]) -> None:
             os.utime(path)
 
 
-def _rows(store: Store) -> list[Entry]:
+def _rows(store: Store) -> list[CacheEntry]:
     images = Reached.by_images(store)
-    found: list[Entry] = []
+    found: list[CacheEntry] = []
     counted: set[str] = set()
     # The latest first: what several rows share goes with the last of them.
     sql = "SELECT kind, key, used, blob, snapshot, length(value), rowid FROM cache WHERE kind IN (?, ?, ?)"
@@ -149,7 +149,7 @@ def _rows(store: Store) -> list[Entry]:
         shared = _has(images, blob, snapshot) if kind == "action" else kind == "image" and _attests(store, images, key)
         size = length + sum(_size(store, part, images) for part in own - counted)
         counted |= own
-        found.append(Entry(_KINDS[kind], key, used, size, shared))
+        found.append(CacheEntry(_KINDS[kind], key, used, size, shared))
     return found[::-1]
 
 
@@ -178,13 +178,13 @@ def _folder(store: Store) -> Path:
     return store.root / "cache" / "debian"
 
 
-def _files(store: Store) -> list[Entry]:
-    found: list[Entry] = []
+def _files(store: Store) -> list[CacheEntry]:
+    found: list[CacheEntry] = []
     for path in _listed(_folder(store)):
         kind: Kind = "package" if path.name == "debs" else "package lists"
         for item in _listed(path) if kind == "package" else [path]:
             with suppress(OSError):
-                found.append(Entry(kind, item.name, item.stat().st_mtime, bytes_of(item), False, item))
+                found.append(CacheEntry(kind, item.name, item.stat().st_mtime, bytes_of(item), False, item))
     return found
 
 
@@ -195,7 +195,7 @@ def _listed(folder: Path) -> list[Path]:
         return []
 
 
-def _forget(store: Store, rows: Sequence[Entry]) -> None:
+def _forget(store: Store, rows: Sequence[CacheEntry]) -> None:
     names = {kind: name for name, kind in _KINDS.items()}
     for start in range(0, len(rows), _AT_ONCE):
         with store.index.transaction():

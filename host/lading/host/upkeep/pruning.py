@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from lading.build.solver.trim import Entry, Trimmed, choose, entries
+from lading.build.solver.trim import CacheEntry, Trimmed, choose, entries
 from lading.build.solver.trim import remove as remove_entries
 from lading.runtime.containers.volumes import Volumes
 from lading.store.errors import InputError
@@ -55,7 +55,7 @@ def prune_cache(host: Host, *, every: bool, before: float | None = None, limit: 
 
     With `before` only what was last used before it; with `limit` only until the rest fits into so many bytes.
     """
-    chosen: list[Entry] = choose(entries(host.store), everything=every, before=before, limit=limit)
+    chosen: list[CacheEntry] = choose(entries(host.store), everything=every, before=before, limit=limit)
     return remove_entries(host.store, chosen)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from lading.build.solver.trim import Entry, entries
+from lading.build.solver.trim import CacheEntry, entries
 from lading.host.upkeep.pruning import mounted
 from lading.runtime.containers.volumes import Volumes
 from lading.store.archives.trees import bytes_of
@@ -70,7 +70,7 @@ class Usage:
     images: Sequence[ImageUse]
     containers: Sequence[ContainerUse]
     volumes: Sequence[VolumeUse]
-    cache: Sequence[Entry]
+    cache: Sequence[CacheEntry]
     summaries: Sequence[Summary]
 
 

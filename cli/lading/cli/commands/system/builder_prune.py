@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Annotated
 
-from lading.build.solver.trim import Entry, Trimmed
+from lading.build.solver.trim import CacheEntry, Trimmed
 from lading.cli.calls.amounts import before, confirm, say_total
 from lading.cli.display.filters import filters
 from lading.cli.display.output import age, size
@@ -48,7 +48,7 @@ def what(every: bool) -> str:
     return "all of the build cache" if every else "what of the build cache no image has"
 
 
-def shown(entry: Entry) -> str:
+def shown(entry: CacheEntry) -> str:
     """What it is known by: a digest's beginning, or of a context the whole folder."""
     return entry.key if entry.kind == "context" else entry.key[:12]
 
