@@ -97,3 +97,8 @@ def test_the_way_through_the_house_names_rooms_that_there_are() -> None:
     }
     assert named <= rooms
     assert {"/".join(room.split("/")[:2]) for room in rooms} == {"/".join(room.split("/")[:2]) for room in named}
+
+
+def test_there_is_one_lock() -> None:
+    """`lading.store.system.locks` alone calls flock."""
+    assert [name for name, file in modules().items() if "flock(" in file.read_text()] == ["lading.store.system.locks"]

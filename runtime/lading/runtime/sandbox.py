@@ -6,7 +6,6 @@ a build (`host` does that, and a test says so). What it mounts leaves no trace i
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import select
@@ -26,6 +25,7 @@ from lading.runtime.spec import capabilities, etc_files, users
 from lading.runtime.spec.rootfs import Stubs, allowed, check_kernel_folders
 from lading.runtime.spec.spec import DEFAULT_PATH, Mount, Plan, bind
 from lading.store.system.border import border
+from lading.store.system.locks import open_lock, take
 from lading.store.system.private import private_folder
 
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ class Sandbox:
         bundle = private_folder(sandboxes.folder(self._run_dir)) / name
         with networks.gate(self._run_dir, sandboxes.GATE):
             bundle.mkdir(mode=0o700)
-            lock = os.open(bundle / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock = open_lock(bundle / "lock")
+            take(lock)
         try:
             yield name, bundle
         except BaseException:

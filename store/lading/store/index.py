@@ -10,7 +10,6 @@ nobody from looking, nor from removing (`docs/adr/0001-a-database-beside-an-oci-
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lading.store.errors import MachineError
+from lading.store.system.locks import locked, open_lock
 
 _PATIENCE: Final = 60.0
 """Seconds to wait for other processes."""
@@ -238,11 +238,8 @@ def _alone(path: Path) -> Generator[None, None, None]:
     """One process at a time makes the database."""
     place = path.with_name(f"{path.name}.lock")
     try:
-        lock = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = open_lock(place)
     except OSError as error:
         raise MachineError(f"{place}: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(lock):
         yield
-    finally:
-        os.close(lock)

@@ -8,7 +8,6 @@ nobody and removes nothing while such work is going on in any process.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
 from collections.abc import Generator, Iterable, Mapping
@@ -37,6 +36,7 @@ from lading.store.oci.documents import (
 )
 from lading.store.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, write_index_json
 from lading.store.system.atomic import machine_errors, write_atomically
+from lading.store.system.locks import locked, open_lock, take
 from lading.store.system.private import claim, private_folder
 
 if TYPE_CHECKING:
@@ -341,23 +341,23 @@ class Store:
     @contextmanager
     def writing(self) -> Generator[None, None, None]:
         """Nothing is collected while work is inside, in this process or another; ends with the process."""
-        with self._gate(fcntl.LOCK_SH):
+        with self._gate(shared=True):
             yield
 
     @contextmanager
-    def _gate(self, kind: int) -> Generator[bool, None, None]:
-        """Whether the lock was had: with LOCK_NB it may not be."""
+    def _gate(self, *, wait: bool = True, shared: bool = False) -> Generator[bool, None, None]:
+        """Whether the lock was had: where nobody waits for it, it may not be."""
         path = self.root / "writing.lock"
         with machine_errors(path):
             try:
-                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                file = open_lock(path)
             except OSError as error:
                 if error.errno != errno.EROFS:
                     raise
                 file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # who only reads needs the lock, too
         try:
             with machine_errors(path):
-                had = _flock(file, kind)
+                had = take(file, wait=wait, shared=shared)
             yield had
         finally:
             os.close(file)
@@ -387,7 +387,7 @@ class Store:
     @contextmanager
     def collecting(self) -> Generator[bool, None, None]:
         """Whether nobody is writing; while inside, nobody begins to."""
-        with self._gate(fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
+        with self._gate(wait=False) as alone:
             yield alone
 
     def is_due(self) -> bool:
@@ -401,16 +401,13 @@ class Store:
     def render(self) -> None:
         """Writes `index.json` for other tools, from what the database says now."""
         with machine_errors(self.root / "index.json"):
-            lock = os.open(self.root / "index.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
+            lock = open_lock(self.root / "index.lock")
+        with locked(lock):
             # Of several that do so at once, the last has read the newest state.
-            fcntl.flock(lock, fcntl.LOCK_EX)
             # Read first: what comes between this and the names makes the file stale, never wrongly fresh.
             (changed,) = self.index.one("SELECT changed FROM rendering") or (0,)
             write_index_json(self.root, self._entries())
             self.index.run("UPDATE rendering SET rendered = ?", (changed,))
-        finally:
-            os.close(lock)
 
     def _entries(self) -> list[dict[str, object]]:
         """Named images first, then, without a name, other images and what refers to anything."""
@@ -447,14 +444,6 @@ def own_root(root: Path) -> Path:
     """Makes the root folder, closed to other users. Raises `InputError` for a folder that holds something else."""
     claim(root, _MARKS, "a root of Lading's")
     return private_folder(root)
-
-
-def _flock(file: int, kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def legacy_subject(tag: str) -> Digest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from lading.host.trust.signing_keys import NoKeyError
 from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
 from lading.store.system.atomic import machine_errors, sync_folder, write_atomically
+from lading.store.system.locks import locked, open_folder
 from lading.verify.keys.keys import PublicKey
 from lading.verify.policy.template import default_policy
 from lading.verify.policy.yaml_reader import parse_policy
@@ -60,12 +60,9 @@ def _rotate(keyring: Keyring, folder: Path, password: bytes, policy: Path) -> Ro
 def _alone(folder: Path) -> Generator[Path, None, None]:
     """The keys' folder, in which no other call rotates: of two at once the second replaces what the first made."""
     with machine_errors(folder):
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock = open_folder(folder)
+    with locked(lock):
         yield folder
-    finally:
-        os.close(lock)
 
 
 def _finish(private: Path, public: Path, keyring: Keyring) -> None:

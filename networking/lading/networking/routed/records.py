@@ -5,7 +5,6 @@ It is as short-lived as what it describes: nothing is synced, because a power cu
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from lading.networking.routed.subnets import Subnet, choose
 from lading.store.errors import DocumentError, LadingError
 from lading.store.oci.json import Fields, canonical, parse
 from lading.store.system.atomic import machine_errors
+from lading.store.system.locks import open_lock, take
 from lading.store.system.private import private_folder
 
 
@@ -42,8 +42,8 @@ class Records:
             while True:
                 private_folder(self._containers)
                 with suppress(FileNotFoundError):
-                    lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                    fcntl.flock(lock, fcntl.LOCK_EX)
+                    lock = open_lock(self.folder / "lock")
+                    take(lock)
                     if os.fstat(lock).st_nlink:
                         return lock
                     os.close(lock)  # whoever held it took the folder away

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import fcntl
 import json
 import os
 from collections.abc import Generator
@@ -21,6 +20,7 @@ from lading.registry.reference import DEFAULT_REGISTRY
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields, parse
+from lading.store.system.locks import locked, open_folder
 
 _HUB_KEY: Final = "https://index.docker.io/v1/"
 _HUB_HOSTS: Final = frozenset({DEFAULT_REGISTRY, f"index.{DEFAULT_REGISTRY}", f"registry-1.{DEFAULT_REGISTRY}"})
@@ -267,14 +267,11 @@ def _locked(path: Path) -> Generator[None, None, None]:
     folder = path.parent
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        file = open_folder(folder)
     except OSError as error:
         raise MachineError(f"{folder}: cannot be used: {error.strerror}") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with locked(file):
         yield
-    finally:
-        os.close(file)
 
 
 def _sync_folder(folder: Path) -> None:

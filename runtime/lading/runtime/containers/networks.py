@@ -6,8 +6,6 @@ It is renewed whenever one comes or goes, by whoever does that, one process at a
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from lading.runtime.options import RunOptions
 from lading.runtime.spec import etc_files
 from lading.store.errors import MachineError
 from lading.store.fastclass import replace
+from lading.store.system.locks import locked, open_lock
 
 if TYPE_CHECKING:
     from lading.networking.driver import Attachment, Driver
@@ -29,12 +28,8 @@ _MAX_NAMES: Final = 100_000
 @contextmanager
 def gate(run_dir: Path, name: str = "network.lock") -> Generator[None, None, None]:
     """One process at a time: joining, sweeping, or rewriting hosts files."""
-    lock = os.open(run_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(open_lock(run_dir / name)):
         yield
-    finally:
-        os.close(lock)
 
 
 def join(driver: Driver | None, record: Container, options: RunOptions, hostname: str, run_dir: Path) -> Attachment:

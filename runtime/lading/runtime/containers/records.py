@@ -7,7 +7,6 @@ never share one. A lock is a `flock` on a file in the container's folder and die
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
 from collections.abc import Generator, Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from lading.runtime.containers import slots
 from lading.runtime.containers.container import Container
 from lading.store.errors import DocumentError, InputError
+from lading.store.system.locks import open_lock, take
 from lading.store.system.private import private_folder
 
 
@@ -139,12 +139,12 @@ class Records:
     def lock(self, container: str, *, wait: bool = True) -> Generator[bool, None, None]:
         """Holds the container's lock; yields False where it could not be had or the container is gone meanwhile."""
         try:
-            fd = os.open(self.folder(container) / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = open_lock(self.folder(container) / "lock")
         except FileNotFoundError:
             yield False
             return
         try:
-            yield _flock(fd, wait=wait) and os.fstat(fd).st_nlink > 0
+            yield take(fd, wait=wait) and os.fstat(fd).st_nlink > 0
         finally:
             os.close(fd)
 
@@ -158,11 +158,3 @@ def remove_folder(folder: Path) -> None:
             else:
                 os.unlink(entry.path)
         os.rmdir(folder)
-
-
-def _flock(fd: int, *, wait: bool) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True

@@ -6,13 +6,13 @@ folder away unless a container or a build's sandbox is left in it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from lading.runtime.containers.records import remove_folder
+from lading.store.system.locks import open_folder, take
 from lading.store.system.private import private_folder
 
 _IN_USE: Final = ("containers", "sandboxes", "oci", "network")
@@ -23,16 +23,15 @@ class RunFolder:
 
     def __init__(self, root: Path, path: Path) -> None:
         self.path = path
-        self._lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        self._lock = open_folder(root)
+        take(self._lock, shared=True)
         private_folder(path)
 
     def close(self) -> None:
         """Takes the folder away where nothing is left in it and nobody else uses it."""
         try:
             with suppress(OSError):
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not any(_entries(self.path / name) for name in _IN_USE):
+                if take(self._lock, wait=False) and not any(_entries(self.path / name) for name in _IN_USE):
                     remove_folder(self.path)
         finally:
             os.close(self._lock)

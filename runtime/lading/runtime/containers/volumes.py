@@ -7,7 +7,6 @@ until all of it is there. Whoever finds something in ``_data``, and no ``_full``
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from lading.runtime.spec.spec import Mount, bind, mount
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass
 from lading.store.system.atomic import machine_errors, sync_folder
+from lading.store.system.locks import open_folder, take
 from lading.store.system.private import private_folder
 from lading.store.system.removal import remove_tree
 from lading.store.system.syscalls import syncfs
@@ -128,9 +128,9 @@ def tmpfs_mounts(tmpfs: Mapping[str, str], rootfs: Path) -> list[Mount]:
 def _alone(folder: Path) -> Generator[int, None, None]:
     """The lock of a volume's folder, which is made where it is missing; nobody else is at work on it."""
     while True:
-        lock = os.open(private_folder(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        lock = open_folder(private_folder(folder))
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            take(lock)
             if os.fstat(lock).st_nlink:
                 yield lock
                 return

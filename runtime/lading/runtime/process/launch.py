@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Generator, Mapping
@@ -25,6 +24,7 @@ from lading.runtime.spec.spec import Mount, Plan, bind, environment
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.digests import Digest
+from lading.store.system.locks import open_lock, take
 
 FLOCK: Final = "/usr/bin/flock"
 _ETC: Final = ("hosts", "hostname", "resolv.conf")
@@ -241,8 +241,8 @@ class Launch:
         bundle = self.life.records.run(record.id)
         (bundle / "config.json").write_text(json.dumps(plan.spec()))
         if not self.options.detach:
-            self._owner = os.open(bundle / "owner", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._owner, fcntl.LOCK_EX)
+            self._owner = open_lock(bundle / "owner")
+            take(self._owner)
 
     def release(self) -> None:
         """Whatever is left to clean up from here on, the monitor's exit command does."""

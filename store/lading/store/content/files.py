@@ -6,7 +6,6 @@ lives, so that what a killed writer left is told from what is being written.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -20,7 +19,7 @@ from lading.store.content.verifying_reader import HashingReader
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import HEX, LENGTHS, Digest
 from lading.store.system.atomic import machine_errors, sync_folder
-from lading.store.system.locks import LOCK, abandoned, locked_folder
+from lading.store.system.locks import LOCK, abandoned, locked_folder, take
 from lading.store.system.opening import open_file
 from lading.store.system.removal import remove_tree
 
@@ -170,7 +169,7 @@ def _locked(tmp: Path) -> tuple[Path, int]:
     while True:
         path = tmp / os.urandom(16).hex()
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(file, fcntl.LOCK_EX)
+        take(file)
         if os.fstat(file).st_nlink:  # a sweep may have come between the two calls
             return path, file
         os.close(file)

@@ -6,7 +6,6 @@ of several writers of one layout each adds to what the other left. Archives are 
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,6 +29,7 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.layout import LAYOUT, REF_NAME, index_json
 from lading.store.store import Store
 from lading.store.system.atomic import machine_errors, write_atomically
+from lading.store.system.locks import take
 
 __all__ = [
     "read_archive",
@@ -95,7 +95,7 @@ def _alone(folder: Path) -> Generator[None, None, None]:
 def _lock(path: Path) -> int:
     while True:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        take(lock)
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(lock), os.stat(path)):
                 return lock

@@ -1,4 +1,7 @@
-"""Locks on files (flock), by which what a killed process left is told from what somebody works on."""
+"""Locks on files (flock), by which what a killed process left is told from what somebody works on.
+
+A lock is that of an open file and ends with it, at the latest with the last process that has it open.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,45 @@ LOCK: Final = "lock"
 """The file that is locked in a folder of `locked_folder`."""
 
 
+def take(file: int, *, wait: bool = True, shared: bool = False) -> bool:
+    """Locks an open file or folder; False where others hold it and nobody waits for them."""
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def open_lock(path: Path) -> int:
+    """A file to be locked, made where it is missing."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def open_folder(path: Path) -> int:
+    """A folder, to be locked itself."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+@contextmanager
+def locked(file: int) -> Generator[None, None, None]:
+    """Waits until an open file is ours alone, and closes it in the end."""
+    try:
+        take(file)
+        yield
+    finally:
+        os.close(file)
+
+
 @contextmanager
 def abandoned(lock: Path) -> Generator[bool, None, None]:
     """Whether nobody living holds `lock`, which is held meanwhile: who has just made it sees its folder go."""
     try:
-        file = _open_lock(lock)
+        file = _open(lock)
     except (FileNotFoundError, NotADirectoryError):
         yield True
         return
     try:
-        yield _taken(file)
+        yield take(file, wait=False)
     finally:
         os.close(file)
 
@@ -33,15 +65,7 @@ def is_locked(lock: Path) -> bool:
         return not dead
 
 
-def _taken(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _open_lock(path: Path) -> int:
+def _open(path: Path) -> int:
     """Some network file systems lock only what is open for writing; what was made read-only is another's no more."""
     flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
@@ -59,7 +83,7 @@ def locked_folder(parent: Path, prefix: str = "") -> tuple[Path, int]:
             file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
             continue  # swept before it was locked
-        fcntl.flock(file, fcntl.LOCK_EX)
+        take(file)
         if os.fstat(file).st_nlink:
             return folder, file
         os.close(file)

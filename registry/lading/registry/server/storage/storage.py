@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -19,6 +18,7 @@ from lading.store.content.files import FileBlobs
 from lading.store.errors import InputError
 from lading.store.oci.digests import Digest
 from lading.store.system.atomic import machine_errors, write_atomically
+from lading.store.system.locks import open_lock, take
 from lading.store.system.private import claim, private_folder
 
 _MARK: Final = "lading-registry"
@@ -91,12 +91,10 @@ def _is_ours(database: Path) -> bool:
 
 
 def _hold(folder: Path) -> int:
-    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    file = open_lock(folder / "lock")
+    if not take(file, wait=False):
         os.close(file)
         raise InputError(
             f"{folder}: another registry serves it", hint="stop that one, or give this one another --storage"
-        ) from None
+        )
     return file
