@@ -25,6 +25,15 @@ def folder(tmp_path: Path) -> Path:
     return context(tmp_path / "c", "FROM scratch\nCOPY file /file\n", file="x")
 
 
+def test_a_key_whose_policy_was_not_written_yet_gets_one(lading: Lading) -> None:
+    policy, key = lading.root / "policy.yaml", lading.root / "keys/cosign.key"
+    wanted, before = policy.read_text(), key.read_bytes()
+    policy.unlink()  # as after a kill between the two
+    assert "(trusts this key)" in lading.ok("keygen")
+    assert (policy.read_text(), key.read_bytes()) == (wanted, before)
+    assert "cosign.key exists" in lading.fails(1, "keygen")
+
+
 def test_a_pair_of_its_own_signs_and_verifies(lading: Lading, folder: Path, tmp_path: Path) -> None:
     said = lading.ok("keygen", "-o", tmp_path / "team")
     assert said.splitlines() == [f"private key: {tmp_path}/team.key", f"public key: {tmp_path}/team.pub"]

@@ -64,6 +64,19 @@ def test_a_wrong_password_may_be_typed_again(keyring: Keyring) -> None:
         KeyText.own(keyring).open(Typist("a", "b", "c", "first"))
 
 
+@pytest.mark.parametrize("left", ["cosign.pub", "cosign.key"])
+def test_half_a_pair_is_named_as_what_it_is(keyring: Keyring, left: str) -> None:
+    for file in (keyring.private_file, keyring.public_file):
+        if file.name != left:
+            file.unlink()
+    kept = (keyring.public_file.parent / left).read_bytes()
+    with pytest.raises(InputError, match=f"{left} exists") as caught:
+        keyring.generate(b"")
+    assert ("without cosign.key" in caught.value.message) is (left == "cosign.pub")
+    assert "remove it if nobody needs it" in str(caught.value.hint) or left == "cosign.key"
+    assert (keyring.public_file.parent / left).read_bytes() == kept
+
+
 def test_no_password_is_told_from_a_wrong_one(keyring: Keyring) -> None:
     with pytest.raises(PasswordError, match="none was given"):
         KeyText.own(keyring).open(NoPasswords())

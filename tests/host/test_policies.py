@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,6 +56,17 @@ def test_a_policy_with_key_files_is_not_kept(tmp_path: Path, index: Index) -> No
         assert rule is not None and rule.signed_by is not None
         assert [named.key.fingerprint for named in rule.signed_by.keys] == [key.fingerprint]
     assert _rows(index) == 0
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_key_file_that_a_policy_names_holds_nobody_up(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "policy.yaml").write_text(f"version: 1\nkeys:\n  own: {{file: team.pub}}\n{_SCOPES}")
+    if kind == "pipe":
+        os.mkfifo(tmp_path / "team.pub")
+    else:
+        (tmp_path / "team.pub").symlink_to("/dev/zero")
+    with pytest.raises(LadingError, match=r"team\.pub.*not a file"):
+        policies.load(tmp_path / "policy.yaml")
 
 
 def test_a_damaged_form_is_made_again(tmp_path: Path, index: Index) -> None:

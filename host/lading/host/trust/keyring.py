@@ -9,6 +9,7 @@ from typing import Final
 from lading.store.errors import InputError
 from lading.store.store import own_root
 from lading.store.system.atomic import machine_errors, sync_folder
+from lading.store.system.opening import open_file
 from lading.store.system.private import private_folder
 from lading.verify.keys.keys import PrivateKey, PublicKey
 
@@ -47,11 +48,17 @@ class Keyring:
         own_root(self._folder.parent)
         private_folder(self._folder)
         public = write_pair(self.private_file, self.public_file, password)
-        if not self._policy.exists():
-            from lading.verify.policy.template import default_policy  # noqa: PLC0415
-
-            write_new(self._policy, default_policy(public.pem.decode()).encode(), 0o644)
+        self.trust_own()
         return public
+
+    def trust_own(self) -> bool:
+        """Makes `policy.yaml`, which trusts the key that is here, where there is none; whether there was none."""
+        if self._policy.exists():
+            return False
+        from lading.verify.policy.template import default_policy  # noqa: PLC0415
+
+        write_new(self._policy, default_policy(self.public().pem.decode()).encode(), 0o644)
+        return True
 
     def public(self, file: Path | None = None) -> PublicKey:
         """The public key in `file`, else our own."""
@@ -59,28 +66,34 @@ class Keyring:
         return PublicKey.from_pem(read_file(path, "`lading keygen` makes one"), str(path))
 
 
-def check_absent(*files: Path) -> None:
-    """Raises `InputError` where one of them is there."""
-    for file in files:
-        if file.exists():
-            raise InputError(f"{file} exists", hint="keys are never overwritten: move it away first")
+def check_absent(private: Path, public: Path) -> None:
+    """Raises `InputError` where one of a pair is there."""
+    if private.exists():
+        raise InputError(f"{private} exists", hint="keys are never overwritten: move it away first")
+    if public.exists():
+        hint = "a call that was ended early left it, or somebody put it there: remove it if nobody needs it"
+        raise InputError(f"{public} exists, without {private.name}", hint=hint)
 
 
 def write_pair(private: Path, public: Path, password: bytes) -> PublicKey:
     """A new key pair in two new files. Raises `InputError` rather than overwrite one."""
     check_absent(private, public)
     key = PrivateKey.generate()
+    closed = key.write(password)  # takes its time
     write_new(public, key.public.pem, 0o644)  # first: a private key is never there without its public half
-    write_new(private, key.write(password), 0o600)
+    write_new(private, closed, 0o600)
     return key.public
 
 
-def read_file(path: Path, hint: str, limit: int = 1024 * 1024) -> bytes:
-    """A small file the user named. Raises `InputError` in one line, for a key in a KMS too."""
+def read_file(path: Path, hint: str, limit: int = 1024 * 1024, *, pipes: bool = True) -> bytes:
+    """A small file the user named, or, with `pipes`, what a shell names so.
+
+    Raises `InputError` in one line, for a key in a KMS too.
+    """
     if (scheme := str(path).partition(":/")[0]) in KMS:
         raise InputError(f"{scheme}: keys in a KMS are not built yet", hint="name the file of a key")
     try:
-        with path.open("rb") as stream:
+        with open(path if pipes else open_file(path), "rb") as stream:
             data = stream.read(limit + 1)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", hint=hint) from None

@@ -72,7 +72,7 @@ def _parse(data: bytes, path: Path) -> tuple[Policy, bool]:
 
     def read(name: str) -> bytes:
         named.append(name)
-        return read_file(path.parent / name, f"{path} names it")
+        return read_file(path.parent / name, f"{path} names it", pipes=False)
 
     from lading.verify.policy.yaml_reader import parse_policy  # noqa: PLC0415 - brings YAML
 

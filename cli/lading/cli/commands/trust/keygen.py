@@ -28,8 +28,9 @@ def keygen(
         _write_pair(session, Path(f"{prefix}.key"), Path(f"{prefix}.pub"))
         return
     had_policy = (session.root / "policy.yaml").exists()
-    make_key(session)
     keyring = session.host.keyring
+    if not (keyring.exists() and keyring.trust_own()):  # else a call before this one was ended between the two
+        make_key(session)
     session.output.result(f"private key: {keyring.private_file}")
     session.output.result(f"public key: {keyring.public_file}")
     kept = "kept as it was" if had_policy else "trusts this key"
