@@ -231,3 +231,14 @@ def test_a_table_fits_a_narrow_window(images: Lading) -> None:
         assert shown.end() == 0
     assert step in shown.text
     assert f"{step[:44]}…" in images.ok("history", "app")
+
+
+def test_history_shows_when_a_reproducible_image_was_built(tmp_path: Path) -> None:
+    lading = Lading(tmp_path / "root")
+    lading.ok("keygen")
+    lading.ok("build", "-q", "-t", "app", context(tmp_path / "c", "FROM scratch\nCOPY file /file\n", file="x"))
+    config = json.loads(lading.ok("inspect", "--format", "{{.Created | json}}", "app"))
+    assert config.startswith("1980")
+    ((made, *_),) = {tuple(lading.ok("images", "--format", "{{.CreatedAt}}").splitlines())}
+    assert lading.ok("history", "--format", "{{.CreatedAt}}", "app").splitlines() == [made]
+    assert not made.startswith("1980")

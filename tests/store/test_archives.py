@@ -295,3 +295,9 @@ def test_truncated_gzip_is_refused() -> None:
 def test_another_type_is_no_layer() -> None:
     with pytest.raises(DocumentError, match="not a layer"):
         decoder(io.BytesIO(), "application/json", "test")
+
+
+@pytest.mark.parametrize("data", [b"just a text\n", b"x" * 511])
+def test_a_text_is_no_archive_that_ends_too_soon(data: bytes) -> None:
+    with pytest.raises(DocumentError, match="not a tar archive"):
+        list(read_tar(io.BytesIO(data), "notes.txt"))

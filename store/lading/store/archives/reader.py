@@ -95,6 +95,7 @@ class _Stream:
         self._left = limit
         self._buffer = b""
         self._at = 0
+        self._begun = False
 
     def _read(self) -> bytes:
         data = self._source.read(_CHUNK)
@@ -110,11 +111,13 @@ class _Stream:
             if not more:
                 if or_end and self._at == len(self._buffer):
                     return b""
-                raise DocumentError(f"{self._what}: the archive ends too soon")
+                trouble = "the archive ends too soon" if self._begun else "not a tar archive: too short for one"
+                raise DocumentError(f"{self._what}: {trouble}")
             self._buffer = self._buffer[self._at :] + more
             self._at = 0
         data = self._buffer[self._at : self._at + size]
         self._at += size
+        self._begun = True
         return data
 
     def pieces(self, size: int) -> Iterator[bytes]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.display.listing import check_format, show_list
 from lading.cli.display.output import since, size
 from lading.cli.session import Session
 from lading.registry.platforms import parse_platform
+from lading.store.fastclass import replace
 from lading.store.oci.documents import History, ImageConfig, Manifest
 
 if TYPE_CHECKING:
     import typer
 
     from lading.cli.calls.options import ListFormat, Quiet
+    from lading.store.oci.descriptors import Descriptor
+    from lading.store.store import Store
 
 _HEADS: Final = {
     "ID": "IMAGE",
@@ -51,14 +54,25 @@ def history(
     own = located.descriptor.digest
     name = str(own) if no_trunc else own.short
     steps = list(_steps(target.manifest, session.host.store.config(target.manifest)))
+    when = _times(session.host.store, target.subjects, [step.created for step, _ in steps])
     names = [name, *("<missing>" for _ in steps[1:])]
     if quiet and format_ == "table":
         for shown in names:
             session.output.result(shown)
         return
-    rows = [_row(shown, *step, whole=no_trunc, human=human) for shown, step in zip(names, steps, strict=False)]
+    rows = [
+        _row(shown, replace(step, created=when[step.created]), count, whole=no_trunc, human=human)
+        for shown, (step, count) in zip(names, steps, strict=False)
+    ]
     columns = ("ID", "CreatedSince" if human else "CreatedAt", "CreatedBy", "Size", "Comment")
     show_list(session.output, format_, rows, _HEADS, columns, () if no_trunc else ("CreatedBy",))
+
+
+def _times(store: Store, subjects: tuple[Descriptor, ...], told: Iterable[str | None]) -> dict[str | None, str | None]:
+    """What to show for each time: as `images` does, where it is the constant one of a reproducible build."""
+    from lading.host.images.built import built  # noqa: PLC0415
+
+    return {created: created and built(store, created, subjects) for created in set(told)}
 
 
 def _steps(manifest: Manifest, config: ImageConfig) -> Iterator[tuple[History, int]]:
