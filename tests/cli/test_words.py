@@ -18,7 +18,7 @@ from lading.cli.calls.declared import forms
 from lading.cli.calls.forms import FORMS
 from lading.cli.calls.table import COMMANDS
 from lading.cli.calls.words import Call, UnsureError
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.store.errors import UsageError
 
 PATHS = [
@@ -59,7 +59,7 @@ def asked_of_typer(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> tuple[o
     def recorded(module: str, function: Callable[..., object]) -> Callable[..., object]:
         @functools.wraps(function)
         def record(ctx: Any, **values: object) -> None:
-            found.append((module, values, seen(Session.of(ctx))))
+            found.append((module, values, seen(CliSession.of(ctx))))
 
         return record
 
@@ -88,7 +88,7 @@ def read(words: list[str]) -> tuple[object, ...] | None:
     return call.module, values, seen(call.session())
 
 
-def seen(session: Session) -> tuple[object, ...]:
+def seen(session: CliSession) -> tuple[object, ...]:
     return session.root, session.run, session.color, session.verbose
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.host.building import Key
+from lading.host.building import BuildKey
 from lading.host.trust import rotation
 from lading.host.trust.keyring import KMS, Keyring, read_file, write_pair
 from lading.host.trust.signing_keys import KeyText, NoKeyError, NoPasswords
@@ -91,7 +91,7 @@ def test_a_key_without_a_password_needs_nobody(tmp_path: Path) -> None:
 
 def test_a_build_asks_once_and_only_when_it_must(keyring: Keyring) -> None:
     typist = Typist("first")
-    key = Key(KeyText.own(keyring), typist)
+    key = BuildKey(KeyText.own(keyring), typist)
     assert key.fingerprint == keyring.public().fingerprint
     assert typist.prompts == []
     threads = [threading.Thread(target=key.open) for _ in range(4)]
@@ -114,7 +114,7 @@ def pipe(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_key_in_a_pipe_is_read_once(pipe: Path) -> None:
-    key = Key(KeyText.read(pipe), NoPasswords())
+    key = BuildKey(KeyText.read(pipe), NoPasswords())
     assert key.fingerprint == key.open().public.fingerprint
 
 

@@ -16,12 +16,12 @@ pytestmark = needs("root", "netns", "ipv6", "nft", "ip")
 def neighbour(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
 
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import ask, listen
 
     driver = RoutedDriver(state)
-    a = driver.attach(AttachRequest("a", (), (Publish(None, 8080, 80), Publish("127.0.0.1", 8081, 80))))
+    a = driver.attach(AttachRequest("a", (), (PortMapping(None, 8080, 80), PortMapping("127.0.0.1", 8081, 80))))
     b, other = driver.attach(AttachRequest("b")), RoutedDriver(state, "other").attach(AttachRequest("c"))
     for place in (a, b, other):
         listen(place.netns, 80, place.container)
@@ -73,13 +73,13 @@ def forged(state: Path, outside: Path) -> list[str]:
     import socket
     import subprocess
 
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.kernel.namespaces import inside
     from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import ask
 
     driver = RoutedDriver(state)
-    a = driver.attach(AttachRequest("a", (), (Publish(None, 5353, 53, "udp"),)))
+    a = driver.attach(AttachRequest("a", (), (PortMapping(None, 5353, 53, "udp"),)))
     b = driver.attach(AttachRequest("b"))
     there = ["nsenter", f"--net={outside}"]
     for words in (
@@ -130,13 +130,13 @@ def loopback_of_the_host(state: Path, outside: Path) -> dict[str, Any]:
     import socket
     import subprocess
 
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.kernel.namespaces import inside
     from lading.networking.routed.routed import RoutedDriver
 
     driver = RoutedDriver(state)
-    plain = driver.attach(AttachRequest("plain", (), (Publish("192.0.2.1", 8080, 80),)))
-    published = driver.attach(AttachRequest("published", (), (Publish(None, 8081, 80),)))
+    plain = driver.attach(AttachRequest("plain", (), (PortMapping("192.0.2.1", 8080, 80),)))
+    published = driver.attach(AttachRequest("published", (), (PortMapping(None, 8081, 80),)))
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", 9000))
 
@@ -168,13 +168,13 @@ def test_a_container_does_not_reach_the_loopback_of_the_host(tmp_path: Path) -> 
 def whoever(state: Path, outside: Path, who: str) -> dict[str, Any]:
     import subprocess
 
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.routed.routed import RoutedDriver
     from lading.store.errors import LadingError
     from suites.nethost import answer, listen
 
     one, two = RoutedDriver(state / "one"), RoutedDriver(state / "two")
-    a = one.attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
+    a = one.attach(AttachRequest("a", (), (PortMapping(None, 8080, 80),)))
     b, other = one.attach(AttachRequest("b")), two.attach(AttachRequest("x"))
     listen(a.netns, 80, "a")
     subprocess.run(["nft", "flush", "ruleset"], check=True)
@@ -186,11 +186,11 @@ def whoever(state: Path, outside: Path, who: str) -> dict[str, Any]:
     }[who]()
     seen = {"port": answer(outside, "192.0.2.1", 8080), "sibling": answer(b.netns, a.ipv4, 80)}
     try:
-        two.attach(AttachRequest("z", (), (Publish(None, 8080, 80),)))
+        two.attach(AttachRequest("z", (), (PortMapping(None, 8080, 80),)))
     except LadingError as error:
         seen["taken"] = "the port is in use" in error.message
     one.detach("a")
-    two.attach(AttachRequest("z", (), (Publish(None, 8080, 80),)))
+    two.attach(AttachRequest("z", (), (PortMapping(None, 8080, 80),)))
     return {"who": other.container, **seen}
 
 
@@ -205,7 +205,7 @@ def test_whoever_comes_first_restores_every_root(tmp_path: Path, who: str) -> No
 def last_of_two(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
 
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import answer, listen
 
@@ -214,7 +214,7 @@ def last_of_two(state: Path, outside: Path) -> dict[str, Any]:
         return said.count(" . ") - said.count("type ")
 
     one, two = RoutedDriver(state / "one"), RoutedDriver(state / "two")
-    one.attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
+    one.attach(AttachRequest("a", (), (PortMapping(None, 8080, 80),)))
     b, c = (two.attach(AttachRequest(name)) for name in "bc")
     listen(b.netns, 80, "b")
     seen: dict[str, Any] = {"both": elements()}
@@ -223,7 +223,7 @@ def last_of_two(state: Path, outside: Path) -> dict[str, Any]:
     for name in "bc":
         two.detach(name)
     seen["none"] = elements(), sorted(path.name for path in state.iterdir())
-    again = one.attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
+    again = one.attach(AttachRequest("a", (), (PortMapping(None, 8080, 80),)))
     listen(again.netns, 80, "again")
     seen["again"] = elements(), bool(answer(outside, "192.0.2.1", 8080))
     return seen
@@ -237,12 +237,12 @@ def test_the_last_container_of_a_root_takes_what_is_the_roots_own(tmp_path: Path
 def behind_a_forward_policy(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
 
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import ask, listen
 
     driver = RoutedDriver(state)
-    a = driver.attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
+    a = driver.attach(AttachRequest("a", (), (PortMapping(None, 8080, 80),)))
     b = driver.attach(AttachRequest("b"))
     listen(a.netns, 80, "a")
     listen(outside, 7, "outside")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.networking.driver import Publish
+from lading.networking.driver import PortMapping
 from lading.networking.ports import parse_publish
 from lading.store.errors import UsageError
 
@@ -16,21 +16,21 @@ from lading.store.errors import UsageError
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("80", [Publish(None, 0, 80)]),
-        ("8080:80", [Publish(None, 8080, 80)]),
-        ("8080:80/udp", [Publish(None, 8080, 80, "udp")]),
-        ("8080:80/TCP", [Publish(None, 8080, 80)]),
-        ("127.0.0.1:8080:80", [Publish("127.0.0.1", 8080, 80)]),
-        ("127.0.0.1::80", [Publish("127.0.0.1", 0, 80)]),
-        ("127.0.0.1:0:80", [Publish("127.0.0.1", 0, 80)]),
-        ("0:80", [Publish(None, 0, 80)]),
-        ("[::1]:8080:80", [Publish("::1", 8080, 80)]),
-        ("8000-8002:80", [Publish(None, 8000, 80, "tcp", 8002)]),
-        ("8000-8001:80-81", [Publish(None, 8000, 80), Publish(None, 8001, 81)]),
-        ("80-81", [Publish(None, 0, 80), Publish(None, 0, 81)]),
+        ("80", [PortMapping(None, 0, 80)]),
+        ("8080:80", [PortMapping(None, 8080, 80)]),
+        ("8080:80/udp", [PortMapping(None, 8080, 80, "udp")]),
+        ("8080:80/TCP", [PortMapping(None, 8080, 80)]),
+        ("127.0.0.1:8080:80", [PortMapping("127.0.0.1", 8080, 80)]),
+        ("127.0.0.1::80", [PortMapping("127.0.0.1", 0, 80)]),
+        ("127.0.0.1:0:80", [PortMapping("127.0.0.1", 0, 80)]),
+        ("0:80", [PortMapping(None, 0, 80)]),
+        ("[::1]:8080:80", [PortMapping("::1", 8080, 80)]),
+        ("8000-8002:80", [PortMapping(None, 8000, 80, "tcp", 8002)]),
+        ("8000-8001:80-81", [PortMapping(None, 8000, 80), PortMapping(None, 8001, 81)]),
+        ("80-81", [PortMapping(None, 0, 80), PortMapping(None, 0, 81)]),
     ],
 )
-def test_forms(text: str, expected: list[Publish]) -> None:
+def test_forms(text: str, expected: list[PortMapping]) -> None:
     assert list(parse_publish(text)) == expected
 
 

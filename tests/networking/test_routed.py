@@ -15,7 +15,7 @@ pytestmark = needs("root", "netns", "ip", "nft")
 
 
 def who_reaches_whom(state: Path, outside: Path) -> dict[str, Any]:
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.routed.routed import RoutedDriver, Subnet
     from suites.nethost import answer, ask, listen
 
@@ -26,10 +26,10 @@ def who_reaches_whom(state: Path, outside: Path) -> dict[str, Any]:
             "a",
             ("web",),
             (
-                Publish(None, 8080, 80),
-                Publish(None, 8053, 53, "udp"),
-                Publish("127.0.0.1", 8081, 80),
-                Publish("192.0.2.1", 8082, 80),
+                PortMapping(None, 8080, 80),
+                PortMapping(None, 8053, 53, "udp"),
+                PortMapping("127.0.0.1", 8081, 80),
+                PortMapping("192.0.2.1", 8082, 80),
             ),
         )
     )
@@ -133,7 +133,7 @@ def test_a_container_cannot_speak_as_another(tmp_path: Path) -> None:
 
 
 def nothing_left(state: Path, outside: Path) -> dict[str, Any]:
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import kernel_state, resting, settled
 
@@ -142,7 +142,7 @@ def nothing_left(state: Path, outside: Path) -> dict[str, Any]:
     driver.detach("first")
     before = resting()
     for name in ("a", "b"):
-        driver.attach(AttachRequest(name, (), (Publish(None, 0, 80), Publish("127.0.0.1", 0, 81, "udp"))))
+        driver.attach(AttachRequest(name, (), (PortMapping(None, 0, 80), PortMapping("127.0.0.1", 0, 81, "udp"))))
     attached = kernel_state()
     driver.detach("a")
     driver.detach("a")
@@ -163,25 +163,25 @@ def test_nothing_is_left(tmp_path: Path) -> None:
 def conflicts(state: Path, outside: Path) -> dict[str, Any]:
     import socket
 
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.routed.routed import RoutedDriver
     from lading.store.errors import LadingError
     from suites.nethost import ask, listen, resting, settled
 
     driver, other = RoutedDriver(state / "one"), RoutedDriver(state / "two")
-    first = driver.attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
+    first = driver.attach(AttachRequest("a", (), (PortMapping(None, 8080, 80),)))
     listen(first.netns, 80, "a")
     holder = socket.create_server(("0.0.0.0", 9090))
     before = resting()
     said: dict[str, Any] = {}
     for name, publish in {
-        "another container": Publish(None, 8080, 80),
-        "a program": Publish(None, 9090, 80),
-        "a program, on loopback": Publish("127.0.0.1", 9090, 80),
-        "not our address": Publish("203.0.113.7", 8080, 80),
+        "another container": PortMapping(None, 8080, 80),
+        "a program": PortMapping(None, 9090, 80),
+        "a program, on loopback": PortMapping("127.0.0.1", 9090, 80),
+        "not our address": PortMapping("203.0.113.7", 8080, 80),
     }.items():
         try:
-            other.attach(AttachRequest("b", (), (Publish(None, 7070, 80), publish)))
+            other.attach(AttachRequest("b", (), (PortMapping(None, 7070, 80), publish)))
             said[name] = "attached"
         except LadingError as error:
             said[name] = error.message
@@ -192,7 +192,7 @@ def conflicts(state: Path, outside: Path) -> dict[str, Any]:
         said["twice"] = error.message
     said["clean"] = settled(before)
     said["still"] = ask(None, "127.0.0.1", 8080)
-    spare = other.attach(AttachRequest("c", (), (Publish(None, 9090, 80, host_port_end=9092),)))
+    spare = other.attach(AttachRequest("c", (), (PortMapping(None, 9090, 80, host_port_end=9092),)))
     said["range"] = spare.published[0].host_port
     holder.close()
     return said
@@ -222,10 +222,11 @@ def killed(state: Path, outside: Path) -> dict[str, Any]:
     before = resting()
     code = (
         "import sys\nfrom pathlib import Path\nfrom lading.networking.routed.routed import RoutedDriver\n"
-        "from lading.networking.driver import AttachRequest, Publish\n"
+        "from lading.networking.driver import AttachRequest, PortMapping\n"
         "driver = RoutedDriver(Path(sys.argv[1]))\nprint('on', flush=True)\n"
         "for number in range(1000):\n"
-        "    driver.attach(AttachRequest(f'k{number}', (), (Publish(None, 0, 80), Publish(None, 0, 53, 'udp'))))\n"
+        "    driver.attach(AttachRequest(f'k{number}', (),"
+        " (PortMapping(None, 0, 80), PortMapping(None, 0, 53, 'udp'))))\n"
         "    if number % 2: driver.detach(f'k{number}')\n"
     )
     for at in range(90, 290, 17):
@@ -241,12 +242,14 @@ def test_a_kill_at_any_moment_is_recovered_from(tmp_path: Path) -> None:
 def crowd(state: Path, outside: Path) -> dict[str, Any]:
     from concurrent.futures import ThreadPoolExecutor
 
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.routed.routed import RoutedDriver
 
     driver = RoutedDriver(state)
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda n: driver.attach(AttachRequest(f"c{n}", (), (Publish(None, 0, 80),))), range(20)))
+        made = list(
+            pool.map(lambda n: driver.attach(AttachRequest(f"c{n}", (), (PortMapping(None, 0, 80),))), range(20))
+        )
     addresses = {attachment.ipv4 for attachment in made} | {attachment.ipv6 for attachment in made}
     ports = {attachment.published[0].host_port for attachment in made}
     return {"addresses": len(addresses), "ports": len(ports), "known": len(driver.attachments())}
@@ -259,13 +262,13 @@ def test_twenty_at_once(tmp_path: Path) -> None:
 def flushed(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
 
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import answer, ask, listen
 
     driver, second = RoutedDriver(state), RoutedDriver(state, "second")
-    a = driver.attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
-    b = second.attach(AttachRequest("b", (), (Publish("127.0.0.1", 8081, 80),)))
+    a = driver.attach(AttachRequest("a", (), (PortMapping(None, 8080, 80),)))
+    b = second.attach(AttachRequest("b", (), (PortMapping("127.0.0.1", 8081, 80),)))
     listen(a.netns, 80, "a")
     listen(b.netns, 80, "b")
     seen: dict[str, Any] = {}
@@ -290,13 +293,13 @@ def upgraded(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
     from concurrent.futures import ThreadPoolExecutor
 
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.firewall import table
     from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import answer, ask, listen
 
     driver = RoutedDriver(state / "one")
-    ports = (Publish(None, 8080, 80), Publish("127.0.0.1", 8081, 80), Publish("2001:db8::1", 8082, 80))
+    ports = (PortMapping(None, 8080, 80), PortMapping("127.0.0.1", 8081, 80), PortMapping("2001:db8::1", 8082, 80))
     a = driver.attach(AttachRequest("a", (), ports))
     listen(a.netns, 80, "a")
     listed = ["nft", "-s", "list", "table", "inet", "lading"]
@@ -376,12 +379,12 @@ def test_a_link_whose_namespace_is_held_on_to_is_swept(tmp_path: Path) -> None:
 def offline(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
 
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import answer, listen
 
     subprocess.run(["ip", "link", "delete", "up0"], check=True)
-    a = RoutedDriver(state).attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
+    a = RoutedDriver(state).attach(AttachRequest("a", (), (PortMapping(None, 8080, 80),)))
     listen(a.netns, 80, "a")
     return {
         "loopback": answer(None, "127.0.0.1", 8080),
@@ -396,13 +399,13 @@ def test_a_host_with_no_other_address(tmp_path: Path) -> None:
 
 
 def words_of_publishing(state: Path, outside: Path) -> dict[str, Any]:
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.routed.routed import RoutedDriver
     from lading.store.errors import LadingError
     from suites.nethost import answer, ask, listen
 
     driver = RoutedDriver(state)
-    a = driver.attach(AttachRequest("a", (), (Publish("0.0.0.0", 8080, 80), Publish("::", 8081, 80))))
+    a = driver.attach(AttachRequest("a", (), (PortMapping("0.0.0.0", 8080, 80), PortMapping("::", 8081, 80))))
     listen(a.netns, 80, "a")
     seen: dict[str, Any] = {
         "every v4": answer(outside, "192.0.2.1", 8080),
@@ -412,14 +415,14 @@ def words_of_publishing(state: Path, outside: Path) -> dict[str, Any]:
         "refused at once on ::1": ask(None, "::1", 8081),
     }
     for name, publish in {
-        "loopback v6": Publish("::1", 9000, 80),
-        "held by a container": Publish("127.0.0.1", 8080, 80),
+        "loopback v6": PortMapping("::1", 9000, 80),
+        "held by a container": PortMapping("127.0.0.1", 8080, 80),
     }.items():
         try:
             driver.attach(AttachRequest("b", (), (publish,)))
         except LadingError as error:
             seen[name] = error.message
-    ranged = driver.attach(AttachRequest("c", (), (Publish(None, 8080, 80, "tcp", 8085),)))
+    ranged = driver.attach(AttachRequest("c", (), (PortMapping(None, 8080, 80, "tcp", 8085),)))
     seen["range"] = ranged.published[0].host_port
     return seen
 
@@ -437,7 +440,7 @@ def test_words_of_publishing(tmp_path: Path) -> None:
 def stale(state: Path, outside: Path) -> dict[str, Any]:
     import socket
 
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.kernel.namespaces import inside
     from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import listen
@@ -460,7 +463,7 @@ def stale(state: Path, outside: Path) -> dict[str, Any]:
     channel = inside(outside, client)
     seen: dict[str, Any] = {"before": answer()}
     for name in ("a", "b"):
-        made = driver.attach(AttachRequest(name, (), (Publish(None, 8053, 53, "udp"),)))
+        made = driver.attach(AttachRequest(name, (), (PortMapping(None, 8053, 53, "udp"),)))
         listen(made.netns, 53, name, "udp")
         seen[name] = answer()
         driver.detach(name)
@@ -559,12 +562,12 @@ def test_a_container_cannot_advertise_itself_as_a_router(tmp_path: Path) -> None
 
 
 def without_ipv6(state: Path, outside: Path) -> dict[str, Any]:
-    from lading.networking.driver import AttachRequest, Publish
+    from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import answer, listen
 
     Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
-    a = RoutedDriver(state).attach(AttachRequest("a", (), (Publish(None, 8080, 80),)))
+    a = RoutedDriver(state).attach(AttachRequest("a", (), (PortMapping(None, 8080, 80),)))
     listen(a.netns, 80, "a")
     return {"ipv6": a.ipv6, "gateway6": a.gateway6, "answer": answer(outside, "192.0.2.1", 8080)}
 
@@ -576,7 +579,7 @@ def test_a_host_without_ipv6(tmp_path: Path) -> None:
 
 
 def test_what_is_written_down_is_read_back(tmp_path: Path) -> None:
-    from lading.networking.driver import Attachment, Publish
+    from lading.networking.driver import Attachment, PortMapping
 
     attachment = Attachment(
         "a",
@@ -589,7 +592,7 @@ def test_what_is_written_down_is_read_back(tmp_path: Path) -> None:
         "169.254.1.1",
         None,
         1500,
-        (Publish("::1", 1, 2, "udp"),),
+        (PortMapping("::1", 1, 2, "udp"),),
         ("web",),
     )
     assert Attachment.parse(attachment.json()) == attachment

@@ -119,12 +119,14 @@ class TestInside:
     @pytest.mark.skipif(platform.machine() != "x86_64", reason="needs x86_64")
     def test_system_calls(self, harbour: Harbour) -> None:
         """By number, through a Python of this machine that is bound into the container."""
-        from lading.runtime.options import Volume
+        from lading.runtime.options import VolumeMount
 
-        volumes = tuple(Volume.parse(f"{path}:{path}:ro") for path in ("/usr", "/lib64", "/lib") if Path(path).exists())
+        volumes = tuple(
+            VolumeMount.parse(f"{path}:{path}:ro") for path in ("/usr", "/lib64", "/lib") if Path(path).exists()
+        )
         script = harbour.root.parent / "probe.py"
         script.write_text(PROBE)
-        volumes += (Volume.parse(f"{script}:/probe.py:ro"),)
+        volumes += (VolumeMount.parse(f"{script}:/probe.py:ro"),)
 
         def probe(*words: object) -> str:
             command = ("/usr/bin/python3", "/probe.py", *map(str, words))

@@ -20,7 +20,7 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 for words in ("link set lo up", "link add out0 type veth", "addr add 192.0.2.1/24 dev out0", "link set out0 up"):
     subprocess.run(["ip", *words.split()], check=True)
-from lading.networking.driver import Publish
+from lading.networking.driver import PortMapping
 from lading.runtime.lifecycle.cleanup import driver
 from lading.runtime.process.execs import ExecOptions
 from suites.executor_images import Harbour
@@ -88,7 +88,7 @@ def test_a_containers_own_files_stay_its_own(harbour: Harbour) -> None:
 def test_names_and_ports(harbour: Harbour) -> None:
     script = """
         serve = ("sh", "-c", "while true; do echo hello | nc -l -p 80; done")
-        harbour.start(*serve, name="server", network="default", publish=(Publish(None, 18080, 80),))
+        harbour.start(*serve, name="server", network="default", publish=(PortMapping(None, 18080, 80),))
         ask = ("sh", "-c", "until nc server 80 </dev/null; do sleep 0.1; done")
         out = harbour.run(*ask, network="default", remove=True)
         print(out.stdout, end="")
@@ -157,7 +157,7 @@ def test_a_port_in_use(harbour: Harbour) -> None:
         import socket
         taken = socket.create_server(("0.0.0.0", 18081))
         try:
-            harbour.run("true", network="default", publish=(Publish(None, 18081, 80),))
+            harbour.run("true", network="default", publish=(PortMapping(None, 18081, 80),))
         except Exception as error:
             print(type(error).__name__, error)
         assert links() == []

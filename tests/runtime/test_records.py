@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from lading.runtime.containers.records import Records
+from lading.runtime.containers.records import ContainerRecords
 
 
 def test_a_folder_goes_although_others_ask_for_its_lock(tmp_path: Path) -> None:
-    records = Records(tmp_path / "root", tmp_path / "run")
+    records = ContainerRecords(tmp_path / "root", tmp_path / "run")
     container, over = "c" * 64, threading.Event()
 
     def ask() -> None:

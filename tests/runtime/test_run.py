@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from lading.runtime.cgroups.groups import Limits
+from lading.runtime.cgroups.groups import ResourceLimits
 from lading.runtime.containers.volumes import Volumes
 from lading.runtime.oci.oci_runtime import StartError
-from lading.runtime.options import Volume
+from lading.runtime.options import VolumeMount
 from lading.store.errors import InputError, LadingError, MachineError, UsageError
 from lading.store.snapshots.seals import SealError
 from suites.executor_images import Harbour, put_tree
@@ -170,11 +170,11 @@ class TestVolumes:
     def test_bind(self, harbour: Harbour, tmp_path: Path) -> None:
         (tmp_path / "given").mkdir()
         (tmp_path / "given/file").write_text("from the host")
-        volume = Volume.parse(f"{tmp_path}/given:/mnt/a:ro")
+        volume = VolumeMount.parse(f"{tmp_path}/given:/mnt/a:ro")
         out = harbour.run("sh", "-c", "cat /mnt/a/file; touch /mnt/a/x", volumes=(volume,), remove=True)
         assert out.stdout == "from the host"
         assert "Read-only" in out.stderr
-        writable = Volume.parse(f"{tmp_path}/made:/mnt/b")
+        writable = VolumeMount.parse(f"{tmp_path}/made:/mnt/b")
         harbour.run("touch", "/mnt/b/x", volumes=(writable,), remove=True)
         assert (tmp_path / "made/x").exists()
 
@@ -183,7 +183,7 @@ class TestVolumes:
         self, harbour: Harbour, tmp_path: Path, wrong: dict[str, Any]
     ) -> None:
         """As with podman: no named volume and no host folder is left of a call that is refused."""
-        volumes = (Volume.parse("cargo:/data"), Volume.parse(f"{tmp_path}/made:/mnt/b"))
+        volumes = (VolumeMount.parse("cargo:/data"), VolumeMount.parse(f"{tmp_path}/made:/mnt/b"))
         with pytest.raises(LadingError):
             harbour.run("true", volumes=volumes, **wrong)
         assert not (harbour.root / "volumes/cargo").exists()
@@ -193,13 +193,13 @@ class TestVolumes:
     def test_nothing_hides_proc(self, harbour: Harbour) -> None:
         for target in ("/proc", "/proc/self", "/a/../proc/sys"):
             with pytest.raises(UsageError, match="/proc"):
-                Volume.parse(f"/etc:{target}")
+                VolumeMount.parse(f"/etc:{target}")
         image = put_tree(harbour.store, harbour.tree, {"Volumes": {"/proc": {}}})
         with pytest.raises(InputError, match="/proc"):
             harbour.run("true", image=image)
 
     def test_named_volume_takes_over_what_the_image_has(self, harbour: Harbour) -> None:
-        volume = Volume.parse("cargo:/data")
+        volume = VolumeMount.parse("cargo:/data")
         look = ("sh", "-c", "stat -c '%u %g %a' /data; cat /data/link; echo more >> /data/deep/file")
         first = harbour.run(*look, volumes=(volume,), remove=True)
         assert first.stdout == "1000 1001 750\nfrom the image\n"
@@ -224,7 +224,7 @@ class TestVolumes:
         (tmp_path / "secret/key").write_text("key")
         (harbour.tree / "trap").symlink_to(tmp_path / "secret")
         image = put_tree(harbour.store, harbour.tree)
-        harbour.run("true", image=image, volumes=(Volume.parse("v:/trap"),), remove=True)
+        harbour.run("true", image=image, volumes=(VolumeMount.parse("v:/trap"),), remove=True)
         assert list((harbour.root / "volumes/v/_data").iterdir()) == []
 
     @pytest.mark.parametrize("place", ["/", "/proc", "/proc/sys", "/proc/self/attr"])
@@ -234,7 +234,7 @@ class TestVolumes:
         link = harbour.tree / trap[1:]
         link.symlink_to(place)
         image = put_tree(harbour.store, harbour.tree, {"Volumes": {"/trap": {}}} if how == "VOLUME" else {})
-        volumes = (Volume.parse("v:/trap"),) if how == "-v" else ()
+        volumes = (VolumeMount.parse("v:/trap"),) if how == "-v" else ()
         tmpfs = {"/trap": "rw"} if how == "--tmpfs" else {}
         with pytest.raises(InputError, match=trap):
             harbour.run("true", image=image, volumes=volumes, tmpfs=tmpfs)
@@ -254,17 +254,17 @@ class TestVolumes:
         image = put_tree(harbour.store, harbour.tree, {"Volumes": {"/var/data": {}}})
         (tmp_path / "given").mkdir()
         (tmp_path / "given/mine").touch()
-        given = (Volume.parse(f"{tmp_path}/given:/data"),)
+        given = (VolumeMount.parse(f"{tmp_path}/given:/data"),)
         assert harbour.run("ls", "/var/data", image=image, volumes=given, remove=True).stdout == "mine\n"
         with pytest.raises(InputError, match="another mount"):
-            harbour.run("true", image=image, volumes=(*given, Volume.parse("v:/var/data")))
+            harbour.run("true", image=image, volumes=(*given, VolumeMount.parse("v:/var/data")))
 
     def test_a_volume_that_is_empty_takes_over_what_an_image_has(self, harbour: Harbour) -> None:
         """As docker, and podman since 4.0, have it; who has it mounted meanwhile sees it, too."""
-        harbour.start("sleep", "1000", name="anna", volumes=(Volume.parse("cargo:/elsewhere"),))
+        harbour.start("sleep", "1000", name="anna", volumes=(VolumeMount.parse("cargo:/elsewhere"),))
         look = ("sh", "-c", "stat -c '%u %g %a' /data; cat /data/link; echo more > /data/deep/file")
         for options in (":nocopy", ""):
-            out = harbour.run(*look, volumes=(Volume.parse(f"cargo:/data{options}"),), remove=True)
+            out = harbour.run(*look, volumes=(VolumeMount.parse(f"cargo:/data{options}"),), remove=True)
         assert out.stdout == "1000 1001 750\nfrom the image\n"
         process = harbour.runtime.find("anna").process
         assert process is not None
@@ -277,7 +277,7 @@ class TestVolumes:
         image = put_tree(harbour.store, harbour.tree)
         for place in ("first", "second"):
             look = ("stat", "-c", "%u", f"/{place}")
-            out = harbour.run(*look, image=image, volumes=(Volume.parse(f"cargo:/{place}"),), remove=True)
+            out = harbour.run(*look, image=image, volumes=(VolumeMount.parse(f"cargo:/{place}"),), remove=True)
             assert out.stdout == "5\n"
 
     @pytest.mark.parametrize(("empty", "killed_at"), [(False, "*/f*"), (True, "_new/f*"), (True, "_data/f*")])
@@ -288,7 +288,7 @@ class TestVolumes:
             (harbour.tree / "data" / f"f{number}").write_text("x")
         expected = len(list((harbour.tree / "data").iterdir()))
         volumes = Volumes(harbour.root)
-        (placed,) = volumes.place((Volume.parse("cargo:/data"),), (), (), harbour.tree)
+        (placed,) = volumes.place((VolumeMount.parse("cargo:/data"),), (), (), harbour.tree)
 
         if empty:
             placed.source.mkdir(parents=True)
@@ -314,7 +314,7 @@ class TestVolumes:
         (harbour.tree / "data/large").write_bytes(bytes(1 << 20))
         with small_disk(tmp_path / "small", "600k") as place:
             volumes = Volumes(place)
-            (placed,) = volumes.place((Volume.parse("cargo:/data"),), (), (), harbour.tree)
+            (placed,) = volumes.place((VolumeMount.parse("cargo:/data"),), (), (), harbour.tree)
             with pytest.raises(MachineError, match="No space left"):
                 volumes.make(placed, harbour.tree)
             assert list(placed.source.parent.iterdir()) == []
@@ -322,11 +322,11 @@ class TestVolumes:
     @pytest.mark.parametrize("text", ["", ":", "a:b:c:d", "a:rel", "a:/", "/a:/b:nope", "bad/name:/x", "x::ro"])
     def test_bad_notation(self, text: str) -> None:
         with pytest.raises(UsageError, match="-v"):
-            Volume.parse(text)
+            VolumeMount.parse(text)
 
     def test_two_on_one_target(self, harbour: Harbour) -> None:
         with pytest.raises(UsageError, match="same target"):
-            harbour.run("true", volumes=(Volume.parse("a:/x"), Volume.parse("b:/x")))
+            harbour.run("true", volumes=(VolumeMount.parse("a:/x"), VolumeMount.parse("b:/x")))
 
 
 class TestLimits:
@@ -335,7 +335,7 @@ class TestLimits:
             "sh",
             "-c",
             "yes | tr -d '\\n' | dd bs=200M count=1 iflag=fullblock >/dev/null; echo $?",
-            limits=Limits(memory=32 << 20),
+            limits=ResourceLimits(memory=32 << 20),
         )
         found = harbour.runtime.inspect(out.ran.name)
         assert found["State"]["OOMKilled"] is True  # type: ignore[index]
@@ -343,20 +343,20 @@ class TestLimits:
 
     def test_processes(self, harbour: Harbour) -> None:
         fork = "for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait"
-        assert "fork" in harbour.run("sh", "-c", fork, limits=Limits(pids=4), remove=True).stderr
+        assert "fork" in harbour.run("sh", "-c", fork, limits=ResourceLimits(pids=4), remove=True).stderr
 
     def test_cpus(self, harbour: Harbour) -> None:
         quota = "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null || cat /sys/fs/cgroup/cpu.max"
-        assert harbour.run("sh", "-c", quota, limits=Limits(cpus=0.5), remove=True).stdout.startswith("50000")
+        assert harbour.run("sh", "-c", quota, limits=ResourceLimits(cpus=0.5), remove=True).stdout.startswith("50000")
 
     def test_bad(self, harbour: Harbour) -> None:
         for limits in (
-            Limits(cpus=0.001),
-            Limits(cpus=float("nan")),
-            Limits(cpus=float("inf")),
-            Limits(memory=1),
-            Limits(memory=10**30),
-            Limits(pids=10**30),
+            ResourceLimits(cpus=0.001),
+            ResourceLimits(cpus=float("nan")),
+            ResourceLimits(cpus=float("inf")),
+            ResourceLimits(memory=1),
+            ResourceLimits(memory=10**30),
+            ResourceLimits(pids=10**30),
         ):
             with pytest.raises(UsageError):
                 harbour.run("true", limits=limits)

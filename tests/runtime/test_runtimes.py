@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.runtime.cgroups.groups import Cgroups, Limits
+from lading.runtime.cgroups.groups import Cgroups, ResourceLimits
 from lading.runtime.lifecycle.lifecycle import Lifecycle, RuntimeConfig
 from lading.runtime.oci.oci_runtime import StartError, start_error
 from lading.runtime.options import Nobody, Streams
@@ -35,7 +35,7 @@ class TestRunc:
     def test_a_life(self, harbour: Harbour) -> None:
         out = harbour.run("sh", "-c", "grep Seccomp: /proc/self/status; exit 3", remove=True)
         assert (out.stdout.split(), out.code) == (["Seccomp:", "2"], 3)
-        harbour.start("sleep", "60", name="anna", limits=Limits(memory=32 << 20, pids=50))
+        harbour.start("sleep", "60", name="anna", limits=ResourceLimits(memory=32 << 20, pids=50))
         assert harbour.runtime.execute("anna", ExecOptions(("sh", "-c", "exit 4")), Streams(None)) == 4
         self._exec(harbour)
         harbour.runtime.stop("anna", 0)
@@ -154,7 +154,7 @@ class TestCgroups:
         assert (tmp_path / "cgroup.subtree_control").read_text() == "+pids"
         (tmp_path / "lading/cgroup.controllers").write_text("cpu memory pids")
         (tmp_path / "lading/memory.swap.max").write_text("max")
-        resources = found.resources(Limits(1 << 30, 1.5, 100))
+        resources = found.resources(ResourceLimits(1 << 30, 1.5, 100))
         assert resources["memory"] == {"limit": 1 << 30, "swap": 2 << 30}
         assert resources["cpu"] == {"quota": 150_000, "period": 100_000}
         assert resources["pids"] == {"limit": 100}
@@ -170,9 +170,9 @@ class TestCgroups:
         (tmp_path / "cgroup.controllers").write_text("cpu\n")
         found = Cgroups.detect(tmp_path)
         for limits, flag in (
-            (Limits(memory=1 << 30), "--memory"),
-            (Limits(cpus=1.0), "--cpus"),
-            (Limits(pids=1), "--pids"),
+            (ResourceLimits(memory=1 << 30), "--memory"),
+            (ResourceLimits(cpus=1.0), "--cpus"),
+            (ResourceLimits(pids=1), "--pids"),
         ):
             with pytest.raises(MachineError, match=flag):
                 found.resources(limits)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from lading.networking.driver import Attachment, AttachRequest, Driver, Publish
+from lading.networking.driver import Attachment, AttachRequest, Driver, PortMapping
 from lading.store.errors import LadingError
 
 
 def kept_promises(driver: Driver) -> dict[str, bool]:
     """Runs through a driver's life on a host of its own; each promise, and whether it was kept."""
-    request = AttachRequest("a" * 64, ("web", "www"), (Publish("127.0.0.1", 0, 80), Publish(None, 0, 53, "udp")))
+    request = AttachRequest(
+        "a" * 64, ("web", "www"), (PortMapping("127.0.0.1", 0, 80), PortMapping(None, 0, 53, "udp"))
+    )
     first = driver.attach(request)
     second = driver.attach(AttachRequest("b"))
     kept = {

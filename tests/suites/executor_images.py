@@ -14,7 +14,7 @@ from lading.networking.driver import Driver
 from lading.runtime.containers.run_folder import RunFolder
 from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 from lading.runtime.options import RunOptions, Streams
-from lading.runtime.process.session import Ran
+from lading.runtime.process.session import RunResult
 from lading.runtime.runtime import Runtime
 from lading.store.archives.layers import write_layer
 from lading.store.archives.trees import scan
@@ -131,7 +131,7 @@ class Harbour:
             err.seek(0)
             return Out(ran, out.read().decode(), err.read().decode())
 
-    def start(self, *command: str, image: Descriptor | None = None, **options: object) -> Ran:
+    def start(self, *command: str, image: Descriptor | None = None, **options: object) -> RunResult:
         """Runs detached."""
         options.setdefault("network", "none")
         return self.runtime.run(self.verdict(image), RunOptions("busybox", command, detach=True, **options))  # type: ignore[arg-type]
@@ -171,7 +171,7 @@ class Harbour:
 class Out:
     """What a container in the foreground did."""
 
-    ran: Ran
+    ran: RunResult
     stdout: str
     stderr: str
 

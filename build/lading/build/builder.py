@@ -34,8 +34,8 @@ from lading.store.oci.documents import ImageConfig
 def build(request: BuildRequest, environment: BuildEnvironment) -> Built:
     """Builds the image that `request` asks for, and tags it with its names.
 
-    Raises `DockerfileError` with file and line, `InputError` for the call, and what `environment` raise. Nothing half
-    done is visible afterwards; steps that were finished stay in the cache.
+    Raises `DockerfileError` with file and line, `InputError` for the call, and what the
+    `environment` raises. Nothing half done is visible afterwards; steps that were finished stay in the cache.
     """
     begun = environment.clock()
     if not request.context.is_dir():

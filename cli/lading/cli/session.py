@@ -30,7 +30,7 @@ class Color(StrEnum):
 
 
 @dataclass(slots=True)
-class Session:
+class CliSession:
     """The root folder, how to speak to the user, and the machine's `Host`, made when first asked for."""
 
     root: Path
@@ -48,16 +48,16 @@ class Session:
     _output: Output | None = None
 
     @classmethod
-    def of(cls, context: typer.Context | Session) -> Session:
+    def of(cls, context: typer.Context | CliSession) -> CliSession:
         """The session of the call that typer's `context` belongs to; without typer it stands there itself."""
-        if isinstance(context, Session):
+        if isinstance(context, CliSession):
             return context
         found = context.find_object(cls)
         assert found is not None
         return found
 
     @classmethod
-    def from_environment(cls, root: Path | None, color: Color, *, verbose: bool = False) -> Session:
+    def from_environment(cls, root: Path | None, color: Color, *, verbose: bool = False) -> CliSession:
         """Reads LADING_ROOT, XDG_DATA_HOME, XDG_RUNTIME_DIR and HOME."""
         environment = dict(os.environ)
         given = root or _path(environment, "LADING_ROOT") or _default_root(environment)

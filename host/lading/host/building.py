@@ -24,9 +24,9 @@ from lading.verify.keys.keys import PrivateKey
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lading.host.images.images import Images, Located
-    from lading.host.trust.gate import Case
-    from lading.host.trust.signing_keys import Passwords
+    from lading.host.images.images import Images, ResolvedImage
+    from lading.host.trust.gate import VerificationInput
+    from lading.host.trust.signing_keys import PasswordSource
     from lading.networking.driver import Driver
     from lading.store.store import Store
 
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 class BaseSource(Protocol):
     """Where base images are pulled, judged and named: a `Host`."""
 
-    def local(self, located: Located, platform: Platform | None = None) -> Case:
+    def local(self, located: ResolvedImage, platform: Platform | None = None) -> VerificationInput:
         """A located image with its evidence."""
         ...
 
-    def pull_beside(self, text: str, platform: Platform | None = None) -> Located:
+    def pull_beside(self, text: str, platform: Platform | None = None) -> ResolvedImage:
         """A pulled image that has not taken its name yet."""
         ...
 
-    def name(self, image: Located) -> None:
+    def name(self, image: ResolvedImage) -> None:
         """Gives it the name."""
         ...
 
@@ -72,7 +72,7 @@ def _build(request: BuildRequest, environment: BuildEnvironment, *, fresh: bool)
 
 
 def build_environment(
-    store: Store, run_folder: Path, driver: Driver, *, images: Bases, key: Key, listener: Listener
+    store: Store, run_folder: Path, driver: Driver, *, images: Bases, key: BuildKey, listener: Listener
 ) -> BuildEnvironment:
     """What a build on this machine works with: its steps run in the sandbox."""
     from lading.runtime.lifecycle.lifecycle import RuntimeConfig  # noqa: PLC0415
@@ -98,13 +98,13 @@ def _native() -> Platform:
     return Platform(own.os, own.architecture) if implied else own
 
 
-class Key:
+class BuildKey:
     """The signing key: named before the first step, opened once when something is executed or signed.
 
     It stays open until the build ends: who could read this process's memory could read the password as well.
     """
 
-    def __init__(self, text: KeyText, passwords: Passwords) -> None:
+    def __init__(self, text: KeyText, passwords: PasswordSource) -> None:
         self._text = text
         self._passwords = passwords
         self._lock = Lock()
@@ -123,7 +123,7 @@ class Key:
             return self._opened
 
 
-_CHECK: type[KeySource] = Key
+_CHECK: type[KeySource] = BuildKey
 
 
 class Bases:
@@ -141,13 +141,13 @@ class Bases:
         reference = Reference.parse(name)
         located, pulled = self._images.find(name), None
         if located is None or self._pull:
-            self._judge().screen_base(reference.name)
+            self._verifier_once().screen_base(reference.name)
             try:
                 located = pulled = self._source.pull_beside(name, platform)
             except LadingError as error:
                 raise unknown(error) from error
         case = self._source.local(located, platform)
-        base = self._judge().base(case.target, case.evidence)
+        base = self._verifier_once().base(case.target, case.evidence)
         if pulled is not None:
             self._source.name(pulled)
         if base.standing != "verified":
@@ -164,7 +164,7 @@ class Bases:
             policy=base.policy,
         )
 
-    def _judge(self) -> Verifier:
+    def _verifier_once(self) -> Verifier:
         if self._verifier is None:
             self._verifier = self._make_verifier()
         return self._verifier

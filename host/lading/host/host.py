@@ -21,11 +21,11 @@ from lading.store.system.private import private_folder
 
 if TYPE_CHECKING:
     from lading.build.graph.request import BuildRequest, Built, Listener
-    from lading.host.images.images import Images, Located
-    from lading.host.trust.attestor import Papers
-    from lading.host.trust.gate import Case
+    from lading.host.images.images import Images, ResolvedImage
+    from lading.host.trust.attestor import Attestor
+    from lading.host.trust.gate import VerificationInput
     from lading.host.trust.keyring import Keyring
-    from lading.host.trust.signing_keys import KeyText, Passwords
+    from lading.host.trust.signing_keys import KeyText, PasswordSource
     from lading.networking.driver import Driver
     from lading.registry.client.client import Client
     from lading.registry.reference import Reference
@@ -64,7 +64,7 @@ class Host:
         self,
         configuration: Configuration,
         *,
-        passwords: Passwords | None = None,
+        passwords: PasswordSource | None = None,
         warn: Callable[[str], None] = _silent,
         progress: Progress = QUIET,
     ) -> None:
@@ -167,9 +167,9 @@ class Host:
 
     # What it does
 
-    def judge(
+    def resolve_for_launch(
         self, text: str, *, pull: str = "missing", platform: Platform | None = None, unverified: bool = False
-    ) -> Case:
+    ) -> VerificationInput:
         """What would run of `text`: the local image, else the one that a registry has (`pull`: missing, always, never).
 
         No registry is asked for what no scope covers, except with `unverified`. What was pulled takes its name from
@@ -184,13 +184,13 @@ class Host:
         pulled = self.pull_beside(text, platform)
         return replace(self.local(pulled, platform), pulled=pulled)
 
-    def local(self, located: Located, platform: Platform | None = None) -> Case:
+    def local(self, located: ResolvedImage, platform: Platform | None = None) -> VerificationInput:
         """A located image with the evidence here; where a registry would not list its own, that is asked again."""
         from lading.host.images import unlisted  # noqa: PLC0415
-        from lading.host.trust.gate import local_case  # noqa: PLC0415
+        from lading.host.trust.gate import local_input  # noqa: PLC0415
 
         asked = unlisted.among(self.store, (*located.names, *located.origins))
-        return local_case(self.store, located, platform, [self._evidence_at(name) for name in asked])
+        return local_input(self.store, located, platform, [self._evidence_at(name) for name in asked])
 
     def _evidence_at(self, name: str) -> Evidence:
         from lading.registry.client.evidence import RegistryEvidence  # noqa: PLC0415
@@ -200,18 +200,18 @@ class Host:
 
     def remote(
         self, text: str, platform: Platform | None = None, *, judge: Verifier | None = None, here: bool = True
-    ) -> Case:
+    ) -> VerificationInput:
         """What a registry has now under the name `text`, where a scope of the `judge` covers that.
 
         Raises `RegistryError`, `RejectedError`; for one that is not `here` they say so.
         """
-        from lading.host.trust.gate import fetching, remote_case  # noqa: PLC0415
+        from lading.host.trust.gate import fetching, remote_input  # noqa: PLC0415
         from lading.registry.reference import Reference  # noqa: PLC0415
 
         if judge is not None:
             self._screen(text, judge)
         with fetching(text, here=here):
-            return remote_case(self.client, Reference.parse(text), platform)
+            return remote_input(self.client, Reference.parse(text), platform)
 
     def _screen(self, text: str, verifier: Verifier) -> None:
         from lading.registry.reference import Reference  # noqa: PLC0415
@@ -223,7 +223,7 @@ class Host:
         except RejectedError as error:
             raise RejectedError(error.message if name == text else f"{text}: {error.message}") from None
 
-    def admit(self, case: Case, *, unverified: bool = False) -> Verdict:
+    def admit(self, case: VerificationInput, *, unverified: bool = False) -> Verdict:
         """The verdict that opens the door. With `unverified`, one without proof, on record as such.
 
         Raises `GateError`.
@@ -272,12 +272,12 @@ class Host:
         unlisted.note(self.store, reference.name, complete=pulled.complete)
         return pulled
 
-    def pull_beside(self, text: str, platform: Platform | None = None) -> Located:
+    def pull_beside(self, text: str, platform: Platform | None = None) -> ResolvedImage:
         """As `pull`, and a name that is taken still means what it meant, until `name` is called with the outcome.
 
         So a refused image never takes a name from a good one.
         """
-        from lading.host.images.images import Located  # noqa: PLC0415
+        from lading.host.images.images import ResolvedImage  # noqa: PLC0415
         from lading.host.trust.gate import fetching  # noqa: PLC0415
         from lading.registry.reference import Reference  # noqa: PLC0415
 
@@ -286,9 +286,9 @@ class Host:
         with fetching(text, here=before is not None):
             pulled = self._pull(text, platform, name=before is None)
         same = before is not None and before.descriptor.digest == pulled.descriptor.digest
-        return Located(pulled.descriptor, (name,), (*(before.origins if before and same else ()), name))
+        return ResolvedImage(pulled.descriptor, (name,), (*(before.origins if before and same else ()), name))
 
-    def name(self, image: Located) -> None:
+    def name(self, image: ResolvedImage) -> None:
         """Gives an image its names, with its origins."""
         for name in image.names:
             self.store.tag(name, image.descriptor, image.origins)
@@ -317,14 +317,14 @@ class Host:
 
     def build(self, request: BuildRequest, *, sign_key: KeyText | None, pull: bool, listener: Listener) -> Built:
         """Builds, signs and tags an image, from a Dockerfile or a Debian package set."""
-        from lading.host.building import Bases, Key, build, build_environment  # noqa: PLC0415
+        from lading.host.building import Bases, BuildKey, build, build_environment  # noqa: PLC0415
 
         environment = build_environment(
             self.store,
             self.run_folder(),
             self.driver,
             images=Bases(self, self.images, self._base_verifier, pull=pull),
-            key=Key(sign_key or self._own_key(), self.passwords),
+            key=BuildKey(sign_key or self._own_key(), self.passwords),
             listener=listener,
         )
         return build(request, environment, cache_limit=self.cache_limit, fresh=pull)
@@ -342,7 +342,7 @@ class Host:
         return self.verifier_by(policies.load(path) if policies.is_there(path) else Policy("no policy", scopes={}))
 
     @cached_property
-    def passwords(self) -> Passwords:
+    def passwords(self) -> PasswordSource:
         """Where the passwords of keys come from."""
         from lading.host.trust.signing_keys import NoPasswords  # noqa: PLC0415
 
@@ -352,11 +352,11 @@ class Host:
         """Tells the user something that should be known."""
         self._warn(text)
 
-    def papers(self, key: KeyText | None) -> Papers:
+    def attestor(self, key: KeyText | None) -> Attestor:
         """What signs and attests images where they lie, with one key."""
-        from lading.host.trust.attestor import Papers  # noqa: PLC0415
+        from lading.host.trust.attestor import Attestor  # noqa: PLC0415
 
-        return Papers(lambda: self.images, lambda: self.client, lambda: (key or self._own_key()).open(self.passwords))
+        return Attestor(lambda: self.images, lambda: self.client, lambda: (key or self._own_key()).open(self.passwords))
 
     def own_key(self, file: Path | None) -> PublicKey:
         """The public half of `file`, else our own."""

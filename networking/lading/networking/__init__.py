@@ -3,6 +3,6 @@
 The drivers themselves are imported from their modules (`lading.networking.routed.routed`).
 """
 
-from lading.networking.driver import Attachment, AttachRequest, Driver, Publish
+from lading.networking.driver import Attachment, AttachRequest, Driver, PortMapping
 
-__all__ = ["AttachRequest", "Attachment", "Driver", "Publish"]
+__all__ = ["AttachRequest", "Attachment", "Driver", "PortMapping"]

@@ -24,7 +24,7 @@ _INTERFACE: Final = pattern(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
 
 
 @dataclass(frozen=True, slots=True)
-class Publish:
+class PortMapping:
     """One port of a container, reachable on the host.
 
     `host_ip` None means every address of the host, IPv4 and IPv6. `host_port` 0 asks for a free ephemeral port;
@@ -48,12 +48,12 @@ class Publish:
         }
 
     @classmethod
-    def read(cls, value: object, what: str) -> Publish:
+    def read(cls, value: object, where: str) -> PortMapping:
         """The inverse of `document`."""
-        fields = Fields(value, what)
+        fields = Fields(value, where)
         protocol = fields.text("protocol")
         if protocol not in ("tcp", "udp"):
-            raise DocumentError(f"{what}: protocol: expected tcp or udp, found {protocol!r}")
+            raise DocumentError(f"{where}: protocol: expected tcp or udp, found {protocol!r}")
         result = cls(
             fields.optional_text("hostIP"),
             fields.integer("hostPort"),
@@ -73,7 +73,7 @@ class AttachRequest:
 
     container: str
     names: tuple[str, ...] = ()
-    publish: tuple[Publish, ...] = ()
+    publish: tuple[PortMapping, ...] = ()
     interface: str = "eth0"
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ class Attachment:
     gateway4: str
     gateway6: str | None
     mtu: int
-    published: tuple[Publish, ...]
+    published: tuple[PortMapping, ...]
     names: tuple[str, ...]
 
     def json(self) -> bytes:
@@ -127,9 +127,9 @@ class Attachment:
         )
 
     @classmethod
-    def parse(cls, data: bytes, what: str = "attachment") -> Attachment:
+    def parse(cls, data: bytes, source: str = "attachment") -> Attachment:
         """The inverse of `json`. Raises `DocumentError`."""
-        fields = Fields(parse(data, what), what)
+        fields = Fields(parse(data, source), source)
         result = cls(
             container=fields.text("container"),
             network=fields.text("network"),
@@ -141,7 +141,7 @@ class Attachment:
             gateway4=fields.text("gateway4"),
             gateway6=fields.optional_text("gateway6"),
             mtu=fields.integer("mtu"),
-            published=fields.each("published", Publish.read),
+            published=fields.each("published", PortMapping.read),
             names=fields.strings("names"),
         )
         fields.close()

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from lading.networking.driver import Publish, Transport
+from lading.networking.driver import PortMapping, Transport
 from lading.store.errors import InputError, MachineError, UsageError
 from lading.store.fastclass import replace
 
@@ -17,7 +17,7 @@ _DIGITS: Final = frozenset("0123456789")
 _MAX_RANGE: Final = 10_000
 
 
-def parse_publish(text: str) -> tuple[Publish, ...]:
+def parse_publish(text: str) -> tuple[PortMapping, ...]:
     """``[[IP:]HOSTPORT:]PORT[/tcp|/udp]``, each port one or ``FIRST-LAST``, as docker's -p. Raises `UsageError`."""
     words, slash, protocol = text.partition("/")
     address, host_words, inside_words = _split(words, text)
@@ -28,12 +28,12 @@ def parse_publish(text: str) -> tuple[Publish, ...]:
     inside = _range(inside_words, text)
     host = _range(host_words, text) if host_words not in ("", "0") else None
     if host is None:
-        return tuple(Publish(address, 0, port, kind) for port in inside)
+        return tuple(PortMapping(address, 0, port, kind) for port in inside)
     if len(inside) == 1 and len(host) > 1:
-        return (Publish(address, host[0], inside[0], kind, host[-1]),)
+        return (PortMapping(address, host[0], inside[0], kind, host[-1]),)
     if len(host) != len(inside):
         raise UsageError(f"-p {text}: {len(host)} ports of the host for {len(inside)} of the container")
-    return tuple(Publish(address, outer, inner, kind) for outer, inner in zip(host, inside, strict=True))
+    return tuple(PortMapping(address, outer, inner, kind) for outer, inner in zip(host, inside, strict=True))
 
 
 def _split(words: str, whole: str) -> tuple[str | None, str, str]:
@@ -71,18 +71,18 @@ def _range(text: str, whole: str) -> range:
     return range(low, high + 1)
 
 
-def settle(publish: Sequence[Publish], held: Sequence[Publish] = (), *, ipv6: bool) -> tuple[Publish, ...]:
+def settle(publish: Sequence[PortMapping], held: Sequence[PortMapping] = (), *, ipv6: bool) -> tuple[PortMapping, ...]:
     """The ports that will be taken, each free on the host now and not among those `held` by containers.
 
     Raises `InputError`, `MachineError`.
     """
-    settled: list[Publish] = []
+    settled: list[PortMapping] = []
     for wanted in dict.fromkeys(publish):
         settled.append(_settle_one(wanted, [*held, *settled], ipv6))
     return tuple(settled)
 
 
-def _settle_one(wanted: Publish, held: Sequence[Publish], ipv6: bool) -> Publish:
+def _settle_one(wanted: PortMapping, held: Sequence[PortMapping], ipv6: bool) -> PortMapping:
     _check_address(wanted, ipv6)
     if wanted.host_port == 0:
         candidates: Iterable[int] = (_ephemeral(wanted) for _ in range(_TRIES))
@@ -99,7 +99,7 @@ def _settle_one(wanted: Publish, held: Sequence[Publish], ipv6: bool) -> Publish
     raise refused(wanted, problem)
 
 
-def _check_address(wanted: Publish, ipv6: bool) -> None:
+def _check_address(wanted: PortMapping, ipv6: bool) -> None:
     if wanted.host_ip and ":" in wanted.host_ip and not ipv6:
         raise InputError(f"cannot publish {_where(wanted)}: this machine has no IPv6")
     if wanted.host_ip == "::1":
@@ -109,7 +109,7 @@ def _check_address(wanted: Publish, ipv6: bool) -> None:
         )
 
 
-def _conflict(one: Publish, other: Publish) -> bool:
+def _conflict(one: PortMapping, other: PortMapping) -> bool:
     """Whether both would have a packet to the same address."""
     if (one.host_port, one.protocol) != (other.host_port, other.protocol):
         return False
@@ -119,7 +119,7 @@ def _conflict(one: Publish, other: Publish) -> bool:
     return same_family and bool({one.host_ip, other.host_ip} & _EVERY)
 
 
-def refused(wanted: Publish, problem: OSError | None) -> InputError | MachineError:
+def refused(wanted: PortMapping, problem: OSError | None) -> InputError | MachineError:
     """Why a port cannot be published, in one line."""
     where = _where(wanted)
     if problem is not None and problem.errno == errno.EADDRNOTAVAIL:
@@ -132,13 +132,13 @@ def refused(wanted: Publish, problem: OSError | None) -> InputError | MachineErr
     )
 
 
-def _where(wanted: Publish) -> str:
+def _where(wanted: PortMapping) -> str:
     address = wanted.host_ip or "0.0.0.0"  # noqa: S104 - every address
     end = f"-{wanted.host_port_end}" if wanted.host_port_end else ""
     return f"{f'[{address}]' if ':' in address else address}:{wanted.host_port}{end}/{wanted.protocol}"
 
 
-def _bind_all(wanted: Publish, ipv6: bool) -> OSError | None:
+def _bind_all(wanted: PortMapping, ipv6: bool) -> OSError | None:
     """Binds the port for a moment: what the kernel refuses now, somebody has."""
     addresses = [wanted.host_ip] if wanted.host_ip else ["0.0.0.0", *(["::"] if ipv6 else [])]  # noqa: S104
     for address in addresses:
@@ -149,7 +149,7 @@ def _bind_all(wanted: Publish, ipv6: bool) -> OSError | None:
     return None
 
 
-def _ephemeral(wanted: Publish) -> int:
+def _ephemeral(wanted: PortMapping) -> int:
     with _bind(wanted.host_ip or "0.0.0.0", 0, wanted.protocol) as probe:  # noqa: S104
         port: int = probe.getsockname()[1]
         return port

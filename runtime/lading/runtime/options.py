@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from lading.runtime.cgroups.groups import Limits
+from lading.runtime.cgroups.groups import ResourceLimits
 from lading.store.errors import UsageError
 from lading.store.fastclass import dataclass, field, replace
 
 if TYPE_CHECKING:
-    from lading.networking.driver import Publish
+    from lading.networking.driver import PortMapping
 
 _VOLUME: Final = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}"
 _NAME: Final = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
@@ -30,7 +30,7 @@ _LABELS: Final = frozenset({"z", "Z"})
 
 
 @dataclass(frozen=True, slots=True)
-class Volume:
+class VolumeMount:
     """One -v: a folder or file of the host (`kind` bind) or a named or, without a source, anonymous volume."""
 
     kind: Literal["bind", "volume"]
@@ -41,7 +41,7 @@ class Volume:
     propagation: str = "rprivate"
 
     @classmethod
-    def parse(cls, text: str) -> Volume:
+    def parse(cls, text: str) -> VolumeMount:
         """``[SOURCE:]TARGET[:ro,...]`` as docker reads it. Raises `UsageError`."""
         parts = text.split(":")
         if len(parts) > 3 or not all(parts):
@@ -63,7 +63,7 @@ class Volume:
         words = parts[2].split(",") if len(parts) == 3 else []
         return cls(kind, source, target).with_options(words, text)
 
-    def with_options(self, words: list[str], text: str) -> Volume:
+    def with_options(self, words: list[str], text: str) -> VolumeMount:
         """Itself under the options after the second colon of `text`."""
         volume = self
         for word in words:
@@ -80,10 +80,10 @@ class Volume:
         return volume
 
 
-def absolute(path: str, what: str) -> str:
+def absolute(path: str, source: str) -> str:
     """`path` without dots and double slashes. Raises `UsageError` unless it is absolute."""
     if not path.startswith("/"):
-        raise UsageError(f"{what}: {path!r} is not an absolute path in the container")
+        raise UsageError(f"{source}: {path!r} is not an absolute path in the container")
     return os.path.normpath("/" + path.lstrip("/"))
 
 
@@ -112,11 +112,11 @@ class RunOptions:
     log_limit: int = LOG_LIMIT
     init: bool = False
     readonly: bool = False
-    volumes: tuple[Volume, ...] = ()
+    volumes: tuple[VolumeMount, ...] = ()
     tmpfs: Mapping[str, str] = field(default_factory=dict[str, str])
     network: str = "default"
-    publish: tuple[Publish, ...] = ()
-    limits: Limits = field(default_factory=Limits)
+    publish: tuple[PortMapping, ...] = ()
+    limits: ResourceLimits = field(default_factory=ResourceLimits)
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
     stop_signal: str | None = None

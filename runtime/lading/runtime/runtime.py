@@ -18,10 +18,10 @@ from lading.store.system.border import border
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver
-    from lading.runtime.containers.logs import Line
+    from lading.runtime.containers.logs import LogLine
     from lading.runtime.process.execs import ExecOptions
     from lading.runtime.process.launch import Launch
-    from lading.runtime.process.session import Ran, Started
+    from lading.runtime.process.session import RunResult, Started
     from lading.store.store import Store
     from lading.verify.judgement.verdict import Verdict
 
@@ -41,7 +41,7 @@ class Runtime:
         self._life = Lifecycle(config, lambda: store, driver)
 
     @border
-    def run(self, verdict: Verdict, options: RunOptions, streams: Streams | None = None) -> Ran:
+    def run(self, verdict: Verdict, options: RunOptions, streams: Streams | None = None) -> RunResult:
         """Runs the image that `verdict` let in; there is no other way to name one.
 
         With `options.detach` it returns once the program was started, else when it ended or the caller detached.
@@ -51,14 +51,14 @@ class Runtime:
         from lading.runtime.containers import inspect  # noqa: PLC0415
         from lading.runtime.process import session  # noqa: PLC0415
         from lading.runtime.process.launch import Launch  # noqa: PLC0415
-        from lading.runtime.process.verified_image import judged_image  # noqa: PLC0415
+        from lading.runtime.process.verified_image import verified_image  # noqa: PLC0415
 
         options.validate()
         streams = streams or Streams(None)
         threading.Thread(target=self._life.cgroups.warm, daemon=True).start()
         self._life.recover_if_needed()
         with self._store.writing():
-            image = judged_image(verdict, self._store)
+            image = verified_image(verdict, self._store)
             held = (verdict.manifest, *([verdict.index] if verdict.index else []))
             summary = inspect.verdict(verdict)
             launch = Launch(self._life, image, options, verdict=summary, held=held, streams=streams)
@@ -118,7 +118,7 @@ class Runtime:
         tail: int | None = None,
         since: str | None = None,
         until: str | None = None,
-    ) -> Iterator[Line]:
+    ) -> Iterator[LogLine]:
         """What a container wrote, and with `follow` what it writes until it ends."""
         from lading.runtime.containers import logs  # noqa: PLC0415
 

@@ -14,16 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from lading.runtime.cgroups.groups import Cgroups, Limits
+from lading.runtime.cgroups.groups import Cgroups, ResourceLimits
 from lading.runtime.containers import networks
 from lading.runtime.lifecycle import sandboxes
 from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 from lading.runtime.oci import processes
-from lading.runtime.oci.oci_runtime import ENV, StartError, start_error
-from lading.runtime.oci.oci_runtime import Runtime as OciRuntime
+from lading.runtime.oci.oci_runtime import ENV, OciRuntime, StartError, start_error
 from lading.runtime.spec import capabilities, etc_files, users
-from lading.runtime.spec.rootfs import Stubs, allowed, check_kernel_folders
-from lading.runtime.spec.spec import DEFAULT_PATH, Mount, Plan, bind
+from lading.runtime.spec.rootfs import MountPoints, allowed, check_kernel_folders
+from lading.runtime.spec.spec import DEFAULT_PATH, ContainerSpec, Mount, bind
 from lading.store.system.border import border
 from lading.store.system.locks import open_lock, take
 from lading.store.system.private import private_folder
@@ -38,7 +37,7 @@ _SIGKILL: Final = 9
 Output = Callable[[bytes, Literal["stdout", "stderr"]], None]
 
 
-class Step(Protocol):
+class SandboxProcess(Protocol):
     """What `lading.build.graph.executor.Step` is."""
 
     @property
@@ -99,14 +98,14 @@ class Sandbox:
         return {"capabilities": self._capabilities, "noNewPrivileges": False}
 
     @border
-    def execute(self, rootfs: Path, step: Step, output: Output) -> int:
+    def execute(self, rootfs: Path, step: SandboxProcess, output: Output) -> int:
         """Runs a step to its end in the mounted folder `rootfs`; its exit code, 126 and 127 as a shell would.
 
         An exception out of `output`, KeyboardInterrupt included, kills the step. Raises `MachineError` where the
         sandbox itself fails. Either way nothing of it is left.
         """
         with self._place() as (name, bundle):
-            stubs = Stubs(rootfs)
+            stubs = MountPoints(rootfs)
             try:
                 mounts = self._mounts(rootfs, stubs, bundle, step)
                 plan = self._plan(name, rootfs, step, mounts, self._netns(name, bundle, step))
@@ -133,7 +132,7 @@ class Sandbox:
             sandboxes.remove(name, bundle, self._oci, self._cgroups, self._driver)
             os.close(lock)
 
-    def _mounts(self, rootfs: Path, stubs: Stubs, bundle: Path, step: Step) -> list[Mount]:
+    def _mounts(self, rootfs: Path, stubs: MountPoints, bundle: Path, step: SandboxProcess) -> list[Mount]:
         check_kernel_folders(rootfs)
         for folder in _FOLDERS:
             stubs.place(folder, folder=True)
@@ -144,14 +143,14 @@ class Sandbox:
         places = {name: allowed(f"/etc/{name}", stubs.place(f"/etc/{name}", folder=False)) for name in names}
         return [bind(str(bundle / name), place) for name, place in places.items()]
 
-    def _netns(self, name: str, bundle: Path, step: Step) -> str:
+    def _netns(self, name: str, bundle: Path, step: SandboxProcess) -> str:
         if step.network == "none":
             return "new"
         if step.network == "host" or self._driver is None:
             return "host"
         return networks.join_sandbox(self._driver, name, bundle, self._run_dir)
 
-    def _plan(self, name: str, rootfs: Path, step: Step, mounts: list[Mount], netns: str) -> Plan:
+    def _plan(self, name: str, rootfs: Path, step: SandboxProcess, mounts: list[Mount], netns: str) -> ContainerSpec:
         root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             user = users.resolve(root, step.user)
@@ -159,7 +158,7 @@ class Sandbox:
             os.close(root)
         self._cgroups.prepare()
         env = {"PATH": DEFAULT_PATH.partition("=")[2], "HOME": user.home, **dict(step.env)}
-        return Plan(
+        return ContainerSpec(
             rootfs=rootfs,
             args=step.argv,
             env=tuple(f"{key}={value}" for key, value in env.items()),
@@ -168,14 +167,14 @@ class Sandbox:
             hostname=step.hostname,
             netns=netns,
             cgroup=self._cgroups.path_of(name),
-            resources=self._cgroups.resources(Limits()),
+            resources=self._cgroups.resources(ResourceLimits()),
             capabilities=self._capabilities,
             no_new_privileges=False,
             mounts=mounts,
             filters=self._filters,
         )
 
-    def _run(self, name: str, bundle: Path, step: Step, output: Output) -> int:
+    def _run(self, name: str, bundle: Path, step: SandboxProcess, output: Output) -> int:
         errors = bundle / "errors"
         argv = self._oci.argv("--log", str(errors), "run", "--bundle", str(bundle), name)
         pid, readers = _start(argv, step.stdin)

@@ -220,13 +220,13 @@ class Apt:
             lines.append(f'{name} "{match["value"]}";\n')
         return lines
 
-    def _run(self, words: list[str], what: str, folder: Path | None = None) -> str:
+    def _run(self, words: list[str], source: str, folder: Path | None = None) -> str:
         said = self._call(words, {"APT_CONFIG": str(self._folder / "apt.conf")}, folder)
         if said.returncode == 0:
             return said.stdout
         if why := [match["why"] for match in _WHY.finditer(said.stdout)]:
-            raise InputError(f"{what}: {'; '.join(' '.join(line.split()) for line in why[:_SHOWN])}")
-        raise RegistryError(f"{what}: apt failed: {_reason(said.stderr)}")
+            raise InputError(f"{source}: {'; '.join(' '.join(line.split()) for line in why[:_SHOWN])}")
+        raise RegistryError(f"{source}: apt failed: {_reason(said.stderr)}")
 
     def _call(
         self, words: list[str], extra: Mapping[str, str], folder: Path | None

@@ -77,7 +77,7 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 @contextmanager
-def _refusing(what: str) -> Generator[None, None, None]:
+def _refusing(source: str) -> Generator[None, None, None]:
     """The one place where what archives raise is told."""
     try:
         yield
@@ -85,7 +85,7 @@ def _refusing(what: str) -> Generator[None, None, None]:
         raise
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError) as error:
         words = str(error) or "it is cut off"
-        raise DocumentError(f"{what}: {words}") from None
+        raise DocumentError(f"{source}: {words}") from None
 
 
 @contextmanager
@@ -137,9 +137,9 @@ class _Slice(io.RawIOBase):
 class _Checked:
     """A stream whose errors are `DocumentError`."""
 
-    def __init__(self, stream: Source, what: str) -> None:
+    def __init__(self, stream: Source, source: str) -> None:
         self._stream = stream
-        self._what = what
+        self._what = source
 
     def read(self, size: int, /) -> bytes:
         with _refusing(self._what):

@@ -95,14 +95,14 @@ def _read_keys(file: Path) -> bytes:
     return _dearmor(data.decode("latin-1"), str(file)) if data.startswith(b"-----BEGIN") else data
 
 
-def _dearmor(text: str, what: str) -> bytes:
+def _dearmor(text: str, source: str) -> bytes:
     blocks = list(_ARMOR.finditer(text.replace("\r", "") + "\n"))
     try:
         data = b"".join(base64.b64decode("".join(block["body"].split()), validate=True) for block in blocks)
     except binascii.Error:
         data = b""
     if not data:
-        raise InputError(f"{what}: not an OpenPGP key block")
+        raise InputError(f"{source}: not an OpenPGP key block")
     return data
 
 

@@ -90,10 +90,10 @@ class SavedResolutions:
         )
 
 
-def _strings(value: object, what: str) -> tuple[str, ...]:
-    return Fields({what: value}, what).strings(what)
+def _strings(value: object, where: str) -> tuple[str, ...]:
+    return Fields({where: value}, where).strings(where)
 
 
-def _package(value: object, what: str) -> PackageRecord:
-    name, version, architecture, digest, size, filename, release = _strings(value, what)
+def _package(value: object, where: str) -> PackageRecord:
+    name, version, architecture, digest, size, filename, release = _strings(value, where)
     return PackageRecord(name, version, architecture, Digest.parse(digest), int(size), filename, release)

@@ -71,27 +71,27 @@ class DebianSpec:
     image: ImageSettings
 
 
-def parse_spec(data: bytes, what: str) -> DebianSpec:
+def parse_spec(data: bytes, source: str) -> DebianSpec:
     """Raises `InputError` with the file, the line where TOML has one, and the member."""
     if len(data) > MAX_SIZE:
-        raise InputError(f"{what}: larger than {MAX_SIZE} bytes")
+        raise InputError(f"{source}: larger than {MAX_SIZE} bytes")
     try:
-        fields = Fields(tomllib.loads(data.decode()), what)
+        fields = Fields(tomllib.loads(data.decode()), source)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{what}: not valid TOML: {error}") from None
+        raise InputError(f"{source}: not valid TOML: {error}") from None
     if fields.integer("version") != 1:
-        raise InputError(f"{what}: version must be 1")
+        raise InputError(f"{source}: version must be 1")
     debian = fields.fields("debian")
-    image = fields.optional_fields("image") or Fields({}, what)
+    image = fields.optional_fields("image") or Fields({}, source)
     fields.close()
-    return _spec(debian, _image(image), what)
+    return _spec(debian, _image(image), source)
 
 
-def _spec(debian: Fields, image: ImageSettings, what: str) -> DebianSpec:
+def _spec(debian: Fields, image: ImageSettings, source: str) -> DebianSpec:
     suite = debian.optional_text("suite")
     layers = debian.optional_text("layers") or "package"
     if layers not in ("package", "one"):
-        raise InputError(f'{what}: layers must be "package" or "one", not "{layers}"')
+        raise InputError(f'{source}: layers must be "package" or "one", not "{layers}"')
     spec = DebianSpec(
         suite=suite,
         components=debian.strings("components") or ("main",),
@@ -102,17 +102,17 @@ def _spec(debian: Fields, image: ImageSettings, what: str) -> DebianSpec:
     )
     debian.close()
     if not spec.packages:
-        raise InputError(f"{what}: packages: name at least one")
-    _check(spec.packages, NAME, "package", what)
-    _check(spec.components, _COMPONENT, "component", what)
-    _check((suite,) if suite else (), _SUITE, "suite", what)
+        raise InputError(f"{source}: packages: name at least one")
+    _check(spec.packages, NAME, "package", source)
+    _check(spec.components, _COMPONENT, "component", source)
+    _check((suite,) if suite else (), _SUITE, "suite", source)
     return spec
 
 
-def _check(names: tuple[str, ...], pattern: re.Pattern[str], kind: str, what: str) -> None:
+def _check(names: tuple[str, ...], pattern: re.Pattern[str], kind: str, source: str) -> None:
     for name in names:
         if not pattern.fullmatch(name):
-            raise InputError(f"{what}: not a {kind} name: {name!r}")
+            raise InputError(f"{source}: not a {kind} name: {name!r}")
 
 
 def _image(fields: Fields) -> ImageSettings:

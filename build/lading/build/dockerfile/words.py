@@ -244,12 +244,12 @@ class _Lexer:
         regex = _pattern(pattern, greedy=True)
         return regex.sub(lambda _: replacement, value or "", count=0 if everywhere else 1)
 
-    def argument(self, stop: str, raw_escapes: bool, what: str) -> str:
+    def argument(self, stop: str, raw_escapes: bool, meaning: str) -> str:
         try:
             return self.until(stop, raw_escapes)[0]
         except WordError:
             if self.peek() == _END:
-                raise WordError(f"syntax error: missing {what}") from None
+                raise WordError(f"syntax error: missing {meaning}") from None
             raise
 
     def name(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lading.cli.display.filters import Filters
 from lading.cli.display.output import size
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.store.errors import UsageError
 
 
@@ -24,22 +24,22 @@ def earliest(texts: Sequence[str], now: float) -> float:
     return min(moment(text, now, "--filter until") for text in texts)
 
 
-def confirm(session: Session, what: Sequence[str], *, force: bool) -> bool:
-    """Asks at a terminal whether to remove `what`. Raises `UsageError` where there is nobody to ask."""
+def confirm(session: CliSession, lines: Sequence[str], *, force: bool) -> bool:
+    """Asks at a terminal whether to remove what the `lines` say. Raises `UsageError` where there is nobody to ask."""
     if force:
         return True
     if not sys.stdin.isatty():
         raise UsageError(
-            f"this removes {', '.join(what)}", hint="-f does it without asking; there is no terminal to ask at"
+            f"this removes {', '.join(lines)}", hint="-f does it without asking; there is no terminal to ask at"
         )
     session.output.note("This removes:")
-    for line in what:
+    for line in lines:
         session.output.note(f"  - {line}")
     sys.stderr.write("Go on? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def say_total(session: Session, freed: int) -> None:
+def say_total(session: CliSession, freed: int) -> None:
     """The last line of what removes."""
     session.output.result(f"Total reclaimed space: {size(freed)}")

@@ -12,10 +12,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from lading.cli.calls import options
-from lading.cli.calls.table import COMMANDS, Entry
+from lading.cli.calls.table import COMMANDS, CommandEntry
 from lading.cli.calls.values import boolean
 from lading.cli.endings import EndedError
-from lading.cli.session import Color, Session
+from lading.cli.session import CliSession, Color
 from lading.store.errors import UsageError
 
 PLAIN: Final[dict[str, Any]] = {
@@ -32,7 +32,7 @@ _SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 _VERBATIM: Final = {"help_option_names": ["--help"], "allow_interspersed_args": False}
 
 
-class Command(TyperCommand):
+class LadingCommand(TyperCommand):
     """A command that reads ``=`` as docker's do: flags may have a value, ``--rm=false``, and ``-o=FILE`` means FILE."""
 
     def make_parser(self, ctx: Any) -> Any:
@@ -57,7 +57,7 @@ class Command(TyperCommand):
 class LazyGroup(TyperGroup):
     """The commands of a table, built one at a time."""
 
-    table: Mapping[str, Entry] = COMMANDS
+    table: Mapping[str, CommandEntry] = COMMANDS
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names, in the order of the table."""
@@ -112,11 +112,11 @@ def resolved(function: Callable[..., object]) -> Callable[..., object]:
 
 def _command(name: str, function: Callable[..., object], settings: dict[str, Any]) -> Any:
     app = typer.Typer(**PLAIN)
-    app.command(name, cls=Command, context_settings=settings)(resolved(function))
+    app.command(name, cls=LadingCommand, context_settings=settings)(resolved(function))
     return typer.main.get_command(app)
 
 
-def _group(name: str, entry: Entry) -> Any:
+def _group(name: str, entry: CommandEntry) -> Any:
     def show(ctx: typer.Context) -> None:
         if ctx.invoked_subcommand is None:
             typer.echo(ctx.get_help())
@@ -128,7 +128,7 @@ def _group(name: str, entry: Entry) -> Any:
     return typer.main.get_command(app)
 
 
-def _later(name: str, entry: Entry) -> Callable[..., None]:
+def _later(name: str, entry: CommandEntry) -> Callable[..., None]:
     def refuse(arguments: Annotated[list[str] | None, typer.Argument(metavar="[ARG]...")] = None) -> None:
         del arguments
         raise UsageError(f"`lading {name}` is not built yet")
@@ -159,7 +159,7 @@ def _main(
 
         typer.echo(version_line())
         raise EndedError(0)
-    ctx.obj = Session.from_environment(root, color)
+    ctx.obj = CliSession.from_environment(root, color)
     ctx.obj.verbose = verbose
     ctx.call_on_close(ctx.obj.close)
     if ctx.invoked_subcommand is None:

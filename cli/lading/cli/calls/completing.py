@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lading.cli.calls.forms import FORMS
-from lading.cli.calls.table import COMMANDS, Entry
+from lading.cli.calls.table import COMMANDS, CommandEntry
 
 
 def answer(environment: Mapping[str, str]) -> tuple[str, int] | None:
@@ -47,7 +47,7 @@ def _asked(shell: str, environment: Mapping[str, str]) -> tuple[list[str], str] 
 
 def _found(words: Sequence[str], beginning: str, *, options: bool) -> list[str]:
     """The names that begin so, none where it is not a matter of names."""
-    table: Mapping[str, Entry] = COMMANDS
+    table: Mapping[str, CommandEntry] = COMMANDS
     for number, word in enumerate(words):
         entry = table.get(word)
         if entry is None or entry.later:
@@ -58,7 +58,7 @@ def _found(words: Sequence[str], beginning: str, *, options: bool) -> list[str]:
     return [name for name, entry in table.items() if not entry.later and name.startswith(beginning)]
 
 
-def _options(module: str, entry: Entry, beginning: str) -> list[str]:
+def _options(module: str, entry: CommandEntry, beginning: str) -> list[str]:
     if module not in FORMS or not beginning.startswith("-"):
         return []
     names = [*FORMS[module][0], *(() if entry.failure else ("-h",)), "--help"]

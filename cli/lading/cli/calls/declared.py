@@ -12,7 +12,7 @@ from typer.core import TyperArgument, TyperOption
 
 from lading.cli.calls.app import application, resolved
 from lading.cli.calls.forms import Argument, Form, Option, Page
-from lading.cli.calls.table import COMMANDS, Entry
+from lading.cli.calls.table import COMMANDS, CommandEntry
 
 _PLAIN: Final = ("str", "int", "float", "path")
 _HEAD: Final = '''"""Every command's options and arguments: `scripts/forms` writes it from the declarations."""
@@ -63,7 +63,7 @@ def page() -> Page:
     return " ".join(top.collect_usage_pieces(context)), cleandoc(str(top.help)), options
 
 
-def _commands(group: Any, table: Mapping[str, Entry]) -> Iterator[tuple[str, Any]]:
+def _commands(group: Any, table: Mapping[str, CommandEntry]) -> Iterator[tuple[str, Any]]:
     """Those that are one function of a module."""
     for name, entry in table.items():
         command = None if entry.later else group.get_command(None, name)

@@ -47,7 +47,7 @@ FORMS: Final[dict[str, Form]] = {
             "--git": ("git", "flag", False),
             "--no-git": ("git", "off", False),
             "--builder-id": ("builder_id", "str", False),
-            "--progress": ("progress", "lading.cli.display.progress:Form", False),
+            "--progress": ("progress", "lading.cli.display.progress:ProgressKind", False),
             "-q": ("quiet", "flag", False),
             "--quiet": ("quiet", "flag", False),
             "--tls-verify": ("tls_verify", "str", False),
@@ -126,7 +126,7 @@ FORMS: Final[dict[str, Form]] = {
             "--input": ("source", "str", False),
             "-t": ("tag", "str", False),
             "--tag": ("tag", "str", False),
-            "--progress": ("progress", "lading.cli.display.progress:Form", False),
+            "--progress": ("progress", "lading.cli.display.progress:ProgressKind", False),
             "-q": ("quiet", "flag", False),
             "--quiet": ("quiet", "flag", False),
         },
@@ -134,14 +134,17 @@ FORMS: Final[dict[str, Form]] = {
         (),
     ),
     "images.unpack": (
-        {"--force": ("force", "flag", False), "--progress": ("progress", "lading.cli.display.progress:Form", False)},
+        {
+            "--force": ("force", "flag", False),
+            "--progress": ("progress", "lading.cli.display.progress:ProgressKind", False),
+        },
         (("images", "str", True),),
         ("images",),
     ),
     "images.push": (
         {
             "--compression": ("compress", "str", False),
-            "--progress": ("progress", "lading.cli.display.progress:Form", False),
+            "--progress": ("progress", "lading.cli.display.progress:ProgressKind", False),
             "-q": ("quiet", "flag", False),
             "--quiet": ("quiet", "flag", False),
             "--tls-verify": ("tls_verify", "str", False),
@@ -154,8 +157,8 @@ FORMS: Final[dict[str, Form]] = {
     "images.pull": (
         {
             "--platform": ("platform", "str", False),
-            "--evidence": ("evidence", "lading.cli.commands.images.pull:Evidence", False),
-            "--progress": ("progress", "lading.cli.display.progress:Form", False),
+            "--evidence": ("evidence", "lading.cli.commands.images.pull:EvidenceDemand", False),
+            "--progress": ("progress", "lading.cli.display.progress:ProgressKind", False),
             "-q": ("quiet", "flag", False),
             "--quiet": ("quiet", "flag", False),
             "--tls-verify": ("tls_verify", "str", False),
@@ -220,9 +223,9 @@ FORMS: Final[dict[str, Form]] = {
             "--annotation": ("annotation", "str", True),
             "--local": ("local", "flag", False),
             "--remote": ("remote", "flag", False),
-            "--format": ("format_", "lading.cli.calls.values:Form", False),
-            "-o": ("format_", "lading.cli.calls.values:Form", False),
-            "--output": ("format_", "lading.cli.calls.values:Form", False),
+            "--format": ("format_", "lading.cli.calls.values:OutputForm", False),
+            "-o": ("format_", "lading.cli.calls.values:OutputForm", False),
+            "--output": ("format_", "lading.cli.calls.values:OutputForm", False),
             "-v": ("verbose", "flag", False),
             "--verbose": ("verbose", "flag", False),
             "--tls-verify": ("tls_verify", "str", False),
@@ -234,9 +237,9 @@ FORMS: Final[dict[str, Form]] = {
     ),
     "trust.provenance": (
         {
-            "--format": ("format_", "lading.cli.calls.values:Form", False),
-            "-o": ("format_", "lading.cli.calls.values:Form", False),
-            "--output": ("format_", "lading.cli.calls.values:Form", False),
+            "--format": ("format_", "lading.cli.calls.values:OutputForm", False),
+            "-o": ("format_", "lading.cli.calls.values:OutputForm", False),
+            "--output": ("format_", "lading.cli.calls.values:OutputForm", False),
             "--json": ("json_", "flag", False),
             "--graph": ("graph", "flag", False),
             "--svg": ("svg", "path", False),
@@ -371,7 +374,7 @@ FORMS: Final[dict[str, Form]] = {
         (("containers", "str", True),),
         ("containers",),
     ),
-    "system.completion": ({}, (("shell", "lading.cli.commands.system.completion:Shell", False),), ("shell",)),
+    "system.completion": ({}, (("shell", "lading.cli.commands.system.completion:CompletionShell", False),), ("shell",)),
     "system.version": (
         {
             "--all": ("all_", "flag", False),

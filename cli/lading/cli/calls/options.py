@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.display.progress import Form as Drawn
+from lading.cli.display.progress import ProgressKind as Drawn
 
 TlsVerify = Annotated[
     str | None,

@@ -13,13 +13,13 @@ from lading.store.errors import InputError, LadingError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lading.cli.session import Session
+    from lading.cli.session import CliSession
     from lading.registry.credentials.files import Given
     from lading.store.archives.compression import Compression
     from lading.store.oci.descriptors import Descriptor
 
 
-class Form(StrEnum):
+class OutputForm(StrEnum):
     """How an outcome is shown."""
 
     text = "text"
@@ -50,7 +50,7 @@ def another(before: Descriptor, after: Descriptor, how: str) -> str:
     return f"{before.digest.short} compressed by {how} is another image, {after.digest}: no signature speaks of it"
 
 
-def access(session: Session, tls_verify: str | None, authfile: Path | None, creds: str | None, *images: str) -> None:
+def access(session: CliSession, tls_verify: str | None, authfile: Path | None, creds: str | None, *images: str) -> None:
     """How registries are spoken to in this call; `creds` are for the one registry of the `images`."""
     session.tls_verify = boolean(tls_verify, "--tls-verify")
     if authfile is not None and not authfile.exists():
@@ -88,7 +88,7 @@ def ask(prompt: str, *, secret: bool) -> str:
     return sys.stdin.readline().strip()
 
 
-def each(session: Session, names: Sequence[str], act: Callable[[str], None]) -> None:
+def each(session: CliSession, names: Sequence[str], act: Callable[[str], None]) -> None:
     """`act` for every name: the error of one is told, the rest is done, and then the call fails."""
     failed: list[LadingError] = []
     for name in names:
@@ -129,7 +129,7 @@ def require_terminal() -> None:
         raise InputError("the input device is not a terminal", hint="leave -i or -t out, or call from a terminal")
 
 
-def read_input(path: str, what: str, limit: int) -> bytes:
+def read_input(path: str, source: str, limit: int) -> bytes:
     """A file that the user names, or with ``-`` standard input. Raises `UsageError` beyond `limit` bytes."""
     if path == "-":
         data = sys.stdin.buffer.read(limit + 1)
@@ -138,9 +138,9 @@ def read_input(path: str, what: str, limit: int) -> bytes:
             with open(path, "rb") as stream:
                 data = stream.read(limit + 1)
         except OSError as error:
-            raise UsageError(f"{what} {path}: {error.strerror}") from None
+            raise UsageError(f"{source} {path}: {error.strerror}") from None
     if len(data) > limit:
-        raise UsageError(f"{what} {path}: larger than {limit} bytes")
+        raise UsageError(f"{source} {path}: larger than {limit} bytes")
     return data
 
 

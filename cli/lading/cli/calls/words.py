@@ -13,9 +13,9 @@ from importlib import import_module
 from typing import Any, Final, cast
 
 from lading.cli.calls.forms import FORMS, Argument, Option
-from lading.cli.calls.table import COMMANDS, Entry
+from lading.cli.calls.table import COMMANDS, CommandEntry
 from lading.cli.calls.values import boolean
-from lading.cli.session import Color, Session
+from lading.cli.session import CliSession, Color
 from lading.store.errors import UsageError
 
 Values = dict[str, object]
@@ -51,13 +51,13 @@ class Call:
             "Callable[..., object]", getattr(import_module(f"lading.cli.commands.{self.module}"), self.entry.function)
         )
 
-    def session(self) -> Session:
+    def session(self) -> CliSession:
         """The session of the call."""
         given: dict[str, Any] = {"root": None, "color": Color.auto, **self.outer}
-        return Session.from_environment(**given)
+        return CliSession.from_environment(**given)
 
 
-def _command(words: Sequence[str]) -> tuple[Entry, str, Sequence[str]]:
+def _command(words: Sequence[str]) -> tuple[CommandEntry, str, Sequence[str]]:
     table = COMMANDS
     for number, word in enumerate(words):
         entry = table.get(word)

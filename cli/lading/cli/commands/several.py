@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 from lading.store.errors import LadingError, UsageError
 
 if TYPE_CHECKING:
-    from lading.cli.session import Session
+    from lading.cli.session import CliSession
     from lading.runtime.runtime import Runtime
 
 _SIDE_BY_SIDE: Final = threading.Semaphore(50)
 
 
 def side_by_side(
-    session: Session, names: Sequence[str], work: Callable[[Runtime, str], object], *, absent_is_fine: bool = False
+    session: CliSession, names: Sequence[str], work: Callable[[Runtime, str], object], *, absent_is_fine: bool = False
 ) -> int:
     """Does `work` on every container; the exit code.
 

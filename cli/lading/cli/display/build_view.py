@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
 from lading.cli.display.output import Output, escape, log_line, size
-from lading.cli.display.progress import Form, chosen, emit
+from lading.cli.display.progress import ProgressKind, chosen, emit
 from lading.store.errors import LadingError
 
 if TYPE_CHECKING:
@@ -36,15 +36,15 @@ _TAIL: Final = 5
 
 
 @contextmanager
-def view_for(form: Form, output: Output, *, quiet: bool) -> Generator[Listener, None, None]:
+def view_for(form: ProgressKind, output: Output, *, quiet: bool) -> Generator[Listener, None, None]:
     """The listener that suits what was asked for and where standard error goes."""
-    view: View
-    match Form.auto if quiet else chosen(form, output):
-        case Form.auto:
-            view = View(output)
-        case Form.json:
+    view: BuildView
+    match ProgressKind.auto if quiet else chosen(form, output):
+        case ProgressKind.auto:
+            view = BuildView(output)
+        case ProgressKind.json:
             view = _Json(output)
-        case Form.tty:
+        case ProgressKind.tty:
             view = _Terminal(output)
         case _:
             view = _Plain(output)
@@ -99,7 +99,7 @@ def _shown(line: bytes) -> str:
     return log_line(line.decode("utf-8", "replace"))
 
 
-class View:
+class BuildView:
     """Warnings, and a step that fails, with all that it wrote: what `-q` shows."""
 
     def __init__(self, output: Output) -> None:
@@ -176,7 +176,7 @@ def _outcome(report: StepReport) -> str:
     return f"{amount}{report.seconds:.1f}s"
 
 
-class _Plain(View):
+class _Plain(BuildView):
     """A line when a step begins, each line it writes, and a line when it ends."""
 
     def started(self, step: Step) -> None:
@@ -203,7 +203,7 @@ class _Plain(View):
             self.say_failed(run)
 
 
-class _Json(View):
+class _Json(BuildView):
     """A JSON object a line."""
 
     def planned(self, steps: tuple[Step, ...]) -> None:
@@ -229,7 +229,7 @@ class _Json(View):
         emit("warning", text=text)
 
 
-class _Terminal(View):
+class _Terminal(BuildView):
     """A row a step while it runs, with the end of its output; one line when it is done."""
 
     def __init__(self, output: Output) -> None:
@@ -266,7 +266,7 @@ class _Terminal(View):
 class _Row:
     """A step that runs."""
 
-    def __init__(self, view: View, run: _Running) -> None:
+    def __init__(self, view: BuildView, run: _Running) -> None:
         self._view = view
         self._run = run
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lading.store.progress import Progress, Task
 
 
-class Form(StrEnum):
+class ProgressKind(StrEnum):
     """The forms."""
 
     auto = "auto"
@@ -200,17 +200,17 @@ def emit(event: str, **members: object) -> None:
 
 def chosen(form: str, output: Output) -> str:
     """`form`, with what suits standard error for auto."""
-    if form == Form.auto:
-        return Form.tty if output.moves else Form.plain
+    if form == ProgressKind.auto:
+        return ProgressKind.tty if output.moves else ProgressKind.plain
     return form
 
 
 def progress_for(form: str, output: Output) -> Progress:
     """Where long work is announced."""
     match chosen(form, output):
-        case Form.tty:
+        case ProgressKind.tty:
             return TerminalProgress(output)
-        case Form.json:
+        case ProgressKind.json:
             lines = JsonLines()
             stand(lines)
             return lines

@@ -25,7 +25,7 @@ _PAUSE: Final = 0.1
 """Seconds between two pictures."""
 
 
-class Row(Protocol):
+class ScreenRow(Protocol):
     """Something under way."""
 
     def draw(self, width: int) -> Sequence[Text]:
@@ -52,14 +52,14 @@ class Screen:
             no_color=False,
             highlight=False,
         )
-        self._rows: list[Row] = []
+        self._rows: list[ScreenRow] = []
         self._live: Live | None = None
         # Always taken before rich's own: so the pictures are drawn by a thread of ours, not by that of Live.
         self._lock = threading.RLock()
         self._width = 0
         self._drawn: list[int] = []
 
-    def add(self, row: Row) -> None:
+    def add(self, row: ScreenRow) -> None:
         """`row` is drawn from the next picture on."""
         with self._lock:
             self._rows.append(row)
@@ -87,7 +87,7 @@ class Screen:
                     return
                 live.refresh()
 
-    def remove(self, row: Row, *lines: Text) -> None:
+    def remove(self, row: ScreenRow, *lines: Text) -> None:
         """`row` ended, and `lines` of it stay; nothing moves any more when it was the last."""
         with self._lock:
             if row in self._rows:

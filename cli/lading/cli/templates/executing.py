@@ -7,7 +7,7 @@ from inspect import signature
 from typing import Final, cast
 
 from lading.cli.templates.functions import FUNCTIONS, LAZY, NAMES, Function
-from lading.cli.templates.nodes import Action, Block, Chain, Constant, Jump, Node, Operand, Pipeline, Text
+from lading.cli.templates.nodes import Action, Block, Constant, FieldChain, Jump, Node, Operand, Pipeline, Text
 from lading.cli.templates.nodes import Function as Named
 from lading.cli.templates.parsing import parse
 from lading.cli.templates.values import Lookup, fault, kind, member, show, true
@@ -135,10 +135,10 @@ class _Run:
         if isinstance(first, Named):
             given = [] if last is _NOTHING else [lambda: last]
             return self._call(first.name, [*(self._later(operand, dot) for operand in rest), *given])
-        if rest and isinstance(first, Chain) and isinstance(asked := self._operand(first, dot), Lookup):
+        if rest and isinstance(first, FieldChain) and isinstance(asked := self._operand(first, dot), Lookup):
             return asked[show(self._operand(rest[0], dot))]
         if rest or last is not _NOTHING:
-            shown = first.text if isinstance(first, Chain) else "a value"
+            shown = first.text if isinstance(first, FieldChain) else "a value"
             raise fault(f"can't give argument to non-function {shown}")
         return self._operand(first, dot)
 
@@ -165,7 +165,7 @@ class _Run:
                 return self._call(name, [])
             case Pipeline():
                 return self._pipeline(operand, dot)
-            case Chain(start, names):
+            case FieldChain(start, names):
                 value = self._start(start, dot)
                 for name in names:
                     value = member(value, name)

@@ -29,7 +29,7 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class FieldChain:
     """The members of members of a value: ``.A.B`` of dot (`start` None), of a variable, or of a pipeline."""
 
     start: str | Pipeline | None
@@ -51,7 +51,7 @@ class Pipeline:
     commands: tuple[tuple[Operand, ...], ...]
 
 
-Operand = Constant | Function | Chain | Pipeline
+Operand = Constant | Function | FieldChain | Pipeline
 
 
 @dataclass(frozen=True, slots=True)

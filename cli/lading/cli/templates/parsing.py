@@ -8,7 +8,18 @@ from collections.abc import Iterator, Set
 from typing import Final, Literal
 
 from lading.cli.templates.lexing import KEYWORDS, Token, fault, tokens
-from lading.cli.templates.nodes import Action, Block, Chain, Constant, Function, Jump, Node, Operand, Pipeline, Text
+from lading.cli.templates.nodes import (
+    Action,
+    Block,
+    Constant,
+    FieldChain,
+    Function,
+    Jump,
+    Node,
+    Operand,
+    Pipeline,
+    Text,
+)
 from lading.store.system.patterns import pattern
 
 _MAX_DEPTH: Final = 50
@@ -187,11 +198,11 @@ class _Parser:
     def _begun(self, token: Token) -> Operand:
         match token.kind:
             case "field":
-                return Chain(None, (token.text[1:], *self._members()))
+                return FieldChain(None, (token.text[1:], *self._members()))
             case "dot":
-                return Chain(None, ())
+                return FieldChain(None, ())
             case "variable" if token.text in self._known:
-                return Chain(token.text, self._members())
+                return FieldChain(token.text, self._members())
             case "name":
                 return self._word(token.text)
             case "sign" if token.text == "(":
@@ -207,7 +218,7 @@ class _Parser:
         inner = self._pipeline("parenthesized pipeline", ")")
         self._depth -= 1
         names = self._members()
-        return Chain(inner, names) if names else inner
+        return FieldChain(inner, names) if names else inner
 
     def _members(self) -> tuple[str, ...]:
         names: list[str] = []

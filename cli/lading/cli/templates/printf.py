@@ -59,11 +59,11 @@ def _each(verb: str, flags: str, precision: int | None, value: object, width: in
     return f"map[{' '.join(f'{inner(name)}:{inner(item)}' for name, item in entries)}]"
 
 
-def _number(text: str, rest: list[object], what: str) -> tuple[int | None, str]:
+def _number(text: str, rest: list[object], meaning: str) -> tuple[int | None, str]:
     """A width or precision, and what Go writes where the argument given for it is none."""
     number: object = int(text or "0") if text != "*" else rest.pop(0) if rest else None
-    if isinstance(number, bool) or not isinstance(number, int) or (what == "PREC" and number < 0):
-        return None, f"%!(BAD{what})"
+    if isinstance(number, bool) or not isinstance(number, int) or (meaning == "PREC" and number < 0):
+        return None, f"%!(BAD{meaning})"
     if abs(number) > _MAX_WIDTH:
         raise fault(f"printf: a width or precision beyond {_MAX_WIDTH}")
     return number if text else None, ""

@@ -21,7 +21,7 @@ class NoSuchImageError(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class ResolvedImage:
     """An image as it was addressed: what it is, the full names it is judged under, and where those came from.
 
     `around` are those of the names that are not its own, but of indexes that list it.
@@ -62,7 +62,7 @@ class Images:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def find(self, text: str) -> Located | None:
+    def find(self, text: str) -> ResolvedImage | None:
         """An image by name, else by digest or ID; under all its names where it was not named."""
         try:
             reference = self.store.reference(Reference.parse(text).name)
@@ -71,24 +71,24 @@ class Images:
             if not self.store.find(text):
                 raise
         if reference is not None:
-            return Located(reference.descriptor, (reference.name,), reference.origins)
+            return ResolvedImage(reference.descriptor, (reference.name,), reference.origins)
         found = one_image(self.store.find(text), text)
         return None if found is None else self._unnamed(found)
 
-    def _unnamed(self, descriptor: Descriptor) -> Located:
+    def _unnamed(self, descriptor: Descriptor) -> ResolvedImage:
         named = self.store.names_reaching(descriptor.digest)
         origins = dict.fromkeys(origin for reference in named for origin in reference.origins)
         around = tuple(reference.name for reference in named if reference.descriptor.digest != descriptor.digest)
-        return Located(descriptor, tuple(reference.name for reference in named), tuple(origins), around)
+        return ResolvedImage(descriptor, tuple(reference.name for reference in named), tuple(origins), around)
 
-    def get(self, text: str) -> Located:
+    def get(self, text: str) -> ResolvedImage:
         """As `find`; raises `NoSuchImageError` where there is none."""
         found = self.find(text)
         if found is None:
             raise NoSuchImageError(f"no image {text!r} here{_meant(text)}", hint="`lading images` lists those that are")
         return found
 
-    def target(self, located: Located, platform: Platform | None = None) -> Target:
+    def target(self, located: ResolvedImage, platform: Platform | None = None) -> Target:
         """What would run of a located image: through an index, the manifest for `platform`, else this machine's."""
         document = self.store.document(located.descriptor)
         wanted = platform or host_platform()
@@ -115,7 +115,7 @@ class Images:
 
     def _listed(self, name: str, descriptor: Descriptor, arrived: float) -> Listed:
         try:
-            target = self.target(Located(descriptor, (), ()))
+            target = self.target(ResolvedImage(descriptor, (), ()))
             config = self.store.config(target.manifest)
         except (DocumentError, InputError):
             return Listed(name, descriptor, None, None, {}, arrived)
@@ -155,7 +155,7 @@ class Images:
         self.store.give_up(digest)
         return gone, collect(self.store, everything=False)
 
-    def _free(self, located: Located, text: str, *, force: bool) -> None:
+    def _free(self, located: ResolvedImage, text: str, *, force: bool) -> None:
         """Raises `InputError` where a container needs the image, and no other name keeps it for that one."""
         holders = self.store.holders(located.descriptor.digest)
         if not holders or force:

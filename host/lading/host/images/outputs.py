@@ -34,7 +34,7 @@ _LATER: Final = ("local", "tar", "image", "registry", "cacheonly")
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class ImageOutput:
     """A place and its form."""
 
     kind: Kind
@@ -75,14 +75,14 @@ def _shown(store: Store, descriptor: Descriptor) -> Manifest | None:
     return found if isinstance(found, Manifest) else None
 
 
-def destination(output: str, format_: str | None) -> Output:
+def destination(output: str, format_: str | None) -> ImageOutput:
     """Where ``-o`` says, a file where no transport stands before it, in the form that podman's ``--format`` names."""
     transport = output.partition(":")[0]
     if transport in ("oci", "oci-archive", "docker-archive") and ":" in output:
         if format_:
             raise UsageError(f"--format {format_}: {transport}: says it already")
         return parse_output(output)
-    return Output(form_of(format_), Path(os.path.abspath(output)))
+    return ImageOutput(form_of(format_), Path(os.path.abspath(output)))
 
 
 def form_of(format_: str | None) -> Kind:
@@ -98,7 +98,7 @@ def form_of(format_: str | None) -> Kind:
     return known[format_]
 
 
-def parse_output(text: str) -> Output:
+def parse_output(text: str) -> ImageOutput:
     """``TRANSPORT:PATH[:NAME]`` as skopeo has it, or ``type=TYPE,dest=PATH`` as buildx. Raises `UsageError`."""
     if "=" in text.split(":", maxsplit=1)[0]:
         return _buildx(text)
@@ -109,10 +109,10 @@ def parse_output(text: str) -> Output:
             hint="writing the plain file system (-o DIR) is not built yet",
         )
     path, _, name = rest.partition(":")
-    return Output("oci" if kind == "oci" else _TYPES[kind], Path(os.path.abspath(path)), name or None)
+    return ImageOutput("oci" if kind == "oci" else _TYPES[kind], Path(os.path.abspath(path)), name or None)
 
 
-def _buildx(text: str) -> Output:
+def _buildx(text: str) -> ImageOutput:
     fields: dict[str, str] = {}
     for part in text.split(","):
         name, _, value = part.partition("=")
@@ -124,4 +124,4 @@ def _buildx(text: str) -> Output:
     if kind not in _TYPES or not destination or fields:
         raise UsageError(f"-o {text}: expected type=oci,dest=FILE or type=docker,dest=FILE")
     path = Path(os.path.abspath(destination))
-    return Output("oci" if kind == "oci" and as_folder else _TYPES[kind], path)
+    return ImageOutput("oci" if kind == "oci" and as_folder else _TYPES[kind], path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lading.host.trust.gate import Case
+from lading.host.trust.gate import VerificationInput
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
@@ -18,7 +18,7 @@ from lading.verify.keys.keys import PublicKey
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class AttachedDag:
     """The DAG artifact, whether a trusted provenance names it, and by which of our keys all its links are signed."""
 
     artifact: DagArtifact
@@ -28,11 +28,11 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
-class Papers:
+class AttachedEvidence:
     """The decision on everything attached, and the steps where they are attached."""
 
     decision: Decision
-    steps: tuple[Steps, ...]
+    dags: tuple[AttachedDag, ...]
 
     def provenances(self) -> list[tuple[Provenance, bool]]:
         """Each SLSA provenance, and whether the policy trusts its signer."""
@@ -44,27 +44,27 @@ class Papers:
         return found
 
 
-def read_papers(case: Case, decision: Decision, keys: list[PublicKey]) -> Papers:
+def read_attached(case: VerificationInput, decision: Decision, keys: list[PublicKey]) -> AttachedEvidence:
     """Reads what `case` has beside the decision on it. What cannot be read is left out: the decision names it."""
     trusted = {
         provenance.dag_artifact
-        for provenance, by_policy in Papers(decision, ()).provenances()
+        for provenance, by_policy in AttachedEvidence(decision, ()).provenances()
         if by_policy and provenance.dag_artifact
     }
-    steps: dict[Digest, Steps] = {}
+    steps: dict[Digest, AttachedDag] = {}
     for place in case.evidence:
         for descriptor in _referrers(place, case):
             found = _steps(place, descriptor, trusted, keys)
             if found is not None:
                 steps.setdefault(descriptor.digest, found)
-    return Papers(decision, tuple(steps.values()))
+    return AttachedEvidence(decision, tuple(steps.values()))
 
 
-def _referrers(place: Evidence, case: Case) -> list[Descriptor]:
+def _referrers(place: Evidence, case: VerificationInput) -> list[Descriptor]:
     return [item for subject in case.target.subjects for item in place.referrers(subject).descriptors]
 
 
-def _steps(place: Evidence, descriptor: Descriptor, trusted: set[Digest], keys: list[PublicKey]) -> Steps | None:
+def _steps(place: Evidence, descriptor: Descriptor, trusted: set[Digest], keys: list[PublicKey]) -> AttachedDag | None:
     try:
         manifest = parse_manifest(place.read(descriptor, limit=4 * 1024 * 1024), None, str(descriptor.digest))
         if not is_dag_artifact(manifest):
@@ -73,4 +73,4 @@ def _steps(place: Evidence, descriptor: Descriptor, trusted: set[Digest], keys: 
     except DocumentError:
         return None
     signers = tuple(key.fingerprint for key in keys if all(item.signed_by(key) for item in artifact.envelopes))
-    return Steps(artifact, descriptor.digest, descriptor.digest in trusted, signers)
+    return AttachedDag(artifact, descriptor.digest, descriptor.digest in trusted, signers)

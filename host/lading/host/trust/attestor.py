@@ -31,7 +31,7 @@ def timestamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-class Papers:
+class Attestor:
     """Makes papers with one key, opened by `signer` when the image was found and not before.
 
     `images` and `client` are asked for only where they are needed: the one here, the other at a registry.

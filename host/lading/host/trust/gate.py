@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lading.host.images.images import Images, Located, NoSuchImageError
+from lading.host.images.images import Images, NoSuchImageError, ResolvedImage
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import Reference
 from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class VerificationInput:
     """An image before the verifier: what it is, and the places where evidence about it may lie."""
 
     target: Target
     evidence: tuple[Evidence, ...]
     where: str
     """The local store, or the repository: for people."""
-    pulled: Located | None = None
+    pulled: ResolvedImage | None = None
     """The name that it takes from another image here once it is accepted."""
 
     def verdict(self, verifier: Verifier) -> Verdict:
@@ -44,15 +44,15 @@ class Case:
         return verifier.examine(self.target, self.evidence)
 
 
-def local_case(
-    store: Store, located: Located, platform: Platform | None = None, beyond: Sequence[Evidence] = ()
-) -> Case:
+def local_input(
+    store: Store, located: ResolvedImage, platform: Platform | None = None, beyond: Sequence[Evidence] = ()
+) -> VerificationInput:
     """A located image of the store with the evidence there, and what lies `beyond` where that does not suffice."""
     target = Images(store).target(located, platform)
-    return Case(target, (StoreEvidence(store), *beyond), "the local store")
+    return VerificationInput(target, (StoreEvidence(store), *beyond), "the local store")
 
 
-def remote_case(client: Client, reference: Reference, platform: Platform | None = None) -> Case:
+def remote_input(client: Client, reference: Reference, platform: Platform | None = None) -> VerificationInput:
     """An image as a registry has it now, with the evidence there. Raises `RegistryError`."""
     from lading.registry.client.evidence import RegistryEvidence  # noqa: PLC0415 - brings the whole client
 
@@ -62,7 +62,7 @@ def remote_case(client: Client, reference: Reference, platform: Platform | None 
             target = _target(client, reference, platform or host_platform())
     except ExhaustedError as error:
         raise ExhaustedError(f"{reference.familiar}: {error.message}") from None
-    return Case(target, (evidence,), reference.repository_name)
+    return VerificationInput(target, (evidence,), reference.repository_name)
 
 
 def _target(client: Client, reference: Reference, platform: Platform) -> Target:

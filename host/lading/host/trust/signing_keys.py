@@ -19,7 +19,7 @@ class NoKeyError(InputError):
     """There is no key of one's own yet."""
 
 
-class Passwords(Protocol):
+class PasswordSource(Protocol):
     """Where passwords of keys come from; asked when one is needed and not before."""
 
     def given(self) -> tuple[bytes, str] | None:
@@ -45,7 +45,7 @@ class NoPasswords:
 class KeyText:
     """A private key as the user named it: what to call it, its encrypted PEM, the public half where it lies beside."""
 
-    what: str
+    source: str
     pem: bytes = field(repr=False)
     public: bytes | None = None
 
@@ -70,9 +70,9 @@ class KeyText:
     @property
     def fingerprint(self) -> str | None:
         """Of the public half, where it is known without opening the key."""
-        return None if self.public is None else PublicKey.from_pem(self.public, f"{self.what}: .pub").fingerprint
+        return None if self.public is None else PublicKey.from_pem(self.public, f"{self.source}: .pub").fingerprint
 
-    def open(self, passwords: Passwords) -> PrivateKey:
+    def open(self, passwords: PasswordSource) -> PrivateKey:
         """The key (about 0.2 s: its own guard against guessing); somebody at a terminal may try three times.
 
         Raises `PasswordError`, which tells a wrong password from none.
@@ -81,19 +81,19 @@ class KeyText:
 
         if (given := passwords.given()) is not None:
             return self._try(given[0], f"the password in {given[1]} does not open this key")
-        prompt = f"Password of {self.what}"
+        prompt = f"Password of {self.source}"
         for _ in range(_TRIES):
             if (typed := passwords.ask(prompt)) is None:
                 return self._try(b"", "has a password, and none was given", _GIVE)
             with suppress(PasswordError):
-                return PrivateKey.read(self.pem, typed, self.what)
-            prompt = f"That does not open it. Password of {self.what}"
-        raise PasswordError(f"{self.what}: not opened in {_TRIES} tries")
+                return PrivateKey.read(self.pem, typed, self.source)
+            prompt = f"That does not open it. Password of {self.source}"
+        raise PasswordError(f"{self.source}: not opened in {_TRIES} tries")
 
     def _try(self, password: bytes, trouble: str, hint: str | None = None) -> PrivateKey:
         from lading.verify.keys.keyfiles import PasswordError  # noqa: PLC0415 - only where a key is opened
 
         try:
-            return PrivateKey.read(self.pem, password, self.what)
+            return PrivateKey.read(self.pem, password, self.source)
         except PasswordError:
-            raise PasswordError(f"{self.what}: {trouble}", hint=hint) from None
+            raise PasswordError(f"{self.source}: {trouble}", hint=hint) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lading.runtime.containers.records import Records
+from lading.runtime.containers.records import ContainerRecords
 from lading.store.errors import InputError, MachineError
 from lading.store.oci.documents import chain_ids
 from lading.store.snapshots import unpacking
@@ -35,7 +35,7 @@ def unpack(host: Host, text: str, *, anew: bool = False) -> str | None:
 def _refuse_running(host: Host, text: str, config: ImageConfig) -> None:
     layers = {str(chain) for chain in chain_ids(config.diff_ids)}
     # As it is on record: settling what ended would unmount it, here in a mount namespace of our own.
-    for container in Records(host.configuration.root, host.run_folder()).all():
+    for container in ContainerRecords(host.configuration.root, host.run_folder()).all():
         over = not container.active or (container.process is not None and not container.process.alive)
         if not over and layers & set(host.store.snapshots.stands_on(container.id)):
             raise InputError(

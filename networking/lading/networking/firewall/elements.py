@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import Final
 
-from lading.networking.driver import Attachment, Publish
+from lading.networking.driver import Attachment, PortMapping
 from lading.networking.kernel import nfnetlink
 from lading.networking.kernel.nfnetlink import Element
 
@@ -38,7 +38,7 @@ def elements_of(attachment: Attachment) -> list[Element]:
     return [element for published in attachment.published for element in port_elements(attachment, published)]
 
 
-def port_elements(attachment: Attachment, published: Publish) -> list[Element]:
+def port_elements(attachment: Attachment, published: PortMapping) -> list[Element]:
     """One published port: an element for each family that it is published in."""
     number = nfnetlink.protocol(_NUMBERS[published.protocol]) + nfnetlink.port(published.host_port)
     inside = nfnetlink.port(published.container_port)

@@ -27,18 +27,18 @@ _SIZE: Final = 256 * 1024
 
 
 class NetlinkError(OSError):
-    """The kernel refused a message; `what` says which."""
+    """The kernel refused a message; `purpose` says which."""
 
-    def __init__(self, number: int, what: str) -> None:
-        super().__init__(number, f"{what}: {os.strerror(number)}")
-        self.what = what
+    def __init__(self, number: int, purpose: str) -> None:
+        super().__init__(number, f"{purpose}: {os.strerror(number)}")
+        self.purpose = purpose
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """A request: what it does in words, its type, its flags beside NLM_F_REQUEST, and its body."""
 
-    what: str
+    purpose: str
     kind: int
     flags: int
     body: bytes
@@ -101,7 +101,7 @@ class Netlink:
                 left -= 1
                 code = -struct.unpack_from("=i", body)[0]
                 if code and failure is None:
-                    failure = NetlinkError(code, messages[sequence - first].what)
+                    failure = NetlinkError(code, messages[sequence - first].purpose)
         if failure is not None:
             raise failure
 
@@ -114,14 +114,14 @@ class Netlink:
                 if sequence != self._sequence:
                     continue
                 if kind == _ERROR and (code := -struct.unpack_from("=i", body)[0]):
-                    raise NetlinkError(code, message.what)
+                    raise NetlinkError(code, message.purpose)
                 if kind in (_ERROR, _DONE):
                     return found
                 found.append(body)
             if found and not message.flags & DUMP:
                 return found
             if not found and not message.flags & DUMP and message.flags & ACK:
-                raise NetlinkError(errno.EPROTO, message.what)
+                raise NetlinkError(errno.EPROTO, message.purpose)
 
     def close(self) -> None:
         """Closes the socket."""

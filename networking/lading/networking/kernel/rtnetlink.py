@@ -69,7 +69,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class NetworkLink:
     """A link that there is: its device group, and the words noted with it."""
 
     name: str
@@ -168,16 +168,16 @@ def index_of(netlink: Netlink, name: str) -> int:
     return index
 
 
-def named(netlink: Netlink, prefix: str) -> list[Link]:
+def named(netlink: Netlink, prefix: str) -> list[NetworkLink]:
     """The links whose names begin so."""
     body = _link() + number(_IFLA_EXT_MASK, _SKIP_STATS)
-    found: list[Link] = []
+    found: list[NetworkLink] = []
     for answer in netlink.ask(Message("list the links", _GETLINK, DUMP, body)):
         told = dict(attributes(answer[16:]))
         name = _text(told[_IFLA_IFNAME])
         if name.startswith(prefix):
             group: int = struct.unpack("=I", told[_IFLA_GROUP])[0]
-            found.append(Link(name, group, _text(told.get(_IFLA_IFALIAS, b""))))
+            found.append(NetworkLink(name, group, _text(told.get(_IFLA_IFALIAS, b""))))
     return found
 
 
@@ -208,7 +208,7 @@ def _family(family: int, setting: bytes) -> bytes:
     return nested(_IFLA_AF_SPEC, nested(family, setting))
 
 
-def _route(packed: bytes, index: int, what: str, target: bytes, bits: int, scope: int) -> Message:
+def _route(packed: bytes, index: int, purpose: str, target: bytes, bits: int, scope: int) -> Message:
     scope = scope if len(packed) == 4 else _UNIVERSE
     head = struct.pack("=BBBBBBBBI", _af(packed), bits, 0, 0, _MAIN, _STATIC, scope, _UNICAST, 0)
-    return Message(what, _NEWROUTE, ACK | CREATE | EXCL, head + target + number(4, index))
+    return Message(purpose, _NEWROUTE, ACK | CREATE | EXCL, head + target + number(4, index))

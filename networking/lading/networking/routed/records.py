@@ -19,7 +19,7 @@ from lading.store.system.locks import open_lock, take
 from lading.store.system.private import private_folder
 
 
-class Records:
+class NetworkRecords:
     """The files of one network among those of a root."""
 
     def __init__(self, root: Path, name: str) -> None:

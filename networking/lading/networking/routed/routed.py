@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.networking import ports
-from lading.networking.driver import Attachment, AttachRequest, Publish
+from lading.networking.driver import Attachment, AttachRequest, PortMapping
 from lading.networking.firewall import table
 from lading.networking.firewall.elements import elements_of, network_element, port_elements
 from lading.networking.kernel import conntrack, nfnetlink, rtnetlink
@@ -22,9 +22,9 @@ from lading.networking.kernel.netlink import Netlink
 from lading.networking.kernel.nfnetlink import Element
 from lading.networking.kernel.sysctl import has_ipv6, mtu, switch_on_forwarding
 from lading.networking.routed import veth
-from lading.networking.routed.records import Records, attachments_in
+from lading.networking.routed.records import NetworkRecords, attachments_in
 from lading.networking.routed.subnets import Subnet
-from lading.networking.routed.veth import GATEWAY4, GATEWAY6, PREFIX, Place, TakenError
+from lading.networking.routed.veth import GATEWAY4, GATEWAY6, PREFIX, AddressInUseError, HostNetwork
 from lading.store.errors import MachineError
 from lading.store.fastclass import replace
 from lading.store.system.border import border
@@ -43,7 +43,7 @@ class RoutedDriver:
     def __init__(
         self, state: Path, name: str = "default", subnet4: Subnet | None = None, subnet6: Subnet | None = None
     ) -> None:
-        self._records = Records(state, name)
+        self._records = NetworkRecords(state, name)
         self._name = name
         self._wanted = (subnet4, subnet6)
         seed = hashlib.sha256(f"{name}/{state.absolute()}".encode())
@@ -67,9 +67,9 @@ class RoutedDriver:
             for _ in range(_TRIES):
                 try:
                     return self._make(
-                        _somewhere(plan, *subnets), Place(self._group, self._records.folder, subnets[1].host(1))
+                        _somewhere(plan, *subnets), HostNetwork(self._group, self._records.folder, subnets[1].host(1))
                     )
-                except TakenError:
+                except AddressInUseError:
                     continue
             raise MachineError(f"the network {self._name} has no free address")
 
@@ -107,7 +107,7 @@ class RoutedDriver:
     def _link_of(self, container: str) -> str:
         return PREFIX + hashlib.sha256(f"{self._seed}/{container}".encode()).hexdigest()[:12]
 
-    def _plan(self, request: AttachRequest, published: tuple[Publish, ...], ipv6: bool) -> Attachment:
+    def _plan(self, request: AttachRequest, published: tuple[PortMapping, ...], ipv6: bool) -> Attachment:
         return Attachment(
             container=request.container,
             network=self._name,
@@ -151,7 +151,7 @@ class RoutedDriver:
                 elements += elements_of(attachment)
         return elements
 
-    def _make(self, attachment: Attachment, place: Place) -> Attachment:
+    def _make(self, attachment: Attachment, place: HostNetwork) -> Attachment:
         self._records.write(attachment)
         try:
             veth.connect(attachment, place)
@@ -187,7 +187,7 @@ class RoutedDriver:
         self._records.forget(attachment.container)
 
 
-def _links() -> list[rtnetlink.Link]:
+def _links() -> list[rtnetlink.NetworkLink]:
     with Netlink() as here:
         return rtnetlink.named(here, PREFIX)
 

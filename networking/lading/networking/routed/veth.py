@@ -34,12 +34,12 @@ _PATIENCE: Final = 0.05
 _HOST_MAC: Final = bytes.fromhex("02001adb1001")
 
 
-class TakenError(Exception):
+class AddressInUseError(Exception):
     """Somebody on this host has the address."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class HostNetwork:
     """A network among the host's links: their device group, and the folder with its records that each one names.
 
     `host6` is what the host is called in there.
@@ -50,10 +50,10 @@ class Place:
     host6: bytes
 
 
-def connect(attachment: Attachment, place: Place) -> None:
+def connect(attachment: Attachment, place: HostNetwork) -> None:
     """Makes the namespace and the links.
 
-    Raises `TakenError`, `OSError`; what was made until then stays, for `disconnect`.
+    Raises `AddressInUseError`, `OSError`; what was made until then stays, for `disconnect`.
     """
     addresses = addresses_of(attachment)
     mac = b"\x02\x42" + addresses[0]
@@ -114,7 +114,7 @@ def _pair(here: Netlink, attachment: Attachment, mac: bytes, group: int) -> None
         os.close(namespace)
 
 
-def _host_end(here: Netlink, attachment: Attachment, place: Place, mac: bytes) -> None:
+def _host_end(here: Netlink, attachment: Attachment, place: HostNetwork, mac: bytes) -> None:
     index, addresses = socket.if_nametoindex(attachment.link), addresses_of(attachment)
     words = str(place.folder)
     messages = [
@@ -131,7 +131,7 @@ def _host_end(here: Netlink, attachment: Attachment, place: Place, mac: bytes) -
         here.send(messages)
     except NetlinkError as error:
         if error.errno == errno.EEXIST:
-            raise TakenError from error
+            raise AddressInUseError from error
         raise
 
 

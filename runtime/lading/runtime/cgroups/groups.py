@@ -23,7 +23,7 @@ _WANTED: Final = ("cpu", "memory", "pids")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ResourceLimits:
     """What a container may use at most: bytes, CPUs (1.5 is one and a half), processes and threads."""
 
     memory: int | None = None
@@ -107,7 +107,7 @@ class Cgroups:
             return [self.root / "lading" / container]
         return [entry / "lading" / container for entry in sorted(self.root.iterdir()) if not entry.is_symlink()]
 
-    def resources(self, limits: Limits) -> dict[str, object]:
+    def resources(self, limits: ResourceLimits) -> dict[str, object]:
         """`linux.resources` of the OCI spec. Raises `MachineError` for a limit that this machine cannot enforce."""
         resources: dict[str, object] = {"devices": [{"allow": False, "access": "rwm"}]}
         if limits.memory is not None:

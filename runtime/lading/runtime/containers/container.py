@@ -78,12 +78,12 @@ class Container:
         return canonical(value)
 
     @classmethod
-    def parse(cls, raw: bytes, what: str) -> Container:
+    def parse(cls, raw: bytes, source: str) -> Container:
         """The inverse of `raw`. Raises `DocumentError`."""
-        found = Fields(parse(raw, what), what)
+        found = Fields(parse(raw, source), source)
         status = found.text("status")
         if status not in _STATUSES:
-            raise DocumentError(f"{what}: unknown status {status!r}")
+            raise DocumentError(f"{source}: unknown status {status!r}")
         return cls(
             id=found.text("id"),
             name=found.text("name"),

@@ -8,14 +8,14 @@ from typing import cast
 from lading.runtime.containers import networks
 from lading.runtime.containers.container import Container
 from lading.runtime.options import RunOptions
-from lading.runtime.spec.process_config import Intent
+from lading.runtime.spec.process_config import ProcessConfig
 from lading.runtime.spec.spec import DEFAULT_PATH, merged
 from lading.store.oci.documents import ImageConfig
 
 Document = dict[str, object]
 
 
-def config(options: RunOptions, intent: Intent, image: ImageConfig) -> Document:
+def config(options: RunOptions, intent: ProcessConfig, image: ImageConfig) -> Document:
     """`Config`."""
     published = options.publish if options.network == "default" else ()
     ports = {f"{port.container_port}/{port.protocol}": Document() for port in published}

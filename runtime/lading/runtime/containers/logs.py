@@ -21,7 +21,7 @@ _TIME: Final = pattern(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d)?)(\.\d+)?)?(Z|
 _BLOCK: Final = 1 << 16
 
 
-class Line(NamedTuple):
+class LogLine(NamedTuple):
     """A piece of output: at most one line, its newline included where it has one."""
 
     time: str
@@ -29,13 +29,13 @@ class Line(NamedTuple):
     text: bytes
 
 
-def parse(raw: bytes) -> Line | None:
+def parse(raw: bytes) -> LogLine | None:
     """One line of the file, None where it is not whole or not of this form."""
     parts = raw.removesuffix(b"\n").split(b" ", 3)
     if len(parts) != 4 or parts[1] not in (b"stdout", b"stderr"):
         return None
     text = parts[3] + (b"\n" if parts[2] == b"F" else b"")
-    return Line(parts[0].decode("ascii", "replace"), "stdout" if parts[1] == b"stdout" else "stderr", text)
+    return LogLine(parts[0].decode("ascii", "replace"), "stdout" if parts[1] == b"stdout" else "stderr", text)
 
 
 class Span(NamedTuple):
@@ -44,7 +44,7 @@ class Span(NamedTuple):
     since: float | None = None
     until: float | None = None
 
-    def has(self, line: Line) -> bool:
+    def has(self, line: LogLine) -> bool:
         """Whether a line is of that time."""
         if self.since is None and self.until is None:
             return True
@@ -59,7 +59,7 @@ class Span(NamedTuple):
 
 def read(
     file: Path, *, tail: int | None = None, span: Span | None = None, follow: Callable[[], bool] | None = None
-) -> Iterator[Line]:
+) -> Iterator[LogLine]:
     """The pieces of a log, from the last `tail` lines on and within `span`.
 
     With `follow` it goes on for as long as that says True, also when the file was begun anew, and then to its end.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lading.runtime.containers.container import Container
-from lading.runtime.containers.records import Records
+from lading.runtime.containers.records import ContainerRecords
 from lading.runtime.options import RunOptions
 from lading.runtime.spec import etc_files
 from lading.store.errors import MachineError
@@ -58,7 +58,7 @@ def sweep(driver: Driver, run_dir: Path, live: Callable[[], Collection[str]]) ->
         driver.recover(live())
 
 
-def refresh(driver: Driver, records: Records, run_dir: Path) -> None:
+def refresh(driver: Driver, records: ContainerRecords, run_dir: Path) -> None:
     """Renews the hosts file of every attached container."""
     with gate(run_dir, "hosts.lock"):
         lines = {attachment.container: _lines(attachment) for attachment in driver.attachments()[:_MAX_NAMES]}

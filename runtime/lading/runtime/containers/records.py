@@ -24,7 +24,7 @@ class NoSuchContainerError(InputError):
     """No container has this name or id."""
 
 
-class Records:
+class ContainerRecords:
     """The containers of one root, and their volatile halves below `run_dir`."""
 
     def __init__(self, root: Path, run_dir: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lading.runtime.oci import processes
 from lading.runtime.oci.oci_runtime import ENV
-from lading.runtime.options import Volume, absolute
+from lading.runtime.options import VolumeMount, absolute
 from lading.runtime.spec.rootfs import open_in_root, settled
 from lading.runtime.spec.spec import Mount, bind, mount
 from lading.store.errors import InputError, MachineError
@@ -27,10 +27,10 @@ from lading.store.system.syscalls import syncfs
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class ResolvedVolume:
     """A volume with its place on the host and, links followed, in the container; `name` is "" for a bind."""
 
-    volume: Volume
+    volume: VolumeMount
     name: str
     source: Path
     target: str
@@ -67,14 +67,16 @@ class Volumes:
         except FileNotFoundError:
             return []
 
-    def place(self, given: Sequence[Volume], image: Iterable[str], tmpfs: Iterable[str], rootfs: Path) -> list[Placed]:
+    def place(
+        self, given: Sequence[VolumeMount], image: Iterable[str], tmpfs: Iterable[str], rootfs: Path
+    ) -> list[ResolvedVolume]:
         """The given volumes, and an anonymous one for every VOLUME of the image where nothing else is mounted.
 
         Each is judged by where it lies once the links of the image are followed. Nothing of them is made yet.
         Raises `InputError` where two share a place, or one would hide the root or the kernel's files.
         """
         taken = {settled(rootfs, target, folder=True) for target in tmpfs}
-        found: dict[str, Placed] = {}
+        found: dict[str, ResolvedVolume] = {}
         for volume in given:
             placed = self._place(volume, settled(rootfs, volume.target, folder=_is_folder(volume)))
             if placed.target in {*taken, *found}:
@@ -83,16 +85,16 @@ class Volumes:
         for target in sorted({absolute("/" + target, "VOLUME") for target in image} - {"/"}):
             place = settled(rootfs, target, folder=True)
             if place not in {*taken, *found}:
-                found[place] = self._place(Volume("volume", "", target), place)
+                found[place] = self._place(VolumeMount("volume", "", target), place)
         return list(found.values())
 
-    def _place(self, volume: Volume, target: str) -> Placed:
+    def _place(self, volume: VolumeMount, target: str) -> ResolvedVolume:
         if volume.kind == "bind":
-            return Placed(volume, "", Path(volume.source), target)
+            return ResolvedVolume(volume, "", Path(volume.source), target)
         name = volume.source or os.urandom(32).hex()
-        return Placed(volume, name, self._root / name / "_data", target, anonymous=not volume.source)
+        return ResolvedVolume(volume, name, self._root / name / "_data", target, anonymous=not volume.source)
 
-    def make(self, placed: Placed, rootfs: Path) -> None:
+    def make(self, placed: ResolvedVolume, rootfs: Path) -> None:
         """Makes the source of a mount: a missing host folder, or a volume with all of the image's content at once."""
         if not placed.name:
             _make_bind(placed)
@@ -112,7 +114,7 @@ class Volumes:
             remove_tree(self._root / name)
 
 
-def _is_folder(volume: Volume) -> bool:
+def _is_folder(volume: VolumeMount) -> bool:
     return volume.kind == "volume" or os.path.isdir(volume.source) or not os.path.exists(volume.source)
 
 
@@ -138,7 +140,7 @@ def _alone(folder: Path) -> Generator[int, None, None]:
             os.close(lock)
 
 
-def _make_bind(placed: Placed) -> None:
+def _make_bind(placed: ResolvedVolume) -> None:
     try:
         if not placed.source.exists():
             placed.source.mkdir(mode=0o755, parents=True)
@@ -146,11 +148,11 @@ def _make_bind(placed: Placed) -> None:
         raise InputError(f"-v {placed.source}: cannot be made: {error.strerror}") from error
 
 
-def _full(placed: Placed) -> Path:
+def _full(placed: ResolvedVolume) -> Path:
     return placed.source.with_name("_full")
 
 
-def _is_settled(placed: Placed) -> bool:
+def _is_settled(placed: ResolvedVolume) -> bool:
     """Whether the volume is there and takes nothing over."""
     try:
         with os.scandir(placed.source) as inside:
@@ -159,7 +161,7 @@ def _is_settled(placed: Placed) -> bool:
         return False
 
 
-def _fill(placed: Placed, rootfs: Path, lock: int, place: Path) -> None:
+def _fill(placed: ResolvedVolume, rootfs: Path, lock: int, place: Path) -> None:
     """Makes the content aside, where a killed maker may have left something, and renames it to `place`."""
     aside = placed.source.with_name("_new")
     with suppress(FileNotFoundError):
@@ -179,7 +181,7 @@ def _fill(placed: Placed, rootfs: Path, lock: int, place: Path) -> None:
     sync_folder(aside.parent)
 
 
-def _take_over(placed: Placed, lock: int) -> None:
+def _take_over(placed: ResolvedVolume, lock: int) -> None:
     """Copies what lies in ``_full`` into the volume: again from the start where somebody was killed at that."""
     _copy(f"{_full(placed)}/.", placed.source, placed.target, lock)
     syncfs(placed.source)

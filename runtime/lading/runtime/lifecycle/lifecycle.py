@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 from lading.runtime.cgroups.groups import Cgroups
 from lading.runtime.containers import naming
 from lading.runtime.containers.container import Container
-from lading.runtime.containers.records import Records, remove_folder
-from lading.runtime.oci.oci_runtime import Runtime as OciRuntime
+from lading.runtime.containers.records import ContainerRecords, remove_folder
+from lading.runtime.oci.oci_runtime import OciRuntime
 from lading.runtime.oci.processes import find
 from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass, replace
@@ -55,7 +55,7 @@ class Lifecycle:
         if len(os.fsencode(config.run_dir)) > _MAX_RUN_DIR or ":" in str(config.run_dir):
             raise MachineError(f"{config.run_dir}: at most {_MAX_RUN_DIR} bytes and no colon, for sockets lie below it")
         self.config = config
-        self.records = Records(config.root, config.run_dir)
+        self.records = ContainerRecords(config.root, config.run_dir)
         self.cgroups = Cgroups.detect()
         self.driver = driver
         self.oci = OciRuntime(find(config.oci_runtime), config.run_dir / "oci")

@@ -21,7 +21,7 @@ from lading.store.system.locks import is_locked
 if TYPE_CHECKING:
     from lading.networking.driver import Driver
     from lading.runtime.cgroups.groups import Cgroups
-    from lading.runtime.oci.oci_runtime import Runtime as OciRuntime
+    from lading.runtime.oci.oci_runtime import OciRuntime
 
 GATE: Final = "sandboxes.lock"
 """Held while a sandbox is made or the dead are counted."""

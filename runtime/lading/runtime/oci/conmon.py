@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from lading.runtime.cgroups.groups import Cgroups
 from lading.runtime.oci import processes
-from lading.runtime.oci.oci_runtime import ENV, Runtime, start_error
+from lading.runtime.oci.oci_runtime import ENV, OciRuntime, start_error
 from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields, parse
@@ -56,7 +56,7 @@ class Conmon:
     def __init__(
         self,
         path: str,
-        runtime: Runtime,
+        runtime: OciRuntime,
         *,
         container: str,
         name: str,

@@ -46,7 +46,7 @@ def _reason(text: str) -> str:
     return text.rpartition(":")[2].strip() or text
 
 
-class Runtime:
+class OciRuntime:
     """The program at `path` (its kind told by its name), keeping its own state in `state`."""
 
     def __init__(self, path: str, state: Path) -> None:

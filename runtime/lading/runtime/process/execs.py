@@ -22,7 +22,7 @@ from lading.runtime.options import Streams, absolute
 from lading.runtime.process.pipes import Console, Ends, Piped, Terminal, resize
 from lading.runtime.process.relay import LostError, Relay
 from lading.runtime.spec import capabilities, users
-from lading.runtime.spec.spec import Plan, environment
+from lading.runtime.spec.spec import ContainerSpec, environment
 from lading.store.errors import InputError, UsageError
 from lading.store.fastclass import dataclass
 
@@ -77,7 +77,7 @@ def _process(record: Container, options: ExecOptions, streams: Streams) -> dict[
         os.close(root)
     workdir = options.workdir if options.workdir is not None else str(config.get("WorkingDir") or "/")
     host = record.host_config
-    plan = Plan(
+    plan = ContainerSpec(
         rootfs=Path(),
         args=options.command,
         env=environment(

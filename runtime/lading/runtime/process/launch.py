@@ -11,16 +11,16 @@ from typing import Final
 
 from lading.runtime.containers import inspect, naming, networks
 from lading.runtime.containers.container import Container
-from lading.runtime.containers.volumes import Placed, tmpfs_mounts
+from lading.runtime.containers.volumes import ResolvedVolume, tmpfs_mounts
 from lading.runtime.lifecycle.lifecycle import Lifecycle
 from lading.runtime.oci.conmon import Conmon, Log, Monitored
 from lading.runtime.oci.processes import find
 from lading.runtime.options import RunOptions, Streams
-from lading.runtime.process.verified_image import Image
+from lading.runtime.process.verified_image import VerifiedImage
 from lading.runtime.spec import capabilities, etc_files, init, users
-from lading.runtime.spec.process_config import Intent
+from lading.runtime.spec.process_config import ProcessConfig
 from lading.runtime.spec.rootfs import check_kernel_folders, make_folder, settled
-from lading.runtime.spec.spec import Mount, Plan, bind, environment
+from lading.runtime.spec.spec import ContainerSpec, Mount, bind, environment
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.digests import Digest
@@ -34,7 +34,7 @@ _ETC: Final = ("hosts", "hostname", "resolv.conf")
 class Rights:
     """Who the process is and what it may: known before anything outside of the container is made for it."""
 
-    user: users.User
+    user: users.ProcessUser
     capabilities: list[str]
 
 
@@ -44,7 +44,7 @@ class Launch:
     def __init__(
         self,
         life: Lifecycle,
-        image: Image,
+        image: VerifiedImage,
         options: RunOptions,
         *,
         verdict: Mapping[str, object],
@@ -120,7 +120,7 @@ class Launch:
         raise InputError(f"--name {wished}: a container has this name already", hint=f"lading rm {wished}")
 
     def _make(self, record: Container) -> Created:
-        intent = Intent.of(self.image.config, self.options, hostname=self._hostname(record))
+        intent = ProcessConfig.of(self.image.config, self.options, hostname=self._hostname(record))
         self._tell()
         rootfs = self._mount(record)
         rights = self._rights(rootfs, intent)
@@ -151,7 +151,7 @@ class Launch:
         if self.options.publish and self.options.network != "default":
             self.streams.caller.warn(f"with --network {self.options.network} no port is published")
 
-    def _monitored(self, record: Container, plan: Plan) -> Container:
+    def _monitored(self, record: Container, plan: ContainerSpec) -> Container:
         """Left half-way, this would be a container that is made after its folder was taken away."""
         self.streams.caller.hold()
         try:
@@ -176,13 +176,13 @@ class Launch:
         check_kernel_folders(rootfs)
         return rootfs
 
-    def _fill(self, rootfs: Path, placed: list[Placed], intent: Intent) -> None:
+    def _fill(self, rootfs: Path, placed: list[ResolvedVolume], intent: ProcessConfig) -> None:
         for item in placed:
             self.life.volumes.make(item, rootfs)
         if not self.options.readonly:
             make_folder(rootfs, intent.workdir)
 
-    def _join(self, record: Container, intent: Intent) -> tuple[Container, str]:
+    def _join(self, record: Container, intent: ProcessConfig) -> tuple[Container, str]:
         folder, network = self.life.records.folder(record.id), self.options.network
         etc_files.write(folder / "hostname", f"{intent.hostname}\n")
         etc_files.write(folder / "resolv.conf", etc_files.resolv_conf(shared=network == "host"))
@@ -196,7 +196,7 @@ class Launch:
             networks.refresh(self.life.driver, self.life.records, self.life.config.run_dir)
         return replace(record, attachment=json.loads(attachment.json())), str(attachment.netns)
 
-    def _rights(self, rootfs: Path, intent: Intent) -> Rights:
+    def _rights(self, rootfs: Path, intent: ProcessConfig) -> Rights:
         root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             user = users.resolve(root, intent.user)
@@ -205,11 +205,17 @@ class Launch:
         return Rights(user, capabilities.resolve(self.options.cap_add, self.options.cap_drop))
 
     def _plan(
-        self, record: Container, intent: Intent, rights: Rights, placed: list[Placed], rootfs: Path, netns: str
-    ) -> Plan:
+        self,
+        record: Container,
+        intent: ProcessConfig,
+        rights: Rights,
+        placed: list[ResolvedVolume],
+        rootfs: Path,
+        netns: str,
+    ) -> ContainerSpec:
         options, image = self.options, self.image.config
         self.life.cgroups.prepare()
-        return Plan(
+        return ContainerSpec(
             rootfs=rootfs,
             args=(*init.WORDS, *intent.args) if options.init else intent.args,
             env=environment(options.env, image.env, hostname=intent.hostname, home=rights.user.home, tty=options.tty),
@@ -227,7 +233,7 @@ class Launch:
             mounts=self._mounts(record, placed, rootfs),
         )
 
-    def _mounts(self, record: Container, placed: list[Placed], rootfs: Path) -> list[Mount]:
+    def _mounts(self, record: Container, placed: list[ResolvedVolume], rootfs: Path) -> list[Mount]:
         mounts = [*(item.mount() for item in placed), *tmpfs_mounts(self.options.tmpfs, rootfs)]
         folder, taken = self.life.records.folder(record.id), {item["destination"] for item in mounts}
         for name in _ETC:
@@ -236,7 +242,7 @@ class Launch:
                 mounts.append(bind(str(folder / name), target))
         return [*mounts, *([init.init_mount()] if self.options.init else [])]
 
-    def _bundle(self, record: Container, plan: Plan) -> None:
+    def _bundle(self, record: Container, plan: ContainerSpec) -> None:
         """Writes the bundle; the lock that says who will clean up is taken before there is anything to clean."""
         bundle = self.life.records.run(record.id)
         (bundle / "config.json").write_text(json.dumps(plan.spec()))
@@ -250,7 +256,7 @@ class Launch:
             os.close(self._owner)
             self._owner = None
 
-    def _monitor(self, record: Container, plan: Plan) -> Monitored:
+    def _monitor(self, record: Container, plan: ContainerSpec) -> Monitored:
         bundle = self.life.records.run(record.id)
         conmon = Conmon(
             path=find("conmon"),

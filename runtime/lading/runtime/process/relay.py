@@ -23,8 +23,8 @@ _PACKET: Final = _CHUNK + 1
 class LostError(MachineError):
     """The caller cannot be told any more: nobody reads its output, it is full, or its terminal was closed."""
 
-    def __init__(self, number: int, what: str) -> None:
-        super().__init__(f"{what}: {os.strerror(number)}")
+    def __init__(self, number: int, where: str) -> None:
+        super().__init__(f"{where}: {os.strerror(number)}")
         self.exit_code = {errno.EPIPE: 141, errno.EIO: 129}.get(number, 125)
 
 

@@ -26,7 +26,7 @@ _PATIENCE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class RunResult:
     """What became of a `run`: the container, and its exit code, None where it was left running."""
 
     id: str
@@ -58,7 +58,7 @@ def begin(created: Created, streams: Streams, *, attach: bool) -> Started:
         raise
 
 
-def foreground(started: Started, streams: Streams, options: RunOptions) -> Ran:
+def foreground(started: Started, streams: Streams, options: RunOptions) -> RunResult:
     """Carries bytes until the container ended and is cleaned up, or until the caller detaches.
 
     Raises `LostError` where the caller cannot be told any more: then one that is removed with its end is ended,
@@ -66,7 +66,7 @@ def foreground(started: Started, streams: Streams, options: RunOptions) -> Ran:
     """
     life, record = started.life, started.record
     if started.attached is None:
-        return Ran(record.id, record.name, None)
+        return RunResult(record.id, record.name, None)
     keys = options.detach_keys if record.tty else b""
     with started.attached as attached:
         session = relay.Attached(attached, streams, stdin=options.interactive, keys=keys)
@@ -80,7 +80,7 @@ def foreground(started: Started, streams: Streams, options: RunOptions) -> Ran:
             raise
         finally:
             handle.close()
-    return Ran(record.id, record.name, _see_off(life, record) if ended else None)
+    return RunResult(record.id, record.name, _see_off(life, record) if ended else None)
 
 
 class _Signals:

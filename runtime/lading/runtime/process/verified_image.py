@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class VerifiedImage:
     """The documents of what was judged, and the snapshot that its layers were unpacked to."""
 
     manifest: Manifest
@@ -24,7 +24,7 @@ class Image:
     snapshot: str | None
 
 
-def judged_image(verdict: Verdict, store: Store) -> Image:
+def verified_image(verdict: Verdict, store: Store) -> VerifiedImage:
     """Reads the judged manifest and config by digest, checks the seals of blobs and trees, unpacks what is missing.
 
     Raises `DocumentError` for bytes that are not what was judged, and the store's seal errors.
@@ -52,7 +52,7 @@ def judged_image(verdict: Verdict, store: Store) -> Image:
             store.snapshots.check(chain[-1])
         except SealError as error:
             raise _named(error, verdict, store) from None
-    return Image(manifest, config, chain[-1] if chain else None)
+    return VerifiedImage(manifest, config, chain[-1] if chain else None)
 
 
 def _committed(store: Store, name: str) -> bool:

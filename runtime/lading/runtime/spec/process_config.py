@@ -12,7 +12,7 @@ from lading.store.oci.documents import ImageConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
+class ProcessConfig:
     """The joined values. `entrypoint` and `cmd` make up the arguments; `env` is the image's, not yet the given one."""
 
     entrypoint: tuple[str, ...]
@@ -28,7 +28,7 @@ class Intent:
         return self.entrypoint + self.cmd
 
     @classmethod
-    def of(cls, image: ImageConfig, options: RunOptions, *, hostname: str) -> Intent:
+    def of(cls, image: ImageConfig, options: RunOptions, *, hostname: str) -> ProcessConfig:
         """Raises `UsageError` where nothing is left to run, or for an unknown stop signal.
 
         A given entrypoint drops the image's command too; an empty one drops both.

@@ -25,7 +25,7 @@ def make_folder(rootfs: Path, path: str) -> None:
     try:
         os.close(open_in_root(root, path, os.O_PATH | os.O_DIRECTORY))
     except FileNotFoundError:
-        Stubs(rootfs).place(path, folder=True)
+        MountPoints(rootfs).place(path, folder=True)
     except OSError as error:
         raise InputError(f"{path}: not a folder in the container: {error.strerror}") from error
     finally:
@@ -37,7 +37,7 @@ def settled(rootfs: Path, path: str, *, folder: bool) -> str:
 
     Runtimes give up at dangling ones. Raises `InputError` where it would lie over the root or the kernel's own files.
     """
-    return allowed(path, Stubs(rootfs).place(path, folder=folder))
+    return allowed(path, MountPoints(rootfs).place(path, folder=folder))
 
 
 def allowed(path: str, found: str) -> str:
@@ -56,7 +56,7 @@ def check_kernel_folders(rootfs: Path) -> None:
                 raise InputError(f"{path} is not a folder in the image", hint="the kernel's files are mounted there")
 
 
-class Stubs:
+class MountPoints:
     """Mount points made where a root file system lacks them, and taken away again."""
 
     def __init__(self, rootfs: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from lading.runtime.spec.seccomp import profile
 from lading.runtime.spec.seccomp_bpf import ANNOTATION, compiled
-from lading.runtime.spec.users import User
+from lading.runtime.spec.users import ProcessUser
 from lading.store.fastclass import dataclass, field
 
 VERSION: Final = "1.0.2"
@@ -42,14 +42,14 @@ _MOUNTS: Final[tuple[tuple[str, str, str], ...]] = (
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Plan:
+class ContainerSpec:
     """What differs from one container to the next. `netns` is a path, "new" or "host"; `filters` a folder of ours."""
 
     rootfs: Path
     args: tuple[str, ...]
     env: tuple[str, ...]
     cwd: str
-    user: User
+    user: ProcessUser
     hostname: str
     netns: str
     cgroup: str

@@ -20,7 +20,7 @@ _MAX_ID: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class ProcessUser:
     """A resolved user: ids, supplementary groups and home folder."""
 
     uid: int = 0
@@ -33,7 +33,7 @@ class User:
         return {"uid": self.uid, "gid": self.gid, "additionalGids": sorted({self.gid, *self.groups}), "umask": 0o022}
 
 
-def resolve(root: int, text: str) -> User:
+def resolve(root: int, text: str) -> ProcessUser:
     """The user that `text` (``USER[:GROUP]``, names or numbers; empty: root) means in the folder `root`.
 
     Raises `InputError` for a name that the image does not know.
@@ -42,14 +42,14 @@ def resolve(root: int, text: str) -> User:
     passwd = list(_entries(root, "/etc/passwd", 7))
     entry = _find(passwd, name or "0")
     if entry:
-        user = User(_number(entry[2], "uid"), _number(entry[3], "gid"), (), entry[5] or "/")
+        user = ProcessUser(_number(entry[2], "uid"), _number(entry[3], "gid"), (), entry[5] or "/")
     elif _is_number(name) or not name:
-        user = User(_number(name or "0", "uid"))
+        user = ProcessUser(_number(name or "0", "uid"))
     else:
         raise InputError(f"unable to find user {name}: no matching entries in the image's passwd file")
     if colon and group:
-        return User(user.uid, _group(root, group), (), user.home)
-    return User(user.uid, user.gid, _supplementary(root, entry[0] if entry else None), user.home)
+        return ProcessUser(user.uid, _group(root, group), (), user.home)
+    return ProcessUser(user.uid, user.gid, _supplementary(root, entry[0] if entry else None), user.home)
 
 
 def _find(entries: list[list[str]], wanted: str) -> list[str] | None:
@@ -73,9 +73,9 @@ def _supplementary(root: int, name: str | None) -> tuple[int, ...]:
     return tuple(_number(entry[2], "gid") for entry in _entries(root, "/etc/group", 4) if name in entry[3].split(","))
 
 
-def _number(text: str, what: str) -> int:
+def _number(text: str, meaning: str) -> int:
     if not _is_number(text) or int(text) > _MAX_ID:
-        raise InputError(f"{text!r} is not a usable {what}")
+        raise InputError(f"{text!r} is not a usable {meaning}")
     return int(text)
 
 

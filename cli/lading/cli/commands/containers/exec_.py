@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import environment, require_terminal
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 
 if TYPE_CHECKING:
     import typer
@@ -31,7 +31,7 @@ def exec_(
     from lading.cli.display.terminal import Foreground, as_exit  # noqa: PLC0415
     from lading.runtime.process.execs import ExecOptions  # noqa: PLC0415
 
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     if interactive and tty and not detach:
         require_terminal()
     options = ExecOptions(

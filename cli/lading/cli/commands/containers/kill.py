@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.commands.several import side_by_side
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 
 if TYPE_CHECKING:
     import typer
@@ -19,4 +19,4 @@ def kill(
     signal: Annotated[str, typer.Option("-s", "--signal", metavar="SIGNAL", help="Name or number")] = "KILL",
 ) -> int:
     """Send a signal to containers."""
-    return side_by_side(Session.of(ctx), containers, lambda runtime, name: runtime.kill(name, signal))
+    return side_by_side(CliSession.of(ctx), containers, lambda runtime, name: runtime.kill(name, signal))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def logs(
     What it wrote to its standard error goes to standard error.
     """
     last, begun = sys.stdout.buffer, set[str]()
-    lines = Session.of(ctx).host.runtime.logs(container, follow=follow, tail=_count(tail), since=since, until=until)
+    lines = CliSession.of(ctx).host.runtime.logs(container, follow=follow, tail=_count(tail), since=since, until=until)
     for line in lines:
         stream = sys.stdout.buffer if line.stream == "stdout" else sys.stderr.buffer
         if stream is not last:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.display.filters import filters
 from lading.cli.display.listing import check_format, show_list
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def ps(
     """List containers."""
     from lading.cli.display.containers import FILTERS, HEADS, Shown, matching  # noqa: PLC0415
 
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     check_format(format_)
     wanted = filters(filter_, FILTERS)
     count = 1 if latest else last

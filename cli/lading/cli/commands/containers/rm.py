@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.commands.several import side_by_side
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 
 if TYPE_CHECKING:
     import typer
@@ -20,7 +20,7 @@ def rm(
     volumes: Annotated[bool, typer.Option("-v", "--volumes", help="With their anonymous volumes")] = False,
 ) -> int:
     """Remove containers."""
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     return side_by_side(
         session,
         containers,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.calls.values import access, boolean, environment, pairs, require_terminal
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.store.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from lading.cli.calls.options import AuthFile, Creds, TlsVerify
     from lading.cli.display.terminal import Foreground
-    from lading.networking.driver import Publish
-    from lading.runtime.cgroups.groups import Limits
+    from lading.networking.driver import PortMapping
+    from lading.runtime.cgroups.groups import ResourceLimits
     from lading.runtime.options import RunOptions
     from lading.verify.judgement.verdict import Verdict
 
@@ -86,7 +86,7 @@ def run(
     """
     from lading.cli.display.terminal import Foreground, keys  # noqa: PLC0415
 
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     access(session, tls_verify, authfile, creds, image)
     session.policy = policy
     if pull not in ("missing", "always", "never"):
@@ -124,7 +124,8 @@ def run(
     options.validate()
     with Foreground(session.output, tty=tty and not detach, interactive=interactive, proxy=proxy) as caller:
         verdict = session.host.admit(
-            session.host.judge(image, pull=pull, unverified=unsafe_unverified), unverified=unsafe_unverified
+            session.host.resolve_for_launch(image, pull=pull, unverified=unsafe_unverified),
+            unverified=unsafe_unverified,
         )
         _tell(session, verdict)
         return _start(session, verdict, options, caller)
@@ -148,7 +149,7 @@ def _options(
     hostname: str | None,
     entrypoint: str | None,
     label: list[str] | None,
-    limits: Limits,
+    limits: ResourceLimits,
     init: bool,
     read_only: bool,
     cap_add: list[str] | None,
@@ -158,7 +159,7 @@ def _options(
     detach_keys: bytes,
     log_limit: int,
 ) -> RunOptions:
-    from lading.runtime.options import RunOptions, Volume  # noqa: PLC0415
+    from lading.runtime.options import RunOptions, VolumeMount  # noqa: PLC0415
 
     return RunOptions(
         image=image,
@@ -176,7 +177,7 @@ def _options(
         tty=tty,
         init=init,
         readonly=read_only,
-        volumes=tuple(Volume.parse(word) for word in volume or ()),
+        volumes=tuple(VolumeMount.parse(word) for word in volume or ()),
         tmpfs=dict(_tmpfs(word) for word in tmpfs or ()),
         network=network,
         publish=_publish(publish),
@@ -194,7 +195,7 @@ def _tmpfs(word: str) -> tuple[str, str]:
     return target, options
 
 
-def _publish(words: list[str] | None) -> tuple[Publish, ...]:
+def _publish(words: list[str] | None) -> tuple[PortMapping, ...]:
     if not words:
         return ()
     from lading.networking.ports import parse_publish  # noqa: PLC0415
@@ -202,12 +203,12 @@ def _publish(words: list[str] | None) -> tuple[Publish, ...]:
     return tuple(port for word in words for port in parse_publish(word))
 
 
-def _limits(memory: str | None, cpus: float | None, pids: int | None) -> Limits:
-    from lading.runtime.cgroups.groups import Limits  # noqa: PLC0415
+def _limits(memory: str | None, cpus: float | None, pids: int | None) -> ResourceLimits:
+    from lading.runtime.cgroups.groups import ResourceLimits  # noqa: PLC0415
 
     if pids is not None and pids < 1:
         pids = None
-    return Limits(_bytes(memory, "--memory") or None if memory else None, cpus or None, pids)
+    return ResourceLimits(_bytes(memory, "--memory") or None if memory else None, cpus or None, pids)
 
 
 def _log_limit(words: list[str] | None) -> int:
@@ -255,7 +256,7 @@ def _env_files(files: list[Path] | None, outside: dict[str, str]) -> list[str]:
     return found
 
 
-def _tell(session: Session, verdict: Verdict) -> None:
+def _tell(session: CliSession, verdict: Verdict) -> None:
     """What the user should know before it runs."""
     if verdict.basis == "override":
         session.output.warn("NOT VERIFIED: nothing is known about this image; this launch is on record")
@@ -263,7 +264,7 @@ def _tell(session: Session, verdict: Verdict) -> None:
         session.output.warn("it stands on a base image that nobody vouched for: `lading verify` says more")
 
 
-def _start(session: Session, verdict: Verdict, options: RunOptions, caller: Foreground) -> int:
+def _start(session: CliSession, verdict: Verdict, options: RunOptions, caller: Foreground) -> int:
     from lading.cli.display.terminal import as_exit  # noqa: PLC0415
 
     with as_exit(_asked(options)):

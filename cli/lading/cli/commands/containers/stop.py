@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.commands.several import side_by_side
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 
 if TYPE_CHECKING:
     import typer
@@ -22,4 +22,4 @@ def stop(
     ] = None,
 ) -> int:
     """Stop containers."""
-    return side_by_side(Session.of(ctx), containers, lambda runtime, name: runtime.stop(name, time))
+    return side_by_side(CliSession.of(ctx), containers, lambda runtime, name: runtime.stop(name, time))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lading.cli.commands.several import side_by_side
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 
 if TYPE_CHECKING:
     import typer
@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 
 def wait(ctx: typer.Context, containers: Containers) -> int:
     """Wait until containers stop, and print their exit codes."""
-    return side_by_side(Session.of(ctx), containers, lambda runtime, name: runtime.wait(name))
+    return side_by_side(CliSession.of(ctx), containers, lambda runtime, name: runtime.wait(name))

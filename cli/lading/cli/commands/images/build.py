@@ -13,9 +13,9 @@ from lading.build.graph.request import BuildRequest, Built
 from lading.cli.calls.values import access, pairs, read_input, short
 from lading.cli.display.build_view import view_for
 from lading.cli.display.output import escape
-from lading.cli.display.progress import Form, emit
+from lading.cli.display.progress import ProgressKind, emit
 from lading.cli.endings import ended_by_signals
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.store.errors import InputError, LadingError, UsageError
 from lading.store.system.patterns import pattern
 from lading.store.system.syscalls import private_mounts
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import typer
 
     from lading.cli.calls.options import AuthFile, Creds, ProgressForm, TlsVerify
-    from lading.host.images.outputs import Output
+    from lading.host.images.outputs import ImageOutput
 
 _MAX_DOCKERFILE: Final = 10 * 1024 * 1024
 _DESCRIPTOR: Final = pattern(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
@@ -78,7 +78,7 @@ def build(
         bool, typer.Option("--git/--no-git", help="Name the context's commit, remote and changes in the provenance")
     ] = True,
     builder_id: Annotated[str | None, typer.Option(metavar="URI", help="Who builds, as the provenance says")] = None,
-    progress: ProgressForm = Form.auto,
+    progress: ProgressForm = ProgressKind.auto,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the digest")] = False,
     tls_verify: TlsVerify = None,
     authfile: AuthFile = None,
@@ -89,7 +89,7 @@ def build(
     The last line of standard output is the digest, at a terminal with name and signer; everything else goes to
     standard error.
     """
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     access(session, tls_verify, authfile, creds, *(tag or ()))
     session.quiet, session.progress = quiet, progress
     request = _request(
@@ -128,7 +128,7 @@ def build(
 
 
 def _request(
-    session: Session,
+    session: CliSession,
     context: str,
     file: str | None,
     tags: list[str] | None,
@@ -226,13 +226,13 @@ def _epoch(environment: dict[str, str]) -> int | None:
     return int(text)
 
 
-def _outputs(words: list[str] | None) -> list[Output]:
+def _outputs(words: list[str] | None) -> list[ImageOutput]:
     from lading.host.images.outputs import parse_output  # noqa: PLC0415
 
     return [parse_output(word) for word in words or []]
 
 
-def _ensure_key(session: Session) -> None:
+def _ensure_key(session: CliSession) -> None:
     """At a terminal the first build makes a key, and says so."""
     keyring = session.host.keyring
     if not keyring.exists() and session.passwords.terminal:
@@ -243,7 +243,9 @@ def _ensure_key(session: Session) -> None:
         session.output.note(f"The public key is {keyring.public_file}")
 
 
-def _report(session: Session, built: Built, iidfile: Path | None, names: tuple[str, ...], signer: str | None) -> None:
+def _report(
+    session: CliSession, built: Built, iidfile: Path | None, names: tuple[str, ...], signer: str | None
+) -> None:
     for base in built.bases:
         if base.standing != "verified":
             session.output.warn(f"stands on {base.reference}, which is {base.standing}")
@@ -253,7 +255,7 @@ def _report(session: Session, built: Built, iidfile: Path | None, names: tuple[s
             iidfile.write_text(str(digest))
         except OSError as error:
             raise LadingError(f"--iidfile {iidfile}: {error.strerror}") from None
-    if session.progress == Form.json:
+    if session.progress == ProgressKind.json:
         emit("built", digest=str(digest), names=list(names), signer=signer)
         signer = None
     line = f"{', '.join(map(short, names)) or 'unnamed'}  {digest.short}  signed by {signer}"
@@ -265,7 +267,7 @@ def _report(session: Session, built: Built, iidfile: Path | None, names: tuple[s
     session.output.result(str(digest))
 
 
-def _signer(session: Session, built: Built) -> str | None:
+def _signer(session: CliSession, built: Built) -> str | None:
     """The name that the policy has for the key, else its fingerprint."""
     if built.signer is None:
         return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.display.listing import check_format, show_list
 from lading.cli.display.output import since, size
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.registry.platforms import parse_platform
 from lading.store.fastclass import replace
 from lading.store.oci.documents import History, ImageConfig, Manifest
@@ -46,7 +46,7 @@ def history(
 
     The newest step first; sizes are those of the layers as they travel, compressed.
     """
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     check_format(format_)
     images = session.host.images
     located = images.get(image)

@@ -12,7 +12,7 @@ from lading.cli.calls.values import boolean
 from lading.cli.display.filters import LABELS, Filters, filters, labels_pass
 from lading.cli.display.listing import check_format, show_list
 from lading.cli.display.output import since, size, unix_time
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.host.images.images import Listed
 from lading.registry.reference import Reference
 from lading.store.errors import UsageError
@@ -45,7 +45,7 @@ def images(
     format_: ListFormat = "table",
 ) -> None:
     """List images."""
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     check_format(format_)
     wanted = filters(filter_, _FILTERS)
     every = list(session.host.images.all())
@@ -92,12 +92,12 @@ def _name(full: str) -> tuple[str, str]:
     return Reference(reference.registry, reference.repository).familiar, reference.tag or "<none>"
 
 
-def _filtered(session: Session, rows: Sequence[Listed], wanted: Filters, every: Iterable[Listed]) -> list[Listed]:
+def _filtered(session: CliSession, rows: Sequence[Listed], wanted: Filters, every: Iterable[Listed]) -> list[Listed]:
     tests = [_test(session, name, values, every) for name, values in wanted.items()]
     return [row for row in rows if all(test(row) for test in tests)]
 
 
-def _test(session: Session, name: str, values: Sequence[str], every: Iterable[Listed]) -> Callable[[Listed], bool]:
+def _test(session: CliSession, name: str, values: Sequence[str], every: Iterable[Listed]) -> Callable[[Listed], bool]:
     if name == "dangling":
         dangling = bool(boolean(values[-1], "--filter dangling"))
         return lambda row: ("@" in row.name or not row.name) is dangling
@@ -120,7 +120,7 @@ def _like(full: str, pattern: str) -> bool:
     return any(fnmatchcase(name, pattern) and name.count("/") == pattern.count("/") for name in names)
 
 
-def _other(session: Session, name: str, text: str, every: Iterable[Listed]) -> float:
+def _other(session: CliSession, name: str, text: str, every: Iterable[Listed]) -> float:
     """When another image was made."""
     digest = session.host.images.get(text).descriptor.digest
     made = next((row.created for row in every if row.descriptor.digest == digest), None)

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 from lading.cli.endings import EndedError
-from lading.cli.session import Session
-from lading.host.images.images import Located
+from lading.cli.session import CliSession
+from lading.host.images.images import ResolvedImage
 from lading.registry.reference import Reference
 from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError, LadingError, UsageError
@@ -44,7 +44,7 @@ def inspect(
     config: Annotated[bool, typer.Option("--config", help="The config of an image, byte for byte")] = False,
 ) -> None:
     """Show an image or a container as JSON."""
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     if type_ not in ("", "image", "container"):
         raise UsageError(f"--type {type_}: expected image or container")
     if (raw or config) and len(names) != 1:
@@ -68,7 +68,7 @@ def inspect(
 class _Json:
     """All in one array."""
 
-    def __init__(self, session: Session, indent: int | None) -> None:
+    def __init__(self, session: CliSession, indent: int | None) -> None:
         self._output = session.output
         self._indent = indent
         self._found: list[Document] = []
@@ -100,13 +100,13 @@ class _Templated:
         """Nothing is left."""
 
 
-def _shower(session: Session, format_: str) -> _Json | _Templated:
+def _shower(session: CliSession, format_: str) -> _Json | _Templated:
     if format_ in ("", "json"):
         return _Json(session, None if format_ else 4)
     return _Templated(format_)
 
 
-def _verbatim(session: Session, name: str, config: bool) -> None:
+def _verbatim(session: CliSession, name: str, config: bool) -> None:
     host = session.host
     located = host.images.get(name)
     if config:
@@ -116,7 +116,7 @@ def _verbatim(session: Session, name: str, config: bool) -> None:
     session.output.bytes(data)
 
 
-def _one(session: Session, name: str, type_: str, *, size: bool) -> Document:
+def _one(session: CliSession, name: str, type_: str, *, size: bool) -> Document:
     """A container of that name first, as docker has it."""
     if type_ != "image" and (session.root / "containers").is_dir():
         try:
@@ -131,14 +131,14 @@ def _one(session: Session, name: str, type_: str, *, size: bool) -> Document:
     return _image(session, located)
 
 
-def _container(session: Session, found: Document, *, size: bool) -> Document:
+def _container(session: CliSession, found: Document, *, size: bool) -> Document:
     if not size:
         return found
     own, total = session.host.store.snapshots.sizes(str(found["Id"]))
     return {**found, "SizeRw": own, "SizeRootFs": total}
 
 
-def _image(session: Session, located: Located) -> Document:
+def _image(session: CliSession, located: ResolvedImage) -> Document:
     store = session.host.store
     target = session.host.images.target(located)
     document = store.document(located.descriptor)
@@ -169,7 +169,7 @@ def _image(session: Session, located: Located) -> Document:
     }
 
 
-def _digests(located: Located) -> list[str]:
+def _digests(located: ResolvedImage) -> list[str]:
     """Under which digests registries have it: those that it came from."""
     repositories = dict.fromkeys(Reference.parse(origin).repository_name for origin in located.origins)
     return [f"{repository}@{located.descriptor.digest}" for repository in repositories]

@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import short
-from lading.cli.display.progress import Form
+from lading.cli.display.progress import ProgressKind
 from lading.cli.endings import ended_by_signals
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def load(
         ),
     ] = "-",
     tag: Annotated[str | None, typer.Option("-t", "--tag", metavar="NAME", help="Its name instead of its own")] = None,
-    progress: ProgressForm = Form.auto,
+    progress: ProgressForm = ProgressKind.auto,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Without progress")] = False,
 ) -> None:
     """Read images from an OCI layout or an archive.
@@ -39,7 +39,7 @@ def load(
     """
     from lading.host.images.loading import load as read  # noqa: PLC0415
 
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     session.quiet, session.progress = quiet, progress
     if source == "-" and os.isatty(0):
         raise UsageError("an archive is not read from a terminal", hint="name a file with -i, or redirect one: < FILE")

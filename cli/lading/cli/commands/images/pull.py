@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import access, each
 from lading.cli.display.output import escape
-from lading.cli.display.progress import Form
+from lading.cli.display.progress import ProgressKind
 from lading.cli.endings import ended_by_signals
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.registry.platforms import parse_platform
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lading.cli.calls.options import AuthFile, Creds, ProgressForm, TlsVerify
 
 
-class Evidence(StrEnum):
+class EvidenceDemand(StrEnum):
     """What becomes of an image whose evidence cannot be listed."""
 
     wanted = "wanted"
@@ -30,9 +30,10 @@ def pull(
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="NAME[:TAG|@DIGEST]")],
     platform: Annotated[str | None, typer.Option(metavar="OS/ARCH[/VARIANT]", help="Not this machine's own")] = None,
     evidence: Annotated[
-        Evidence, typer.Option(help="required: fail where the registry does not say what is evidence of the image")
-    ] = Evidence.wanted,
-    progress: ProgressForm = Form.auto,
+        EvidenceDemand,
+        typer.Option(help="required: fail where the registry does not say what is evidence of the image"),
+    ] = EvidenceDemand.wanted,
+    progress: ProgressForm = ProgressKind.auto,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the digest")] = False,
     tls_verify: TlsVerify = None,
     authfile: AuthFile = None,
@@ -42,13 +43,13 @@ def pull(
 
     Nothing is judged here: `run`, `verify` and `build` do that.
     """
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     access(session, tls_verify, authfile, creds, *images)
     session.quiet, session.progress = quiet, progress
     wanted = parse_platform(platform) if platform else None
 
     def one(image: str) -> None:
-        pulled = session.host.pull(image, platform=wanted, required=evidence is Evidence.required)
+        pulled = session.host.pull(image, platform=wanted, required=evidence is EvidenceDemand.required)
         for note in pulled.notes:
             session.output.note(escape(note))
         session.output.result(str(pulled.descriptor.digest))

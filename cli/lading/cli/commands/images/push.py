@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import access, another, compression
 from lading.cli.display.output import escape
-from lading.cli.display.progress import Form
+from lading.cli.display.progress import ProgressKind
 from lading.cli.endings import ended_by_signals
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 
 if TYPE_CHECKING:
     import typer
@@ -23,7 +23,7 @@ def push(
         str | None, typer.Argument(metavar="[NAME]", help="Where to, unless under its own name")
     ] = None,
     compress: Compress = None,
-    progress: ProgressForm = Form.auto,
+    progress: ProgressForm = ProgressKind.auto,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the digest")] = False,
     tls_verify: TlsVerify = None,
     authfile: AuthFile = None,
@@ -33,7 +33,7 @@ def push(
 
     Signatures and attestations go along; nothing is signed here.
     """
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     access(session, tls_verify, authfile, creds, destination or image)
     session.quiet, session.progress = quiet, progress
     wanted = compression(compress)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import each, short
 from lading.cli.display.output import size
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.host.images.images import NoSuchImageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def rmi(
     A name is taken away, and with the last one what is the image's own: layers, unpacked trees, signatures and
     attestations. What the build cache holds stays: `lading builder prune` removes that.
     """
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
 
     def one(text: str) -> None:
         try:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import another, compression
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.store.errors import InputError, UsageError
 from lading.store.oci.descriptors import Descriptor
 
@@ -50,7 +50,7 @@ def save(
     from lading.host.images.outputs import destination, form_of, write_stream  # noqa: PLC0415
 
     del multiple  # what podman asks for is how it always is here
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     session.quiet = quiet
     wanted = compression(compress)
     target = destination(output, format_) if output not in (None, "-") else None
@@ -71,14 +71,14 @@ def save(
         sys.stdout.buffer.flush()
 
 
-def _compressed(session: Session, descriptor: Descriptor, wanted: Compression | None) -> Descriptor:
+def _compressed(session: CliSession, descriptor: Descriptor, wanted: Compression | None) -> Descriptor:
     converted = session.host.compressed(descriptor, wanted)
     if converted != descriptor:
         session.output.note(another(descriptor, converted, str(wanted)))
     return converted
 
 
-def _all(session: Session, texts: list[str]) -> list[tuple[Descriptor, tuple[str, ...]]]:
+def _all(session: CliSession, texts: list[str]) -> list[tuple[Descriptor, tuple[str, ...]]]:
     """Every image, once, under the names it was given by; an error for each that is not here, and then nothing."""
     found: dict[Descriptor, dict[str, None]] = {}
     missing: list[InputError] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 
 if TYPE_CHECKING:
     import typer
@@ -20,4 +20,4 @@ def tag(
     Where the image came from follows it: it is judged under its origins, too.
     """
     for name in names:
-        Session.of(ctx).host.images.tag(source, name)
+        CliSession.of(ctx).host.images.tag(source, name)

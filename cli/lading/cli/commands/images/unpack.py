@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import each
-from lading.cli.display.progress import Form
+from lading.cli.display.progress import ProgressKind
 from lading.cli.endings import ended_by_signals
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.host.upkeep.unpacking import unpack as unpack_image
 from lading.store.system.syscalls import private_mounts
 
@@ -21,13 +21,13 @@ def unpack(
     ctx: typer.Context,
     images: Images,
     force: Annotated[bool, typer.Option("--force", help="Anew, from verified blobs, whatever is there")] = False,
-    progress: ProgressForm = Form.auto,
+    progress: ProgressForm = ProgressKind.auto,
 ) -> None:
     """Unpack an image ahead of its first run, or anew.
 
     With --force every layer is unpacked again from verified blobs, for all images that share it.
     """
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     session.progress = progress
     private_mounts()
 

@@ -10,7 +10,7 @@ from lading.cli.calls.amounts import before, confirm, say_total
 from lading.cli.display.filters import filters
 from lading.cli.display.output import age, size
 from lading.cli.display.sizes import byte_count
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.host.upkeep.pruning import prune_cache
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def builder_prune(
     That is layers of steps, Debian package lists and packages, and what is remembered of contexts and signatures.
     `--filter until=36h` takes what was not used since.
     """
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     moment = before(filters(filter_, {"until"}), time.time())
     limit = None if max_used_space is None else byte_count(max_used_space, "--max-used-space")
     if confirm(session, [what(all_)], force=force):
@@ -53,7 +53,7 @@ def shown(entry: CacheEntry) -> str:
     return entry.key if entry.kind == "context" else entry.key[:12]
 
 
-def report(session: Session, trimmed: Trimmed) -> int:
+def report(session: CliSession, trimmed: Trimmed) -> int:
     """Says what went; the bytes that were freed."""
     rows = [
         (shown(entry), entry.kind, size(entry.size), f"{age(time.time() - entry.used)} ago")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 
 if TYPE_CHECKING:
     import typer
 
 
-class Shell(StrEnum):
+class CompletionShell(StrEnum):
     """The shells whose completion is known."""
 
     bash = "bash"
@@ -21,7 +21,7 @@ class Shell(StrEnum):
 
 def completion(
     ctx: typer.Context,
-    shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", help="The shell to complete in")],
+    shell: Annotated[CompletionShell, typer.Argument(metavar="bash|zsh|fish", help="The shell to complete in")],
 ) -> None:
     """Print the completion script of a shell.
 
@@ -30,4 +30,4 @@ def completion(
     from typer._completion_shared import get_completion_script  # noqa: PLC0415 - the public module only re-imports it
 
     script = get_completion_script(prog_name="lading", complete_var="_LADING_COMPLETE", shell=shell.value)
-    Session.of(ctx).output.result(script)
+    CliSession.of(ctx).output.result(script)

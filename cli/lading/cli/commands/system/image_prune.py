@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from lading.cli.calls.amounts import before, confirm, say_total
 from lading.cli.calls.values import boolean, short
 from lading.cli.display.filters import LABELS, Filters, filters, labels_pass
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.host.images.images import Listed
 from lading.host.upkeep.pruning import PrunedImages, prune_images
 
@@ -32,7 +32,7 @@ def image_prune(
     `--filter until=7d` takes those that came here before, `label=NAME[=VALUE]` those with a label,
     `label!=NAME[=VALUE]` those without it.
     """
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     wanted = filters(filter_, _FILTERS)
     chosen = which(wanted)
     every = all_ or any(boolean(text, "--filter dangling") is False for text in wanted.get("dangling", ()))
@@ -51,7 +51,7 @@ def which(wanted: Filters) -> Callable[[Listed], bool]:
     return lambda row: labels_pass(row.labels, wanted) and (moment is None or row.arrived < moment)
 
 
-def report(session: Session, pruned: PrunedImages) -> int:
+def report(session: CliSession, pruned: PrunedImages) -> int:
     """Says what went; the bytes that were freed."""
     for name in pruned.names:
         session.output.result(f"Untagged: {short(name)}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import ask, boolean
 from lading.cli.display.output import escape
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.store.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def login(
     from lading.host.registries import log_in  # noqa: PLC0415
     from lading.registry.credentials.files import Credential  # noqa: PLC0415
 
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     session.tls_verify = boolean(tls_verify, "--tls-verify")
     session.authfile = authfile
     if get_login:
@@ -54,7 +54,7 @@ def login(
     session.output.result(f"Login succeeded; kept in {where}")
 
 
-def _show(session: Session, registry: str) -> None:
+def _show(session: CliSession, registry: str) -> None:
     from lading.host.registries import login_of  # noqa: PLC0415
 
     user = login_of(session.host.configuration, registry)

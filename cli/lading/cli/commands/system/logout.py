@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.store.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def logout(
     """Log out of a registry."""
     from lading.host.registries import log_out  # noqa: PLC0415
 
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     session.authfile = authfile
     if not log_out(session.host.configuration, registry):
         raise InputError(f"not logged in to {registry}")

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.calls.app import PLAIN, Command
-from lading.cli.session import Session
+from lading.cli.calls.app import PLAIN, LadingCommand
+from lading.cli.session import CliSession
 from lading.store.errors import UsageError
 
 group = typer.Typer(help="Serve a registry.", context_settings={"help_option_names": ["-h", "--help"]}, **PLAIN)
@@ -20,7 +20,7 @@ def _registry() -> None:
     """Serve a registry."""
 
 
-@group.command(cls=Command, short_help="Serve a registry that stock clients push to and pull from")
+@group.command(cls=LadingCommand, short_help="Serve a registry that stock clients push to and pull from")
 def serve(
     ctx: typer.Context,
     listen: Annotated[str, typer.Option(metavar="ADDRESS:PORT", help="Where to listen; port 0 takes a free one")] = (
@@ -45,7 +45,7 @@ def serve(
     from lading.registry.server.config import ServerConfig  # noqa: PLC0415
     from lading.registry.server.serve import serve as run  # noqa: PLC0415
 
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     host, port = _address(listen)
     config = ServerConfig(
         storage=storage or session.root / "registry",

@@ -11,7 +11,7 @@ from lading.cli.commands.system.builder_prune import shown
 from lading.cli.display.containers import status
 from lading.cli.display.listing import Row, check_format, show_list
 from lading.cli.display.output import age, size
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.host.upkeep.usage import Summary, Usage, usage
 from lading.store.errors import UsageError
 
@@ -39,7 +39,7 @@ def system_df(
     format_: ListFormat = "table",
 ) -> None:
     """Show what takes room on the disk."""
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     check_format(format_)
     if verbose and format_ not in ("table", "json"):
         raise UsageError("-v is shown as a table or as JSON, not by a template")

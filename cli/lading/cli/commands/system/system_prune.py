@@ -9,7 +9,7 @@ from lading.cli.calls.amounts import before, confirm, say_total
 from lading.cli.commands.system import builder_prune, image_prune
 from lading.cli.display.containers import labels
 from lading.cli.display.filters import LABELS, filters, labels_pass
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.host.upkeep import pruning
 from lading.runtime.containers.logs import seconds
 from lading.store.errors import UsageError
@@ -28,7 +28,7 @@ def system_prune(
     force: Force = False,
 ) -> None:
     """Remove containers that ended, images that nothing uses, and build cache."""
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     wanted = filters(filter_, LABELS | {"until"})
     if volumes and wanted:
         raise UsageError("--filter does not go with --volumes: a volume has neither an age nor labels")

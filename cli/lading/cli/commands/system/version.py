@@ -9,7 +9,7 @@ from importlib.metadata import version as distribution_version
 from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.display.output import version_line
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.registry.platforms import host_platform
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def version(
     ] = "",
 ) -> None:
     """Show the version of Lading and of what it drives."""
-    output = Session.of(ctx).output
+    output = CliSession.of(ctx).output
     if format_:
         _templated("{{json .}}" if format_ == "json" else format_)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import access, read_input
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ def attest(
 
     It is attached where `verify` looks: in the local store, or with --remote in the registry.
     """
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     access(session, tls_verify, authfile, creds, image)
     if local and remote:
         raise UsageError("--local and --remote exclude each other")
     data = read_input(predicate, "--predicate", _MAX_PREDICATE)
-    for descriptor in session.host.papers(session.key(key)).attest(image, type_, data, remote=remote):
+    for descriptor in session.host.attestor(session.key(key)).attest(image, type_, data, remote=remote):
         session.output.result(str(descriptor.digest))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from lading.cli.calls.app import PLAIN, Command
-from lading.cli.session import Session
+from lading.cli.calls.app import PLAIN, LadingCommand
+from lading.cli.session import CliSession
 
 group = typer.Typer(help="Manage the signing key.", context_settings={"help_option_names": ["-h", "--help"]}, **PLAIN)
 
@@ -15,7 +15,7 @@ def _key() -> None:
     """Manage the signing key."""
 
 
-@group.command(cls=Command, short_help="Make a new signing key in place of the old one")
+@group.command(cls=LadingCommand, short_help="Make a new signing key in place of the old one")
 def rotate(ctx: typer.Context) -> None:
     """Make a new signing key in place of the old one.
 
@@ -24,7 +24,7 @@ def rotate(ctx: typer.Context) -> None:
     """
     from lading.host.trust.rotation import rotate as renew  # noqa: PLC0415
 
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     keyring, policy = session.host.keyring, session.root / "policy.yaml"
     rotated = renew(keyring, session.passwords.new(), policy)
     session.output.result(f"private key: {keyring.private_file}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 
 if TYPE_CHECKING:
     import typer
@@ -23,7 +23,7 @@ def keygen(
     The key is cosign's encrypted form. Its password is LADING_PASSWORD, in the file that LADING_PASSWORD_FILE
     names, or COSIGN_PASSWORD; else asked for at a terminal, else empty. Nothing that exists is overwritten.
     """
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     if prefix is not None:
         _write_pair(session, Path(f"{prefix}.key"), Path(f"{prefix}.pub"))
         return
@@ -37,14 +37,14 @@ def keygen(
     session.output.result(f"policy: {session.root / 'policy.yaml'} ({kept})")
 
 
-def make_key(session: Session) -> None:
+def make_key(session: CliSession) -> None:
     """Makes the key pair, asking for a password where there is somebody to ask."""
     keyring = session.host.keyring
     keyring.check_absent()
     keyring.generate(session.passwords.new())
 
 
-def _write_pair(session: Session, private: Path, public: Path) -> None:
+def _write_pair(session: CliSession, private: Path, public: Path) -> None:
     from lading.host.trust.keyring import check_absent, write_pair  # noqa: PLC0415
 
     check_absent(private, public)

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 from lading.build.context.revision import DIRTY, GIT
-from lading.cli.calls.values import Form, access
+from lading.cli.calls.values import OutputForm, access
 from lading.cli.display.output import escape
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.store.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     import typer
 
     from lading.cli.calls.options import AuthFile, Creds, TlsVerify
-    from lading.host.trust.attached_evidence import Papers, Steps
+    from lading.host.trust.attached_evidence import AttachedDag, AttachedEvidence
     from lading.verify.documents.provenance import Provenance
     from lading.verify.documents.statements import ResourceDescriptor
     from lading.verify.judgement.decision import Candidate
@@ -26,8 +26,8 @@ def provenance(
     ctx: typer.Context,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="Name, digest or ID of an image")],
     format_: Annotated[
-        Form, typer.Option("--format", "-o", "--output", help="json: the statements themselves")
-    ] = Form.text,
+        OutputForm, typer.Option("--format", "-o", "--output", help="json: the statements themselves")
+    ] = OutputForm.text,
     json_: Annotated[bool, typer.Option("--json", help="As --format json")] = False,
     graph: Annotated[bool, typer.Option("--graph", help="Draw the steps")] = False,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the steps into an SVG file")] = None,
@@ -40,9 +40,9 @@ def provenance(
 
     Each statement is marked: trusted by the policy, or merely present. Nothing is let through by this command.
     """
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     access(session, tls_verify, authfile, creds, image)
-    json_ = json_ or format_ is Form.json
+    json_ = json_ or format_ is OutputForm.json
     if json_ and (graph or svg):
         raise UsageError("JSON and a drawing exclude each other")
     papers = _papers(session, image, remote=remote)
@@ -56,15 +56,15 @@ def provenance(
         session.output.told(line, 9 if line[:5].strip().isdigit() else 4)
 
 
-def _papers(session: Session, image: str, *, remote: bool) -> Papers:
-    from lading.host.trust.attached_evidence import read_papers  # noqa: PLC0415
-    from lading.host.trust.gate import local_case  # noqa: PLC0415
+def _papers(session: CliSession, image: str, *, remote: bool) -> AttachedEvidence:
+    from lading.host.trust.attached_evidence import read_attached  # noqa: PLC0415
+    from lading.host.trust.gate import local_input  # noqa: PLC0415
 
     host = session.host
     located = None if remote else host.images.find(image)
-    case = host.remote(image, here=remote) if located is None else local_case(host.store, located)
+    case = host.remote(image, here=remote) if located is None else local_input(host.store, located)
     keys = [host.own_key(None)] if host.keyring.public_file.exists() else []
-    return read_papers(case, case.decision(host.verifier), keys)
+    return read_attached(case, case.decision(host.verifier), keys)
 
 
 def _statement(candidate: Candidate) -> dict[str, object]:
@@ -79,14 +79,14 @@ def _statement(candidate: Candidate) -> dict[str, object]:
     }
 
 
-def _words(papers: Papers) -> list[str]:
+def _words(papers: AttachedEvidence) -> list[str]:
     decision = papers.decision
     lines = [f"{escape(decision.title)}: the manifest {decision.manifest}"]
     for candidate in decision.candidates:
         lines.append(f"  {_mark(candidate)}: {escape(candidate.label)} ({candidate.place.manifest.short})")
     for found, trusted in papers.provenances():
         lines += ["", f"Built{'' if trusted else ' (so an untrusted statement says)'}:", *_built(found)]
-    for steps in papers.steps:
+    for steps in papers.dags:
         lines += ["", *_steps(steps)]
     if len(lines) == 1:
         lines.append("  nothing is attached to it")
@@ -134,7 +134,7 @@ def _commit(item: ResourceDescriptor) -> str:
     return f"commit {item.digest.get('gitCommit', '?')} of {item.uri or 'a repository'}{known}"
 
 
-def _steps(steps: Steps) -> list[str]:
+def _steps(steps: AttachedDag) -> list[str]:
     bound = "named by a trusted provenance" if steps.bound else "NOT named by a trusted provenance"
     signed = "every link signed by your key" if steps.signers else "links signed by a key that is not yours"
     lines = [f"Steps ({steps.digest.short}, {bound}; {signed}):"]
@@ -145,12 +145,12 @@ def _steps(steps: Steps) -> list[str]:
     return lines
 
 
-def _draw(session: Session, papers: Papers, svg: Path | None) -> None:
+def _draw(session: CliSession, papers: AttachedEvidence, svg: Path | None) -> None:
     from lading.cli.display import drawing  # noqa: PLC0415
 
-    if not papers.steps:
+    if not papers.dags:
         raise InputError("no record of the steps is attached to it")
-    dag = papers.steps[0].artifact.dag
+    dag = papers.dags[0].artifact.dag
     if svg is None:
         for line in drawing.text(dag):
             session.output.result(line)

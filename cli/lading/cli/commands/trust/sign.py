@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import access, each, pairs
-from lading.cli.session import Session
+from lading.cli.session import CliSession
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ def sign(
     A signature is attached where `verify` looks: in the local store, from where `push` carries it along, or
     with --remote in the registry.
     """
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     access(session, tls_verify, authfile, creds, *images)
     if local and remote:
         raise UsageError("--local and --remote exclude each other")
     annotations = pairs(annotation, "-a")
-    papers = session.host.papers(session.key(key))
+    papers = session.host.attestor(session.key(key))
 
     def one(image: str) -> None:
         for descriptor in papers.sign(image, annotations, remote=remote, recursive=recursive):

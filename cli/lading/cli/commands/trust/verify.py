@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import Form, access, pairs
-from lading.cli.session import Session
+from lading.cli.calls.values import OutputForm, access, pairs
+from lading.cli.session import CliSession
 from lading.store.errors import LadingError, UsageError
 
 if TYPE_CHECKING:
     import typer
 
     from lading.cli.calls.options import AuthFile, Creds, Images, TlsVerify
-    from lading.host.trust.gate import Case
+    from lading.host.trust.gate import VerificationInput
     from lading.verify.judgement.verifier import Verifier
 
 _WORST = (5, 3, 4, 0)
@@ -34,7 +34,9 @@ def verify(
     ] = None,
     local: Annotated[bool, typer.Option("--local", help="Only what is in the local store")] = False,
     remote: Annotated[bool, typer.Option("--remote", help="What the registry has now, whatever is here")] = False,
-    format_: Annotated[Form, typer.Option("--format", "-o", "--output", help="How to show the outcome")] = Form.text,
+    format_: Annotated[
+        OutputForm, typer.Option("--format", "-o", "--output", help="How to show the outcome")
+    ] = OutputForm.text,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="List all evidence")] = False,
     tls_verify: TlsVerify = None,
     authfile: AuthFile = None,
@@ -45,7 +47,7 @@ def verify(
     Without --local or --remote, what `run` would run is judged: the local image, else the registry's. Exit codes:
     0 accepted, 3 refused, 4 nothing to judge by, 5 could not check; of several images 5, then 3, then 4.
     """
-    session = Session.of(ctx)
+    session = CliSession.of(ctx)
     access(session, tls_verify, authfile, creds, *images)
     if local and remote:
         raise UsageError("--local and --remote exclude each other")
@@ -58,14 +60,14 @@ def verify(
     try:
         verifier = _verifier(session, key, type_ or [], pairs(annotation, "-a"))
     except LadingError as error:
-        if format_ is Form.text:
+        if format_ is OutputForm.text:
             raise _uncheckable(error) from None
         return max(_failed(session, image, _uncheckable(error), format_) for image in images)
     codes = {_judge(session, verifier, image, local=local, remote=remote, form=format_) for image in images}
     return next(code for code in _WORST if code in codes)
 
 
-def _verifier(session: Session, key: Path | None, types: list[str], annotations: dict[str, str]) -> Verifier:
+def _verifier(session: CliSession, key: Path | None, types: list[str], annotations: dict[str, str]) -> Verifier:
     if key is None:
         return session.host.verifier
     from lading.host.trust.keyring import read_file  # noqa: PLC0415
@@ -80,7 +82,7 @@ def _verifier(session: Session, key: Path | None, types: list[str], annotations:
     )
 
 
-def _judge(session: Session, verifier: Verifier, image: str, *, local: bool, remote: bool, form: Form) -> int:
+def _judge(session: CliSession, verifier: Verifier, image: str, *, local: bool, remote: bool, form: OutputForm) -> int:
     from lading.cli.commands import verdicts  # noqa: PLC0415
     from lading.verify.judgement.errors import GateError  # noqa: PLC0415
 
@@ -91,26 +93,26 @@ def _judge(session: Session, verifier: Verifier, image: str, *, local: bool, rem
     try:
         verdict = case.verdict(verifier)
     except GateError as error:
-        if form is Form.json:
+        if form is OutputForm.json:
             _say(session, image, {"where": case.where, **error.decision.json()})
         else:
             verdicts.refused(session.output, error, name=image, verbose=session.verbose)
         return error.exit_code
-    if form is Form.json:
+    if form is OutputForm.json:
         _say(session, image, {"where": case.where, **verdict.decision.json()})
     else:
         verdicts.accepted(session.output, image, case.where, verdict, verbose=session.verbose)
     return 0
 
 
-def _case(session: Session, verifier: Verifier, image: str, *, local: bool, remote: bool) -> Case:
-    from lading.host.trust.gate import local_case  # noqa: PLC0415
+def _case(session: CliSession, verifier: Verifier, image: str, *, local: bool, remote: bool) -> VerificationInput:
+    from lading.host.trust.gate import local_input  # noqa: PLC0415
 
     host = session.host
     if remote:
         return host.remote(image, judge=verifier)
     if local:
-        return local_case(host.store, host.images.get(image))
+        return local_input(host.store, host.images.get(image))
     located = host.images.find(image)
     return host.remote(image, judge=verifier, here=False) if located is None else host.local(located)
 
@@ -121,15 +123,15 @@ def _uncheckable(error: LadingError) -> LadingError:
     return unknown(error)
 
 
-def _failed(session: Session, image: str, error: LadingError, form: Form) -> int:
+def _failed(session: CliSession, image: str, error: LadingError, form: OutputForm) -> int:
     from lading.cli.commands import verdicts  # noqa: PLC0415
 
-    if form is Form.json:
+    if form is OutputForm.json:
         _say(session, image, verdicts.failure(error))
     else:
         session.output.error(error)
     return error.exit_code
 
 
-def _say(session: Session, image: str, value: dict[str, object]) -> None:
+def _say(session: CliSession, image: str, value: dict[str, object]) -> None:
     session.output.result(json.dumps({"image": image, **value}))
