@@ -98,7 +98,7 @@ class Sandbox:
         return {"capabilities": self._capabilities, "noNewPrivileges": False}
 
     @border
-    def execute(self, rootfs: Path, step: SandboxProcess, output: Output) -> int:
+    def execute(self, rootfs: Path, process: SandboxProcess, output: Output) -> int:
         """Runs a step to its end in the mounted folder `rootfs`; its exit code, 126 and 127 as a shell would.
 
         An exception out of `output`, KeyboardInterrupt included, kills the step. Raises `MachineError` where the
@@ -107,10 +107,10 @@ class Sandbox:
         with self._place() as (name, bundle):
             stubs = MountPoints(rootfs)
             try:
-                mounts = self._mounts(rootfs, stubs, bundle, step)
-                plan = self._plan(name, rootfs, step, mounts, self._netns(name, bundle, step))
+                mounts = self._mounts(rootfs, stubs, bundle, process)
+                plan = self._plan(name, rootfs, process, mounts, self._netns(name, bundle, process))
                 (bundle / "config.json").write_text(json.dumps(plan.spec()))
-                return self._run(name, bundle, step, output)
+                return self._run(name, bundle, process, output)
             finally:
                 stubs.remove()
 
