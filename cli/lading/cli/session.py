@@ -183,11 +183,9 @@ def _default_root(environment: dict[str, str]) -> Path:
 
 
 def _run_folder(environment: dict[str, str], root: Path) -> Path:
-    import hashlib  # noqa: PLC0415
+    from lading.host.configuration import run_folder_in  # noqa: PLC0415
 
-    # Socket paths end at 107 bytes, so a short hash stands for the root.
-    short = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
     if os.geteuid() == 0:
-        return Path("/run/lading") / short
+        return run_folder_in(Path("/run/lading"), root)
     given = _path(environment, "XDG_RUNTIME_DIR")
-    return (given / "lading" if given else Path(f"/tmp/lading-{os.geteuid()}")) / short  # noqa: S108
+    return run_folder_in(given / "lading" if given else Path(f"/tmp/lading-{os.geteuid()}"), root)  # noqa: S108

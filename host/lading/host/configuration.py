@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -42,3 +43,11 @@ class Configuration:
     runs: Path | None = None
     build_cache: int | None = None
     floor: Path = FLOOR
+
+
+def run_folder_in(runs: Path, root: Path) -> Path:
+    """The folder in `runs` for what the Lading at `root` needs until the next boot, the same for all who use it."""
+    import hashlib  # noqa: PLC0415
+
+    # Socket paths end at 107 bytes, so a short hash stands for the root.
+    return runs / hashlib.sha256(os.fsencode(root)).hexdigest()[:12]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from lading.host.configuration import Configuration
 from lading.store.errors import InputError, LadingError, MachineError
@@ -22,6 +23,7 @@ from lading.store.system.private import private_folder
 if TYPE_CHECKING:
     from lading.build.graph.request import BuildRequest, Built, Listener
     from lading.host.images.images import Images, ResolvedImage
+    from lading.host.images.outputs import Output
     from lading.host.trust.attestor import Attestor
     from lading.host.trust.gate import VerificationInput
     from lading.host.trust.keyring import Keyring
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
     from lading.verify.judgement.verifier import Verifier
     from lading.verify.keys.keys import PublicKey
     from lading.verify.policy.policy import Policy
+
+
+_NONE: Final[Mapping[str, str]] = {}
 
 
 def _silent(text: str) -> None:
@@ -72,6 +77,12 @@ class Host:
         self.progress = progress
         self._passwords = passwords
         self._warn = warn
+
+    def watched_by(self, progress: Progress) -> Host:
+        """This host, its parts shared as far as they are made, with another to watch it. Close the first, not this."""
+        other = copy(self)
+        other.progress = progress
+        return other
 
     # The parts
 
@@ -126,6 +137,10 @@ class Host:
     @cached_property
     def verifier(self) -> Verifier:
         """By the policy of the configuration, and the floor. Raises `InputError` where there is none."""
+        return self.current_verifier()
+
+    def current_verifier(self) -> Verifier:
+        """As `verifier`, by what the files say now: for those who live longer than a policy."""
         from lading.host.trust import policies  # noqa: PLC0415
 
         named = self.configuration.policy
@@ -137,6 +152,23 @@ class Host:
         from lading.host.trust import policies  # noqa: PLC0415
 
         return policies.verifier(policy, self.configuration.floor)
+
+    def verifier_by_key(
+        self, file: Path, types: Sequence[str] = (), annotations: Mapping[str, str] = _NONE
+    ) -> Verifier:
+        """By one public key in place of a policy, and the floor. `types` of attestations as cosign names them, or URIs.
+
+        Raises `InputError`.
+        """
+        from lading.host.trust.keyring import read_file  # noqa: PLC0415
+        from lading.verify.documents.statements import predicate_type  # noqa: PLC0415
+        from lading.verify.keys.keys import PublicKey  # noqa: PLC0415
+        from lading.verify.policy.policy import NamedKey, Policy  # noqa: PLC0415
+
+        public = PublicKey.from_pem(read_file(file, "name a public key"), str(file))
+        kinds = tuple(predicate_type(word) for word in types)
+        key = NamedKey(str(file), public)
+        return self.verifier_by(Policy.trusting(key, types=kinds, annotations=annotations, what=str(file)))
 
     @cached_property
     def driver(self) -> Driver:
@@ -212,6 +244,29 @@ class Host:
             self._screen(text, judge)
         with fetching(text, here=here):
             return remote_input(self.client, Reference.parse(text), platform)
+
+    def input_at(
+        self,
+        text: str,
+        verifier: Verifier,
+        *,
+        place: Literal["any", "local", "remote"] = "any",
+        platform: Platform | None = None,
+    ) -> VerificationInput:
+        """What `run` would run: the local image, else the registry's; or what is at one of these places alone.
+
+        Nothing is pulled. Raises `NoSuchImageError`, `RegistryError`, `RejectedError`.
+        """
+        from lading.host.trust.gate import local_input  # noqa: PLC0415
+
+        if place == "remote":
+            return self.remote(text, platform, judge=verifier)
+        if place == "local":
+            return local_input(self.store, self.images.get(text), platform)
+        located = self.images.find(text)
+        if located is None:
+            return self.remote(text, platform, judge=verifier, here=False)
+        return self.local(located, platform)
 
     def _screen(self, text: str, verifier: Verifier) -> None:
         from lading.registry.reference import Reference  # noqa: PLC0415
@@ -314,6 +369,14 @@ class Host:
         with self.store.writing():
             image = self.compressed(located.descriptor, compression)
             return push(self.client, self.store, image, reference, progress=self.progress)
+
+    def deliver(
+        self, built: Built, names: Sequence[str], *, outputs: Sequence[Output] = (), push: bool
+    ) -> list[Pushed]:
+        """Brings what was built where it is wanted: to files and folders, then under each name to its registry."""
+        for output in outputs:
+            output.write(self.store, built.descriptor, names)
+        return [self.push(name) for name in names] if push else []
 
     def build(self, request: BuildRequest, *, sign_key: KeyText | None, pull: bool, listener: Listener) -> Built:
         """Builds, signs and tags an image, from a Dockerfile or a Debian package set."""

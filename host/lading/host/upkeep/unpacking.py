@@ -1,17 +1,25 @@
-"""Unpacking images: ahead of their first run, or anew where nothing runs on what is there."""
+"""Unpacking images: ahead of their first run, anew where nothing runs on what is there, or into a plain folder."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lading.runtime.containers.records import ContainerRecords
+from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError, MachineError
-from lading.store.oci.documents import chain_ids
+from lading.store.oci.documents import chain_ids, parse_config, parse_manifest, stack
 from lading.store.snapshots import unpacking
+from lading.store.system.border import border
+from lading.store.system.removal import remove_tree
 
 if TYPE_CHECKING:
     from lading.host.host import Host
     from lading.store.oci.documents import ImageConfig
+    from lading.store.progress import Progress
+    from lading.store.store import Store
+    from lading.verify.judgement.verdict import Verdict
 
 
 def unpack(host: Host, text: str, *, anew: bool = False) -> str | None:
@@ -42,3 +50,30 @@ def _refuse_running(host: Host, text: str, config: ImageConfig) -> None:
                 f"{text}: container {container.name} of {container.image} runs on the tree that is to be replaced",
                 hint=f"`lading stop {container.name}` first",
             )
+
+
+@border
+def unpack_into(store: Store, verdict: Verdict, folder: Path, progress: Progress) -> None:
+    """The tree of the image that `verdict` let in, from verified blobs, in `folder`: all of it or nothing.
+
+    Raises `InputError` where something is there already, `MachineError` without root's rights.
+    """
+    from lading.store.archives.merging import unpack_merged  # noqa: PLC0415 - brings the decompressors
+
+    digest = verdict.manifest  # of a forged verdict there is none
+    if os.geteuid() != 0:
+        raise MachineError(f"{folder}: only root can give files the owners that an image says")
+    if os.path.lexists(folder):
+        raise InputError(f"{folder}: is there already", hint="name a folder that is to be made")
+    part = folder.with_name(f".{folder.name}.{os.urandom(8).hex()}")
+    with store.writing():  # what is being read is not collected meanwhile
+        manifest = parse_manifest(read_blob(store.blobs, digest), None, str(digest))
+        config = parse_config(read_blob(store.blobs, manifest.config.digest), str(manifest.config.digest))
+        part.mkdir(0o700)
+        try:
+            root = part / "root"
+            root.mkdir(0o755)
+            unpack_merged(store.blobs, stack(manifest, config), root, store.snapshots.limits, progress)
+            root.rename(folder)
+        finally:
+            remove_tree(part)

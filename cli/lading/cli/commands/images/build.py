@@ -119,11 +119,7 @@ def build(
         _ensure_key(session)
     with ended_by_signals(), view_for(progress, session.output, quiet=quiet) as view:
         built = session.host.build(request, sign_key=key, pull=pull, listener=view)
-    for destination in outputs:
-        destination.write(session.host.store, built.descriptor, request.names)
-    if push:
-        for name in request.names:
-            session.host.push(name)
+    session.host.deliver(built, request.names, outputs=outputs, push=push)
     _report(session, built, iidfile, request.names, None if quiet else _signer(session, built))
 
 

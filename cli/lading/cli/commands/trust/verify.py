@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import typer
 
     from lading.cli.calls.options import AuthFile, Creds, Images, TlsVerify
-    from lading.host.trust.gate import VerificationInput
     from lading.verify.judgement.verifier import Verifier
 
 _WORST = (5, 3, 4, 0)
@@ -70,16 +69,7 @@ def verify(
 def _verifier(session: CliSession, key: Path | None, types: list[str], annotations: dict[str, str]) -> Verifier:
     if key is None:
         return session.host.verifier
-    from lading.host.trust.keyring import read_file  # noqa: PLC0415
-    from lading.verify.documents.statements import predicate_type  # noqa: PLC0415
-    from lading.verify.keys.keys import PublicKey  # noqa: PLC0415
-    from lading.verify.policy.policy import NamedKey, Policy  # noqa: PLC0415
-
-    public = PublicKey.from_pem(read_file(key, "name a public key"), str(key))
-    kinds = tuple(predicate_type(word) for word in types)
-    return session.host.verifier_by(
-        Policy.trusting(NamedKey(str(key), public), types=kinds, annotations=annotations, what=str(key))
-    )
+    return session.host.verifier_by_key(key, types, annotations)
 
 
 def _judge(session: CliSession, verifier: Verifier, image: str, *, local: bool, remote: bool, form: OutputForm) -> int:
@@ -87,7 +77,7 @@ def _judge(session: CliSession, verifier: Verifier, image: str, *, local: bool, 
     from lading.verify.judgement.errors import GateError  # noqa: PLC0415
 
     try:
-        case = _case(session, verifier, image, local=local, remote=remote)
+        case = session.host.input_at(image, verifier, place="local" if local else "remote" if remote else "any")
     except LadingError as error:
         return _failed(session, image, _uncheckable(error), form)
     try:
@@ -103,18 +93,6 @@ def _judge(session: CliSession, verifier: Verifier, image: str, *, local: bool, 
     else:
         verdicts.accepted(session.output, image, case.where, verdict, verbose=session.verbose)
     return 0
-
-
-def _case(session: CliSession, verifier: Verifier, image: str, *, local: bool, remote: bool) -> VerificationInput:
-    from lading.host.trust.gate import local_input  # noqa: PLC0415
-
-    host = session.host
-    if remote:
-        return host.remote(image, judge=verifier)
-    if local:
-        return local_input(host.store, host.images.get(image))
-    located = host.images.find(image)
-    return host.remote(image, judge=verifier, here=False) if located is None else host.local(located)
 
 
 def _uncheckable(error: LadingError) -> LadingError:
