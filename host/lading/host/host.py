@@ -23,7 +23,7 @@ from lading.store.system.private import private_folder
 if TYPE_CHECKING:
     from lading.build.graph.request import BuildRequest, Built, Listener
     from lading.host.images.images import Images, ResolvedImage
-    from lading.host.images.outputs import Output
+    from lading.host.images.outputs import ImageOutput
     from lading.host.trust.attestor import Attestor
     from lading.host.trust.gate import VerificationInput
     from lading.host.trust.keyring import Keyring
@@ -371,7 +371,7 @@ class Host:
             return push(self.client, self.store, image, reference, progress=self.progress)
 
     def deliver(
-        self, built: Built, names: Sequence[str], *, outputs: Sequence[Output] = (), push: bool
+        self, built: Built, names: Sequence[str], *, outputs: Sequence[ImageOutput] = (), push: bool
     ) -> list[Pushed]:
         """Brings what was built where it is wanted: to files and folders, then under each name to its registry."""
         for output in outputs:
