@@ -25,7 +25,7 @@ from lading.api import (
     LadingError,
     NotFoundError,
 )
-from suites.commands import context
+from suites.commands import LADING, context
 from suites.machine import needs
 from suites.registry_server import running_server
 
@@ -61,7 +61,7 @@ def pushed(folder: Path, name: str, **files: str) -> str:
 
 
 def test_the_examples_import_the_public_face_alone() -> None:
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 4
     for file in [*EXAMPLES, Path(__file__)]:
         tree = ast.parse(file.read_text())
         names = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
@@ -220,6 +220,16 @@ def test_the_examples_work(tmp_path: Path, registry: str) -> None:
         assert maker.push(name).digest == digest
     assert example("unpack.py", tmp_path / "root", name, tmp_path / "tree").strip() == digest
     assert (tmp_path / "tree/a").read_text() == "content"
+    layout, other = tmp_path / "layout", f"{registry}/team/other:2"
+    subprocess.run(
+        [LADING, "--root", tmp_path / "root", "save", "--format", "oci-dir", "-o", layout, name],
+        check=True,
+        capture_output=True,
+    )
+    before = sorted(path.relative_to(layout) for path in layout.rglob("*"))
+    assert example("push_layout.py", tmp_path / "stranger", layout, other).strip() == digest
+    assert sorted(path.relative_to(layout) for path in layout.rglob("*")) == before
+    assert not list((tmp_path / "stranger/blobs").rglob("sha256/*"))  # nothing was copied
     hook = subprocess.Popen(
         [sys.executable, HOUSE / "examples/library/hook.py", tmp_path / "root"],
         stdout=subprocess.PIPE,

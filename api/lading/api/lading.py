@@ -16,6 +16,7 @@ from lading.host.host import Host
 from lading.store.errors import LadingError
 
 if TYPE_CHECKING:
+    from lading.registry.transfer.push import Pushed
     from lading.runtime.options import RunOptions
     from lading.runtime.process.session import RunResult
     from lading.store.oci.descriptors import Platform
@@ -83,11 +84,17 @@ class Lading:
         `image` is a name, digest or ID of one that is here. `name` is where it goes, its own name where it is left out.
         """
         with ExitStack() as stack:
-            pushed = self._host_for(watch, stack).push(image, name)
-        evidence = tuple(str(item.digest) for item in pushed.evidence)
-        return PushResult(
-            pushed.reference.name, str(pushed.descriptor.digest), evidence, pushed.sent, pushed.changed, pushed.notes
-        )
+            return _told(self._host_for(watch, stack).push(image, name))
+
+    def push_layout(
+        self, folder: Path | str, name: str, *, image: str = "", watch: Watcher | None = None
+    ) -> PushResult:
+        """Uploads an image of an OCI image layout with the evidence there, read where it lies.
+
+        The only one that it holds, or the one that its index calls `image`.
+        """
+        with ExitStack() as stack:
+            return _told(self._host_for(watch, stack).push_layout(Path(folder), name, name=image))
 
     def verify(
         self,
@@ -228,3 +235,9 @@ def _platform(text: str | None) -> Platform | None:
     from lading.registry.platforms import parse_platform  # noqa: PLC0415
 
     return None if text is None else parse_platform(text)
+
+
+def _told(pushed: Pushed) -> PushResult:
+    evidence = tuple(str(item.digest) for item in pushed.evidence)
+    digest = str(pushed.descriptor.digest)
+    return PushResult(pushed.reference.name, digest, evidence, pushed.sent, pushed.changed, pushed.notes)

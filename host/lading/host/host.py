@@ -370,6 +370,18 @@ class Host:
             image = self.compressed(located.descriptor, compression)
             return push(self.client, self.store, image, reference, progress=self.progress)
 
+    def push_layout(self, folder: Path, to: str, *, name: str = "") -> Pushed:
+        """Uploads an image of an OCI layout with the evidence there, from where it lies: its only one, or `name`'s.
+
+        Raises `InputError`, `DocumentError`, `RegistryError`.
+        """
+        from lading.registry.reference import Reference  # noqa: PLC0415
+        from lading.registry.transfer.push import push  # noqa: PLC0415
+        from lading.store.exchange.layout_source import LayoutSource  # noqa: PLC0415
+
+        source = LayoutSource(folder)
+        return push(self.client, source, source.image(name), Reference.parse(to), progress=self.progress)
+
     def deliver(
         self, built: Built, names: Sequence[str], *, outputs: Sequence[ImageOutput] = (), push: bool
     ) -> list[Pushed]:

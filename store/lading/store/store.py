@@ -82,6 +82,7 @@ class Store:
 
     def __init__(self, root: Path, database: Database, max_layer: int | None = None) -> None:
         self.root = root
+        self.where = "the local store"
         self._max_layer = max_layer
         self.blobs = FileBlobs(root)
         self.index = database
@@ -277,6 +278,10 @@ class Store:
     def names_of(self, digest: Digest) -> list[Reference]:
         """Every name of an image."""
         return self._references("WHERE r.digest = ?", (str(digest),))
+
+    def origins_of(self, digest: Digest) -> tuple[str, ...]:
+        """The full names that an image was pulled by."""
+        return tuple(dict.fromkeys(name for found in self.names_of(digest) for name in found.origins))
 
     def names_reaching(self, digest: Digest) -> list[Reference]:
         """Every name of an image, and then those of the indexes here that list it."""

@@ -23,7 +23,7 @@ from lading.registry.credentials.files import Credential, Given
 from lading.registry.errors import ProtocolError
 from lading.registry.http.transport import HttpxTransport, Transport
 from lading.registry.reference import Reference
-from lading.store.content.blobs import Blobs
+from lading.store.content.blobs import Blobs, Source
 from lading.store.errors import DocumentError
 from lading.store.fastclass import replace
 from lading.store.oci.descriptors import Descriptor
@@ -119,7 +119,7 @@ class Client:
         self,
         repository: Reference,
         descriptor: Descriptor,
-        blobs: Blobs,
+        blobs: Source,
         task: Task | None = None,
         *,
         mount_from: Iterable[str] = (),

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from lading.registry.client.downloads import StoppedError
-from lading.store.content.blobs import BlobReader, Blobs
+from lading.store.content.blobs import BlobReader, Source
 from lading.store.oci.descriptors import Descriptor
 from lading.store.progress import Task
 
@@ -19,7 +19,7 @@ _PIECE: Final = 256 * 1024
 class Outgoing:
     """One blob being sent; a context manager. What follows on what was read last is not read from the start again."""
 
-    def __init__(self, blobs: Blobs, descriptor: Descriptor, task: Task, stop: Event) -> None:
+    def __init__(self, blobs: Source, descriptor: Descriptor, task: Task, stop: Event) -> None:
         self.sent: float | None = None
         """When the last byte of the blob went out, unless something was sent after that."""
         self._blobs = blobs

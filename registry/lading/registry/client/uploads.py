@@ -21,7 +21,7 @@ from lading.registry.config import ClientConfig
 from lading.registry.errors import ProtocolError, StatusError, UnreachableError
 from lading.registry.http.transport import Answer, Body
 from lading.registry.reference import Reference
-from lading.store.content.blobs import Blobs
+from lading.store.content.blobs import Source
 from lading.store.errors import RegistryError
 from lading.store.fastclass import dataclass, field, replace
 from lading.store.oci.descriptors import Descriptor
@@ -51,7 +51,7 @@ class Upload:
     config: ClientConfig
     repository: Reference
     descriptor: Descriptor
-    blobs: Blobs
+    blobs: Source
     task: Task
     stop: Event = field(default_factory=Event)
     _least: int = 0

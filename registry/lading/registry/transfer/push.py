@@ -1,4 +1,4 @@
-"""From the store into a registry: blobs, children, the image, its evidence; the tag comes last.
+"""From a store or a layout into a registry: blobs, children, the image, its evidence; the tag comes last.
 
 Evidence goes to the digest before the tag moves, so that nobody sees the tag without it, and a registry that
 judges a tag has what it needs.
@@ -13,13 +13,13 @@ from lading.registry.client.client import Client
 from lading.registry.client.referrers import descriptor_of, pieces
 from lading.registry.reference import Reference
 from lading.registry.transfer.parallel import each
+from lading.registry.transfer.sources import ImageSource
 from lading.store.errors import InputError, RegistryError
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import Index, Manifest
 from lading.store.progress import QUIET, Part, Progress, Task
-from lading.store.store import Store
 
 _MAX_DEPTH = 8
 
@@ -45,7 +45,7 @@ class Push:
     """One push under way."""
 
     client: Client
-    store: Store
+    source: ImageSource
     descriptor: Descriptor
     ref: Reference
     progress: Progress = QUIET
@@ -59,7 +59,7 @@ class Push:
     def run(self) -> Pushed:
         """Raises a `LadingError`; the tag then means what it meant before."""
         self.client.will_push(self.ref)
-        top = self.store.document(self.descriptor)
+        top = self.source.document(self.descriptor)
         self._mounts = self._sources()
         there = self.client.head(self.ref)
         changed = there is None or there.digest != self.descriptor.digest
@@ -80,16 +80,17 @@ class Push:
         """Refuses before the first byte is sent, if something is missing here."""
         for manifest in self._children(top) if isinstance(top, Index) else [top]:
             for item in _blobs(manifest):
-                if self.store.blobs.size(item.digest) is None:
+                if self.source.blobs.size(item.digest) is None:
                     raise InputError(
-                        f"{self.ref.familiar}: {item.digest} of {manifest.descriptor.digest} is not in the local store",
+                        f"{self.ref.familiar}: {item.digest} of {manifest.descriptor.digest} is not in"
+                        f" {self.source.where}",
                         hint="pull or build the image again",
                     )
         for child in top.manifests if isinstance(top, Index) else ():
-            if self.store.blobs.size(child.digest) is None and self.client.head(self.ref.at(child.digest)) is None:
+            if self.source.blobs.size(child.digest) is None and self.client.head(self.ref.at(child.digest)) is None:
                 raise InputError(
-                    f"{self.ref.familiar}: the image for {child.platform or child.digest} is neither in the local"
-                    " store nor in the registry",
+                    f"{self.ref.familiar}: the image for {child.platform or child.digest} is neither in"
+                    f" {self.source.where} nor in the registry",
                     hint="push one platform by its digest, or pull the others first",
                 )
 
@@ -99,8 +100,8 @@ class Push:
             return []
         found: list[Manifest | Index] = []
         for child in top.manifests:
-            if self.store.blobs.size(child.digest) is not None:
-                document = self.store.document(child)
+            if self.source.blobs.size(child.digest) is not None:
+                document = self.source.document(child)
                 found += [*self._children(document), document]
         return found
 
@@ -131,7 +132,7 @@ class Push:
         each({item.digest: item for item in wanted}.values(), work, self.client.config.parallel)
 
     def _blob(self, item: Descriptor, stop: threading.Event, task: Task) -> None:
-        blobs = self.store.blobs
+        blobs = self.source.blobs
         outcome = self.client.push_blob(self.ref, item, blobs, task, mount_from=self._mounts, stop=stop)
         task.done("" if outcome == "pushed" else outcome)
         if outcome == "pushed":
@@ -141,25 +142,24 @@ class Push:
     def _sources(self) -> tuple[str, ...]:
         """Repositories of the same registry that this image has been in."""
         names: dict[str, None] = {}
-        for known in self.store.names_of(self.descriptor.digest):
-            for name in known.origins:
-                other = Reference.parse(name)
-                if other.registry == self.ref.registry and other.repository != self.ref.repository:
-                    names[other.repository] = None
+        for name in self.source.origins_of(self.descriptor.digest):
+            other = Reference.parse(name)
+            if other.registry == self.ref.registry and other.repository != self.ref.repository:
+                names[other.repository] = None
         return tuple(names)
 
     # Evidence
 
     def _refer(self, subject: Digest, depth: int) -> None:
         """Everything here that refers to `subject`, and to that."""
-        legacy = self.store.legacy_tags(subject)
+        legacy = self.source.legacy_tags(subject)
         for tag, digest in legacy.items():
             self._legacy(tag, digest)
-        own = [item for item in self.store.referrers(subject) if item.digest not in set(legacy.values())]
+        own = [item for item in self.source.referrers(subject) if item.digest not in set(legacy.values())]
         if not own or depth >= _MAX_DEPTH:
             return
         there = self._listed(subject)
-        new = [self.store.document(item) for item in own if item.digest not in there]
+        new = [self.source.document(item) for item in own if item.digest not in there]
         for document in new:
             self._blobs(_blobs(document), lambda item: Part(self._papers))
             self._document(document)
@@ -179,7 +179,7 @@ class Push:
 
     def _legacy(self, tag: str, digest: Digest) -> None:
         """cosign's older form: one manifest of all signatures. One in which others have more is left to them."""
-        document = self.store.document(Descriptor("", digest, 0))
+        document = self.source.document(Descriptor("", digest, 0))
         try:
             there = self.client.legacy_evidence(self.ref, _subject_of(tag)).get(tag)
         except RegistryError as error:
@@ -196,13 +196,15 @@ class Push:
         self.evidence[digest] = document.descriptor
 
 
-def push(client: Client, store: Store, descriptor: Descriptor, ref: Reference, progress: Progress = QUIET) -> Pushed:
-    """Pushes a manifest or index with everything in the store that refers to it. It never signs.
+def push(
+    client: Client, source: ImageSource, descriptor: Descriptor, ref: Reference, progress: Progress = QUIET
+) -> Pushed:
+    """Pushes a manifest or index with everything in the source that refers to it. It never signs.
 
     Raises `InputError` where something of the image is missing here, a `RegistryError` otherwise.
     """
-    with store.writing():  # what is being sent is not collected meanwhile
-        return Push(client, store, descriptor, ref, progress).run()
+    with source.writing():  # what is being sent is not collected meanwhile
+        return Push(client, source, descriptor, ref, progress).run()
 
 
 def _blobs(document: Manifest | Index) -> tuple[Descriptor, ...]:

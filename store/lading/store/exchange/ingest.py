@@ -65,6 +65,12 @@ def read_docker_archive(store: Store, file: Path, progress: Progress = QUIET) ->
     return _from_docker(store, spill(store.blobs, file, progress))
 
 
+def legacy_tag(name: str) -> str | None:
+    """The tag in a name that says that it is evidence, of cosign's older form or of a registry without referrers."""
+    found = _EVIDENCE.search(name)
+    return found.group(1) if found else None
+
+
 def layout_entries(folder: Path) -> list[tuple[Descriptor, dict[str, object]]]:
     """What a layout's `index.json` lists, read and as it stands there. Raises `DocumentError`, `InputError`."""
     path = folder / "index.json"
@@ -98,8 +104,8 @@ def _take(store: Store, source: Source, entries: Sequence[Descriptor], task: Tas
         if entry.media_type not in DOCUMENTS:
             continue  # "implementations SHOULD ignore" what they do not know
         name = entry.annotations.get(CONTAINERD_NAME) or entry.annotations.get(REF_NAME)
-        tag = _EVIDENCE.search(name) if name else None
-        legacy = tag.group(1) if tag and tag.group(1).endswith((".sig", ".att")) else None
+        tag = legacy_tag(name) if name else None
+        legacy = tag if tag and tag.endswith((".sig", ".att")) else None
         document = carrier.carry(entry, legacy)
         if tag or document.subject:
             continue
