@@ -135,7 +135,7 @@ def test_a_plain_call_needs_no_typer(path: tuple[str, ...]) -> None:
         return
     named = {target: name for name, (target, _, _) in form[0].items()}
     words = [f"{named[name]}=a" for name in form[2] if name in named]
-    words += ["bash" if kind.endswith(":Shell") else "a" for name, kind, _ in form[1] if name in form[2]]
+    words += ["bash" if kind.endswith(":CompletionShell") else "a" for name, kind, _ in form[1] if name in form[2]]
     assert read([*path, *words]) is not None
 
 

@@ -123,12 +123,12 @@ class TestSandbox(ExecutorContract):
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
-from lading.build.graph.executor import Step
+from lading.build.graph.executor import ProcessSpec
 from lading.runtime.sandbox import Sandbox
 from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 sandbox = Sandbox(RuntimeConfig(Path({str(harbour.root)!r}), Path({str(harbour.run_dir)!r})), None)
-step = Step(("sh", "-c", "echo ready; sleep 60"), (("PATH", "/bin"),))
-sandbox.execute(Path({str(rootfs)!r}), step, lambda data, stream: print("ready", flush=True))
+process = ProcessSpec(("sh", "-c", "echo ready; sleep 60"), (("PATH", "/bin"),))
+sandbox.execute(Path({str(rootfs)!r}), process, lambda data, stream: print("ready", flush=True))
 """
         child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
         assert child.stdout
