@@ -22,7 +22,7 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.documents import CONFIG, LAYER_GZIP, Manifest
 from lading.store.oci.json import canonical
 from lading.store.snapshots.overlay import Snapshots
-from lading.store.snapshots.unpacking import repair, unpack, unpack_layers
+from lading.store.snapshots.unpack import repair, unpack, unpack_layers
 from lading.store.store import Store
 from suites import dying
 from suites.dying import killed
@@ -221,7 +221,7 @@ from pathlib import Path
 from lading.store.store import Store
 from lading.store.oci.digests import Digest
 from lading.store.oci.descriptors import Descriptor
-from lading.store.snapshots.unpacking import unpack
+from lading.store.snapshots.unpack import unpack
 store = Store.open(Path(sys.argv[1]))
 manifest = store.document(store.reference("example.com/app:1").descriptor)
 print(unpack(store.snapshots, store.blobs, manifest, store.config(manifest)))

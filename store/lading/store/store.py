@@ -35,7 +35,8 @@ from lading.store.oci.documents import (
     parse_document,
 )
 from lading.store.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, write_index_json
-from lading.store.system.atomic import machine_errors, write_atomically
+from lading.store.system.atomic import write_atomically
+from lading.store.system.border import machine_errors
 from lading.store.system.locks import locked, open_lock, take
 from lading.store.system.private import claim, private_folder
 

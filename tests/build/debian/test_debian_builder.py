@@ -17,7 +17,7 @@ from lading.build.debian.builder import build_debian
 from lading.build.graph.request import BuildRequest, Built
 from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
 from lading.store.snapshots.mounts import unmount
-from lading.store.snapshots.unpacking import unpack
+from lading.store.snapshots.unpack import unpack
 from lading.verify.documents.bundles import parse
 from lading.verify.documents.dag_artifact import read_artifact
 from lading.verify.documents.provenance import DEBIAN_BUILD, Provenance

@@ -17,7 +17,7 @@ from lading.store.archives.anyhow import decompressed
 from lading.store.archives.compression import Source
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
-from lading.store.system.atomic import machine_errors
+from lading.store.system.border import machine_errors
 
 _MAGIC: Final = b"!<arch>\n"
 _HEADER: Final = 60

@@ -20,9 +20,9 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.documents import chain_ids
 from lading.store.snapshots.mounts import unmount
 from lading.store.snapshots.overlay import TEMPORARY
-from lading.store.snapshots.unpacking import unpack_layers
+from lading.store.snapshots.unpack import unpack_layers
 from lading.store.store import Store
-from lading.store.system.atomic import machine_errors
+from lading.store.system.border import machine_errors
 from lading.store.system.locks import abandoned, locked_folder
 from lading.store.system.private import private_folder
 from lading.store.system.removal import remove_tree

@@ -8,7 +8,8 @@ from typing import Final
 
 from lading.store.errors import InputError
 from lading.store.store import own_root
-from lading.store.system.atomic import machine_errors, sync_folder
+from lading.store.system.atomic import sync_folder
+from lading.store.system.border import machine_errors
 from lading.store.system.opening import open_file
 from lading.store.system.private import private_folder
 from lading.verify.keys.keys import PrivateKey, PublicKey

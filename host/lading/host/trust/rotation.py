@@ -11,7 +11,8 @@ from lading.host.trust.keyring import Keyring, write_pair
 from lading.host.trust.signing_keys import NoKeyError
 from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
-from lading.store.system.atomic import machine_errors, sync_folder, write_atomically
+from lading.store.system.atomic import sync_folder, write_atomically
+from lading.store.system.border import machine_errors
 from lading.store.system.locks import locked, open_folder
 from lading.verify.keys.keys import PublicKey
 from lading.verify.policy.template import default_policy

@@ -10,7 +10,7 @@ from lading.runtime.containers.records import ContainerRecords
 from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError, MachineError
 from lading.store.oci.documents import chain_ids, parse_config, parse_manifest, stack
-from lading.store.snapshots import unpacking
+from lading.store.snapshots import unpack as unpacking
 from lading.store.system.border import border
 from lading.store.system.removal import remove_tree
 

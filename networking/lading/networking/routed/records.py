@@ -14,7 +14,7 @@ from lading.networking.driver import Attachment
 from lading.networking.routed.subnets import Subnet, choose
 from lading.store.errors import DocumentError, LadingError
 from lading.store.oci.json import Fields, canonical, parse
-from lading.store.system.atomic import machine_errors
+from lading.store.system.border import machine_errors
 from lading.store.system.locks import open_lock, take
 from lading.store.system.private import private_folder
 

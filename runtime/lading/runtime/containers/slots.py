@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from lading.store.system import syscalls
-from lading.store.system.atomic import machine_errors, sync_folder
+from lading.store.system.atomic import sync_folder
+from lading.store.system.border import machine_errors
 
 _BLOCK: Final = 4096
 _ROOM: Final = 1024

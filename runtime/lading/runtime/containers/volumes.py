@@ -19,7 +19,8 @@ from lading.runtime.spec.rootfs import open_in_root, settled
 from lading.runtime.spec.spec import Mount, bind, mount
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass
-from lading.store.system.atomic import machine_errors, sync_folder
+from lading.store.system.atomic import sync_folder
+from lading.store.system.border import machine_errors
 from lading.store.system.locks import open_folder, take
 from lading.store.system.private import private_folder
 from lading.store.system.removal import remove_tree

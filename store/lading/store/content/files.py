@@ -18,7 +18,8 @@ from lading.store.content.blobs import MissingBlobError
 from lading.store.content.verifying_reader import HashingReader
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import HEX, LENGTHS, Digest
-from lading.store.system.atomic import machine_errors, sync_folder
+from lading.store.system.atomic import sync_folder
+from lading.store.system.border import machine_errors
 from lading.store.system.locks import LOCK, abandoned, locked_folder, take
 from lading.store.system.opening import open_file
 from lading.store.system.removal import remove_tree

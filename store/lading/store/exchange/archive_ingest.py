@@ -20,7 +20,7 @@ from lading.store.errors import DocumentError
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import LAYER, LAYER_GZIP, LAYER_ZSTD
 from lading.store.progress import Progress, Task
-from lading.store.system.atomic import machine_errors
+from lading.store.system.border import machine_errors
 
 _LIMITS: Final = Limits(entries=65536)
 _MAX_LINKS: Final = 8

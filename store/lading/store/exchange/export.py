@@ -24,7 +24,8 @@ from lading.store.oci.documents import Index, Manifest, stack
 from lading.store.oci.json import canonical
 from lading.store.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, index_json
 from lading.store.store import Store
-from lading.store.system.atomic import machine_errors, sync_folder
+from lading.store.system.atomic import sync_folder
+from lading.store.system.border import machine_errors
 from lading.store.system.room import Room
 
 Form = Literal["oci", "docker", "both"]

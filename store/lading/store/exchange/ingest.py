@@ -22,7 +22,7 @@ from lading.store.oci.json import MAX_SIZE, Fields, canonical, kind, parse
 from lading.store.oci.layout import CONTAINERD_NAME, REF_NAME
 from lading.store.progress import QUIET, Progress, Task
 from lading.store.store import Store
-from lading.store.system.atomic import machine_errors
+from lading.store.system.border import machine_errors
 from lading.store.system.opening import read_below
 from lading.store.system.patterns import pattern
 

@@ -28,7 +28,8 @@ from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.layout import LAYOUT, REF_NAME, index_json
 from lading.store.store import Store
-from lading.store.system.atomic import machine_errors, write_atomically
+from lading.store.system.atomic import write_atomically
+from lading.store.system.border import machine_errors
 from lading.store.system.locks import take
 
 __all__ = [

@@ -17,7 +17,8 @@ from lading.store.fastclass import dataclass
 from lading.store.index import Index
 from lading.store.snapshots.diff_ids import DiffIds
 from lading.store.snapshots.mounts import mount_folder, mount_overlay, mount_readonly, unmount
-from lading.store.system.atomic import machine_errors, write_atomically
+from lading.store.system.atomic import write_atomically
+from lading.store.system.border import machine_errors
 from lading.store.system.private import private_folder
 from lading.store.system.removal import remove_tree
 from lading.store.system.syscalls import syncfs

@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
-from lading.store.errors import MachineError
-
-
-@contextmanager
-def machine_errors(path: Path) -> Generator[None, None, None]:
-    """A full disk, a missing permission and the like as `MachineError`, in one line that names `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise MachineError(f"{path}: {error.strerror}") from error
+from lading.store.system.border import machine_errors
 
 
 def sync_folder(path: Path) -> None:

@@ -1,20 +1,34 @@
 """The border of a component that works with the machine: what the system refuses leaves it as `MachineError`.
 
-The methods that others call are marked with `border`, so nothing inside need think of it. A reader that has gone is the
-caller's own affair (`BrokenPipeError`), and errors of Lading pass as they are.
+The methods that others call are marked with `border`, so nothing inside need think of it; a block that is about one
+file names it with `machine_errors`. A reader that has gone is the caller's own affair (`BrokenPipeError`), and errors
+of Lading pass as they are.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from lading.store.errors import MachineError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+
+@contextmanager
+def machine_errors(path: Path) -> Generator[None, None, None]:
+    """A full disk, a missing permission and the like as `MachineError`, in one line that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(f"{path}: {error.strerror}") from error
 
 
 def border(method: Callable[_P, _T]) -> Callable[_P, _T]:

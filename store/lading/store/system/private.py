@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.store.errors import InputError, MachineError
-from lading.store.system.atomic import machine_errors
+from lading.store.system.border import machine_errors
 
 _MODE: Final = 0o700
 _OF_NOBODY: Final = {"lost+found"}

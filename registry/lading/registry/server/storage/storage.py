@@ -17,7 +17,8 @@ from lading.store.content.blobs import read_blob
 from lading.store.content.files import FileBlobs
 from lading.store.errors import InputError
 from lading.store.oci.digests import Digest
-from lading.store.system.atomic import machine_errors, write_atomically
+from lading.store.system.atomic import write_atomically
+from lading.store.system.border import machine_errors
 from lading.store.system.locks import open_lock, take
 from lading.store.system.private import claim, private_folder
 

@@ -16,7 +16,8 @@ from lading.registry.server.failures import Failure
 from lading.registry.server.storage.catalog import Catalog
 from lading.store.content.files import FileBlobs
 from lading.store.oci.digests import Digest
-from lading.store.system.atomic import machine_errors, sync_folder
+from lading.store.system.atomic import sync_folder
+from lading.store.system.border import machine_errors
 
 
 class Uploads:
