@@ -159,7 +159,7 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import lading.build.solver.trim as trimming
 from lading.store import gc
-from lading.store.snapshots import overlay as snapshots
+from lading.store.snapshots import snapshots
 from lading.store.system import removal
 from lading.store.oci.digests import Digest
 from lading.store.store import Store

@@ -21,7 +21,7 @@ from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import CONFIG, LAYER_GZIP, Manifest
 from lading.store.oci.json import canonical
-from lading.store.snapshots.overlay import Snapshots
+from lading.store.snapshots.snapshots import Snapshots
 from lading.store.snapshots.unpack import repair, unpack, unpack_layers
 from lading.store.store import Store
 from suites import dying

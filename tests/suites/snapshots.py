@@ -1,4 +1,4 @@
-"""The contract of `lading.store.snapshots.overlay.Snapshots`: subclass, and say how one is made."""
+"""The contract of `lading.store.snapshots.snapshots.Snapshots`: subclass, and say how one is made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from lading.store.errors import DocumentError, MachineError
 from lading.store.snapshots.mounts import unmount
-from lading.store.snapshots.overlay import Snapshots
+from lading.store.snapshots.snapshots import Snapshots
 
 
 @contextmanager

@@ -42,8 +42,8 @@ from lading.store.system.private import claim, private_folder
 
 if TYPE_CHECKING:
     from lading.store.archives.reader import Limits
-    from lading.store.snapshots.overlay import OverlaySnapshots
     from lading.store.snapshots.seals import BlobSeals
+    from lading.store.snapshots.snapshots import OverlaySnapshots
 
 _MARKS: Final = ("index.db", "keys", "policy.yaml", "trust", "registry")
 """One of them is in every root, whatever was done there first."""
@@ -113,7 +113,7 @@ class Store:
     @cached_property
     def snapshots(self) -> OverlaySnapshots:
         """Unpacked layers."""
-        from lading.store.snapshots.overlay import OverlaySnapshots  # noqa: PLC0415
+        from lading.store.snapshots.snapshots import OverlaySnapshots  # noqa: PLC0415
 
         return OverlaySnapshots(self.root, self.index, None if self._max_layer is None else self.limits)
 

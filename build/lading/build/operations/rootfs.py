@@ -19,7 +19,7 @@ from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import chain_ids
 from lading.store.snapshots.mounts import unmount
-from lading.store.snapshots.overlay import TEMPORARY
+from lading.store.snapshots.snapshots import TEMPORARY
 from lading.store.snapshots.unpack import unpack_layers
 from lading.store.store import Store
 from lading.store.system.border import machine_errors

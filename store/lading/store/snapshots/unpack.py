@@ -12,7 +12,7 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.documents import ImageConfig, Manifest, chain_ids, stack
 from lading.store.progress import QUIET, Progress
 from lading.store.snapshots.mounts import unmount
-from lading.store.snapshots.overlay import TEMPORARY, OverlaySnapshots
+from lading.store.snapshots.snapshots import TEMPORARY, OverlaySnapshots
 
 
 def unpack(
