@@ -102,3 +102,9 @@ def test_the_way_through_the_house_names_rooms_that_there_are() -> None:
 def test_there_is_one_lock() -> None:
     """`lading.store.system.locks` alone calls flock."""
     assert [name for name, file in modules().items() if "flock(" in file.read_text()] == ["lading.store.system.locks"]
+
+
+def test_a_kind_of_snapshots_is_named_where_it_is_chosen() -> None:
+    """Callers know `Snapshots`; which `Snapshotter` is behind it is one line of the store's."""
+    named = [name for name, file in modules().items() if "lading.store.snapshots.overlay" in set(imported(file))]
+    assert named == ["lading.store.store"]

@@ -238,4 +238,4 @@ def test_the_first_layer_removes_nothing(store: Store) -> None:
     top = unpacked(store, image(store, ("d/n", "d/.wh.x", "d/.wh..wh..opq", ".wh.y")))
     with shown(store, top) as view:
         assert listing(view) == {"d": "/", "d/n": ""}
-    assert os.listdir(store.snapshots.upper(top) / "d") == ["n"]
+    assert os.listdir(store.snapshots.changes(top) / "d") == ["n"]

@@ -21,10 +21,13 @@ from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import CONFIG, LAYER_GZIP, Manifest
 from lading.store.oci.json import canonical
+from lading.store.snapshots.overlay import OverlaySnapshotter
 from lading.store.snapshots.snapshots import Snapshots
+from lading.store.snapshots.snapshotter import Snapshotter
 from lading.store.snapshots.unpack import repair, unpack, unpack_layers
 from lading.store.store import Store
 from suites import dying
+from suites.copy_snapshots import CopySnapshotter
 from suites.dying import killed
 from suites.images import put_manifest, remove
 from suites.machine import needs
@@ -42,15 +45,21 @@ FILES = [
 ]
 
 
-class TestOverlaySnapshots(SnapshotsContract):
+KINDS: list[type[Snapshotter]] = [OverlaySnapshotter, CopySnapshotter]
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    found = Store.open(tmp_path / "root")
+    found.snapshots = Snapshots(found.root, found.index, request.param())
+    return found
+
+
+class TestSnapshots(SnapshotsContract):
     @pytest.fixture
-    def snapshots(self, tmp_path: Path) -> Snapshots:
-        return Store.open(tmp_path / "root").snapshots
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "root")
+    def snapshots(self, store: Store) -> Snapshots:
+        self.folder = store.root / "snapshots"
+        return store.snapshots
 
 
 def image(store: Store, *folders: Path, compression: str = "zstd") -> Manifest:
@@ -129,7 +138,7 @@ def test_upper_folders_become_layers_and_layers_the_same_view(store: Store, tmp_
         (root / "link").unlink()
         (root / "link").mkdir()
         expected = seen(root)
-    manifest = image(store, snapshots.upper("base"), snapshots.upper("change"))
+    manifest = image(store, snapshots.changes("base"), snapshots.changes("change"))
     top = unpack(snapshots, store.blobs, manifest, store.config(manifest))
     assert top is not None
     with mounted(snapshots, top, where, readonly=True) as root:
@@ -173,7 +182,9 @@ def test_unpacking_twice_and_anew(store: Store, tmp_path: Path) -> None:
     config = store.config(manifest)
     name = unpack(store.snapshots, store.blobs, manifest, config)
     assert name is not None
-    (store.snapshots.upper(name) / "etc/conf").write_text("tampered")
+    found = store.snapshots.stat(name)
+    assert found is not None
+    (store.root / "snapshots" / found.folder / "fs/etc/conf").write_text("tampered")
     assert unpack(store.snapshots, store.blobs, manifest, config) == name
     with pytest.raises(DocumentError, match="etc/conf"):
         store.snapshots.check(name)
@@ -253,7 +264,7 @@ def test_more_layers_than_the_options_of_a_mount_fit_into_a_page(store: Store, t
     parent = None
     for number in range(120):
         store.snapshots.prepare("work", parent)
-        (store.snapshots.upper("work") / str(number)).touch()
+        (store.snapshots.changes("work") / str(number)).touch()
         store.snapshots.commit("work", f"layer{number}")
         parent = f"layer{number}"
     store.snapshots.prepare("top", parent)
@@ -261,4 +272,4 @@ def test_more_layers_than_the_options_of_a_mount_fit_into_a_page(store: Store, t
         assert len(list(root.iterdir())) == 120
         if not readonly:
             (root / "new").touch()
-    assert (store.snapshots.upper("top") / "new").exists() is not readonly
+    assert (store.snapshots.changes("top") / "new").exists() is not readonly

@@ -149,8 +149,8 @@ def test_unpacking_twice_gives_the_same_times(tmp_path: Path) -> None:
     found = []
     with Store.open(tmp_path / "root") as store:
         store.snapshots.prepare("base", None)
-        (store.snapshots.upper("base") / "old").mkdir()
-        (store.snapshots.upper("base") / "gone").touch()
+        (store.snapshots.changes("base") / "old").mkdir()
+        (store.snapshots.changes("base") / "gone").touch()
         store.snapshots.commit("base", "base")
         with mounted(store.snapshots, "base", tmp_path / "mnt", readonly=True) as below:
             for number in range(2):

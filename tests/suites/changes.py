@@ -74,7 +74,7 @@ def elsewhere(bench: Bench, image: Descriptor, root: Path) -> View:
 
 def own(store: Store, snapshot: str) -> tuple[object, ...]:
     """What the folder of one snapshot holds, in overlayfs's own form."""
-    upper = store.snapshots.upper(snapshot)
+    upper = store.snapshots.changes(snapshot)
     info = upper.stat()
     root = (info.st_mode, info.st_uid, info.st_gid, info.st_mtime_ns)
     tree = capture(upper)

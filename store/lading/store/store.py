@@ -43,7 +43,7 @@ from lading.store.system.private import claim, private_folder
 if TYPE_CHECKING:
     from lading.store.archives.reader import Limits
     from lading.store.snapshots.seals import BlobSeals
-    from lading.store.snapshots.snapshots import OverlaySnapshots
+    from lading.store.snapshots.snapshots import Snapshots
 
 _MARKS: Final = ("index.db", "keys", "policy.yaml", "trust", "registry")
 """One of them is in every root, whatever was done there first."""
@@ -111,11 +111,13 @@ class Store:
                 self.render()
 
     @cached_property
-    def snapshots(self) -> OverlaySnapshots:
+    def snapshots(self) -> Snapshots:
         """Unpacked layers."""
-        from lading.store.snapshots.snapshots import OverlaySnapshots  # noqa: PLC0415
+        from lading.store.snapshots.overlay import OverlaySnapshotter  # noqa: PLC0415
+        from lading.store.snapshots.snapshots import Snapshots  # noqa: PLC0415
 
-        return OverlaySnapshots(self.root, self.index, None if self._max_layer is None else self.limits)
+        limits = None if self._max_layer is None else self.limits
+        return Snapshots(self.root, self.index, OverlaySnapshotter(), limits)
 
     @cached_property
     def limits(self) -> Limits:

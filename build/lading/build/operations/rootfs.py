@@ -33,11 +33,10 @@ Stack = Sequence[tuple[Descriptor, Digest]]
 
 @dataclass(frozen=True, slots=True)
 class ActiveSnapshot:
-    """A snapshot being changed: its key, where it is mounted, and the folder of its own changes."""
+    """A snapshot being changed: its key, and where it is mounted."""
 
     key: str
     root: Path
-    upper: Path
 
 
 class RootFilesystems:
@@ -91,7 +90,7 @@ class RootFilesystems:
             try:
                 snapshots.mount(key, target)
                 try:
-                    yield ActiveSnapshot(key, target, snapshots.upper(key))
+                    yield ActiveSnapshot(key, target)
                 finally:
                     unmount(target)
             except BaseException:
@@ -100,12 +99,8 @@ class RootFilesystems:
 
     def discard(self, key: str) -> None:
         """Removes a snapshot whose work failed; what cannot be removed now, the next build removes."""
-        snapshots = self._store.snapshots
-        # Its files first: where the disk is full, forgetting a row needs room too.
-        with suppress(LadingError, OSError):
-            remove_tree(snapshots.upper(key))
         with suppress(LadingError):
-            snapshots.remove(key)
+            self._store.snapshots.remove(key)
 
     @contextmanager
     def _place(self) -> Generator[tuple[str, Path], None, None]:

@@ -156,13 +156,14 @@ class Solver:
     def _render(self, step: Step, active: ActiveSnapshot, stack: Stack) -> ActionLayer | None:
         """The layer of what a step changed, its snapshot committed; None where it changed nothing."""
         store = self.environment.store
+        changes = store.snapshots.changes(active.key)
         try:
-            tree = capture(active.upper)
+            tree = capture(changes)
         except InputError as error:
             raise _placed(step, error) from error
         with self.roots.reading(stack) as below:
             tree = prune(tree, below)
-        if root_changed(active.upper):
+        if root_changed(changes):
             self.environment.listener.warned(
                 f"{step.place}: what was changed of / itself is in no image: others pass it over"
             )
@@ -171,7 +172,7 @@ class Solver:
             return None
         layer = self._write(step, tree)
         store.snapshots.diff_ids.remember(layer.descriptor, layer.diff_id)
-        settle(active.upper, self.epoch)
+        settle(changes, self.epoch)
         store.snapshots.commit(active.key, chain_of([*stack, (layer.descriptor, layer.diff_id)]))
         return ActionLayer(layer.tree, layer.descriptor, layer.diff_id)
 

@@ -73,7 +73,7 @@ def unpack_into(store: Store, verdict: Verdict, folder: Path, progress: Progress
         try:
             root = part / "root"
             root.mkdir(0o755)
-            unpack_merged(store.blobs, stack(manifest, config), root, store.snapshots.limits, progress)
+            unpack_merged(store.blobs, stack(manifest, config), root, store.limits, progress)
             root.rename(folder)
         finally:
             remove_tree(part)

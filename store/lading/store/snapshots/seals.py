@@ -114,6 +114,17 @@ def tree_size(listing: bytes) -> int:
     return sum(sizes.values())
 
 
+def first_change(kept: Path, seal: str | None, listing: bytes) -> str:
+    """What is changed since the listing in the file `kept` was sealed: the path of the first entry, or that file."""
+    try:
+        before = kept.read_bytes()
+    except OSError:
+        before = b""
+    if tree_seal(before) != seal:
+        return "and so was the list of what it held"
+    return first_difference(before, listing)
+
+
 def first_difference(before: bytes, after: bytes) -> str:
     """The path of the first entry in which two listings differ."""
     old, new = set(before.split(b"\n")), after.split(b"\n")

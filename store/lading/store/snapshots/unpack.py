@@ -6,17 +6,17 @@ import os
 from collections.abc import Sequence
 
 from lading.store.archives.layers import apply_layer
+from lading.store.archives.reader import DEFAULT
 from lading.store.content.blobs import Blobs
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import ImageConfig, Manifest, chain_ids, stack
 from lading.store.progress import QUIET, Progress
-from lading.store.snapshots.mounts import unmount
-from lading.store.snapshots.snapshots import TEMPORARY, OverlaySnapshots
+from lading.store.snapshots.snapshots import TEMPORARY, Snapshots
 
 
 def unpack(
-    snapshots: OverlaySnapshots, blobs: Blobs, manifest: Manifest, config: ImageConfig, progress: Progress = QUIET
+    snapshots: Snapshots, blobs: Blobs, manifest: Manifest, config: ImageConfig, progress: Progress = QUIET
 ) -> str | None:
     """Unpacks what is not unpacked yet; the name of the topmost snapshot, None for an image without layers.
 
@@ -26,7 +26,7 @@ def unpack(
 
 
 def unpack_layers(
-    snapshots: OverlaySnapshots,
+    snapshots: Snapshots,
     blobs: Blobs,
     layers: Sequence[tuple[Descriptor, Digest]],
     progress: Progress = QUIET,
@@ -49,7 +49,7 @@ def unpack_layers(
 
 
 def _unpack_layer(
-    snapshots: OverlaySnapshots,
+    snapshots: Snapshots,
     blobs: Blobs,
     layer: Descriptor,
     diff_id: Digest,
@@ -62,17 +62,9 @@ def _unpack_layer(
     key = f"{TEMPORARY}{os.urandom(8).hex()}"
     snapshots.prepare(key, parent)
     try:
-        below = None
-        if parent is not None:
-            below = snapshots.merged(key)
-            snapshots.mount(parent, below, readonly=True)
-        try:
-            apply_layer(
-                blobs, layer, diff_id, snapshots.upper(key), below=below, limits=snapshots.limits, progress=progress
-            )
-        finally:
-            if below is not None:
-                unmount(below)
+        limits, folder = snapshots.limits or DEFAULT, snapshots.changes(key)
+        with snapshots.parent_mounted(key) as below:
+            apply_layer(blobs, layer, diff_id, folder, below=below, limits=limits, progress=progress)
         snapshots.commit(key, name, anew=anew)
     except BaseException:
         snapshots.remove(key)
@@ -80,7 +72,7 @@ def _unpack_layer(
 
 
 def repair(
-    snapshots: OverlaySnapshots, blobs: Blobs, manifest: Manifest, config: ImageConfig, progress: Progress = QUIET
+    snapshots: Snapshots, blobs: Blobs, manifest: Manifest, config: ImageConfig, progress: Progress = QUIET
 ) -> str | None:
     """Unpacks an image anew, whatever is there: also for the images that share layers with it, which stand on them.
 
