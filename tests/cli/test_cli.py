@@ -16,6 +16,7 @@ import pytest
 from lading.cli.calls.table import COMMANDS
 from lading.cli.display.output import age, escape, size
 from suites.commands import LADING, Lading, context
+from suites.patience import PATIENCE
 
 HERE = [name for name, entry in COMMANDS.items() if not entry.later and not entry.commands]
 GROUPS = [name for name, entry in COMMANDS.items() if entry.commands]
@@ -104,7 +105,12 @@ def test_streams_that_the_caller_closed(lading: Lading, words: str, code: int) -
     lading.ok("images")
     environment = {"PATH": os.environ["PATH"], "LADING_ROOT": str(lading.root), "HOME": str(lading.root)}
     done = subprocess.run(
-        ["sh", "-c", f"{LADING} {words}"], env=environment, capture_output=True, text=True, timeout=120, check=False
+        ["sh", "-c", f"{LADING} {words}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == code, done.stderr
     assert "internal error" not in done.stderr

@@ -13,7 +13,7 @@ import pytest
 
 from suites.commands import LADING, Lading, busybox, context
 from suites.machine import needs
-from suites.patience import until
+from suites.patience import PATIENCE, until
 from suites.registry_peers import free_port
 from suites.screen import lading_at
 
@@ -112,7 +112,7 @@ def test_templates_that_scripts_for_docker_use(lading: Lading) -> None:
 
 def served(url: str) -> bytes | None:
     try:
-        return bytes(urllib.request.urlopen(url, timeout=60).read())
+        return bytes(urllib.request.urlopen(url, timeout=PATIENCE).read())
     except OSError:
         return None
 
@@ -157,7 +157,7 @@ def test_a_signal_is_passed_on(lading: Lading) -> None:
     assert child.stdout is not None
     assert child.stdout.readline() == "up\n"
     child.terminate()
-    assert child.wait(15) == 42
+    assert child.wait(PATIENCE) == 42
 
 
 @pytest.mark.parametrize("what", ["blob", "tree"])

@@ -11,6 +11,7 @@ import pytest
 
 from suites.commands import LADING, Lading, context
 from suites.machine import needs
+from suites.patience import PATIENCE
 from suites.screen import lading_at
 
 
@@ -29,7 +30,9 @@ def piped(lading: Lading, *words: object, into: Path | None = None, out_of: Path
     """Runs `lading WORDS` with its standard input or output at a file."""
     environment = {"PATH": os.environ["PATH"], "LADING_ROOT": str(lading.root), "HOME": str(lading.root.parent)}
     data = out_of.read_bytes() if out_of else b""
-    done = subprocess.run([LADING, *map(str, words)], env=environment, input=data, capture_output=True, timeout=120)
+    done = subprocess.run(
+        [LADING, *map(str, words)], env=environment, input=data, capture_output=True, timeout=PATIENCE
+    )
     assert done.returncode == 0, done.stderr
     if into:
         into.write_bytes(done.stdout)
@@ -87,7 +90,7 @@ def test_a_pipe_that_has_a_name_is_written_as_it_is(lading: Lading, tmp_path: Pa
     os.mkfifo(tmp_path / "fifo")
     with subprocess.Popen(["cat", tmp_path / "fifo"], stdout=subprocess.PIPE) as reader:
         lading.ok("save", "-o", tmp_path / "fifo", "one")
-        assert reader.communicate(timeout=60)[0] == plain
+        assert reader.communicate(timeout=PATIENCE)[0] == plain
     lading.ok("save", "-o", tmp_path / "file", "one")
     assert (tmp_path / "file").read_bytes() == plain
 

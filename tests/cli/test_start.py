@@ -11,6 +11,7 @@ import pytest
 
 from suites.commands import Lading, busybox
 from suites.machine import needs
+from suites.patience import PATIENCE
 from suites.screen import terminal
 
 HEAVY = {
@@ -48,7 +49,7 @@ def loaded(root: Path, *words: str) -> set[str]:
     """The modules that `lading WORDS` imports; it has to succeed."""
     environment = {"PATH": os.environ["PATH"], "LADING_ROOT": str(root)}
     argv = [sys.executable, "-c", CODE, *words]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
     code, *modules = done.stdout.splitlines()[-1].split()
     assert code == "0", done.stderr
     return set(modules)

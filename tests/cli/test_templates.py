@@ -19,6 +19,7 @@ from lading.cli.templates.executing import Template
 from lading.cli.templates.values import document
 from lading.store.errors import InputError, LadingError, UsageError
 from suites.machine import needs
+from suites.patience import PATIENCE
 
 FOLDER = Path(__file__).with_name("templates")
 GIVEN: dict[str, Any] = json.loads((FOLDER / "templates.json").read_text())
@@ -157,7 +158,7 @@ def test_random_templates_as_go(seed: int) -> None:
     templates = [body(draw, 3) for _ in range(1500)]
     given = json.dumps({"data": GIVEN["data"], "templates": templates})
     argv = ["go", "run", FOLDER / "oracle.go"]
-    done = subprocess.run(argv, input=given, capture_output=True, text=True, check=True, timeout=170)
+    done = subprocess.run(argv, input=given, capture_output=True, text=True, check=True, timeout=PATIENCE)
     expected = json.loads(done.stdout)
     # Where Go fails for a type that our plain data does not tell apart, another answer does no harm.
     wrong = {text: (expected[text], ours(text)) for text in templates if expected[text] not in (None, ours(text))}

@@ -24,6 +24,7 @@ from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import Manifest
 from lading.store.store import Store
 from suites.machine import needs
+from suites.patience import PATIENCE
 from suites.registry_images import content, open_store, put_image, put_paper
 from suites.registry_peers import crane_registry, distribution
 from suites.registry_server import running_server
@@ -152,7 +153,7 @@ def crane(source: Path, address: str, name: str) -> list[str]:
 
 def ends(argv: list[str], home: Path) -> tuple[int, str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-    ran = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment, timeout=170)
+    ran = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment, timeout=PATIENCE)
     return ran.returncode, ran.stderr
 
 

@@ -13,6 +13,7 @@ from lading.runtime.cgroups.groups import Cgroups
 from lading.runtime.oci import processes
 from suites.executor_images import Harbour
 from suites.machine import needs
+from suites.patience import PATIENCE
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "busybox", "unshare")
 
@@ -44,7 +45,7 @@ def test_a_hierarchy_that_is_not_mounted_here_is_mounted(harbour: Harbour) -> No
     harbour.run("true", remove=True)
     words = [sys.executable, "-c", textwrap.dedent(_SCRIPT), harbour.root, harbour.run_dir, Path(__file__).parents[1]]
     command = ["unshare", "-m", "sh", "-c", _BEFORE_AND_AFTER, "sh", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert (done.returncode, done.stdout.splitlines()) == (0, ["True True", "[]"]), done.stderr
 
 

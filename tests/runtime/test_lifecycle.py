@@ -27,7 +27,7 @@ from lading.runtime.spec.process_config import signal_name, signal_number
 from lading.store.errors import InputError, UsageError
 from suites.executor_images import Harbour
 from suites.machine import needs
-from suites.patience import until
+from suites.patience import PATIENCE, until
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "busybox")
 
@@ -238,7 +238,7 @@ class TestExec:
         readers.pop().close()
         self.call(harbour, "touch", "/go")
         for reader in readers:
-            reader.settimeout(60)
+            reader.settimeout(PATIENCE)
             assert reader.recv(100) == b"\x02out\n"
             reader.close()
 

@@ -11,6 +11,7 @@ import pytest
 
 from suites.executor_images import Harbour
 from suites.machine import needs
+from suites.patience import PATIENCE
 
 pytestmark = needs("root", "overlay", "netns", "crun", "conmon", "busybox", "ip", "nft")
 
@@ -44,7 +45,7 @@ def within(harbour: Harbour, script: str) -> str:
     _ = harbour.busybox
     words = [sys.executable, "-c", HEAD + textwrap.dedent(script), str(Path(__file__).parents[1])]
     command = ["unshare", "-n", "--", *words, str(harbour.root), str(harbour.run_dir)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

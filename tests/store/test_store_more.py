@@ -27,6 +27,7 @@ from lading.store.store import Store
 from suites import dying
 from suites.images import blobs_of, put_image, put_index, put_manifest, remove
 from suites.machine import needs
+from suites.patience import PATIENCE
 
 APP = "docker.io/library/app:latest"
 TESTS = str(Path(__file__).resolve().parents[1])
@@ -112,7 +113,7 @@ with Store.open(root) as store:
 """
     workers = [start(code, tmp_path, number) for number in range(4)]
     for worker in workers:
-        _, said = worker.communicate(timeout=120)
+        _, said = worker.communicate(timeout=PATIENCE)
         assert worker.returncode == 0, said
     with Store.open(tmp_path) as store:
         whole(store)
@@ -133,7 +134,7 @@ with Store.open(root) as store, store.blobs.writer() as writer:
     assert worker.stdout.readline() == "ready\n"
     with Store.open(tmp_path) as store:
         store.blobs.sweep()
-        said, _ = worker.communicate("go on\n", timeout=60)
+        said, _ = worker.communicate("go on\n", timeout=PATIENCE)
         assert read_blob(store.blobs, Digest.parse(said.strip())) == b"half and half"
 
 
@@ -143,7 +144,7 @@ def test_a_dead_writer_is_swept(tmp_path: Path) -> None:
 import os, signal
 writer = Store.open(root).blobs.writer(); writer.write(b"half"); os.kill(os.getpid(), signal.SIGKILL)
 """
-    start(code, tmp_path).communicate(timeout=60)
+    start(code, tmp_path).communicate(timeout=PATIENCE)
     assert len(list((tmp_path / "tmp").iterdir())) == 1
     with Store.open(tmp_path) as store:
         collect(store)
@@ -275,7 +276,7 @@ def test_index_json_is_brought_up_to_date_after_a_kill(tmp_path: Path) -> None:
 import os, signal
 store = Store.open(root); store.tag("docker.io/library/app:1", put_image(store, b"1")); os.kill(os.getpid(), 9)
 """
-    start(code, tmp_path).communicate(timeout=60)
+    start(code, tmp_path).communicate(timeout=PATIENCE)
     with Store.open(tmp_path) as store:
         assert len(store.references()) == 1
     assert len(json.loads((tmp_path / "index.json").read_text())["manifests"]) == 1
@@ -469,7 +470,7 @@ for number in range(20):
         worker.stdin.write("\n")
         worker.stdin.flush()
     for worker in workers:
-        _, said = worker.communicate(timeout=120)
+        _, said = worker.communicate(timeout=PATIENCE)
         assert worker.returncode == 0, said
 
 
@@ -487,7 +488,7 @@ with Store.open(root) as store:
     Store.open(tmp_path).close()
     workers = [start(code, tmp_path, number) for number in range(4)]
     for worker in workers:
-        _, said = worker.communicate(timeout=120)
+        _, said = worker.communicate(timeout=PATIENCE)
         assert worker.returncode == 0, said
     assert len(json.loads((tmp_path / "layout/index.json").read_text())["manifests"]) == 20
     assert {path.name for path in (tmp_path / "layout").iterdir()} == {"blobs", "index.json", "oci-layout"}

@@ -32,7 +32,7 @@ OUTSIDE=/run/netns/lad-outside-$$ exec "$PY" "$CODE" "$STATE"
 """
 
 
-def on_a_host(work: Callable[..., object], folder: Path, timeout: float = 60, words: tuple[str, ...] = ()) -> Any:
+def on_a_host(work: Callable[..., object], folder: Path, timeout: float = PATIENCE, words: tuple[str, ...] = ()) -> Any:
     """What `work(state, outside, *words)` returns there: `state` is a folder, `outside` the neighbour's namespace."""
     code = folder / "work.py"
     body = textwrap.dedent(inspect.getsource(work))

@@ -10,6 +10,8 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from suites.patience import PATIENCE
+
 _CONFIG = """\
 version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
@@ -28,13 +30,13 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_for_port(port: int, child: subprocess.Popen[bytes], seconds: float = 20) -> None:
+def wait_for_port(port: int, child: subprocess.Popen[bytes], seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if child.poll() is not None:
             raise RuntimeError(f"{child.args!r} ended with {child.returncode}")
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=seconds).close()
         except OSError:
             time.sleep(0.02)
         else:
@@ -62,7 +64,7 @@ def crane_registry() -> Generator[str, None, None]:
         yield f"127.0.0.1:{port}"
     finally:
         child.terminate()
-        child.wait(10)
+        child.wait(PATIENCE)
 
 
 @contextmanager
@@ -88,4 +90,4 @@ def docker_registry(
         yield f"127.0.0.1:{port}"
     finally:
         child.terminate()
-        child.wait(10)
+        child.wait(PATIENCE)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from suites.commands import LADING
+from suites.patience import PATIENCE
 
 _LISTENING = "listening on "
 
@@ -31,7 +32,7 @@ class ServerProcess:
         """Asks it to end; what it said meanwhile."""
         self.process.terminate()
         try:
-            return self.process.communicate(timeout=15)[1]
+            return self.process.communicate(timeout=PATIENCE)[1]
         except subprocess.TimeoutExpired:
             self.kill()
             raise

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from lading.verify.judgement.verifier import Verifier
 from lading.verify.keys.keys import PrivateKey
 from suites.machine import needs
 from suites.papers import CREATED, attestation, image, key, policy, provenance, signature, target, trusting
+from suites.patience import PATIENCE, until
 
 pytestmark = needs("cosign", "distribution")
 
@@ -49,7 +49,9 @@ class Plain:
     def request(self, method: str, url: str, body: bytes | None = None, kind: str = "") -> tuple[bytes, str]:
         url = url if url.startswith("http") else self._base + url
         headers = {"Content-Type": kind or "application/octet-stream", "Accept": f"{MANIFEST}, {INDEX}"}
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method), timeout=10) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, body, headers, method=method), timeout=PATIENCE
+        ) as answer:
             return answer.read(), answer.headers.get("Location", "")
 
     def put_blob(self, data: bytes) -> None:
@@ -109,11 +111,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def listening(log: Path) -> str:
     """Where the registry says that it listens."""
-    for _ in range(200):
-        if match := re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text()):
-            return match[1]
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
+    said = re.compile(r"listening on (127\.0\.0\.1:\d+)")
+    until(lambda: said.search(log.read_text()), "the registry's address")
+    return said.findall(log.read_text())[0]
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def public(tmp_path: Path) -> Path:
 def cosign(*words: str | Path, password: str = "") -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"COSIGN_PASSWORD": password, "HOME": "/nonexistent"}
     return subprocess.run(
-        ["cosign", *map(str, words)], capture_output=True, text=True, env=environment, check=False, timeout=60
+        ["cosign", *map(str, words)], capture_output=True, text=True, env=environment, check=False, timeout=PATIENCE
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from suites.patience import PATIENCE
 from suites.registry_api import Repository
 from suites.registry_server import running_server
 
@@ -24,7 +25,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str, None, No
 
 @pytest.fixture(scope="module")
 def client(address: str) -> Generator[httpx.Client, None, None]:
-    with httpx.Client(base_url=f"http://{address}", timeout=30, trust_env=False) as found:
+    with httpx.Client(base_url=f"http://{address}", timeout=PATIENCE, trust_env=False) as found:
         yield found
 
 

@@ -9,6 +9,7 @@ import threading
 import httpx
 import pytest
 
+from suites.patience import PATIENCE
 from suites.registry_api import Repository, code_of, digest_of
 
 DATA = bytes(range(256)) * 64
@@ -331,7 +332,7 @@ def test_two_at_once_on_one_upload_do_not_mix(repo: Repository) -> None:
     codes: list[int] = []
 
     def send(letter: bytes) -> None:
-        with httpx.Client(base_url=repo.client.base_url, trust_env=False, timeout=30) as client:
+        with httpx.Client(base_url=repo.client.base_url, trust_env=False, timeout=PATIENCE) as client:
             headers = {"content-range": "0-2999999"}
             codes.append(client.patch(location, content=letter * 3_000_000, headers=headers).status_code)
 
@@ -351,7 +352,7 @@ def test_the_same_blob_by_many_at_once(repo: Repository) -> None:
     codes: list[int] = []
 
     def send() -> None:
-        with httpx.Client(base_url=repo.client.base_url, trust_env=False, timeout=30) as client:
+        with httpx.Client(base_url=repo.client.base_url, trust_env=False, timeout=PATIENCE) as client:
             again = Repository(client, repo.name)
             codes.append(client.put(again.begin(), params={"digest": digest_of(data)}, content=data).status_code)
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from suites.machine import needs
+from suites.patience import PATIENCE
 from suites.registry_api import Repository, digest_of
 
 
 def run(*argv: object, **variables: str) -> str:
     done = subprocess.run(
-        [*map(str, argv)], env=os.environ | variables, capture_output=True, text=True, timeout=120, check=False
+        [*map(str, argv)], env=os.environ | variables, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, f"{' '.join(map(str, argv))}\n{done.stdout}{done.stderr}"
     return done.stdout.strip()

@@ -40,7 +40,7 @@ def passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def guarded(passwords: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[httpx.Client, None, None]:
     with (
         running_server(tmp_path_factory.mktemp("guarded") / "s", htpasswd=passwords) as address,
-        httpx.Client(base_url=f"http://{address}", trust_env=False, timeout=30) as client,
+        httpx.Client(base_url=f"http://{address}", trust_env=False, timeout=PATIENCE) as client,
     ):
         yield client
 
@@ -134,12 +134,12 @@ def test_guessing_does_not_shut_out_who_is_known(tmp_path: Path) -> None:
     file = write_passwords(tmp_path / "htpasswd", cost=12, ann="secret")
     with running_server(tmp_path / "s", htpasswd=file) as address:
         url = f"http://{address}/v2/"
-        ann = httpx.Client(trust_env=False, auth=("ann", "secret"), timeout=30)
+        ann = httpx.Client(trust_env=False, auth=("ann", "secret"), timeout=PATIENCE)
         assert ann.get(url).status_code == 200
         over, guessed = threading.Event(), threading.Event()
 
         def guess() -> None:
-            with httpx.Client(trust_env=False, timeout=60) as client:
+            with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
                 while not over.is_set():
                     client.get(url, auth=("ann", "guess"))
                     guessed.set()

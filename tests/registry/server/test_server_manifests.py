@@ -8,6 +8,7 @@ import threading
 import httpx
 import pytest
 
+from suites.patience import PATIENCE
 from suites.registry_api import (
     CONFIG,
     INDEX,
@@ -159,7 +160,7 @@ def test_of_many_that_set_a_new_tag_one_wins(repo: Repository) -> None:
     codes: list[int] = []
 
     def put(raw: bytes) -> None:
-        with httpx.Client(base_url=repo.client.base_url, trust_env=False, timeout=30) as client:
+        with httpx.Client(base_url=repo.client.base_url, trust_env=False, timeout=PATIENCE) as client:
             codes.append(Repository(client, repo.name).put("v1", raw, if_none_match="*").status_code)
 
     threads = [threading.Thread(target=put, args=(raw,)) for raw in raws]
