@@ -24,7 +24,7 @@ from lading.registry.server.storage.gc import BLOB_LIFE, GRACE, UPLOAD_LIFE, col
 from lading.registry.server.storage.storage import Storage
 from lading.store.oci.digests import Digest
 from suites.machine import needs
-from suites.patience import until
+from suites.patience import PATIENCE, until
 from suites.registry_api import MANIFEST, Repository, code_of, digest_of, manifest
 from suites.registry_server import running_server, start_server
 
@@ -32,7 +32,7 @@ ALL = max(BLOB_LIFE, GRACE, UPLOAD_LIFE) + 60
 
 
 def connect(address: str) -> Repository:
-    return Repository(httpx.Client(base_url=f"http://{address}", trust_env=False, timeout=30), "a/b")
+    return Repository(httpx.Client(base_url=f"http://{address}", trust_env=False, timeout=PATIENCE), "a/b")
 
 
 # kill -9
@@ -108,7 +108,7 @@ def test_a_stop_ends_at_once_though_somebody_is_sending(tmp_path: Path) -> None:
 
 def _open(address: str, head: str) -> socket.socket:
     host, _, port = address.rpartition(":")
-    link = socket.create_connection((host, int(port)), timeout=30)
+    link = socket.create_connection((host, int(port)), timeout=PATIENCE)
     link.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n")
     return link
 
@@ -151,14 +151,18 @@ def test_slow_clients_keep_nobody_waiting(repo: Repository, address: str) -> Non
         link.close()
 
 
-def test_a_second_request_does_not_wait_for_ever_for_a_stalled_one(repo: Repository, address: str) -> None:
-    location = repo.begin()
-    with _open(address, f"PATCH {location} HTTP/1.1\nHost: localhost\nContent-Length: 100") as link:
-        link.sendall(b"abc")
-        time.sleep(0.2)
-        answer = repo.client.patch(location, content=b"def")
-        assert (answer.status_code, code_of(answer)) == (409, "BLOB_UPLOAD_INVALID")
-    assert repo.client.get(location).headers["range"] == "0-2"
+def test_a_second_request_does_not_wait_for_ever_for_a_stalled_one(tmp_path: Path) -> None:
+    """It holds the upload once its first mebibyte is in the file."""
+    uploads, mebibyte = tmp_path / "s/uploads", 1 << 20
+    with running_server(tmp_path / "s") as address:
+        repo = connect(address)
+        location = repo.begin()
+        with _open(address, f"PATCH {location} HTTP/1.1\nHost: localhost\nContent-Length: 2000000") as link:
+            link.sendall(bytes(mebibyte) + b"abc")
+            until(lambda: any(file.stat().st_size for file in uploads.iterdir()), "the first piece")
+            answer = repo.client.patch(location, content=b"def")
+            assert (answer.status_code, code_of(answer)) == (409, "BLOB_UPLOAD_INVALID")
+        assert repo.client.get(location).headers["range"] == f"0-{mebibyte + 2}"
 
 
 # A full disk
@@ -364,7 +368,7 @@ def test_large_documents_are_read_two_at_a_time(tmp_path: Path) -> None:
                 f"http://{server.address}/v2/a/manifests/x",
                 content=costly,
                 headers={"content-type": "application/vnd.oci.image.manifest.v1+json"},
-                timeout=120,
+                timeout=PATIENCE,
             )
             assert answer.status_code == 400
 
