@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from suites.commands import Lading, busybox, context
 from suites.machine import needs
 from suites.registry_server import running_server
@@ -33,3 +35,13 @@ def test_a_refused_image_takes_no_name_from_a_good_one(tmp_path: Path) -> None:
         digest = own.ok("push", "-q", "localhost/new", name)
         own.ok("run", "--rm", "--network", "none", "--pull", "always", name, "true")
         assert own.ok("images", "-q", "--digests", name).splitlines() == [digest]
+
+
+@pytest.mark.parametrize("verb", ["run", "pull", "verify", "inspect", "provenance", "unpack", "history"])
+def test_a_digest_alone_is_asked_of_nobody(tmp_path: Path, verb: str) -> None:
+    lading = Lading(tmp_path / "root")
+    lading.ok("keygen")
+    said = lading.call(verb, "sha256:" + "ab" * 32)
+    assert said.code != 0
+    assert "docker.io" not in said.err
+    assert "no image" in said.err or "means an image that is here" in said.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from lading.host.images.built import built
 from lading.registry.platforms import choose, host_platform
@@ -14,6 +15,8 @@ from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.documents import Index, Manifest
 from lading.store.store import Store, one_image
 from lading.verify.judgement.targets import Target
+
+ALONE: Final = "NAME@sha256:DIGEST is one in a registry; `lading images -a` lists those that are here"
 
 
 class NoSuchImageError(InputError):
@@ -167,6 +170,11 @@ class Images:
             )
 
 
+def is_digest(text: str) -> bool:
+    """Whether a text is a digest and nothing else, though it could be read as a name of docker.io's."""
+    return text.startswith("sha256:") and len(text) == len("sha256:") + 64
+
+
 def _offers(index: Index) -> str | None:
     offered = [str(child.platform) for child in index.manifests if child.platform and child.platform.os != "unknown"]
     return f"it has {', '.join(offered)}" if offered else None
@@ -174,6 +182,8 @@ def _offers(index: Index) -> str | None:
 
 def _meant(text: str) -> str:
     """The full reference that was looked for, where that is not what was typed."""
+    if is_digest(text):
+        return ""
     try:
         name = Reference.parse(text).name
     except InvalidReferenceError:

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lading.host.images.images import Images, NoSuchImageError, ResolvedImage
+from lading.host.images.images import ALONE, Images, NoSuchImageError, ResolvedImage, is_digest
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import Reference
 from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
@@ -99,7 +99,12 @@ def unknown(error: LadingError) -> LadingError:
 
 @contextmanager
 def fetching(text: str, *, here: bool = True) -> Generator[None, None, None]:
-    """A registry's errors in this block name the image as it was typed and as it was understood."""
+    """A registry's errors in this block name the image as it was typed and as it was understood.
+
+    Raises `NoSuchImageError` for a digest alone, of which no registry can be asked.
+    """
+    if is_digest(text):
+        raise NoSuchImageError(f"{text}: a digest alone means an image that is here, and cannot be fetched", hint=ALONE)
     try:
         yield
     except RegistryError as error:
