@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Final
 
 
@@ -31,15 +31,32 @@ def keep_interrupts() -> None:
         if lost.exc_type is not KeyboardInterrupt:
             sys.__unraisablehook__(lost)
             return
-        import ctypes  # noqa: PLC0415
         import threading  # noqa: PLC0415
 
-        main = ctypes.c_ulong(threading.main_thread().ident or 0)
-        raised = ctypes.py_object(KeyboardInterrupt)
-        # At once it would come in here; one that meets such a callback again is told of again.
-        threading.Timer(0.001, ctypes.pythonapi.PyThreadState_SetAsyncExc, (main, raised)).start()
+        threading.Thread(target=_interrupt_outside, args=(again.__code__,), daemon=True).start()
 
     sys.unraisablehook = again
+
+
+def _interrupt_outside(hook: CodeType) -> None:
+    """Interrupts the main thread once it has left `hook`, in which an exception would be lost for good.
+
+    One that meets another callback of Python's is told of again.
+    """
+    import ctypes  # noqa: PLC0415
+    import threading  # noqa: PLC0415
+    import time  # noqa: PLC0415
+
+    main = threading.main_thread().ident or 0
+    while any(frame.f_code is hook for frame in _frames(sys._current_frames().get(main))):
+        time.sleep(0.001)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(main), ctypes.py_object(KeyboardInterrupt))
+
+
+def _frames(frame: FrameType | None) -> Generator[FrameType, None, None]:
+    while frame:
+        yield frame
+        frame = frame.f_back
 
 
 @contextmanager

@@ -92,11 +92,15 @@ def _processes(groups: list[Path]) -> set[int]:
 
 
 def _end(members: Callable[[], set[int]]) -> None:
-    """Kills `members` until there are none. Each is held before it is looked at again: numbers are used anew."""
+    """Kills `members` until there are none. Each is held before it is looked at again: numbers are used anew.
+
+    The first of a namespace goes first, and the kernel ends the others with it: a shell whose `sleep` were ended before
+    it would go on to the next command.
+    """
     for _ in range(_ROUNDS):
         held: list[int] = []
         try:
-            for pid in members():
+            for pid in sorted(members(), key=_inner_number):
                 with suppress(ProcessLookupError):
                     held.append(os.pidfd_open(pid))
             if not held:
@@ -108,6 +112,15 @@ def _end(members: Callable[[], set[int]]) -> None:
         finally:
             for fd in held:
                 os.close(fd)
+
+
+def _inner_number(pid: int) -> int:
+    """The process's number in its own namespace, 0 where it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[-1]) for line in lines if line.startswith("NSpid:")), 0)
 
 
 def _number(fd: int) -> int:
