@@ -46,9 +46,10 @@ def _interrupt_outside(hook: CodeType) -> None:
     import ctypes  # noqa: PLC0415
     import threading  # noqa: PLC0415
     import time  # noqa: PLC0415
+    from sys import _current_frames  # noqa: PLC0415  # pyright: ignore[reportPrivateUsage]
 
     main = threading.main_thread().ident or 0
-    while any(frame.f_code is hook for frame in _frames(sys._current_frames().get(main))):
+    while any(frame.f_code is hook for frame in _frames(_current_frames().get(main))):
         time.sleep(0.001)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(main), ctypes.py_object(KeyboardInterrupt))
 
