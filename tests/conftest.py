@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from suites.machine import FEATURES, PROGRAMS, present
 
@@ -70,6 +71,9 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+    # A slow machine is no fault: no example has a deadline, nor is it wrong to be slow in making one.
+    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("patient")
     config.pluginmanager.register(_Skips(), "lading-skips")
 
 

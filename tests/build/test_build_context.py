@@ -163,7 +163,7 @@ def test_normal_modes(bench: Bench, tmp_path: Path) -> None:
     assert [files[name][0] for name in ("a", "run", "e")] == ["0o100600", "0o100700", "0o40700"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(["a", "b", "..", ".", "l", "m", "n"]), max_size=7))
 def test_following_stays_inside(parts: list[str]) -> None:
     import tempfile

@@ -107,7 +107,7 @@ def _check(said: str | None) -> None:
 
 
 @needs("root", "overlay", "busybox")
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(dockerfiles.dockerfile, dockerfiles.ignore_file, dockerfiles.call)
 @example(b"FROM base\nUSER web:\nWORKDIR /w\n", b"", Call())
 @example(b"FROM scratch\nCOPY caf* /one/\n", b"", Call())
@@ -124,7 +124,7 @@ def test_any_build_succeeds_or_says_where_it_cannot(yard: Yard, text: bytes, ign
 
 
 @needs("root", "overlay", "busybox", "crun")
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(dockerfiles.executed)
 @example(b"FROM base\nRUN rm -rf /etc; ln -s /proc/1/root/etc /etc\nUSER web\nRUN true\n")
 @example(b'FROM base\nRUN [""]\n')
@@ -142,7 +142,7 @@ def test_what_a_step_does_is_no_fault_of_ours(yard: Yard, text: bytes) -> None:
     assert list((folder / "sandboxes").iterdir() if (folder / "sandboxes").exists() else []) == []
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1000, suppress_health_check=list(HealthCheck))
 @given(dockerfiles.dockerfile, dockerfiles.call)
 def test_any_text_is_understood_or_refused_in_its_place(text: bytes, call: Call) -> None:
     def image(name: str, place: object) -> object:

@@ -251,7 +251,7 @@ TOKENS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(TOKENS), max_size=30).map(" ".join))
 def test_whatever_is_written_is_read_or_refused_with_a_line(text: str) -> None:
     try:
@@ -260,7 +260,7 @@ def test_whatever_is_written_is_read_or_refused_with_a_line(text: str) -> None:
         assert error.message.startswith("D:")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet="a${}:-+?#%/*\\'\" ", max_size=20))
 def test_any_word_expands_or_is_refused(word: str) -> None:
     try:
@@ -269,7 +269,7 @@ def test_any_word_expands_or_is_refused(word: str) -> None:
         assert str(error)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet="ab*?[]^-\\/", max_size=10), st.text(alphabet="ab/*-", max_size=6))
 def test_any_pattern_matches_or_is_refused(pattern: str, name: str) -> None:
     try:

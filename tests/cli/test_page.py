@@ -45,7 +45,7 @@ WORD = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     words=st.lists(WORD, max_size=3),
     cut=st.integers(0, 8),

@@ -116,7 +116,7 @@ def calls(draw: st.DrawFn) -> list[str]:
     return [*draw(outer), *path, *(one for words in draw(st.lists(word, max_size=6)) for one in words)]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(words=calls())
 def test_it_reads_as_typer_does_or_leaves_it_to_typer(words: list[str]) -> None:
     ours = read(words)

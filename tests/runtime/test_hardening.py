@@ -161,7 +161,7 @@ class TestProfile:
             for name in rule["names"]
         }
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(st.sets(st.sampled_from(capabilities.ALL)), st.sampled_from(sorted(ARCHITECTURES)))
     def test_more_capabilities_never_allow_less(self, held: set[str], machine: str) -> None:
         assert self.allowed(machine=machine) <= self.allowed(*held, machine=machine)

@@ -26,7 +26,7 @@ from lading.store.oci.json import canonical, parse
 from suites.machine import needs
 from suites.trees import ENTRIES, make, seen
 
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 
 def written(tree: Tree, epoch: int = 315532800) -> bytes:
@@ -240,7 +240,7 @@ def test_bounds(tmp_path: Path) -> None:
         list(read_tar(io.BytesIO(data), "test", Limits(size=2)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.binary(max_size=600), at=st.integers(0, 1500))
 def test_a_changed_archive_gives_one_kind_of_error(data: bytes, at: int) -> None:
     whole = bytearray(archive(("folder/name", {"pax_headers": {"comment": "c"}}), ("b", {})))

@@ -130,7 +130,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps=_STEPS)
 def test_no_sequence_loses_what_is_here_or_needed(steps: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder)) as store:

@@ -88,7 +88,7 @@ _NUMBERS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(records=st.dictionaries(st.sampled_from(["mtime", "uid", "gid", "size", "path", "linkpath"]), _NUMBERS))
 def test_numbers_of_extended_headers_give_one_kind_of_error(
     records: dict[str, str], tmp_path_factory: pytest.TempPathFactory

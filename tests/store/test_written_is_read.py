@@ -70,7 +70,7 @@ def run(*words: str) -> None:
 
 
 @needs("gnu-tar")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(entries=st.lists(ODD, max_size=15))
 def test_here_and_by_tar(entries: list[Odd]) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -90,7 +90,7 @@ def test_here_and_by_tar(entries: list[Odd]) -> None:
 
 
 @needs("umoci", "podman")
-@settings(max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(entries=st.lists(ODD, min_size=20, max_size=60))
 def test_by_umoci_and_containers_storage(
     storage: ContainersStorage, tmp_path_factory: pytest.TempPathFactory, entries: list[Odd]

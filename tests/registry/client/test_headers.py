@@ -56,7 +56,7 @@ def test_next_link(header: str, target: str | None) -> None:
     assert next_link(header) == target
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(WORDS)
 def test_any_header_is_parsed_or_ignored(text: str) -> None:
     parse_challenges(text)
@@ -64,7 +64,7 @@ def test_any_header_is_parsed_or_ignored(text: str) -> None:
     retry_after(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(WORDS)
 def test_any_location_is_an_origin_or_an_error(text: str) -> None:
     try:

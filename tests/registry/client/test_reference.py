@@ -93,7 +93,7 @@ _HOST = st.one_of(
 _TAG = st.one_of(st.none(), st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,9}", fullmatch=True))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(host=_HOST, path=st.lists(_WORD, min_size=1, max_size=3), tag=_TAG, digest=st.sampled_from(["", f"@{DIGEST}"]))
 def test_every_way_to_write_it_reads_back(host: str, path: list[str], tag: str | None, digest: str) -> None:
     ref = Reference.parse(f"{host}/{'/'.join(path)}{f':{tag}' if tag else ''}{digest}")
@@ -102,7 +102,7 @@ def test_every_way_to_write_it_reads_back(host: str, path: list[str], tag: str |
     assert Reference.parse(ref.name).name == ref.name
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet="aB1./:@-_[]\n é", max_size=20))
 def test_anything_is_a_reference_or_an_error(text: str) -> None:
     try:

@@ -123,7 +123,7 @@ def test_two_ways_to_say_a_length_do_not_smuggle(address: str) -> None:
     assert raw_request(address, "POST /v2/a/blobs/uploads/", headers, smuggled).count(b"HTTP/1.1 ") == 1
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "TRACE"]),
     path=st.text(st.sampled_from("/.%-_:?&=a2Fe0vlobsmanifetgrcud é\x7f"), max_size=60),
