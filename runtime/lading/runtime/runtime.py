@@ -171,14 +171,15 @@ class Runtime:
 
         record = self.find(text)
         patience = record.stop_timeout if timeout is None else timeout
-        for number, seconds in ((signal_number(record.stop_signal), patience), (signal.SIGKILL, _KILL_PATIENCE)):
-            if not self._signal(record, number):
-                break
-            if self._ended(record, seconds):
-                break
-        else:
-            raise MachineError(f"container {record.name} does not end, not even when killed")
-        self._wait_for(record)
+        with self._life.seeing_off(record):
+            for number, seconds in ((signal_number(record.stop_signal), patience), (signal.SIGKILL, _KILL_PATIENCE)):
+                if not self._signal(record, number):
+                    break
+                if self._ended(record, seconds):
+                    break
+            else:
+                raise MachineError(f"container {record.name} does not end, not even when killed")
+            self._wait_for(record)
 
     def _ended(self, record: Container, seconds: float) -> bool:
         fd = record.process.open() if record.process else None
@@ -199,7 +200,7 @@ class Runtime:
             raise InputError(
                 f"container {record.name} is {record.status}", hint=f"stop it first, or lading rm -f {record.name}"
             )
-        with self._life.records.lock(record.id) as held:
+        with self._life.records.lock(record.id) as held, self._life.seeing_off(record):
             current = self._life.records.read(record.id) if held else None
             if current and current.active:
                 current = self._life.finish(current)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,12 +23,15 @@ from lading.runtime.oci.processes import find
 from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass, replace
 from lading.store.snapshots.mounts import unmount
+from lading.store.system.locks import open_lock, take
 
 if TYPE_CHECKING:
     from lading.networking.driver import Driver
     from lading.runtime.containers.volumes import Volumes
     from lading.store.store import Store
 
+OWNER: Final = "owner"
+"""The file in a container's bundle that is locked by who will clean up after it."""
 UNKNOWN_CODE: Final = 255
 """The exit code on record where the monitor was killed and nobody saw the container end."""
 _MAX_RUN_DIR: Final = 88
@@ -103,6 +106,20 @@ class Lifecycle:
         self.records.write(known, durable=True)
         remove_folder(bundle)
         return known
+
+    @contextmanager
+    def seeing_off(self, record: Container) -> Generator[None, None, None]:
+        """The monitor's exit command waits meanwhile, and starts Python only for what is left to do then."""
+        try:
+            owner = open_lock(self.records.run(record.id) / OWNER)
+        except (FileNotFoundError, NotADirectoryError):  # it has ended
+            yield
+            return
+        try:
+            take(owner, wait=False)  # else a `run` in the foreground has it
+            yield
+        finally:
+            os.close(owner)
 
     def _release(self, record: Container) -> None:
         """Gives back kernel objects in reverse order of their making."""

@@ -12,7 +12,7 @@ from typing import Final
 from lading.runtime.containers import inspect, naming, networks
 from lading.runtime.containers.container import Container
 from lading.runtime.containers.volumes import ResolvedVolume, tmpfs_mounts
-from lading.runtime.lifecycle.lifecycle import Lifecycle
+from lading.runtime.lifecycle.lifecycle import OWNER, Lifecycle
 from lading.runtime.oci.conmon import Conmon, Log, Monitored
 from lading.runtime.oci.processes import find
 from lading.runtime.options import RunOptions, Streams
@@ -247,7 +247,7 @@ class Launch:
         bundle = self.life.records.run(record.id)
         (bundle / "config.json").write_text(json.dumps(plan.spec()))
         if not self.options.detach:
-            self._owner = open_lock(bundle / "owner")
+            self._owner = open_lock(bundle / OWNER)
             take(self._owner)
 
     def release(self) -> None:
@@ -318,4 +318,4 @@ def exit_command(life: Lifecycle, container: str) -> tuple[str, ...]:
     if not os.access(FLOCK, os.X_OK):
         return clean
     script = 'if [ -e "$0" ]; then exec "$@"; fi'
-    return (FLOCK, str(bundle / "owner"), "/bin/sh", "-c", script, str(bundle / "config.json"), *clean)
+    return (FLOCK, str(bundle / OWNER), "/bin/sh", "-c", script, str(bundle / "config.json"), *clean)
