@@ -52,7 +52,8 @@ class Yard:
         for entry in Path("/proc").iterdir():
             with suppress(OSError):
                 words = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-                if self.number.encode() in words or (str(self.run).encode() in words and b"crun" in words):
+                theirs = str(self.run).encode() in words and b"crun" in words and b"conmon" not in words
+                if self.number.encode() in words or theirs:  # a monitor is a container's, and ends after it
                     found.append(words.decode())
         places = [self.run / "sandboxes", self.run / "oci", self.lading.root / "cache/work"]
         places += [self.run / "network/default" / name for name in ("containers", "netns")]

@@ -70,11 +70,18 @@ def test_a_terminal_costs_nothing_until_something_is_drawn(lading: Lading) -> No
 
 
 UNUSED = {"ctypes", "socket", "lading.verify", "lading.store.archives.reader"}
+STORE = {"sqlite3", "lading.store.store", "lading.store.index"}
 
 
 @needs("root", "overlay", "busybox")
-def test_ps_imports_nothing_that_launches(lading: Lading) -> None:
-    assert not loaded(lading.root, "ps") & (HEAVY | UNUSED)
+def test_ps_imports_nothing_that_launches_and_no_store(lading: Lading) -> None:
+    assert not loaded(lading.root, "ps") & (HEAVY | UNUSED | STORE)
+
+
+@needs("root", "overlay", "busybox")
+def test_ps_as_the_first_call_makes_a_root_that_others_take(tmp_path: Path) -> None:
+    assert loaded(tmp_path / "root", "ps") & STORE
+    loaded(tmp_path / "root", "images")
 
 
 @needs("root", "overlay", "busybox")

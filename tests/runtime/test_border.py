@@ -35,7 +35,7 @@ VERBS: dict[str, Callable[[Runtime], object]] = {
 @pytest.mark.parametrize("damage", ["root/containers", "run/containers", "root/containers/names"])
 def test_a_file_in_the_place_of_a_folder(tmp_path: Path, verb: str, damage: str) -> None:
     store = Store.open(tmp_path / "root")
-    runtime = Runtime(RuntimeConfig(tmp_path / "root", tmp_path / "run"), store, None)
+    runtime = Runtime(RuntimeConfig(tmp_path / "root", tmp_path / "run"), lambda: store, None)
     place = tmp_path / damage
     for folder in (place / "names", place):
         if folder.exists():
@@ -46,7 +46,7 @@ def test_a_file_in_the_place_of_a_folder(tmp_path: Path, verb: str, damage: str)
     except LadingError as error:
         assert "\n" not in error.message
     with pytest.raises(MachineError, match=damage):
-        Runtime(RuntimeConfig(tmp_path / "root", tmp_path / "run"), store, None)
+        Runtime(RuntimeConfig(tmp_path / "root", tmp_path / "run"), lambda: store, None)
 
 
 @pytest.mark.parametrize("damage", ["default", "default/containers", "default/lock", "default/containers/a.json"])

@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 
 from lading.build.dockerfile.values import check_signal
 from lading.runtime.containers import logs
+from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 from lading.runtime.oci import conmon
 from lading.runtime.oci.oci_runtime import StartError
-from lading.runtime.options import Nobody, Streams
+from lading.runtime.options import Nobody, RunOptions, Streams
 from lading.runtime.process.execs import ExecOptions
+from lading.runtime.runtime import Runtime
 from lading.runtime.spec.process_config import signal_name, signal_number
 from lading.store.errors import InputError, UsageError
 from suites.executor_images import Harbour
@@ -71,6 +73,25 @@ def test_it_ends_by_itself(harbour: Harbour) -> None:
     until(lambda: len(harbour.runtime.list(every=True)) == 1)
     harbour.runtime.remove("anna")
     assert harbour.gone() == []
+
+
+def test_who_ends_it_cleans_up_alone(harbour: Harbour, tmp_path: Path) -> None:
+    """The monitor's exit command waits for them, and starts Python for nothing but what is left to do."""
+    started, python = tmp_path / "started", tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho >>{started}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    _ = harbour.use
+    runtime = Runtime(RuntimeConfig(harbour.root, harbour.run_dir, python=str(python)), lambda: harbour.store, None)
+    wanted = RunOptions("busybox", ("sleep", "1000"), detach=True, network="none", stop_signal="KILL")
+    for end in (lambda name: runtime.remove(name, force=True), runtime.stop):
+        monitor = runtime.find(runtime.run(harbour.verdict(), wanted).id).monitor
+        assert monitor
+        end(runtime.list()[0].name)
+        until(lambda monitor=monitor: not monitor.alive)
+        assert not started.exists()
+    runtime.run(harbour.verdict(), wanted)
+    runtime.kill(runtime.list()[0].name)
+    until(started.exists)
 
 
 def test_kill_and_signals(harbour: Harbour) -> None:

@@ -106,7 +106,7 @@ class Harbour:
     def runtime(self) -> Runtime:
         """A new one each time, as each command has."""
         _ = self.use
-        return Runtime(self.config, self.store, self.driver)
+        return Runtime(self.config, lambda: self.store, self.driver)
 
     def verdict(self, image: Descriptor | None = None) -> Verdict:
         document = self.store.document(image or self.busybox)

@@ -16,9 +16,8 @@ from lading.host.configuration import Configuration
 from lading.store.errors import InputError, LadingError, MachineError
 from lading.store.fastclass import replace
 from lading.store.progress import QUIET, Progress
-from lading.store.store import Store, own_root
 from lading.store.system.locks import is_locked
-from lading.store.system.private import private_folder
+from lading.store.system.private import own_root, private_folder
 
 if TYPE_CHECKING:
     from lading.build.graph.request import BuildRequest, Built, Listener
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from lading.runtime.runtime import Runtime
     from lading.store.archives.compression import Compression
     from lading.store.oci.descriptors import Descriptor, Platform
+    from lading.store.store import Store
     from lading.verify.evidence.evidence import Evidence
     from lading.verify.judgement.verdict import Verdict
     from lading.verify.judgement.verifier import Verifier
@@ -89,21 +89,23 @@ class Host:
     @cached_property
     def store(self) -> Store:
         """The local store, without what killed work left unpacked half-way or alive."""
+        from lading.store.store import Store  # noqa: PLC0415
+
         store = Store.open(self.configuration.root, self.configuration.limits.get("layer"))
-        self._end_dead_builds(store)
+        if self._builds_died():
+            from lading.host.recovery import end_dead_builds  # noqa: PLC0415
+
+            end_dead_builds(self.configuration, store, self.driver)
         if store.snapshots.has_temporary():
             with suppress(MachineError), store.collecting() as alone:  # a read-only disk: it disturbs nobody
                 if alone:
                     store.snapshots.sweep()
         return store
 
-    def _end_dead_builds(self, store: Store) -> None:
+    def _builds_died(self) -> bool:
         """A glance at two folders, empty unless a build is under way or was killed."""
-        run, works = self.configuration.run / "sandboxes", store.root / "cache" / "work"
-        if not all(is_locked(place / "lock") for folder in (run, works) for place in _entries(folder)):
-            from lading.host.recovery import end_dead_builds  # noqa: PLC0415
-
-            end_dead_builds(self.configuration, store, self.driver)
+        folders = self.configuration.run / "sandboxes", self.configuration.root / "cache" / "work"
+        return not all(is_locked(place / "lock") for folder in folders for place in _entries(folder))
 
     @cached_property
     def images(self) -> Images:
@@ -183,7 +185,9 @@ class Host:
         from lading.runtime.lifecycle.lifecycle import RuntimeConfig  # noqa: PLC0415
         from lading.runtime.runtime import Runtime  # noqa: PLC0415
 
-        return Runtime(RuntimeConfig(self.configuration.root, self.run_folder()), self.store, self.driver)
+        if self._builds_died() or not (self.configuration.root / "index.db").exists():
+            _ = self.store  # opening it ends them, and marks a new root as ours
+        return Runtime(RuntimeConfig(self.configuration.root, self.run_folder()), lambda: self.store, self.driver)
 
     def run_folder(self) -> Path:
         """The folder for what lasts until the next boot, made where it is missing. Raises `MachineError`."""

@@ -29,16 +29,15 @@ _KILL_PATIENCE = 10.0
 
 
 class Runtime:
-    """The containers of one store. Without a `driver` only the networks none and host exist.
+    """The containers of one store, opened when first needed. Without a `driver` only the networks none and host exist.
 
     Whoever calls holds the run folder meanwhile (`run_folder.RunFolder`): the end of the last container takes one that
     nobody holds away.
     """
 
     @border
-    def __init__(self, config: RuntimeConfig, store: Store, driver: Driver | None) -> None:
-        self._store = store
-        self._life = Lifecycle(config, lambda: store, driver)
+    def __init__(self, config: RuntimeConfig, store: Callable[[], Store], driver: Driver | None) -> None:
+        self._life = Lifecycle(config, store, driver)
 
     @border
     def run(self, verdict: Verdict, options: RunOptions, streams: Streams | None = None) -> RunResult:
@@ -57,8 +56,9 @@ class Runtime:
         streams = streams or Streams(None)
         threading.Thread(target=self._life.cgroups.warm, daemon=True).start()
         self._life.recover_if_needed()
-        with self._store.writing():
-            image = verified_image(verdict, self._store)
+        store = self._life.store
+        with store.writing():
+            image = verified_image(verdict, store)
             held = (verdict.manifest, *([verdict.index] if verdict.index else []))
             summary = inspect.verdict(verdict)
             launch = Launch(self._life, image, options, verdict=summary, held=held, streams=streams)

@@ -38,14 +38,13 @@ from lading.store.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, write_ind
 from lading.store.system.atomic import write_atomically
 from lading.store.system.border import machine_errors
 from lading.store.system.locks import locked, open_lock, take
-from lading.store.system.private import claim, private_folder
+from lading.store.system.private import own_root, private_folder
 
 if TYPE_CHECKING:
     from lading.store.archives.reader import Limits
     from lading.store.snapshots.seals import BlobSeals
     from lading.store.snapshots.snapshots import Snapshots
 
-_MARKS: Final = ("index.db", "keys", "policy.yaml", "trust", "registry")
 """One of them is in every root, whatever was done there first."""
 _AT_ONCE: Final = 5
 _LEGACY_SUFFIXES: Final = (".sig", ".att")
@@ -446,12 +445,6 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         self.close()
-
-
-def own_root(root: Path) -> Path:
-    """Makes the root folder, closed to other users. Raises `InputError` for a folder that holds something else."""
-    claim(root, _MARKS, "a root of Lading's")
-    return private_folder(root)
 
 
 def legacy_subject(tag: str) -> Digest:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from lading.store.errors import InputError
-from lading.store.store import own_root
 from lading.store.system.atomic import sync_folder
 from lading.store.system.border import machine_errors
 from lading.store.system.opening import open_file
-from lading.store.system.private import private_folder
+from lading.store.system.private import own_root, private_folder
 from lading.verify.keys.keys import PrivateKey, PublicKey
 
 KMS: Final = ("awskms", "azurekms", "gcpkms", "hashivault", "k8s", "pkcs11")

@@ -18,6 +18,7 @@ from lading.store.errors import InputError, MachineError
 from lading.store.system.border import machine_errors
 
 _MODE: Final = 0o700
+_ROOT_MARKS: Final = ("index.db", "keys", "policy.yaml", "trust", "registry")
 _OF_NOBODY: Final = {"lost+found"}
 _MAX_LINKS: Final = 40
 _PLACE: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -40,6 +41,12 @@ def claim(path: Path, marks: Collection[str], what: str) -> None:
     found = {name for name in names if not name.startswith(parts)}
     if found and not found & set(marks):
         raise InputError(f"{path}: holds other things than {what} would", hint=hint)
+
+
+def own_root(root: Path) -> Path:
+    """Makes the root folder, closed to other users. Raises `InputError` for a folder that holds something else."""
+    claim(root, _ROOT_MARKS, "a root of Lading's")
+    return private_folder(root)
 
 
 def private_folder(path: Path) -> Path:
