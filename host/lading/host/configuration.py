@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lading.store.fastclass import dataclass, field
+from lading.store.system.hashing import sha256
 
 if TYPE_CHECKING:
     from lading.registry.credentials.files import Given
@@ -47,7 +48,5 @@ class Configuration:
 
 def run_folder_in(runs: Path, root: Path) -> Path:
     """The folder in `runs` for what the Lading at `root` needs until the next boot, the same for all who use it."""
-    import hashlib  # noqa: PLC0415
-
     # Socket paths end at 107 bytes, so a short hash stands for the root.
-    return runs / hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    return runs / sha256(os.fsencode(root)).hexdigest()[:12]

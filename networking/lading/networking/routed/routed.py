@@ -7,7 +7,6 @@ a published port by its element in the table, and the second taker is refused th
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection
 from pathlib import Path
@@ -28,6 +27,7 @@ from lading.networking.routed.veth import GATEWAY4, GATEWAY6, PREFIX, AddressInU
 from lading.store.errors import MachineError
 from lading.store.fastclass import replace
 from lading.store.system.border import border
+from lading.store.system.hashing import sha256
 
 __all__ = ["PREFIX", "RoutedDriver", "Subnet"]
 
@@ -46,7 +46,7 @@ class RoutedDriver:
         self._records = NetworkRecords(state, name)
         self._name = name
         self._wanted = (subnet4, subnet6)
-        seed = hashlib.sha256(f"{name}/{state.absolute()}".encode())
+        seed = sha256(f"{name}/{state.absolute()}".encode())
         self._seed = seed.hexdigest()
         self._group = int.from_bytes(seed.digest()[:4], "big") >> 1 | 1
 
@@ -105,7 +105,7 @@ class RoutedDriver:
     # Planning
 
     def _link_of(self, container: str) -> str:
-        return PREFIX + hashlib.sha256(f"{self._seed}/{container}".encode()).hexdigest()[:12]
+        return PREFIX + sha256(f"{self._seed}/{container}".encode()).hexdigest()[:12]
 
     def _plan(self, request: AttachRequest, published: tuple[PortMapping, ...], ipv6: bool) -> Attachment:
         return Attachment(

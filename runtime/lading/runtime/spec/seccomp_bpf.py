@@ -14,11 +14,11 @@ import os
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, cast
 
 from lading.runtime.spec.syscalls import NUMBERS
+from lading.store.system.hashing import sha256
 
 ANNOTATION: Final = "run.oci.seccomp_bpf_data"
 

@@ -22,7 +22,6 @@ tree's root is the SHA-256 of the listing.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import stat
@@ -89,6 +88,8 @@ class Tree:
         """The document. Files whose digest is not known yet are read."""
         for entry in self.entries:
             if entry.kind == "file" and not entry.sha256:
+                import hashlib  # noqa: PLC0415 - only where a file is read
+
                 with open(self.source(entry), "rb") as stream:
                     entry.sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         return f'{{"entries":[{",".join(map(_json, self.entries))}]}}'.encode()

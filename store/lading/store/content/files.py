@@ -6,7 +6,6 @@ lives, so that what a killed writer left is told from what is being written.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from lading.store.content.blobs import MissingBlobError
 from lading.store.content.verifying_reader import HashingReader
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import HEX, LENGTHS, Digest
+from lading.store.system import hashing
 from lading.store.system.atomic import sync_folder
 from lading.store.system.border import machine_errors
 from lading.store.system.locks import LOCK, abandoned, locked_folder, take
@@ -116,7 +116,7 @@ class _FileWriter:
     def __init__(self, tmp: Path, place: PathOf, algorithm: str) -> None:
         self._place = place
         self._algorithm = algorithm
-        self._hash = hashlib.new(algorithm)
+        self._hash = hashing.new(algorithm, hashing.LARGE)
         with machine_errors(tmp):
             self._path, self._file = _locked(tmp)
         self._closed = False

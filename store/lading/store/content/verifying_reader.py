@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from lading.store.errors import DocumentError, MachineError
 from lading.store.oci.digests import Digest
+from lading.store.system import hashing
 
 CHUNK: Final = 1024 * 1024
 """Bytes moved at once: large enough that the cost of a call does not count."""
@@ -22,7 +22,7 @@ class HashingReader:
         self._stream = stream
         self._digest = digest
         self._where = where
-        self._hash = hashlib.new(digest.algorithm)
+        self._hash: hashing.Hash | None = None
         self._done = False
 
     def read(self, size: int = -1, /) -> bytes:
@@ -33,17 +33,22 @@ class HashingReader:
             data = self._stream.read(size)
         except OSError as error:
             raise MachineError(f"{self._where}: {error.strerror}") from error
+        if self._hash is None:  # a first piece that is shorter than was asked for is most likely all
+            self._hash = hashing.new(self._digest.algorithm, len(data) if len(data) < size else hashing.LARGE)
         if data:
             self._hash.update(data)
         elif size and not self._done:
             self._done = True
-            if self._hash.hexdigest() != self._digest.hex:
-                raise DocumentError(
-                    f"{self._where}: the content of {self._digest} was changed: "
-                    f"it now has {self._digest.algorithm}:{self._hash.hexdigest()}",
-                    hint="pull or build the image again; do not use what was there",
-                )
+            self._check(self._hash.hexdigest())
         return data
+
+    def _check(self, found: str) -> None:
+        if found != self._digest.hex:
+            raise DocumentError(
+                f"{self._where}: the content of {self._digest} was changed: "
+                f"it now has {self._digest.algorithm}:{found}",
+                hint="pull or build the image again; do not use what was there",
+            )
 
     def readable(self) -> bool:
         """As a file has it."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
+from lading.store.system import hashing
 
 LENGTHS: Final = {"sha256": 64, "sha512": 128}
 """The registered algorithms and the length of their digests in hexadecimal digits."""
@@ -35,7 +35,9 @@ class Digest:
     @classmethod
     def of(cls, data: bytes, algorithm: str = "sha256") -> Digest:
         """The digest of `data`."""
-        return cls(algorithm, hashlib.new(algorithm, data).hexdigest())
+        made = hashing.new(algorithm, len(data))
+        made.update(data)
+        return cls(algorithm, made.hexdigest())
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"

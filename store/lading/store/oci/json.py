@@ -21,6 +21,8 @@ MAX_SIZE: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 64
 
 _MAX_INTEGER: Final = 2**63
+_MAX_SAFE: Final = 2**53
+_PLAIN: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":"))
 _STRINGS: Final = pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _OTHERS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _SQUARE: Final = bytes.maketrans(b"{}", b"[]")
@@ -56,12 +58,32 @@ def parse(data: bytes, what: str, *, limit: int = MAX_SIZE) -> object:
 
 def canonical(value: object) -> bytes:
     """`value` as RFC 8785 canonical JSON. Raises `DocumentError` for what JSON cannot hold."""
-    import rfc8785  # noqa: PLC0415 - only writers need it
+    if _plain(value):
+        return _PLAIN.encode(value).encode()
+    import rfc8785  # noqa: PLC0415 - only for what is not plain
 
     try:
         return rfc8785.dumps(cast("Any", value))
     except (rfc8785.CanonicalizationError, UnicodeError) as error:
         raise DocumentError(f"not representable as canonical JSON: {error}") from None
+
+
+def _plain(value: object) -> bool:
+    """Whether RFC 8785 writes it as `json` does: text and names in ASCII, no fractions, integers below 2**53.
+
+    Names in ASCII have one order in UTF-16 and in Python. Of text only DEL could differ, and does not.
+    """
+    kind = type(value)
+    if kind is str:
+        return cast("str", value).isascii()
+    if kind is int:
+        return -_MAX_SAFE < cast("int", value) < _MAX_SAFE
+    if kind is dict:
+        members = cast("dict[object, object]", value).items()
+        return all(type(name) is str and name.isascii() and _plain(item) for name, item in members)
+    if kind is list or kind is tuple:
+        return all(map(_plain, cast("list[object]", value)))
+    return value is None or kind is bool
 
 
 def _check_shape(data: bytes, what: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from lading.store.content.files import FileBlobs
 from lading.store.errors import DocumentError, MachineError
 from lading.store.index import Index
 from lading.store.oci.digests import Digest
+from lading.store.system.hashing import sha256
 
 UNPACK: Final = "`lading unpack --force IMAGE` unpacks it anew from verified blobs"
 RENEW: Final = "`lading pull` brings the image anew, or `lading build` makes it anew"

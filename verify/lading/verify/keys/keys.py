@@ -9,11 +9,11 @@ Ed25519ph). Made: ECDSA P-256. `cryptography` is imported when the first key is 
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass, field
+from lading.store.system.hashing import sha256
 from lading.verify.keys.encoding import encode64, read_pem, write_pem
 
 if TYPE_CHECKING:
