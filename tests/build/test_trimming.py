@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.build.graph.cache import ActionLayer, ActionResult, Cache
+from lading.build.graph.action import ActionLayer, ActionResult
+from lading.build.solver.local_cache import LocalCache
 from lading.build.solver.trim import CacheEntry, bound, choose, entries, note_use, remove
 from lading.store.content.blobs import write_blob
 from lading.store.oci.descriptors import Descriptor
@@ -34,7 +35,7 @@ def step(store: Store, key: str, content: bytes, used: float) -> None:
     """A row of a step whose layer is `content`, last used then."""
     digest = write_blob(store.blobs, content)
     layer = ActionLayer(digest, Descriptor(LAYER, digest, len(content)), digest)
-    Cache.of(store).keep(key, ActionResult(layer))
+    LocalCache.of(store).keep(key, ActionResult(layer))
     store.index.run("UPDATE cache SET used = ? WHERE key = ?", (used, key))
 
 

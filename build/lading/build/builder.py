@@ -17,11 +17,12 @@ from lading.build.convert.source_files import dockerfile as find_dockerfile
 from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.dockerfile.reader import read
 from lading.build.errors import Place, placed
-from lading.build.graph.cache import Cache
 from lading.build.graph.platforms import is_own
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built
 from lading.build.graph.state import SolveState
+from lading.build.operations.actions import StepActions
 from lading.build.operations.rootfs import RootFilesystems
+from lading.build.solver.local_cache import LocalCache
 from lading.build.solver.solver import Solver
 from lading.store.archives import trees
 from lading.store.archives.compression import encoder_name
@@ -50,23 +51,23 @@ def build(request: BuildRequest, environment: BuildEnvironment) -> Built:
         for warning in resolved.warnings:
             environment.listener.warned(warning)
         graph = resolved.graph
-        cache = Cache.of(environment.store)
+        cache = LocalCache.of(environment.store)
         _solve(request, environment, cache, solved, resolved, named)
         image = assemble(graph, solved, resolved.epoch, environment.store)
         facts = DockerfileFacts(name, Digest.of(text), resolved.epoch, encoder_name(request.compression))
         attestations, reused = DockerfileAttester(request, environment, cache, graph, solved, facts).attest(
             image, begun
         )
-        cache.used(solved.keys[report.step.number] for report in solved.reports if report.cached)
+        cache.note_use(solved.cached)
         environment.store.keep(image)
         for reference in request.names:
             environment.store.tag(reference, image)
     return Built(
         image,
         attestations,
-        tuple(solved.reports),
+        solved.reports,
         tuple(solved.images[base].record() for base in graph.images),
-        reused and all(report.cached for report in solved.reports),
+        reused and len(solved.cached) == len(solved.steps),
         resolved.warnings,
     )
 
@@ -106,13 +107,14 @@ def _check_platform(request: BuildRequest, native: Platform) -> None:
 def _solve(
     request: BuildRequest,
     environment: BuildEnvironment,
-    cache: Cache,
+    cache: LocalCache,
     solved: SolveState,
     resolved: Resolved,
     dockerfile: Named,
 ) -> None:
     with RootFilesystems(environment.store) as roots, _context(request, environment, dockerfile) as context:
-        Solver(request, environment, cache, roots, solved, resolved.epoch, context).solve(resolved.graph)
+        actions = StepActions(request, environment, roots, solved, resolved.epoch, context)
+        Solver(environment, cache, solved, actions.of, again=request.no_cache).solve(resolved.graph)
 
 
 @contextmanager

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Final, cast
 
 from lading.build.attest.image import timestamp
-from lading.build.graph.cache import ActionResult, Cache, key_of
+from lading.build.graph.action import ActionCache, ActionResult, key_of
 from lading.build.graph.request import BuildEnvironment, KeySource
+from lading.build.solver.local_cache import one_builder
 from lading.store.content.blobs import write_blob
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.descriptors import Descriptor
@@ -25,6 +26,9 @@ from lading.verify.documents.provenance import Provenance
 from lading.verify.documents.statements import SIGN, Statement, Subject
 from lading.verify.keys.keys import Signer
 from lading.verify.policy.scopes import repository
+
+_KIND: Final = "image"
+"""Of the rows in the index that name the attestations of an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class AttestationWriter:
     """Those of one image under the names of one call."""
 
     environment: BuildEnvironment
-    cache: Cache
+    cache: ActionCache
     image: Descriptor
     names: Sequence[str]
 
@@ -54,12 +58,14 @@ class AttestationWriter:
         if source is None:
             return (), False
         key = self._key(inputs, source)
-        with self.cache.lock(key):
+        with one_builder(self.environment.store.root, key):
             held = self._held(key)
             if held:
                 return held, True
             made = self._make(inputs, source.open())
-            self.cache.put("image", key, json.dumps([descriptor.json() for descriptor in made]).encode())
+            self.environment.store.index.remember(
+                _KIND, key, json.dumps([descriptor.json() for descriptor in made]).encode()
+            )
             return made, False
 
     def _key(self, inputs: AttestationInputs, source: KeySource) -> str:
@@ -74,7 +80,7 @@ class AttestationWriter:
         )
 
     def _held(self, key: str) -> tuple[Descriptor, ...]:
-        raw = self.cache.get("image", key)
+        raw = self.environment.store.index.recall(_KIND, key)
         try:
             rows = cast("list[object]", json.loads(raw)) if raw else []
         except ValueError:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lading.build.attest.attestations import AttestationInputs, AttestationWriter
 from lading.build.attest.image import timestamp
-from lading.build.graph.cache import Cache
+from lading.build.graph.action import ActionCache
 from lading.build.graph.executor import WEAK
 from lading.build.graph.graph import CopyOp, Graph, RunOp
 from lading.build.graph.request import BuildEnvironment, BuildRequest
@@ -36,7 +36,7 @@ class DockerfileAttester:
 
     request: BuildRequest
     environment: BuildEnvironment
-    cache: Cache
+    cache: ActionCache
     graph: Graph
     solved: SolveState
     facts: DockerfileFacts
@@ -44,7 +44,7 @@ class DockerfileAttester:
     def attest(self, image: Descriptor, begun: float) -> tuple[tuple[Descriptor, ...], bool]:
         """The attestations of `image`, and whether they are those of an earlier build. None without a key."""
         dag, steps = self._dag()
-        products = [(self.solved.keys[step], self.solved.products[step]) for step in steps]
+        products = [(found.key, found.result) for found in (self.solved.steps[step] for step in steps)]
         inputs = AttestationInputs(dag, products, lambda artifact: self._provenance(artifact, begun))
         return AttestationWriter(self.environment, self.cache, image, self.request.names).attest(inputs)
 
@@ -55,8 +55,8 @@ class DockerfileAttester:
         steps: list[int] = []
         edges: list[Edge] = []
         for line in self.graph.lines:
-            layer = self.solved.products[line.step].layer if line.step is not None else None
-            inputs = self.solved.materials[line.step] if line.step is not None else self._image(line.image)
+            layer = self.solved.layer(line.step) if line.step is not None else None
+            inputs = self.solved.steps[line.step].materials if line.step is not None else self._image(line.image)
             if line.step is not None:
                 edges += self._edges(line.step, places, len(nodes))
                 places[line.step] = len(nodes)

@@ -11,7 +11,7 @@ from lading.build.debian.apt import Resolution
 from lading.build.debian.lists import PackageRecord
 from lading.build.debian.packages import SolvedPart
 from lading.build.debian.spec import DebianSpec, ImageSettings
-from lading.build.graph.cache import Cache
+from lading.build.graph.action import ActionCache
 from lading.build.graph.request import BuildEnvironment, BuildRequest
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
@@ -40,7 +40,7 @@ class DebianAttester:
 
     request: BuildRequest
     environment: BuildEnvironment
-    cache: Cache
+    cache: ActionCache
     spec: DebianSpec
     resolution: Resolution
     solved: tuple[SolvedPart, ...]

@@ -21,8 +21,8 @@ from lading.build.debian.saved import SavedResolutions
 from lading.build.debian.sources import machine_release, machine_sources, select
 from lading.build.debian.spec import MAX_SIZE, DebianSpec, parse_spec
 from lading.build.dockerfile.values import parse_ports
-from lading.build.graph.cache import Cache
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built
+from lading.build.solver.local_cache import LocalCache, one_builder
 from lading.build.solver.trim import note_use
 from lading.store.archives.compression import encoder_name
 from lading.store.archives.layers import EPOCH
@@ -58,10 +58,11 @@ def build_debian(
     spec = parse_spec(data, str(request.file))
     _refuse(request, environment)
     with environment.store.writing():
-        cache = Cache.of(environment.store)
-        suite, resolution, debs = _packages(spec, environment, cache, fresh, system)
+        cache = LocalCache.of(environment.store)
+        suite, resolution, debs = _packages(spec, environment, fresh, system)
         workshop = Workshop(
             cache=cache,
+            root=environment.store.root,
             blobs=environment.store.blobs,
             folder=_work_folder(environment.store.root),
             debs=debs,
@@ -88,7 +89,7 @@ def build_debian(
         attestations, reused = DebianAttester(
             request, environment, cache, spec, resolution, tuple(solved), facts
         ).attest(image, begun)
-        cache.used(item.key for item in solved if item.cached)
+        cache.note_use(item.key for item in solved if item.cached)
         environment.store.keep(image)
         for name in request.names:
             environment.store.tag(name, image)
@@ -130,7 +131,7 @@ def _architecture(environment: BuildEnvironment) -> str:
 
 
 def _packages(
-    spec: DebianSpec, environment: BuildEnvironment, cache: Cache, fresh: bool, system: Path
+    spec: DebianSpec, environment: BuildEnvironment, fresh: bool, system: Path
 ) -> tuple[str, Resolution, dict[PackageRecord, Path]]:
     release = machine_release(system)
     suite = spec.suite or release.codename
@@ -141,11 +142,11 @@ def _packages(
     key = hashlib.sha256(f"{architecture} {shown}".encode()).hexdigest()[:16]
     folder = environment.store.root / "cache" / "debian" / key
     private_folder(folder)
-    with cache.lock(key):
+    with one_builder(environment.store.root, key):
         apt = Apt(folder, sources, keys, architecture)
         if fresh or apt.lists() is None:
             apt.update()
-        saved = SavedResolutions(cache, keys, architecture)
+        saved = SavedResolutions(environment.store.index, keys, architecture)
         resolution = saved.get(apt.lists(), spec.packages)
         if resolution is None:
             resolution = apt.resolve(spec.packages)

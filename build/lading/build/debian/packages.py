@@ -15,8 +15,9 @@ from typing import Final, Protocol
 from lading.build.debian.deb import open_data, read_control
 from lading.build.debian.derived import derive, link_usr, merge_usr, put_file, put_folder, write_ld_cache
 from lading.build.debian.lists import PackageRecord
-from lading.build.graph.cache import ActionLayer, ActionResult, Cache, key_of
+from lading.build.graph.action import ActionCache, ActionLayer, ActionResult, key_of
 from lading.build.graph.request import Compression
+from lading.build.solver.local_cache import one_builder
 from lading.store.archives.extract import extract
 from lading.store.archives.layers import write_layer
 from lading.store.archives.trees import scan
@@ -77,7 +78,8 @@ DERIVED: Final = ImagePart("derived files", (), ("derive",))
 class Workshop:
     """Where parts are made."""
 
-    cache: Cache
+    cache: ActionCache
+    root: Path
     blobs: Blobs
     folder: Path
     debs: dict[PackageRecord, Path]
@@ -114,7 +116,7 @@ class Workshop:
             return [*solved, self._once(DERIVED, key, derived, watcher)]
 
     def _once(self, part: ImagePart, key: str, make: Callable[[], ActionResult], watcher: Watcher) -> SolvedPart:
-        with self.cache.lock(key):
+        with one_builder(self.root, key):
             product = self._held(key)
             cached = product is not None
             if product is None:
@@ -141,7 +143,7 @@ class Workshop:
     def _held(self, key: str) -> ActionResult | None:
         if self.again:
             return None
-        product = self.cache.result(key)
+        product = self.cache.find(key)
         return product if product and product.layer else None
 
     def _tree(self, part: ImagePart, root: Path) -> Path:

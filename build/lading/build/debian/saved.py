@@ -13,28 +13,29 @@ from lading.build.debian.apt import Resolution
 from lading.build.debian.lists import PackageRecord
 from lading.build.debian.release import Keys, SignedRelease
 from lading.build.debian.sources import ArchiveSource
-from lading.build.graph.cache import Cache
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
+from lading.store.index import Index
 from lading.store.oci.digests import Digest
 from lading.store.oci.json import Fields, canonical, parse
 
 _VERSION: Final = 1
 """Goes up when the same lists would be read in another way."""
+_KIND: Final = "resolution"
 _LIMIT: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class SavedResolutions:
-    """Rows of the build cache for one set of sources."""
+    """Rows of the index for one set of sources."""
 
-    cache: Cache
+    index: Index
     keys: Mapping[ArchiveSource, Keys]
     architecture: str
 
     def get(self, lists: str | None, names: Sequence[str]) -> Resolution | None:
         """What `names` resolved to with these lists; None where that is not known, or its row is unreadable."""
-        raw = self.cache.get("resolution", self._key(lists, names))
+        raw = self.index.recall(_KIND, self._key(lists, names))
         try:
             return None if raw is None else self._read(raw)
         except (DocumentError, IndexError):
@@ -42,7 +43,7 @@ class SavedResolutions:
 
     def put(self, lists: str | None, names: Sequence[str], resolution: Resolution) -> None:
         """Keeps it."""
-        self.cache.put("resolution", self._key(lists, names), self._write(resolution))
+        self.index.remember(_KIND, self._key(lists, names), self._write(resolution))
 
     def _key(self, lists: str | None, names: Sequence[str]) -> str:
         sources = [

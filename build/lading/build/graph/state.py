@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterable
 
 from lading.build.context.pick import CopySource
-from lading.build.graph.cache import ActionLayer, ActionResult
+from lading.build.graph.action import ActionLayer, ActionResult
 from lading.build.graph.graph import Chain
 from lading.build.graph.request import BaseImage, StepReport
 from lading.store.archives.trees import Entry, Kind, Tree
@@ -21,23 +21,31 @@ FROM: str = "mount:from"
 """The name of a material that a COPY takes from another stage."""
 
 
+@dataclass(frozen=True, slots=True)
+class SolvedStep:
+    """A step that is solved: the key of its action, what its link says it was given, what it made, how it went."""
+
+    key: str
+    materials: tuple[ResourceDescriptor, ...]
+    result: ActionResult
+    report: StepReport
+
+
 @dataclass(slots=True)
 class SolveState:
     """Everything known so far. `used` are the files of the context that steps took, by path."""
 
     images: dict[str, BaseImage] = field(default_factory=dict[str, BaseImage])
-    products: dict[int, ActionResult] = field(default_factory=dict[int, ActionResult])
-    materials: dict[int, tuple[ResourceDescriptor, ...]] = field(
-        default_factory=dict[int, tuple[ResourceDescriptor, ...]]
-    )
-    keys: dict[int, str] = field(default_factory=dict[int, str])
-    reports: list[StepReport] = field(default_factory=list[StepReport])
+    steps: dict[int, SolvedStep] = field(default_factory=dict[int, SolvedStep])
     used: dict[bytes, Entry] = field(default_factory=dict[bytes, Entry])
+
+    def layer(self, step: int) -> ActionLayer | None:
+        """The layer that a step made, None where it changed nothing."""
+        return self.steps[step].result.layer
 
     def layers(self, chain: Chain) -> list[ActionLayer]:
         """The layers that the steps of `chain` made, bottom up."""
-        found = (self.products[step].layer for step in chain.steps)
-        return [layer for layer in found if layer]
+        return [layer for step in chain.steps if (layer := self.layer(step))]
 
     def stack(self, chain: Chain) -> list[tuple[Descriptor, Digest]]:
         """All layers of `chain` with their diff IDs, those of its image first."""
@@ -58,6 +66,16 @@ class SolveState:
         image = self.images[chain.image] if chain.image is not None else None
         below = [ResourceDescriptor.of(image.manifest.descriptor.digest, f"image:{image.reference}")] if image else []
         return (*below, *(ResourceDescriptor.of(layer.tree, name) for layer in self.layers(chain)))
+
+    @property
+    def reports(self) -> tuple[StepReport, ...]:
+        """How the steps went, in their order."""
+        return tuple(self.steps[number].report for number in sorted(self.steps))
+
+    @property
+    def cached(self) -> list[str]:
+        """The keys of the actions that were not executed."""
+        return [step.key for step in self.steps.values() if step.report.cached]
 
     def note(self, entries: Iterable[Entry]) -> None:
         """Remembers files of the context as used."""

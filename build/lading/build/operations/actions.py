@@ -1,0 +1,120 @@
+"""The actions of a Dockerfile's steps: each carried out on a snapshot, what it changed rendered as a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from lading.build.context.context import Context
+from lading.build.errors import DockerfileError
+from lading.build.graph import links
+from lading.build.graph.action import Action, ActionLayer, ActionResult
+from lading.build.graph.graph import CopyOp, Step
+from lading.build.graph.request import BuildEnvironment, BuildRequest
+from lading.build.graph.state import SolveState, entries
+from lading.build.operations.inputs import inputs
+from lading.build.operations.prune import prune, root_changed
+from lading.build.operations.rootfs import ActiveSnapshot, RootFilesystems, Stack, chain_of
+from lading.build.operations.runner import CopySources, OperationRunner, pick_all
+from lading.store.archives.layers import Layer as WrittenLayer
+from lading.store.archives.layers import settle, write_layer
+from lading.store.archives.trees import Entry, Tree, capture
+from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
+from lading.store.oci.digests import Digest
+from lading.store.oci.json import canonical
+from lading.verify.documents.statements import ResourceDescriptor
+
+
+@dataclass(frozen=True, slots=True)
+class StepActions:
+    """Those of one build, whose earlier steps are in `solved`."""
+
+    request: BuildRequest
+    environment: BuildEnvironment
+    roots: RootFilesystems
+    solved: SolveState
+    epoch: int
+    context: Callable[[], Context]
+
+    def of(self, step: Step) -> Action:
+        """The action of `step`, all that stands below it solved. Raises `DockerfileError`."""
+        given = self._given(step)
+        materials = links.materials(step, self.solved, self._note(given))
+        value = {
+            **inputs(step, given, self.solved, self.environment.executor),
+            "platform": str(self.environment.platform),
+            "epoch": self.epoch,
+            "compression": self.request.compression,
+        }
+        return Action(canonical(value), materials, partial(self._execute, step, given, materials))
+
+    def _given(self, step: Step) -> CopySources | None:
+        operation = step.operation
+        if not isinstance(operation, CopyOp) or operation.origin is not None:
+            return None
+        if not operation.sources:
+            return CopySources(None, ())
+        context = self.context()
+        return CopySources(context, pick_all(context, operation, step, context.content, self.environment))
+
+    def _note(self, given: CopySources | None) -> Digest | None:
+        if given is None or not given.sources:
+            return None
+        found: dict[bytes, Entry] = {}
+        for source in given.sources:
+            found.update((entry.path, entry) for entry in entries(source, source.item.path))
+        self.solved.note(found.values())
+        return Tree(b"", [found[path] for path in sorted(found)]).root()
+
+    def _execute(
+        self, step: Step, given: CopySources | None, materials: tuple[ResourceDescriptor, ...]
+    ) -> ActionResult:
+        stack = self.solved.stack(step.below)
+        with self.roots.writing(stack) as active:
+            OperationRunner(self.environment, self.roots, self.solved).run(step, active, given)
+        try:
+            layer = self._render(step, active, stack)
+        except BaseException:
+            self.roots.discard(active.key)
+            raise
+        if layer is None:
+            return ActionResult(None)
+        return ActionResult(layer, links.statement(step, layer.tree, materials, self.environment.executor))
+
+    def _render(self, step: Step, active: ActiveSnapshot, stack: Stack) -> ActionLayer | None:
+        """The layer of what a step changed, its snapshot committed; None where it changed nothing."""
+        store = self.environment.store
+        changes = store.snapshots.changes(active.key)
+        try:
+            tree = capture(changes)
+        except InputError as error:
+            raise _placed(step, error) from error
+        with self.roots.reading(stack) as below:
+            tree = prune(tree, below)
+        if root_changed(changes):
+            self.environment.listener.warned(
+                f"{step.place}: what was changed of / itself is in no image: others pass it over"
+            )
+        if not tree.entries:
+            store.snapshots.remove(active.key)
+            return None
+        layer = self._write(step, tree)
+        store.snapshots.diff_ids.remember(layer.descriptor, layer.diff_id)
+        settle(changes, self.epoch)
+        snapshot = chain_of([*stack, (layer.descriptor, layer.diff_id)])
+        store.snapshots.commit(active.key, snapshot)
+        return ActionLayer(layer.tree, layer.descriptor, layer.diff_id, snapshot)
+
+    def _write(self, step: Step, tree: Tree) -> WrittenLayer:
+        store = self.environment.store
+        try:
+            return write_layer(
+                tree, store.blobs, epoch=self.epoch, compression=self.request.compression, limits=store.limits
+            )
+        except InputError as error:
+            raise _placed(step, error) from error
+
+
+def _placed(step: Step, error: InputError) -> DockerfileError:
+    return DockerfileError(step.place, f"{step.text.split(' ', 1)[0]}: {error.message}", hint=error.hint)

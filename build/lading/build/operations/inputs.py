@@ -1,0 +1,73 @@
+"""What the result of a step depends on: what it does, and the trees that it does it to.
+
+Both are in it by content alone, so a step whose new execution gives the old tree changes nothing after it
+(`docs/adr/0008-steps-keyed-by-trees.md`).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from lading.build.context.pick import CopySource
+from lading.build.graph.executor import Executor
+from lading.build.graph.graph import CopyOp, MkdirOp, RunOp, Step, UnpackOp
+from lading.build.graph.state import SolveState, entries
+from lading.build.operations.runner import HOSTNAME, CopySources
+from lading.store.archives.trees import Tree, text
+from lading.store.oci.digests import Digest
+
+VERSION: Final = 2
+"""Of the meaning of operations; part of every key."""
+
+
+def inputs(step: Step, given: CopySources | None, solved: SolveState, executor: Executor) -> dict[str, object]:
+    """Of `step`; `given` are the files of the context that it takes. What holds for a whole build is not in it."""
+    return {
+        "version": VERSION,
+        "below": solved.identity(step.below),
+        "operation": _operation(step, given, solved, executor),
+    }
+
+
+def _operation(step: Step, given: CopySources | None, solved: SolveState, executor: Executor) -> dict[str, object]:
+    match step.operation:
+        case MkdirOp(path=path, user=user):
+            return {"kind": "folder", "path": path, "user": user}
+        case UnpackOp(packages=packages):
+            return {"kind": "unpack", "packages": list(packages)}
+        case RunOp() as operation:
+            return {
+                "kind": "run",
+                "argv": list(operation.argv),
+                "environment": [list(pair) for pair in operation.environment],
+                "workdir": operation.workdir,
+                "user": operation.user,
+                "network": operation.network,
+                "hostname": HOSTNAME,
+                "isolation": executor.isolation,
+                "privileges": dict(executor.privileges),
+            }
+        case CopyOp() as operation:
+            return _copy(operation, given, solved)
+
+
+def _copy(operation: CopyOp, given: CopySources | None, solved: SolveState) -> dict[str, object]:
+    owner = operation.owner
+    value: dict[str, object] = {
+        "kind": "copy",
+        "destination": operation.destination,
+        "owner": [owner.user, owner.group] if owner else None,
+        "mode": operation.mode,
+        "unpack": operation.unpack,
+        "documents": [[item.name, str(Digest.of(item.content))] for item in operation.documents],
+    }
+    if operation.origin is not None:
+        return {**value, "origin": solved.identity(operation.origin), "sources": list(operation.sources)}
+    return {**value, "context": [_source(source) for source in given.sources] if given else []}
+
+
+def _source(source: CopySource) -> dict[str, object]:
+    if source.item.is_folder:
+        return {"folder": str(Tree(b"", entries(source, "")).root())}
+    return {"name": text(os.fsencode(source.name)), "file": str(Tree(b"", entries(source, "file")).root())}

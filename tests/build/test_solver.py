@@ -1,0 +1,217 @@
+"""The solver, its caches, and the actions of a Dockerfile's steps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from lading.build.context.context import Context
+from lading.build.context.hashes import Hashes
+from lading.build.context.view import Folder
+from lading.build.convert.resolve import ConvertOptions, resolve
+from lading.build.dockerfile.ignore import Ignore
+from lading.build.dockerfile.reader import read
+from lading.build.errors import Place
+from lading.build.graph.action import Action, ActionCache, ActionResult
+from lading.build.graph.config import Config
+from lading.build.graph.graph import Chain, Graph, MkdirOp, Step
+from lading.build.graph.request import BuildRequest
+from lading.build.graph.state import SolveState
+from lading.build.operations.actions import StepActions
+from lading.build.operations.rootfs import RootFilesystems
+from lading.build.solver.local_cache import LocalCache, one_builder
+from lading.build.solver.solver import Solver
+from lading.store.content.blobs import Blobs
+from lading.store.content.memory import MemoryBlobs
+from lading.store.oci.documents import ImageConfig
+from lading.store.oci.json import canonical
+from lading.store.store import Store
+from suites.action_cache import ActionCacheContract, MemoryCache, result_of
+from suites.actions import ActionContract, Front
+from suites.building import PLATFORM, Bench, busybox, write
+from suites.machine import needs
+from suites.patience import PATIENCE
+
+
+class TestMemoryCache(ActionCacheContract):
+    @pytest.fixture
+    def blobs(self) -> Blobs:
+        return MemoryBlobs()
+
+    @pytest.fixture
+    def cache(self, blobs: Blobs) -> ActionCache:
+        return MemoryCache(blobs)
+
+
+class TestLocalCache(ActionCacheContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        with Store.open(tmp_path / "root") as store:
+            yield store
+
+    @pytest.fixture
+    def blobs(self, store: Store) -> Blobs:
+        return store.blobs
+
+    @pytest.fixture
+    def cache(self, store: Store) -> ActionCache:
+        return LocalCache.of(store)
+
+    def test_a_row_that_cannot_be_read_is_none(self, store: Store) -> None:
+        LocalCache.of(store).keep("key", result_of(store.blobs, b"layer"))
+        store.index.run("UPDATE cache SET value = ?", (b"{",))
+        assert LocalCache.of(store).find("key") is None
+
+    def test_a_layer_that_was_changed_is_none(self, store: Store) -> None:
+        result = result_of(store.blobs, b"layer")
+        LocalCache.of(store).keep("key", result)
+        assert result.layer
+        path = store.blobs.path(result.layer.descriptor.digest)
+        path.chmod(0o644)
+        path.write_bytes(b"Layer")
+        assert LocalCache.of(store).find("key") is None
+
+
+@needs("root", "overlay", "busybox")
+class TestDockerfileActions(ActionContract):
+    @contextmanager
+    def front(self, tmp_path: Path, content: str) -> Generator[Front, None, None]:
+        bench = Bench(tmp_path / "store")
+        if bench.store.reference("localhost/base:latest") is None:
+            bench.build(busybox(tmp_path / "base"), names=("localhost/base:latest",))
+        text = (
+            "FROM base AS a\nCOPY f /d/\nWORKDIR /w\nRUN cp /d/f . && date\nRUN true\nFROM base\nCOPY --from=a /w /\n"
+        )
+        folder = write(tmp_path / content, {"f": content})
+
+        def image(name: str, place: Place) -> ImageConfig:
+            del place
+            solved.images[name] = bench.images.resolve(name, PLATFORM)
+            return solved.images[name].config
+
+        solved = SolveState()
+        resolved = resolve(read(text.encode(), "Dockerfile"), ConvertOptions({}, PLATFORM), image)
+        hashes = Hashes(bench.store.index, folder, bench.root)
+        with RootFilesystems(bench.store) as roots, Context(Folder(folder), Ignore(()), hashes, ()) as context:
+            request = BuildRequest(folder)
+            actions = StepActions(request, bench.environment, roots, solved, resolved.epoch, lambda: context)
+            cache = MemoryCache(bench.store.blobs)
+            yield Front(resolved.graph, Solver(bench.environment, cache, solved, actions.of))
+        bench.close()
+
+
+def graph_of(*below: tuple[int, ...]) -> Graph:
+    """Steps that stand on those that are named, all of them needed for the last."""
+    steps = tuple(
+        Step(number, "", Place("f", 1, 1), MkdirOp(f"/{number}", ""), Chain(None, under), f"mkdir {number}", (), "")
+        for number, under in enumerate(below)
+    )
+    return Graph(steps, Chain(None, (*below[-1], len(below) - 1)), Config.scratch(PLATFORM), (), {})
+
+
+class Toys:
+    """Actions that note what is done, and whose results are made of those below."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self.blobs = blobs
+        self.done: list[int] = []
+
+    def execute(self, number: int, inputs: bytes) -> ActionResult:
+        self.done.append(number)
+        return result_of(self.blobs, inputs)
+
+    def of(self, solved: SolveState, step: Step) -> Action:
+        below = [str(layer.descriptor.digest) for layer in solved.layers(step.below)]
+        inputs = canonical({"text": step.text, "below": below})
+        return Action(inputs, (), lambda: self.execute(step.number, inputs))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path / "root")
+    yield bench
+    bench.close()
+
+
+def solver(bench: Bench, toys: Toys, cache: ActionCache, **options: bool) -> Solver:
+    solved = SolveState()
+    return Solver(bench.environment, cache, solved, partial(toys.of, solved), **options)
+
+
+def test_what_a_step_stands_on_is_solved_before_it(bench: Bench) -> None:
+    toys = Toys(bench.store.blobs)
+    found = solver(bench, toys, MemoryCache(bench.store.blobs))
+    found.solve(graph_of((), (0,), (), (0, 1), (2, 3)))
+    assert toys.done == [0, 1, 2, 3, 4]
+    assert [report.step.number for report in bench.listener.reports] == toys.done
+    assert not found.solved.cached
+
+
+def test_what_the_cache_has_is_not_executed_unless_it_must_be(bench: Bench) -> None:
+    toys, cache, graph = Toys(bench.store.blobs), MemoryCache(bench.store.blobs), graph_of((), (0,))
+    solver(bench, toys, cache).solve(graph)
+    again = solver(bench, toys, cache)
+    again.solve(graph)
+    assert toys.done == [0, 1]
+    assert len(again.solved.cached) == 2
+    solver(bench, toys, cache, again=True).solve(graph)
+    assert toys.done == [0, 1, 0, 1]
+
+
+def test_what_was_solved_before_a_step_failed_stays(bench: Bench) -> None:
+    class Failing(Toys):
+        def execute(self, number: int, inputs: bytes) -> ActionResult:
+            if number == 1:
+                raise ValueError("of the step")
+            return super().execute(number, inputs)
+
+    cache = MemoryCache(bench.store.blobs)
+    with pytest.raises(ValueError, match="of the step"):
+        solver(bench, Failing(bench.store.blobs), cache).solve(graph_of((), (0,), (0, 1)))
+    toys = Toys(bench.store.blobs)
+    solver(bench, toys, cache).solve(graph_of((), (0,), (0, 1)))
+    assert toys.done == [1, 2]
+
+
+@pytest.mark.parametrize("kind", [LocalCache, MemoryCache])
+def test_of_several_solvers_one_executes(bench: Bench, kind: type) -> None:
+    toys = Toys(bench.store.blobs)
+    cache = LocalCache.of(bench.store) if kind is LocalCache else MemoryCache(bench.store.blobs)
+    together = threading.Barrier(4)
+
+    def solve(_: int) -> None:
+        together.wait(PATIENCE)
+        solver(bench, toys, cache).solve(graph_of((), (0,), (0, 1)))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(solve, range(4)))
+    assert toys.done == [0, 1, 2]
+
+
+def test_one_builder_at_a_time_does_an_action_and_others_do_others(tmp_path: Path) -> None:
+    inside: list[int] = []
+    at_once: list[int] = []
+
+    def enter(number: int) -> None:
+        with one_builder(tmp_path, "f" * 64):
+            inside.append(number)
+            at_once.append(len(inside))
+            inside.remove(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(enter, range(200)))
+    assert at_once == [1] * 200
+    both = threading.Barrier(2)
+
+    def meet(key: str) -> None:
+        with one_builder(tmp_path, key * 64):
+            both.wait(PATIENCE)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(meet, "ab"))
