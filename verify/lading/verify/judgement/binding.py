@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from lading.verify.judgement.errors import RejectedError
-from lading.verify.judgement.judging import BoundRule
+from lading.verify.judgement.judge import BoundRule
 from lading.verify.policy.policy import Policy, Rule
 from lading.verify.policy.scopes import is_full
 

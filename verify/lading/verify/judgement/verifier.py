@@ -18,7 +18,7 @@ from lading.verify.judgement.account import rows
 from lading.verify.judgement.binding import FROM, bind, lookup
 from lading.verify.judgement.decision import Basis, Decision, Ending
 from lading.verify.judgement.errors import GateError, NoAttestationError, RefusedError, RejectedError, UncheckableError
-from lading.verify.judgement.judging import ANY, BoundRule, Judge, Judgement
+from lading.verify.judgement.judge import ANY, BoundRule, Judge, Judgement
 from lading.verify.judgement.targets import Target
 from lading.verify.judgement.verdict import Verdict, mint
 from lading.verify.policy.canonical import policy_digest
