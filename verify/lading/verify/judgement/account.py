@@ -14,7 +14,7 @@ from lading.store.fastclass import dataclass
 from lading.store.system.patterns import pattern
 from lading.verify.judgement.binding import FROM
 from lading.verify.judgement.decision import Candidate, Decision, Finding
-from lading.verify.policy.wording import listed
+from lading.verify.policy.requirements.phrases import listed
 
 _SHOWN: Final = 3
 """Different reasons of one missing thing."""

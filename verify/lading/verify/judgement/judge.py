@@ -19,7 +19,7 @@ from lading.verify.evidence.claims import Claim
 from lading.verify.evidence.collector import Gathering, Other
 from lading.verify.judgement.decision import Candidate, Finding, Outcome
 from lading.verify.keys.keys import PublicKey
-from lading.verify.policy import wording
+from lading.verify.policy.requirements import phrases
 from lading.verify.policy.policy import NamedKey, Require, Rule, SignedBy
 from lading.verify.policy.scopes import repository
 
@@ -86,7 +86,7 @@ class Judge:
         return found + [self._require(bound, requirement) for requirement in bound.rule.require]
 
     def _signed_by(self, bound: BoundRule, wanted: SignedBy) -> Finding:
-        words = wording.signatures(wanted)
+        words = phrases.signatures(wanted)
         counted: dict[bytes, NamedKey] = {}
         for row in self._rows:
             reason = self._unfit(row.claim, bound) or self._no_signature(row.claim, wanted)
@@ -98,7 +98,7 @@ class Judge:
         return Finding(bound.policy, bound.rule.scope, words, "signature", met, tuple(counted.values()))
 
     def _require(self, bound: BoundRule, wanted: Require) -> Finding:
-        words = wording.attestation(wanted)
+        words = phrases.attestation(wanted)
         counted: dict[bytes, NamedKey] = {}
         for row in self._rows:
             reason = self._unfit(row.claim, bound)
@@ -117,9 +117,9 @@ class Judge:
         if isinstance(claim.proof, Envelope) and claim.proof.payload_type != IN_TOTO:
             return f"holds {claim.proof.payload_type!r}, not an in-toto statement"
         if not any(claim.about(digest) for digest in self._digests):
-            return f"is about another digest, {wording.listed(map(str, claim.subjects)) or 'or about none'}"
+            return f"is about another digest, {phrases.listed(map(str, claim.subjects)) or 'or about none'}"
         if claim.keyless:
-            return wording.KEYLESS
+            return phrases.KEYLESS
         return self._misnamed(claim, bound)
 
     def _misnamed(self, claim: Claim, bound: BoundRule) -> str | None:
@@ -129,15 +129,15 @@ class Judge:
         names = claim.names(*self._digests)
         if {repository(name) for name in names} & {repository(name) for name in wanted}:
             return None
-        found = wording.listed(names) or "no repository"
-        return f"was signed for {found}, asked for is {wording.listed(wanted) or 'the name of an image that has none'}"
+        found = phrases.listed(names) or "no repository"
+        return f"was signed for {found}, asked for is {phrases.listed(wanted) or 'the name of an image that has none'}"
 
     def _no_signature(self, claim: Claim, wanted: SignedBy) -> str | None:
         if claim.kind != "signature":
             return f"is an attestation ({claim.label}); signed_by counts only signatures"
         notes = claim.annotations(*self._digests)
         missing = [f"{name}={value}" for name, value in wanted.annotations.items() if notes.get(name) != value]
-        return f"lacks the annotation {wording.listed(missing)}" if missing else None
+        return f"lacks the annotation {phrases.listed(missing)}" if missing else None
 
     def _signers(self, row: _Row, keys: Sequence[NamedKey]) -> tuple[NamedKey, ...]:
         found = tuple(key for key in keys if self._check(row.claim, key.key))
@@ -182,10 +182,10 @@ def _outcome(
     if reason is not None:
         return Outcome(requirement, False, reason)
     if new:
-        return Outcome(requirement, True, f"signed by {wording.listed(map(str, new))}")
+        return Outcome(requirement, True, f"signed by {phrases.listed(map(str, new))}")
     if signers:
-        return Outcome(requirement, False, f"signed by {wording.listed(map(str, signers))}, counted already")
-    return Outcome(requirement, False, wording.signed_by_none(keys), foreign=True)
+        return Outcome(requirement, False, f"signed by {phrases.listed(map(str, signers))}, counted already")
+    return Outcome(requirement, False, phrases.signed_by_none(keys), foreign=True)
 
 
 def _wrong_builder(claim: Claim, wanted: Require) -> str | None:
