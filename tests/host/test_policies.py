@@ -53,8 +53,8 @@ def test_a_policy_with_key_files_is_not_kept(tmp_path: Path, index: Index) -> No
         key = PrivateKey.generate().public
         (tmp_path / "team.pub").write_bytes(key.pem)
         rule = policies.load_own(tmp_path, lambda: index).scope(None)
-        assert rule is not None and rule.signed_by is not None
-        assert [named.key.fingerprint for named in rule.signed_by.keys] == [key.fingerprint]
+        assert rule is not None
+        assert [named.key.fingerprint for named in rule.keys] == [key.fingerprint]
     assert _rows(index) == 0
 
 

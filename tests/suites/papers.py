@@ -20,7 +20,8 @@ from lading.verify.documents.statements import Statement
 from lading.verify.evidence.evidence import Found, StoreEvidence
 from lading.verify.judgement.targets import Target
 from lading.verify.keys.keys import PrivateKey
-from lading.verify.policy.policy import NamedKey, Policy
+from lading.verify.keys.named_key import NamedKey
+from lading.verify.policy.policy import Policy
 from lading.verify.policy.yaml_reader import parse_policy
 
 CREATED = "2026-01-02T03:04:05Z"

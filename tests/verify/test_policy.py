@@ -16,7 +16,9 @@ from lading.registry.reference import Reference
 from lading.store.errors import DocumentError, LadingError
 from lading.verify.documents.statements import PROVENANCE
 from lading.verify.policy.canonical import compile_policy, load_policy, policy_digest
-from lading.verify.policy.policy import PolicyError
+from lading.verify.policy.policy import PolicyError, Rule
+from lading.verify.policy.requirements.attestation import AttestationRequirement
+from lading.verify.policy.requirements.signature import SignatureRequirement
 from lading.verify.policy.scopes import components, covering, repository, why_empty
 from lading.verify.policy.template import default_policy
 from lading.verify.policy.yaml_reader import parse_policy
@@ -25,6 +27,12 @@ from suites.papers import key, named, pem, policy
 SCHEMA = json.loads((files("lading.verify") / "policy.schema.json").read_text())
 DEFAULT = "scopes: {default: {signed_by: {keys: [own]}}}\n"
 DOCS = Path(__file__).resolve().parents[2] / "docs/policy.md"
+
+
+def asked_signature(rule: Rule) -> SignatureRequirement:
+    (requirement,) = rule.requirements
+    assert isinstance(requirement, SignatureRequirement)
+    return requirement
 
 
 def indented(name: str, by: int) -> str:
@@ -44,9 +52,9 @@ def test_the_default_policy_trusts_one_key_for_everything() -> None:
     made = parse_policy(text, "policy.yaml")
     assert fits_schema(text)
     rule = made.scope("docker.io/library/app:latest")
-    assert rule and rule.signed_by and [item.key for item in rule.signed_by.keys] == [key("own").public]
+    assert rule and [item.key for item in asked_signature(rule).keys] == [key("own").public]
     base = made.base("docker.io/library/debian:13")
-    assert base and base.allow_unverified and base.signed_by
+    assert base and base.allow_unverified and asked_signature(base)
     assert not made.forbid_unverified
 
 
@@ -91,18 +99,20 @@ cache:
     assert fits_schema(head + text)
     assert asked == ["keys/ci.pub"]
     rule = made.scope("example.com/team/app:1")
-    assert rule and rule.signed_by
-    assert [item.name for item in rule.signed_by.keys] == ["own", key("inline").public.fingerprint[:16], "keys/ci.pub"]
-    assert rule.signed_by.threshold == 2
-    assert rule.signed_by.annotations == {"env": "prod"}
-    first, second = rule.require
-    assert (first.predicate_type, first.builder, first.by) == (PROVENANCE, "urn:lading:builder:local", (named("ci"),))
-    assert second.by == rule.signed_by.keys
+    assert rule
+    signed_by, first, second = rule.requirements
+    assert isinstance(signed_by, SignatureRequirement)
+    assert isinstance(first, AttestationRequirement)
+    assert [item.name for item in signed_by.keys] == ["own", key("inline").public.fingerprint[:16], "keys/ci.pub"]
+    assert signed_by.threshold == 2
+    assert signed_by.annotations == {"env": "prod"}
+    assert (first.predicate_type, first.builder, first.keys) == (PROVENANCE, "urn:lading:builder:local", (named("ci"),))
+    assert second.keys == signed_by.keys
     assert rule.signed_for == ("example.com/team/app", "mirror.example.com/app")
     old = made.scope("example.com/old/thing:1")
     assert old and old.reject
     local = made.scope("localhost:5000/x:1")
-    assert local and local.signed_for == () and local.signed_by is None
+    assert local and local.signed_for == () and len(local.requirements) == 1
     assert made.scope("example.org/x:1") is None
     assert made.scope(None) is None
     base = made.base("docker.io/library/debian:13")

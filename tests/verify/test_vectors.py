@@ -14,7 +14,8 @@ from lading.verify.judgement.errors import GateError, NoAttestationError
 from lading.verify.judgement.targets import Target
 from lading.verify.judgement.verifier import Verifier
 from lading.verify.keys.keys import PublicKey
-from lading.verify.policy.policy import NamedKey, Policy
+from lading.verify.keys.named_key import NamedKey
+from lading.verify.policy.policy import Policy
 from lading.verify.policy.yaml_reader import parse_policy
 from suites.machine import vectors, vectors_path
 from suites.papers import Cosign

@@ -106,6 +106,7 @@ def test_two_of_three() -> None:
     assert "signed by 'alice'" in lines[1] and "and 'carol'" in lines[1]
     error = refusal(RefusedError, asked, target(APP), Shelf(signature(SUBJECT, "bob")).evidence)
     assert "signatures of 2 keys by 'alice' or 'bob' or 'carol'" in error.message
+    assert str(error.decision.findings[0]).endswith(f"asks for; found only {named('bob')}")
 
 
 def test_attack_14_one_key_twice_counts_once() -> None:

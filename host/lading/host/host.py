@@ -165,7 +165,8 @@ class Host:
         from lading.host.trust.keyring import read_file  # noqa: PLC0415
         from lading.verify.documents.statements import predicate_type  # noqa: PLC0415
         from lading.verify.keys.keys import PublicKey  # noqa: PLC0415
-        from lading.verify.policy.policy import NamedKey, Policy  # noqa: PLC0415
+        from lading.verify.keys.named_key import NamedKey  # noqa: PLC0415
+        from lading.verify.policy.policy import Policy  # noqa: PLC0415
 
         public = PublicKey.from_pem(read_file(file, "name a public key"), str(file))
         kinds = tuple(predicate_type(word) for word in types)

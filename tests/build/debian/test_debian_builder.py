@@ -26,7 +26,8 @@ from lading.verify.evidence.evidence import StoreEvidence
 from lading.verify.judgement.targets import Target
 from lading.verify.judgement.verifier import Verifier
 from lading.verify.keys.keys import PrivateKey
-from lading.verify.policy.policy import NamedKey, Policy
+from lading.verify.keys.named_key import NamedKey
+from lading.verify.policy.policy import Policy
 from suites.building import Bench, Key
 from suites.debian_archive import Archive, archive
 from suites.machine import needs

@@ -13,7 +13,8 @@ from typing import Final
 from lading.store.fastclass import dataclass
 from lading.store.system.patterns import pattern
 from lading.verify.judgement.binding import FROM
-from lading.verify.judgement.decision import Candidate, Decision, Finding
+from lading.verify.judgement.decision import Candidate, Decision
+from lading.verify.policy.requirements.finding import Finding
 from lading.verify.policy.requirements.phrases import listed
 
 _SHOWN: Final = 3
@@ -64,10 +65,11 @@ def _row(decision: Decision, finding: Finding, *, whole: bool) -> Row:
 
 def _asked(finding: Finding) -> str:
     """``signature by 'release'``: once it is met, by those who did sign."""
+    if finding.met and finding.parts:
+        return "; ".join(_asked(part) for part in finding.parts if part.met)
     words = finding.requirement.removeprefix("a ")
-    if finding.met:
-        what, by, _ = words.partition(" by ")
-        words = what + by + " and ".join(sorted(repr(key.name) for key in finding.signers))
+    if finding.met and " by " in words:
+        words = f"{words.partition(' by ')[0]} by {' and '.join(sorted(repr(key.name) for key in finding.signers))}"
     return words.replace("https://in-toto.io/attestation/", "in-toto ")
 
 
@@ -76,7 +78,7 @@ def _instead(decision: Decision, finding: Finding) -> str:
     reasons = Counter(
         reason
         for candidate in decision.candidates
-        if (candidate.kind if finding.kind == "signature" else candidate.label) == finding.kind
+        if finding.kinds & {candidate.kind, candidate.label}
         for reason in _reasons(candidate, finding)
     )
     broken = sum(candidate.kind == "malformed" for candidate in decision.candidates)

@@ -11,23 +11,14 @@ from lading.store.oci.digests import Digest
 from lading.verify.documents.bases import Base, Standing
 from lading.verify.documents.statements import Statement
 from lading.verify.evidence.claims import Place
-from lading.verify.policy.policy import NamedKey
+from lading.verify.keys.named_key import NamedKey
+from lading.verify.policy.requirements.finding import Finding, Outcome
 
 Basis = Literal["policy", "override"]
 Ending = Literal["accepted", "refused", "no_attestation", "uncheckable"]
 
 EXIT_CODES: Final[Mapping[Ending, int]] = {"accepted": 0, "refused": 3, "no_attestation": 4, "uncheckable": 5}
 """Of `lading verify`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one requirement made of one piece of evidence. `foreign`: all of it fits but who signed."""
-
-    requirement: str
-    counted: bool
-    reason: str
-    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,40 +64,6 @@ class Candidate:
     def __str__(self) -> str:
         verb = "counts" if self.counted else "does not count"
         return f"{self.label} {self.place.manifest} ({self.place.source}) {verb}: {'; '.join(self.reasons)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One requirement of one scope, and who met it. `kind`: signature, or the type of the attestation."""
-
-    policy: str
-    scope: str
-    requirement: str
-    kind: str
-    met: bool
-    signers: tuple[NamedKey, ...] = ()
-    builder: str | None = None
-
-    def json(self) -> dict[str, object]:
-        """For the record."""
-        return {
-            "policy": self.policy,
-            "scope": self.scope,
-            "requirement": self.requirement,
-            "met": self.met,
-            "signers": [key.json() for key in self.signers],
-            "builder": self.builder,
-        }
-
-    def __str__(self) -> str:
-        by = " and ".join(map(str, self.signers))
-        where = f"scope {self.scope!r} of {self.policy}"
-        if not self.met:
-            return f"missing: {self.requirement}, which {where} asks for" + (f"; found only {by}" if by else "")
-        if self.kind == "signature":
-            return f"signed by {by}, as {where} asks"
-        built = f", built by {self.builder!r}" if self.builder else ""
-        return f"{self.kind} attested by {by}{built}, as {where} asks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ class Verifier:
 
     def _judge_base(self, target: Target, rules: Sequence[BoundRule], evidence: Sequence[Evidence]) -> Base:
         self._check_index(target)
-        asking = [bound for bound in rules if bound.rule.signed_by or bound.rule.require]
+        asking = [bound for bound in rules if bound.rule.requirements]
         strict = [bound for bound in asking if not bound.rule.allow_unverified]
         if strict:
             self._judge(target, strict, evidence)

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import Digest
 from lading.store.oci.json import Fields, canonical, parse
-from lading.verify.keys.encoding import decode64, encode64
-from lading.verify.keys.keys import PublicKey
-from lading.verify.policy.policy import VERSION, NamedKey, Policy, Require, Rule, SignedBy
+from lading.verify.keys.named_key import NamedKey
+from lading.verify.policy.policy import VERSION, Policy, Rule
+from lading.verify.policy.requirements import formats
+from lading.verify.policy.requirements.attestation import AttestationRequirement
+from lading.verify.policy.requirements.signature import SignatureRequirement
 
 
 def policy_digest(policy: Policy) -> Digest:
@@ -24,7 +26,7 @@ def compile_policy(policy: Policy) -> bytes:
         "scopes": _rules(policy.scopes),
         "from": _rules(policy.bases),
         "forbidUnverified": policy.forbid_unverified,
-        "cache": None if policy.cache is None else _keys(policy.cache),
+        "cache": None if policy.cache is None else [key.canonical() for key in policy.cache],
     }
     return canonical(value)
 
@@ -42,7 +44,7 @@ def load_policy(raw: bytes, what: str) -> Policy:
         scopes=_read_rules(fields, "scopes"),
         bases=_read_rules(fields, "from"),
         forbid_unverified=fields.boolean("forbidUnverified"),
-        cache=fields.each("cache", _read_key) if "cache" in fields else None,
+        cache=fields.each("cache", NamedKey.parse) if "cache" in fields else None,
     )
     fields.any("cache")
     fields.close()
@@ -56,27 +58,19 @@ def _rules(rules: Mapping[str, Rule] | None) -> dict[str, object] | None:
 def _rule(rule: Rule) -> dict[str, object]:
     return {
         "reject": rule.reject,
-        "signedBy": _signed_by(rule.signed_by) if rule.signed_by else None,
-        "require": [_require(item) for item in rule.require],
+        **_requirements(rule),
         "signedFor": None if rule.signed_for is None else list(rule.signed_for),
         "allowUnverified": rule.allow_unverified,
     }
 
 
-def _signed_by(wanted: SignedBy) -> dict[str, object]:
-    return {
-        "keys": _keys(wanted.keys),
-        "threshold": wanted.threshold,
-        "annotations": dict(wanted.annotations),
-    }
-
-
-def _require(wanted: Require) -> dict[str, object]:
-    return {"type": wanted.predicate_type, "by": _keys(wanted.by), "builder": wanted.builder}
-
-
-def _keys(keys: tuple[NamedKey, ...]) -> list[dict[str, str]]:
-    return [{"name": item.name, "key": encode64(item.key.der)} for item in keys]
+def _requirements(rule: Rule) -> dict[str, object]:
+    """The two members that always stood in a rule stand there still; of other kinds, those that it asks for."""
+    asked: dict[str, list[object]] = {SignatureRequirement.member: [], AttestationRequirement.member: []}
+    for item in rule.requirements:
+        asked.setdefault(item.member, []).append(item.canonical())
+    signatures = asked.pop(SignatureRequirement.member)
+    return {SignatureRequirement.member: signatures if len(signatures) > 1 else next(iter(signatures), None), **asked}
 
 
 def _read_rules(fields: Fields, name: str) -> dict[str, Rule] | None:
@@ -87,36 +81,13 @@ def _read_rules(fields: Fields, name: str) -> dict[str, Rule] | None:
 
 
 def _read_rule(scope: str, fields: Fields) -> Rule:
-    signed_by = fields.optional_fields("signedBy")
     rule = Rule(
         scope,
         reject=fields.boolean("reject"),
-        signed_by=None if signed_by is None else _read_signed_by(signed_by),
-        require=fields.each("require", _read_require),
+        requirements=tuple(item for kind in formats.FORMATS for item in kind.load(fields)),
         signed_for=fields.strings("signedFor") if "signedFor" in fields else None,
         allow_unverified=fields.boolean("allowUnverified"),
     )
     fields.any("signedFor")
     fields.close()
     return rule
-
-
-def _read_signed_by(fields: Fields) -> SignedBy:
-    keys, threshold = fields.each("keys", _read_key), fields.integer("threshold")
-    if not 1 <= threshold <= len(keys):
-        raise DocumentError(f"{fields.what}: a threshold of {threshold} with {len(keys)} keys")
-    wanted = SignedBy(keys, threshold, fields.string_map("annotations"))
-    fields.close()
-    return wanted
-
-
-def _read_require(value: object, what: str) -> Require:
-    fields = Fields(value, what)
-    wanted = Require(fields.text("type"), fields.each("by", _read_key), fields.optional_text("builder"))
-    fields.close()
-    return wanted
-
-
-def _read_key(value: object, what: str) -> NamedKey:
-    fields = Fields(value, what)
-    return NamedKey(fields.text("name"), PublicKey.from_der(decode64(fields.text("key"), what), what))

@@ -1,7 +1,8 @@
 """A policy: what an image must show before it is run, by reference; and before a build stands on it.
 
-Everything is refused that no scope covers. `policy_reader.parse_policy` reads the YAML form (docs/policy.md,
-policy.schema.json) and `compiled` the canonical one. A policy is complete: keys are loaded, defaults filled in.
+Everything is refused that no scope covers. `yaml_reader.parse_policy` reads the YAML form (docs/policy.md,
+policy.schema.json) and `canonical.load_policy` the compiled one. A policy is complete: keys are loaded, defaults
+filled in.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from typing import Final, Self
 
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, field
-from lading.verify.keys.keys import PublicKey
+from lading.verify.keys.named_key import NamedKey
+from lading.verify.policy.requirements.attestation import AttestationRequirement
+from lading.verify.policy.requirements.composition import Composition, all_of
+from lading.verify.policy.requirements.requirement import Requirement
+from lading.verify.policy.requirements.signature import SignatureRequirement
 from lading.verify.policy.scopes import DEFAULT, covering
 
 VERSION: Final = 1
@@ -24,39 +29,6 @@ class PolicyError(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class NamedKey:
-    """A key and what the policy calls it."""
-
-    name: str
-    key: PublicKey
-
-    def json(self) -> dict[str, object]:
-        """As decisions have it."""
-        return {"name": self.name, "sha256": self.key.fingerprint}
-
-    def __str__(self) -> str:
-        return f"{self.name!r} (key {self.key.fingerprint[:16]})"
-
-
-@dataclass(frozen=True, slots=True)
-class SignedBy:
-    """At least `threshold` of `keys` have signed, each counted once, with at least these annotations."""
-
-    keys: tuple[NamedKey, ...]
-    threshold: int = 1
-    annotations: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Require:
-    """An attestation of a type, signed by one of `by`; from `builder` where that is given."""
-
-    predicate_type: str
-    by: tuple[NamedKey, ...]
-    builder: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Rule:
     """What one scope asks for: all of it.
 
@@ -66,16 +38,19 @@ class Rule:
 
     scope: str
     reject: bool = False
-    signed_by: SignedBy | None = None
-    require: tuple[Require, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
     signed_for: tuple[str, ...] | None = None
     allow_unverified: bool = False
 
     @property
+    def requirement(self) -> Composition:
+        """All of them as one."""
+        return all_of(*self.requirements)
+
+    @property
     def keys(self) -> tuple[NamedKey, ...]:
         """Every key that the rule trusts for something."""
-        signers = self.signed_by.keys if self.signed_by else ()
-        return (*signers, *(key for requirement in self.require for key in requirement.by))
+        return self.requirement.keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +76,9 @@ class Policy:
         what: str = "the given key",
     ) -> Self:
         """One that asks every image for a signature by one of `keys`, or for attestations of `types` instead."""
-        signed_by = None if types else SignedBy(keys, annotations=annotations or {})
-        rule = Rule(DEFAULT, signed_by=signed_by, require=tuple(Require(uri, keys) for uri in types))
-        return cls(what, scopes={DEFAULT: rule})
+        signature = SignatureRequirement(keys, annotations=annotations or {})
+        asked = tuple(AttestationRequirement(uri, keys) for uri in types) or (signature,)
+        return cls(what, scopes={DEFAULT: Rule(DEFAULT, requirements=asked)})
 
     def scope(self, name: str | None) -> Rule | None:
         """The rule for a reference, None where nothing covers it."""
