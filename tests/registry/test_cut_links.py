@@ -205,7 +205,7 @@ def resume(host: str, folder: Path, source: Path) -> int:
         if not match:
             continue
         repository = repository_of(folder, upload.name)
-        with httpx.Client(base_url=f"http://{host}") as client:
+        with httpx.Client(base_url=f"http://{host}", timeout=PATIENCE) as client:
             status = client.get(f"/v2/{repository}/blobs/uploads/{upload.name}")
             assert (status.status_code, status.headers["range"]) == (204, f"0-{len(have) - 1}")
             where = f"{status.headers['location']}&digest={Descriptor.of(match[0], 'x').digest}"

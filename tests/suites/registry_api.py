@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from suites.patience import PATIENCE
+
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -90,7 +92,7 @@ def index(children: list[dict[str, object]], **more: object) -> bytes:
 
 
 def raw_request(
-    address: str, line: str, headers: Mapping[str, str] | None = None, body: bytes = b"", patience: float = 10
+    address: str, line: str, headers: Mapping[str, str] | None = None, body: bytes = b"", patience: float = PATIENCE
 ) -> bytes:
     """Sends a request as it is written, and returns everything that is answered until the server closes."""
     host, _, port = address.rpartition(":")

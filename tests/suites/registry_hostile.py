@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import select
 import socket
 import ssl
 import threading
@@ -105,6 +106,10 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def is_left(self, seconds: float) -> bool:
+        """Whether the client goes within so many seconds, having sent all that it has to say."""
+        return bool(select.select([self.connection], [], [], seconds)[0])
 
     def cut(self) -> None:
         """Breaks the connection at once."""

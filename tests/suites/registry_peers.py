@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from suites.patience import PATIENCE
+from suites.patience import PATIENCE, until
 
 _CONFIG = """\
 version: 0.1
@@ -30,18 +29,17 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_for_port(port: int, child: subprocess.Popen[bytes], seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+def wait_for_port(port: int, child: subprocess.Popen[bytes]) -> None:
+    def listens() -> bool:
         if child.poll() is not None:
             raise RuntimeError(f"{child.args!r} ended with {child.returncode}")
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=seconds).close()
+            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
         except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise RuntimeError(f"nothing listens on port {port}")
+            return False
+        return True
+
+    until(listens, f"a listener on port {port}")
 
 
 @contextmanager

@@ -29,11 +29,10 @@ ONCE = Retry(attempts=1)
 
 def for_ever(handler: Handler, first: bytes, again: bytes, pause: float = 0.05) -> None:
     """Sends `first`, then `again` for as long as anybody listens."""
-    over = threading.Event()
     handler.close_connection = True
     with contextlib.suppress(OSError):
         handler.wfile.write(first)
-        while not over.wait(pause):
+        while not handler.is_left(pause):
             handler.wfile.write(again)
             handler.wfile.flush()
 

@@ -21,6 +21,7 @@ from lading.store.content.memory import MemoryBlobs
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import LAYER, Manifest
 from lading.store.store import Store
+from suites.patience import PATIENCE
 from suites.registry_hostile import Handler, Hostile, hostile
 from suites.registry_images import content, open_store, put_image, put_paper
 from suites.registry_moods import MOODS, refuses
@@ -39,8 +40,7 @@ class Scene:
         self.image = put_image(self.store, size=SIZE)
         self.paper = put_paper(self.store, self.image)
         given = Given(registry.host, Credential("ada", "word"))
-        times = Timeouts(connect=5, read=5, document=5)
-        self.client = Client(ClientConfig(credentials=given, retry=PATIENT, timeouts=times, chunk=25_000))
+        self.client = Client(ClientConfig(credentials=given, retry=PATIENT, chunk=25_000))
 
     def ref(self, name: str = "a/dst:1") -> Reference:
         return Reference.parse(f"{self.registry.host}/{name}")
@@ -208,7 +208,7 @@ def test_who_waits_for_a_commit_is_told(scene: Scene, monkeypatch: pytest.Monkey
             told.set()
 
     def slow(handler: Handler) -> None:
-        told.wait(60)  # until it was said, and no longer
+        told.wait(PATIENCE)  # until it was said, and no longer
         handler.honest(handler.registry.seen[-1])
 
     scene.registry.trick("PUT .*/uploads/", slow)
@@ -216,7 +216,7 @@ def test_who_waits_for_a_commit_is_told(scene: Scene, monkeypatch: pytest.Monkey
     blobs = MemoryBlobs()
     write_blob(blobs, data)
     counting.done_of["it"] = [0, len(data)]
-    patient = ClientConfig(timeouts=Timeouts(read=60, commit=120))
+    patient = ClientConfig(timeouts=Timeouts(read=PATIENCE, commit=2 * PATIENCE))
     with Client(patient) as client:
         outcome = client.push_blob(scene.ref(), Descriptor.of(data, LAYER), blobs, Telling(counting, "it"))
     assert outcome == "pushed"

@@ -341,7 +341,8 @@ def test_two_at_once_on_one_upload_do_not_mix(repo: Repository) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(codes) == [202, 416, 416]
+    assert codes.count(202) == 1
+    assert set(codes) <= {202, 416, 409}, "409 is for who waited too long for another"
     digests = [digest_of(letter * 3_000_000) for letter in (b"a", b"b", b"c")]
     found = [repo.client.put(location, params={"digest": digest}).status_code for digest in digests]
     assert found.count(201) <= 1

@@ -157,7 +157,10 @@ def test_guessing_does_not_shut_out_who_is_known(tmp_path: Path) -> None:
 
 def test_the_password_file_is_read_again(tmp_path: Path) -> None:
     file = write_passwords(tmp_path / "htpasswd", ann="secret")
-    with running_server(tmp_path / "s", htpasswd=file) as address, httpx.Client(trust_env=False) as client:
+    with (
+        running_server(tmp_path / "s", htpasswd=file) as address,
+        httpx.Client(trust_env=False, timeout=PATIENCE) as client,
+    ):
         url = f"http://{address}/v2/"
         assert client.get(url, auth=("new", "one")).status_code == 401
         write_passwords(tmp_path / "next", ann="secret", new="one").replace(file)
@@ -178,14 +181,14 @@ def test_tls(papers: Authority, passwords: Path, tmp_path: Path) -> None:
     cert, key = papers.leaf("localhost", "127.0.0.1")
     with running_server(tmp_path / "s", htpasswd=passwords, tls_cert=cert, tls_key=key) as address:
         context = ssl.create_default_context(cafile=papers.certificate)
-        with httpx.Client(verify=context, trust_env=False, auth=("ann", "secret")) as client:
+        with httpx.Client(verify=context, trust_env=False, auth=("ann", "secret"), timeout=PATIENCE) as client:
             client.base_url = httpx.URL(f"https://{address}")
             repo = Repository(client, "a/b")
             digest = repo.put_image("v1", bytes(2_000_000))
             assert repo.get(f"manifests/{digest}").status_code == 200
             assert repo.get(f"blobs/{digest_of(bytes(2_000_000))}").content == bytes(2_000_000)
         with pytest.raises(httpx.HTTPError):
-            httpx.get(f"http://{address}/v2/", trust_env=False)
+            httpx.get(f"http://{address}/v2/", trust_env=False, timeout=PATIENCE)
 
 
 # Not started at all
@@ -213,7 +216,7 @@ def test_beyond_this_machine_not_in_clear(lading: Lading, passwords: Path) -> No
 def test_beyond_this_machine_in_clear_where_it_is_wanted(passwords: Path, tmp_path: Path) -> None:
     server = start_server(tmp_path / "s", "0.0.0.0:0", htpasswd=passwords, insecure_http=True)
     port = server.address.rpartition(":")[2]
-    answer = httpx.get(f"http://127.0.0.1:{port}/v2/", auth=("ann", "secret"), trust_env=False)
+    answer = httpx.get(f"http://127.0.0.1:{port}/v2/", auth=("ann", "secret"), trust_env=False, timeout=PATIENCE)
     server.stop()
     assert answer.status_code == 200
 

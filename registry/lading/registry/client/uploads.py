@@ -41,6 +41,7 @@ _WAITING: Final = "waiting for the registry to store it"
 _MOST_CHUNK: Final = 1024 * 1024 * 1024
 _MOST_LOOKED: Final = 300.0
 """Seconds for which a blob whose commit was not answered is looked for."""
+_LEAST_LOOKS: Final = 2
 
 
 @dataclass(slots=True)
@@ -135,15 +136,15 @@ class Upload:
                 best, idle = at, 0
 
     def _is_there(self, sent: float | None) -> bool:
-        """Whether the blob came to be there: looked for as long again as its commit was waited for already."""
+        """Whether the blob came to be there: looked for as long again as its commit was waited for, and twice."""
         now = time.monotonic()
         ends = now + min(now - sent, _MOST_LOOKED) if sent is not None else now
-        attempt = 0
+        looks = 0
         while not self._exists():
-            if time.monotonic() >= ends:
+            looks += 1
+            if time.monotonic() >= ends and (sent is None or looks >= _LEAST_LOOKS):
                 return False
-            attempt += 1
-            self._wait(attempt)
+            self._wait(looks)
         return True
 
     def _wait(self, attempt: int, error: RegistryError | None = None) -> None:
