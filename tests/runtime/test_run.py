@@ -13,8 +13,9 @@ import pytest
 from lading.runtime.cgroups.groups import ResourceLimits
 from lading.runtime.containers.volumes import Volumes
 from lading.runtime.oci.oci_runtime import StartError
-from lading.runtime.options import VolumeMount
+from lading.runtime.options import RunOptions, VolumeMount
 from lading.store.errors import InputError, LadingError, MachineError, UsageError
+from lading.store.fastclass import replace
 from lading.store.snapshots.seals import SealError
 from suites.executor_images import Harbour, put_tree
 from suites.machine import needs
@@ -363,13 +364,21 @@ class TestLimits:
 
 
 class TestTampering:
-    def test_a_changed_tree_is_refused(self, harbour: Harbour) -> None:
+    @pytest.mark.parametrize("options", [{}, {"volumes": ("kept:/etc",)}, {"detach": True}, {"remove": True}])
+    def test_of_a_changed_tree_nothing_is_run_and_nothing_is_kept(
+        self, harbour: Harbour, options: dict[str, Any]
+    ) -> None:
+        """The tree is compared while the OCI runtime makes the container, which must leave nothing of it either."""
         assert harbour.run("true", remove=True).code == 0
         file = next((harbour.root / "snapshots").glob("*/fs/etc/group"))
         file.write_text(file.read_text().replace("root", "toor", 1))
-        with pytest.raises(SealError, match="etc/group"):
-            harbour.run("true")
-        assert harbour.gone() == []
+        volumes = tuple(map(VolumeMount.parse, options.get("volumes", ())))
+        wanted = replace(RunOptions("busybox", ("true",), network="none"), **{**options, "volumes": volumes})
+        for _ in range(3):
+            with pytest.raises(SealError, match="etc/group"):
+                harbour.runtime.run(harbour.verdict(), wanted)
+            assert harbour.gone() == []
+        assert not list((harbour.root / "volumes").glob("kept/**/group"))
 
     def test_a_changed_blob_is_refused(self, harbour: Harbour) -> None:
         assert harbour.run("true", remove=True).code == 0

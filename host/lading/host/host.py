@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from copy import copy
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -80,7 +79,8 @@ class Host:
 
     def watched_by(self, progress: Progress) -> Host:
         """This host, its parts shared as far as they are made, with another to watch it. Close the first, not this."""
-        other = copy(self)
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
         other.progress = progress
         return other
 

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from lading.runtime.containers.container import Container
@@ -48,9 +49,8 @@ class Runtime:
         raises, nothing of the container is left.
         """
         from lading.runtime.containers import inspect  # noqa: PLC0415
-        from lading.runtime.process import session  # noqa: PLC0415
         from lading.runtime.process.launch import Launch  # noqa: PLC0415
-        from lading.runtime.process.verified_image import verified_image  # noqa: PLC0415
+        from lading.runtime.process.verified_image import check_tree, verified_image  # noqa: PLC0415
 
         options.validate()
         streams = streams or Streams(None)
@@ -61,21 +61,33 @@ class Runtime:
             image = verified_image(verdict, store)
             held = (verdict.manifest, *([verdict.index] if verdict.index else []))
             summary = inspect.verdict(verdict)
-            launch = Launch(self._life, image, options, verdict=summary, held=held, streams=streams)
+            check = cache(partial(check_tree, verdict, image, store))
+            launch = Launch(
+                self._life,
+                image,
+                options,
+                verdict=summary,
+                held=held,
+                streams=streams,
+                check=check,
+                meanwhile=_load_session,
+            )
             try:
                 started = self._start(launch)
             except BaseException:
                 launch.release()
                 raise
         try:
+            from lading.runtime.process import session  # noqa: PLC0415
+
             return session.foreground(started, streams, options)
         finally:
             launch.release()
 
     def _start(self, launch: Launch) -> Started:
-        from lading.runtime.process import session  # noqa: PLC0415
-
         with launch.create() as created:
+            from lading.runtime.process import session  # noqa: PLC0415
+
             return session.begin(created, launch.streams, attach=not launch.options.detach)
 
     @border
@@ -211,3 +223,8 @@ class Runtime:
     def recover(self) -> None:
         """Takes down whatever killed processes left behind."""
         self._life.recover()
+
+
+def _load_session() -> None:
+    """What comes next, loaded while there is time for it."""
+    from lading.runtime.process import session  # noqa: F401, PLC0415 # pyright: ignore[reportUnusedImport]

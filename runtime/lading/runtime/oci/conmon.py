@@ -8,6 +8,7 @@ container ends, with its exit code; after that the exit command runs.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -76,8 +77,20 @@ class Conmon:
         self.exit_command = exit_command
         self.cgroups = cgroups
 
-    def start(self, *, stdin: bool, tty: bool, keep_stdin: bool, durable: bool, program: str) -> Monitored:
-        """Creates the container under a new monitor. Raises `StartError`, `MachineError`."""
+    def start(
+        self,
+        *,
+        stdin: bool,
+        tty: bool,
+        keep_stdin: bool,
+        durable: bool,
+        program: str,
+        meanwhile: Callable[[], None],
+    ) -> Monitored:
+        """Creates the container under a new monitor; `meanwhile` is done beside that.
+
+        Raises `StartError`, `MachineError`, and whatever `meanwhile` raises.
+        """
         argv = self._argv(stdin=stdin, tty=tty, keep_stdin=keep_stdin, durable=durable)
         with ExitStack() as stack:
             reading, writing = _pipe(stack)
@@ -96,7 +109,10 @@ class Conmon:
                 os.write(going, b"1")
             reading = os.dup(reading)
         with open(reading, "rb") as sync:
-            code = processes.wait(pid)
+            try:
+                meanwhile()
+            finally:
+                code = processes.wait(pid)
             answer = sync.readline(1 << 16)
         return self._read(answer, code, program)
 

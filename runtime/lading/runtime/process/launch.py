@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -39,7 +39,11 @@ class Rights:
 
 
 class Launch:
-    """One launch. Whatever it made is on record before it is made, and taken back when a later step fails."""
+    """One launch. Whatever it made is on record before it is made, and taken back when a later step fails.
+
+    `check` tells whether the image's tree is as it was left, with an error where not. It may be asked again.
+    `meanwhile` is done while the OCI runtime makes the container.
+    """
 
     def __init__(
         self,
@@ -50,6 +54,8 @@ class Launch:
         verdict: Mapping[str, object],
         held: tuple[Digest, ...],
         streams: Streams,
+        check: Callable[[], None],
+        meanwhile: Callable[[], object],
     ) -> None:
         self.life = life
         self.image = image
@@ -57,6 +63,8 @@ class Launch:
         self.verdict = verdict
         self.held = held
         self.streams = streams
+        self._check = check
+        self._beside = meanwhile
         self._owner: int | None = None
 
     @contextmanager
@@ -177,6 +185,8 @@ class Launch:
         return rootfs
 
     def _fill(self, rootfs: Path, placed: list[ResolvedVolume], intent: ProcessConfig) -> None:
+        if placed:
+            self._check()  # a volume keeps what it is filled with
         for item in placed:
             self.life.volumes.make(item, rootfs)
         if not self.options.readonly:
@@ -276,7 +286,12 @@ class Launch:
             keep_stdin=options.tty or options.detach,
             durable=not options.remove,
             program=plan.args[0],
+            meanwhile=self._meanwhile,
         )
+
+    def _meanwhile(self) -> None:
+        self._check()
+        self._beside()
 
 
 @dataclass(frozen=True, slots=True)

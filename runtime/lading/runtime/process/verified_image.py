@@ -1,4 +1,8 @@
-"""What a verdict lets in: manifest, config and layers, read by the digest that was judged and by nothing else."""
+"""What a verdict lets in: manifest, config and layers, read by the digest that was judged and by nothing else.
+
+The unpacked tree is compared with its seal apart from that, by `check_tree`, while the OCI runtime makes the container:
+after the documents are read, and before the program's first instruction.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +29,9 @@ class VerifiedImage:
 
 
 def verified_image(verdict: Verdict, store: Store) -> VerifiedImage:
-    """Reads the judged manifest and config by digest, checks the seals of blobs and trees, unpacks what is missing.
+    """Reads the judged manifest and config by digest, checks the seals of blobs, unpacks what is missing.
 
-    Raises `DocumentError` for bytes that are not what was judged, and the store's seal errors.
+    Raises `DocumentError` for bytes that are not what was judged, `SealError` for a blob that was changed.
     """
     if type(verdict) is not Verdict:
         raise TypeError("only a verdict names what is run")
@@ -47,12 +51,17 @@ def verified_image(verdict: Verdict, store: Store) -> VerifiedImage:
         from lading.store.snapshots.unpack import unpack_layers  # noqa: PLC0415 - rarely needed, and it loads the decompressors
 
         unpack_layers(store.snapshots, store.blobs, layers)
-    if chain:
-        try:
-            store.snapshots.check(chain[-1])
-        except SealError as error:
-            raise _named(error, verdict, store) from None
     return VerifiedImage(manifest, config, chain[-1] if chain else None)
+
+
+def check_tree(verdict: Verdict, image: VerifiedImage, store: Store) -> None:
+    """Raises `SealError` unless the unpacked tree is as it was left: nothing of it is run, or kept, before this."""
+    if image.snapshot is None:
+        return
+    try:
+        store.snapshots.check(image.snapshot)
+    except SealError as error:
+        raise _named(error, verdict, store) from None
 
 
 def _committed(store: Store, name: str) -> bool:
