@@ -1,0 +1,157 @@
+"""Every kind of requirement, every composition, and a kind that is added from outside, all held to one contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from lading.store.oci.descriptors import Descriptor
+from lading.verify.documents.attach import Artifact
+from lading.verify.documents.provenance import DOCKERFILE_BUILD, LOCAL_BUILDER, Provenance
+from lading.verify.documents.signing import attest, subject_of
+from lading.verify.documents.statements import PROVENANCE
+from lading.verify.judgement.errors import RefusedError
+from lading.verify.judgement.verifier import Verifier
+from lading.verify.policy.requirements import formats
+from lading.verify.policy.requirements.attestation import AttestationRequirement
+from lading.verify.policy.requirements.composition import Composition, all_of, any_of, at_least
+from lading.verify.policy.requirements.requirement import Requirement
+from lading.verify.policy.requirements.signature import SignatureRequirement
+from suites.built_since import BuiltSinceFormat, BuiltSinceRequirement
+from suites.papers import CREATED, Shelf, key, named, policy, provenance, signature, target, trusting
+from suites.requirement import (
+    APP,
+    IMAGE,
+    SUBJECT,
+    Example,
+    FormatContract,
+    RequirementContract,
+    asking,
+    claims,
+    noise,
+    unmet,
+)
+
+OWN, BOB, EVE = named("own"), named("bob"), named("eve")
+SIGNED = SignatureRequirement((OWN, BOB))
+ATTESTED = AttestationRequirement(PROVENANCE, (OWN,), LOCAL_BUILDER)
+SINCE = BuiltSinceRequirement("2026-01-01", (OWN,))
+
+
+def signed(subject: Descriptor, signer: str) -> tuple[Artifact, ...]:
+    return (signature(subject, signer),)
+
+
+def attested(subject: Descriptor, signer: str) -> tuple[Artifact, ...]:
+    return (provenance(subject, signer),)
+
+
+def both(subject: Descriptor, signer: str) -> tuple[Artifact, ...]:
+    return (*signed(subject, signer), *attested(subject, signer))
+
+
+def dated(subject: Descriptor, signer: str, finished: str | None = "2026-06-07T08:09:10Z") -> tuple[Artifact, ...]:
+    made = Provenance(DOCKERFILE_BUILD, LOCAL_BUILDER, finished=finished)
+    return (attest(subject, made.statement((subject_of(subject),)), key(signer), CREATED),)
+
+
+KINDS = {
+    "signature": Example(SignatureRequirement((OWN,)), signed, "signed_by: {keys: [own]}"),
+    "attestation": Example(
+        ATTESTED, attested, "require: [{type: slsaprovenance1, by: [own], builder: 'urn:lading:builder:local'}]"
+    ),
+    "from outside": Example(SINCE, dated, "built_since: {date: '2026-01-01', by: [own]}"),
+}
+COMPOSITIONS = {
+    "all of one": Example(all_of(SIGNED), signed),
+    "all": Example(all_of(SIGNED, ATTESTED), both),
+    "any of one": Example(any_of(SIGNED), signed),
+    "any": Example(any_of(SIGNED, ATTESTED), both),
+    "at least": Example(at_least(2, SIGNED, ATTESTED, SignatureRequirement((EVE,))), both),
+    "within each other": Example(all_of(any_of(SIGNED, ATTESTED), at_least(1, ATTESTED, SIGNED)), both),
+}
+
+
+@pytest.fixture(autouse=True)
+def known_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one line that a new kind needs."""
+    monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, BuiltSinceFormat()))
+
+
+class TestKinds(RequirementContract, FormatContract):
+    @pytest.fixture(params=KINDS)
+    def example(self, request: pytest.FixtureRequest) -> Example:
+        return KINDS[request.param]
+
+
+class TestCompositions(RequirementContract):
+    @pytest.fixture(params=COMPOSITIONS)
+    def example(self, request: pytest.FixtureRequest) -> Example:
+        return COMPOSITIONS[request.param]
+
+
+@pytest.mark.parametrize(
+    ("made", "needed"),
+    [
+        (all_of, 3),
+        (any_of, 1),
+        *((lambda *parts, number=number: at_least(number, *parts), number) for number in (1, 2, 3)),
+    ],
+)
+def test_as_many_parts_must_be_met_as_it_says(made: type[Composition], needed: int) -> None:
+    whole: Composition = made(*(SignatureRequirement((key,)) for key in (OWN, BOB, EVE)))
+    for met in range(4):
+        finding = whole.evaluate(claims(*(signature(SUBJECT, name) for name in ("own", "bob", "eve")[:met])), IMAGE)
+        assert finding.met == (met >= needed)
+        assert len(finding.signers) == len(finding.outcomes) == met
+        assert [part.met for part in finding.parts] == [at < met for at in range(3)]
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [all_of(), any_of(), at_least(0), at_least(1), at_least(0, SIGNED), at_least(-1, SIGNED), at_least(2, SIGNED)],
+)
+def test_what_asks_for_nothing_or_for_too_much_accepts_nothing(whole: Composition) -> None:
+    finding = whole.evaluate(claims(*both(SUBJECT, "own")), IMAGE)
+    assert not finding.met and all(outcome.reason for outcome in finding.outcomes)
+    assert finding.requirement.startswith(("nothing (so nothing is accepted)", "at least 2 of (a signature by"))
+    with pytest.raises(RefusedError, match=r"asks for (nothing \(so nothing is accepted\)|at least 2 of)"):
+        Verifier(asking(whole)).verify(target(APP), [Shelf(*both(SUBJECT, "own")).evidence])
+
+
+def test_a_rule_that_asks_for_nothing_accepts_nothing() -> None:
+    with pytest.raises(
+        RefusedError, match=r"scope 'default' of policy.yaml asks for nothing \(so nothing is accepted\)"
+    ):
+        Verifier(asking()).verify(target(APP), [Shelf(*both(SUBJECT, "own")).evidence])
+
+
+def test_a_composition_in_a_rule_is_one_line_of_the_record() -> None:
+    verifier = Verifier(asking(SIGNED, any_of(ATTESTED, SignatureRequirement((EVE,)))))
+    lines = list(verifier.verify(target(APP), [Shelf(*both(SUBJECT, "own")).evidence]).explain())
+    assert lines[1].startswith("signed by 'own' (key ")
+    assert lines[2].startswith("slsaprovenance1 attested by 'own' (key ") and "'eve'" not in lines[2]
+
+
+def test_two_of_three_kinds_are_not_two_of_three_keys() -> None:
+    """A threshold counts keys, each once; at least so many of some requirements may be met by one key alone."""
+    asked: tuple[Requirement, ...] = (SIGNED, ATTESTED)
+    assert at_least(2, *asked).evaluate(claims(*both(SUBJECT, "own")), IMAGE).met
+    with pytest.raises(RefusedError, match="signatures of 2 keys"):
+        Verifier(trusting("own", "bob", threshold=2)).verify(target(APP), [Shelf(*both(SUBJECT, "own")).evidence])
+
+
+def test_a_kind_may_only_take_away_from_what_counts() -> None:
+    """What is older does not count although the right key signed it; and what is late enough, not by anybody."""
+    asked = policy("scopes: {default: {built_since: {date: '2026-01-01', by: [own]}}}\n", "own")
+    for older in (dated(SUBJECT, "own", "2025-12-31T23:59:59Z"), dated(SUBJECT, "own", None)):
+        with pytest.raises(RefusedError, match=r"was finished at .*, asked for is 2026-01-01 or later"):
+            Verifier(asked).verify(target(APP), [Shelf(*older).evidence])
+    assert unmet(SINCE.evaluate(claims(*noise(), *dated(SUBJECT, "eve")), IMAGE))
+    assert Verifier(asked).verify(target(APP), [Shelf(*dated(SUBJECT, "own")).evidence])
+
+
+def test_a_kind_from_outside_stands_beside_the_others_in_one_rule() -> None:
+    asked = policy("scopes: {default: {signed_by: {keys: [own]}, built_since: {date: '2026-01-01'}}}\n", "own")
+    assert Verifier(asked).verify(target(APP), [Shelf(*signed(SUBJECT, "own"), *dated(SUBJECT, "own")).evidence])
+    with pytest.raises(RefusedError, match="asks for provenance since 2026-01-01 by 'own'; "):
+        Verifier(asked).verify(target(APP), [Shelf(*signed(SUBJECT, "own")).evidence])
