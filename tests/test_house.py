@@ -104,6 +104,13 @@ def test_there_is_one_lock() -> None:
     assert [name for name, file in modules().items() if "flock(" in file.read_text()] == ["lading.store.system.locks"]
 
 
+def test_there_is_one_connection_to_a_database() -> None:
+    """`lading.store.system.sqlite` alone knows SQLite, and what its errors mean."""
+    assert [name for name, file in modules().items() if "sqlite3" in set(imported(file))] == [
+        "lading.store.system.sqlite"
+    ]
+
+
 def test_a_kind_of_snapshots_is_named_where_it_is_chosen() -> None:
     """Callers know `Snapshots`; which `Snapshotter` is behind it is one line of the store's."""
     named = [name for name, file in modules().items() if "lading.store.snapshots.overlay" in set(imported(file))]

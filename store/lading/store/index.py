@@ -11,30 +11,21 @@ nobody from looking, nor from removing (`docs/adr/0001-a-database-beside-an-oci-
 from __future__ import annotations
 
 import os
-import sqlite3
-import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from lading.store.errors import MachineError
 from lading.store.system.locks import locked, open_lock
+from lading.store.system.sqlite import Connection
 
-_PATIENCE: Final = 60.0
-"""Seconds to wait for other processes."""
-_PAUSE: Final = 0.01
 _ROOM: Final = 256 * 1024
 """Bytes of the journal that are never given back: enough for any change that only takes away."""
 _JOURNAL_LIMIT: Final = 1 << 20
-_HINTS: Final = {
-    sqlite3.SQLITE_FULL: "free some space there; `lading system prune` frees what nothing uses",
-    sqlite3.SQLITE_IOERR: "free some space there; `lading system prune` frees what nothing uses",
-    sqlite3.SQLITE_BUSY: "another lading is at work on it; try again",
-    sqlite3.SQLITE_CORRUPT: "restore it from a backup, or name another folder with --root",
-    sqlite3.SQLITE_NOTADB: "restore it from a backup, or name another folder with --root",
-}
+_ROOM_HINT: Final = "free some space there; `lading system prune` frees what nothing uses"
+_ELSEWHERE_HINT: Final = "restore it from a backup, or name another folder with --root"
 SCHEMAS: Final = (
     """
 CREATE TABLE reference (
@@ -87,15 +78,11 @@ UPDATE cache SET blob = json_extract(CAST(value AS TEXT), '$.layer.descriptor.di
 VERSION: Final = len(SCHEMAS)
 
 
-class Index:
-    """The database, safe to share between threads and, through SQLite's own locks, between processes."""
+class Index(Connection):
+    """The database, with all that a command remembers. Every method raises `MachineError`."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.RLock()
-        self._depth = 0
-        with self._errors():
-            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        super().__init__(path, room=_ROOM_HINT, elsewhere=_ELSEWHERE_HINT)
         try:
             if self._found() != VERSION:
                 with _alone(path):
@@ -103,49 +90,21 @@ class Index:
             self._set_up()
             _reserve(path)
         except BaseException:
-            self._connection.close()
+            self.close()
             raise
-
-    @contextmanager
-    def _errors(self) -> Generator[None, None, None]:
-        """The one place where SQLite's errors are told; misuse by ourselves stays what it is."""
-        try:
-            yield
-        except sqlite3.ProgrammingError:
-            raise
-        except sqlite3.Error as error:
-            # The low byte of an extended code is the primary one; errors of the module itself have none.
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            raise MachineError(f"{self._path}: {error}", hint=_HINTS.get(code)) from error
-
-    def _persist(self, sql: str) -> tuple[Any, ...]:
-        """A statement for which SQLite does not always wait: others may be opening, recovering or closing."""
-        end = time.monotonic() + _PATIENCE
-        with self._errors():
-            while True:
-                try:
-                    row: tuple[Any, ...] = self._connection.execute(sql).fetchone()
-                except sqlite3.OperationalError as error:
-                    busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-                    if not busy or time.monotonic() > end:
-                        raise
-                    time.sleep(_PAUSE)
-                else:
-                    return row
 
     def _found(self) -> int:
-        version: int = self._persist("PRAGMA user_version")[0]
-        return version
+        (version,) = self.insist("PRAGMA user_version") or (0,)
+        return int(version)
 
     def _set_up(self) -> None:
         """A rollback journal that is kept: what WAL keeps beside a database cannot be made on a full disk."""
-        self._persist("PRAGMA journal_mode = PERSIST")
-        with self._errors():
-            self._connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT}")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("PRAGMA foreign_keys = ON")
-            # Overwriting what is deleted would need as much room in the journal.
-            self._connection.execute("PRAGMA secure_delete = OFF")
+        self.insist("PRAGMA journal_mode = PERSIST")
+        self.run(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT}")
+        self.run("PRAGMA synchronous = FULL")
+        self.run("PRAGMA foreign_keys = ON")
+        # Overwriting what is deleted would need as much room in the journal.
+        self.run("PRAGMA secure_delete = OFF")
 
     def _upgrade(self, path: Path) -> None:
         found = self._found()
@@ -161,40 +120,6 @@ class Index:
                     self.run(statement)
                 self.run(f"PRAGMA user_version = {number + 1}")
 
-    def all(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Every row of a statement. This and all below raise `MachineError`: a full disk, a damaged database."""
-        with self._lock, self._errors():
-            return self._connection.execute(sql, parameters).fetchall()
-
-    def one(self, sql: str, parameters: Sequence[object] = ()) -> tuple[Any, ...] | None:
-        """The first row of a statement, or None."""
-        with self._lock, self._errors():
-            row: tuple[Any, ...] | None = self._connection.execute(sql, parameters).fetchone()
-            return row
-
-    def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        """Executes a statement that changes rows; returns how many."""
-        with self._lock, self._errors():
-            return self._connection.execute(sql, parameters).rowcount
-
-    @contextmanager
-    def transaction(self) -> Generator[None, None, None]:
-        """All statements inside are committed together, durably, or not at all. Nests into the outermost."""
-        with self._lock:
-            if self._depth == 0:
-                self.run("BEGIN IMMEDIATE")
-            self._depth += 1
-            try:
-                yield
-                if self._depth == 1:
-                    self.run("COMMIT")
-            except BaseException:
-                if self._depth == 1:
-                    self._roll_back()
-                raise
-            finally:
-                self._depth -= 1
-
     def recall(self, kind: str, key: str) -> bytes | None:
         """What was remembered, None where nothing was, or it went."""
         row = self.one("SELECT value FROM cache WHERE kind = ? AND key = ?", (kind, key))
@@ -208,17 +133,6 @@ class Index:
     def forget(self, kind: str, key: str) -> None:
         """Drops what was remembered."""
         self.run("DELETE FROM cache WHERE kind = ? AND key = ?", (kind, key))
-
-    def _roll_back(self) -> None:
-        """A full disk may have ended the transaction already; why it failed matters more than that."""
-        with suppress(sqlite3.Error):
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-
-    def close(self) -> None:
-        """Closes the connection."""
-        with self._lock, self._errors():
-            self._connection.close()
 
 
 def _reserve(path: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import sqlite3
 from typing import Final
+
+from lading.store.system.sqlite import is_full
 
 _STATUS: Final = {
     "BLOB_UNKNOWN": 404,
@@ -30,7 +30,6 @@ _STATUS: Final = {
     "UNAVAILABLE": 507,
     "UNKNOWN": 500,
 }
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Failure(Exception):  # noqa: N818 - it is an answer
@@ -55,14 +54,3 @@ def of_exception(error: BaseException) -> Failure:
     if is_full(error):
         return Failure("UNAVAILABLE", "the registry's disk is full")
     return Failure("UNKNOWN", "the registry failed at this; its log says why")
-
-
-def is_full(error: BaseException | None) -> bool:
-    """Whether a full disk or a used-up quota is at the bottom of it."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _FULL:
-            return True
-        if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
-            return True
-        error = error.__cause__
-    return False

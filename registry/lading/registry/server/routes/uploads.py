@@ -15,11 +15,12 @@ from typing import Final
 from lading.registry.server import names
 from lading.registry.server.answers import Answer, Request
 from lading.registry.server.bodies import Body
-from lading.registry.server.failures import Failure, is_full
+from lading.registry.server.failures import Failure
 from lading.registry.server.routes import blobs
 from lading.registry.server.storage.storage import Storage
 from lading.store.oci.digests import Digest
 from lading.store.system.patterns import pattern
+from lading.store.system.sqlite import is_full
 
 _CHUNK: Final = 1024 * 1024
 _NAME: Final = pattern(r"[A-Za-z0-9_-]{1,64}")

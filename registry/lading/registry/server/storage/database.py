@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 from lading.store.errors import MachineError
+from lading.store.system.sqlite import Connection
 
 _VERSION: Final = 2
+_ROOM_HINT: Final = "free some space there"
+_ELSEWHERE_HINT: Final = "restore it from a backup, or serve another --storage"
 
 
 class Database:
-    """Safe to use from threads. Reads inside a transaction see what it wrote; others see what was committed."""
+    """Safe to use from threads. Reads inside a transaction see what it wrote; others see what was committed.
+
+    Every method raises `MachineError`.
+    """
 
     def __init__(self, path: Path, schema: str) -> None:
-        self._path = path
-        self._writing = threading.RLock()
-        self._reading = threading.Lock()
-        self._writer_thread = 0
-        try:
-            self._writer = _connect(path)
-            self._writer.execute("PRAGMA journal_mode = WAL")
-            self._writer.execute("PRAGMA synchronous = FULL")
-            self._prepare(schema)
-            self._reader = _connect(path)
-            self._reader.execute("PRAGMA query_only = ON")
-        except sqlite3.Error as error:
-            raise MachineError(f"{path}: cannot be opened: {error}") from error
+        self._writer = _connect(path)
+        self.transaction = self._writer.transaction
+        self._writer.insist("PRAGMA journal_mode = WAL")
+        self._writer.run("PRAGMA synchronous = FULL")
+        self._prepare(path, schema)
+        self._reader = _connect(path)
+        self._reader.run("PRAGMA query_only = ON")
 
-    def _prepare(self, schema: str) -> None:
+    def _prepare(self, path: Path, schema: str) -> None:
         with self.transaction():
             found = self.one("PRAGMA user_version")[0]
             if found not in (0, _VERSION):
                 raise MachineError(
-                    f"{self._path}: has the form {found}, and this lading reads {_VERSION}",
+                    f"{path}: has the form {found}, and this lading reads {_VERSION}",
                     hint="another version of lading wrote it; serve another --storage",
                 )
             if found == 0:
@@ -45,31 +42,9 @@ class Database:
                     self.run(statement)
                 self.run(f"PRAGMA user_version = {_VERSION}")
 
-    @contextmanager
-    def transaction(self) -> Generator[None, None, None]:
-        """All or nothing, and durable; one inside another is part of it."""
-        with self._writing:
-            if self._writer_thread:
-                yield
-                return
-            self._writer.execute("BEGIN IMMEDIATE")
-            self._writer_thread = threading.get_ident()
-            try:
-                yield
-                self._writer.execute("COMMIT")
-            except BaseException:
-                if self._writer.in_transaction:  # a full disk ends it already
-                    self._writer.execute("ROLLBACK")
-                raise
-            finally:
-                self._writer_thread = 0
-
     def all(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Every row."""
-        if self._writer_thread == threading.get_ident():
-            return self._writer.execute(sql, parameters).fetchall()
-        with self._reading:
-            return self._reader.execute(sql, parameters).fetchall()
+        return (self._writer if self._writer.is_mine() else self._reader).all(sql, parameters)
 
     def one(self, sql: str, *parameters: object) -> tuple[Any, ...]:
         """The first row, empty where there is none."""
@@ -79,14 +54,19 @@ class Database:
     def run(self, sql: str, *parameters: object) -> int:
         """Changes something; how many rows."""
         with self.transaction():
-            return self._writer.execute(sql, parameters).rowcount
+            return self._writer.run(sql, parameters)
 
     def close(self) -> None:
         """Closes both connections."""
-        with self._writing, self._reading:
-            self._reader.close()
-            self._writer.close()
+        self._reader.close()
+        self._writer.close()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+def tables(path: Path) -> set[str]:
+    """Of a database that is there already, which is only read."""
+    with closing(_connect(path, readonly=True)) as connection:
+        return {row[0] for row in connection.all("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _connect(path: Path, *, readonly: bool = False) -> Connection:
+    return Connection(path, room=_ROOM_HINT, elsewhere=_ELSEWHERE_HINT, readonly=readonly)

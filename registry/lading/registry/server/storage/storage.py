@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections import OrderedDict
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from lading.registry.server.storage.catalog import Catalog
+from lading.registry.server.storage.database import tables
 from lading.registry.server.storage.upload_files import Uploads
 from lading.store.content.blobs import read_blob
 from lading.store.content.files import FileBlobs
-from lading.store.errors import InputError
+from lading.store.errors import InputError, MachineError
 from lading.store.oci.digests import Digest
 from lading.store.system.atomic import write_atomically
 from lading.store.system.border import machine_errors
@@ -82,12 +81,8 @@ def _claim(folder: Path) -> None:
 
 def _is_ours(database: Path) -> bool:
     """Whether a server of before the mark was there made it."""
-    with (
-        suppress(sqlite3.Error),
-        closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection,
-    ):
-        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        return {"blob", "manifest", "part", "tag", "upload"} <= tables
+    with suppress(MachineError):
+        return {"blob", "manifest", "part", "tag", "upload"} <= tables(database)
     return False
 
 

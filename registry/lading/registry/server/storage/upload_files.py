@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import secrets
-import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from lading.registry.server.failures import Failure
 from lading.registry.server.storage.catalog import Catalog
 from lading.store.content.files import FileBlobs
+from lading.store.errors import MachineError
 from lading.store.oci.digests import Digest
 from lading.store.system.atomic import sync_folder
 from lading.store.system.border import machine_errors
@@ -106,7 +106,7 @@ class Uploads:
             (self._folder / name).unlink(missing_ok=True)
         self._hashes.pop(name, None)
         # A row without a file is as good as none, and goes with the next collection.
-        with contextlib.suppress(sqlite3.OperationalError):
+        with contextlib.suppress(MachineError):
             self._catalog.end_upload(name)
 
     def idle(self, before: float) -> Iterator[str]:
