@@ -64,6 +64,25 @@ def test_run_of_a_local_image_imports_what_it_needs(lading: Lading, network: str
     assert not loaded(lading.root, "run", "--rm", "--network", network, "bb", "true") & HEAVY
 
 
+@needs("root", "overlay", "crun", "conmon", "busybox")
+def test_signatures_are_reckoned_again_for_whoever_does_not_just_run_it(lading: Lading, tmp_path: Path) -> None:
+    words = ("run", "--rm", "--network", "none", "bb", "true")
+    named = tmp_path / "policy.yaml"
+    named.write_text((lading.root / "policy.yaml").read_text())
+    key = tmp_path / "other"
+    lading.ok("--root", str(key), "keygen")
+    (lading.root / "policy.yaml").replace(tmp_path / "own.yaml")
+    (lading.root / "policy.yaml").write_text((key / "policy.yaml").read_text())
+    try:
+        lading.fails(125, *words)
+    finally:
+        (tmp_path / "own.yaml").replace(lading.root / "policy.yaml")
+    lading.ok(*words)
+    assert "cryptography" not in loaded(lading.root, *words)
+    assert "cryptography" in loaded(lading.root, "run", "--policy", str(named), *words[1:])
+    assert "cryptography" in loaded(lading.root, "verify", "--local", "bb")
+
+
 @needs("root", "overlay", "busybox")
 def test_a_terminal_costs_nothing_until_something_is_drawn(lading: Lading) -> None:
     with terminal([sys.executable, "-c", CODE, "inspect", "nothing"], lading.variables()) as shown:

@@ -292,10 +292,16 @@ class Host:
             verdict = self._override_verifier().override(case.target, "--unsafe-unverified was given")
             self._record(verdict)
         else:
-            verdict = case.verdict(self.verifier)
+            verdict = case.verdict(self._launch_verifier())
         if case.pulled is not None:
             self.name(case.pulled)
         return verdict
+
+    def _launch_verifier(self) -> Verifier:
+        from lading.host.trust.known_signatures import KnownSignatures  # noqa: PLC0415
+
+        named = self.configuration.policy is not None
+        return self.verifier if named else self.verifier.remembering(KnownSignatures(self.store.index))
 
     def _override_verifier(self) -> Verifier:
         from lading.host.trust import policies  # noqa: PLC0415

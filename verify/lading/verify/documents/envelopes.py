@@ -12,7 +12,7 @@ from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields, canonical, parse
 from lading.verify.keys.encoding import decode64, encode64
-from lading.verify.keys.keys import PublicKey, Signer
+from lading.verify.keys.keys import PublicKey, SignatureCheck, Signer
 
 IN_TOTO: Final = "application/vnd.in-toto+json"
 """The payload type of an in-toto statement."""
@@ -82,10 +82,10 @@ class Envelope:
         """The envelope as a document of its own."""
         return canonical(self.json())
 
-    def signed_by(self, key: PublicKey) -> bool:
+    def signed_by(self, key: PublicKey, check: SignatureCheck = PublicKey.verify) -> bool:
         """Whether one of the signatures is by `key`."""
         message = encode(self.payload_type, self.payload)
-        return any(key.verify(signature.sig, message) for signature in self.signatures)
+        return any(check(key, signature.sig, message) for signature in self.signatures)
 
 
 def encode(payload_type: str, payload: bytes) -> bytes:

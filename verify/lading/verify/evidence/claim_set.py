@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lading.verify.evidence.claims import Claim
-from lading.verify.keys.keys import PublicKey
+from lading.verify.keys.keys import PublicKey, SignatureCheck
 from lading.verify.keys.named_key import NamedKey
 
 
 class ClaimSet:
     """What a requirement is held against. A signature is checked once, however many requirements ask for it."""
 
-    def __init__(self, claims: Sequence[Claim]) -> None:
+    def __init__(self, claims: Sequence[Claim], check: SignatureCheck = PublicKey.verify) -> None:
         self._claims = tuple(claims)
+        self._check_signature = check
         self._checked: dict[tuple[Claim, bytes], bool] = {}
         self._signers: dict[Claim, dict[bytes, NamedKey]] = {claim: {} for claim in self._claims}
 
@@ -34,5 +35,5 @@ class ClaimSet:
     def _check(self, claim: Claim, key: PublicKey) -> bool:
         at = (claim, key.der)
         if at not in self._checked:
-            self._checked[at] = claim.signed_by(key)
+            self._checked[at] = claim.signed_by(key, self._check_signature)
         return self._checked[at]

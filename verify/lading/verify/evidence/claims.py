@@ -10,7 +10,7 @@ from lading.store.oci.digests import Digest
 from lading.verify.documents.envelopes import IN_TOTO, Envelope
 from lading.verify.documents.statements import SIGN, Statement, short_type
 from lading.verify.evidence.legacy import SimpleSignature
-from lading.verify.keys.keys import PublicKey
+from lading.verify.keys.keys import PublicKey, SignatureCheck
 
 Kind = Literal["signature", "attestation"]
 
@@ -89,6 +89,6 @@ class Claim:
         found = [item.annotations for item in subjects if any(item.matches(digest) for digest in digests)]
         return {name: value for notes in found for name, value in notes.items()}
 
-    def signed_by(self, key: PublicKey) -> bool:
+    def signed_by(self, key: PublicKey, check: SignatureCheck = PublicKey.verify) -> bool:
         """Whether a signature on it is by `key`."""
-        return self.proof.signed_by(key)
+        return self.proof.signed_by(key, check)

@@ -16,7 +16,7 @@ from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.json import Fields, parse
 from lading.verify.keys.encoding import decode64
-from lading.verify.keys.keys import PublicKey
+from lading.verify.keys.keys import PublicKey, SignatureCheck
 
 MAX_PAYLOAD: Final = 64 * 1024
 _SIGNATURE: Final = "dev.cosignproject.cosign/signature"
@@ -55,9 +55,9 @@ class SimpleSignature:
             part.close()
         return signature
 
-    def signed_by(self, key: PublicKey) -> bool:
+    def signed_by(self, key: PublicKey, check: SignatureCheck = PublicKey.verify) -> bool:
         """Whether the signature is by `key`."""
-        return key.verify(self.sig, self.payload)
+        return check(key, self.sig, self.payload)
 
 
 def has_certificate(layer: Descriptor) -> bool:

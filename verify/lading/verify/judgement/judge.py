@@ -17,6 +17,7 @@ from lading.verify.evidence.claim_set import ClaimSet
 from lading.verify.evidence.claims import Claim
 from lading.verify.evidence.collector import Gathering, Other
 from lading.verify.judgement.decision import Candidate
+from lading.verify.keys.keys import PublicKey, SignatureCheck
 from lading.verify.policy.policy import Rule
 from lading.verify.policy.requirements.finding import Finding, Outcome
 from lading.verify.policy.requirements.subject_image import SubjectImage
@@ -60,10 +61,12 @@ class Judgement:
 class Judge:
     """Judges claims about `digests`: the manifest, and the index it was reached through."""
 
-    def __init__(self, digests: tuple[Digest, ...], gathering: Gathering) -> None:
+    def __init__(
+        self, digests: tuple[Digest, ...], gathering: Gathering, check: SignatureCheck = PublicKey.verify
+    ) -> None:
         self._digests = digests
         self._others = tuple(gathering.others)
-        self._claims = ClaimSet(gathering.claims)
+        self._claims = ClaimSet(gathering.claims, check)
 
     def judge(self, rules: Sequence[BoundRule]) -> Judgement:
         """Holds everything against every requirement of every rule."""

@@ -21,6 +21,7 @@ from lading.verify.judgement.errors import GateError, NoAttestationError, Refuse
 from lading.verify.judgement.judge import ANY, BoundRule, Judge, Judgement
 from lading.verify.judgement.targets import Target
 from lading.verify.judgement.verdict import Verdict, mint
+from lading.verify.keys.keys import PublicKey, SignatureCheck
 from lading.verify.policy.canonical import policy_digest
 from lading.verify.policy.policy import Policy
 
@@ -38,12 +39,19 @@ _SHOWN: Final = 3
 
 
 class Verifier:
-    """Judges images by a policy, and by a floor that no flag loosens."""
+    """Judges images by a policy, and by a floor that no flag loosens; `check` is what checks signatures."""
 
-    def __init__(self, policy: Policy, floor: Policy | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        floor: Policy | None = None,
+        clock: Callable[[], float] = time.time,
+        check: SignatureCheck = PublicKey.verify,
+    ) -> None:
         self._policy = policy
         self._floors = () if floor is None else (floor,)
         self._clock = clock
+        self._check = check
 
     def verify(self, target: Target, evidence: Sequence[Evidence]) -> Verdict:
         """Judges `target` by what `evidence` holds, asked in order until it suffices.
@@ -51,6 +59,10 @@ class Verifier:
         Raises `RefusedError`, `NoAttestationError` or `UncheckableError`; nothing else, whatever happens.
         """
         return mint(self._guard(target, lambda: self._judge(target, self._scopes(target), evidence)))
+
+    def remembering(self, check: SignatureCheck) -> Verifier:
+        """The same, its signatures checked by `check`, which may remember; under a floor, itself."""
+        return self if self._floors else Verifier(self._policy, clock=self._clock, check=check)
 
     def key_name(self, fingerprint: str) -> str | None:
         """What the policy calls a key, None where it does not know it."""
@@ -146,10 +158,10 @@ class Verifier:
     ) -> Decision:
         self._check_index(target)
         gathering = Gathering(target.subjects)
-        judgement = Judge(target.digests, gathering).judge(rules)
+        judgement = Judge(target.digests, gathering, self._check).judge(rules)
         for source in evidence:
             gathering.add(source)
-            judgement = Judge(target.digests, gathering).judge(rules)
+            judgement = Judge(target.digests, gathering, self._check).judge(rules)
             if judgement.accepted and not thorough:
                 break
         if judgement.accepted:
@@ -161,7 +173,7 @@ class Verifier:
         gathering = Gathering(target.subjects)
         for source in evidence:
             gathering.add(source)
-        judgement = Judge(target.digests, gathering).judge(())
+        judgement = Judge(target.digests, gathering, self._check).judge(())
         return replace(refused, candidates=judgement.candidates, troubles=gathering.troubles)
 
     def _failure(self, target: Target, judgement: Judgement, gathering: Gathering) -> GateError:

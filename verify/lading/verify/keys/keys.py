@@ -8,6 +8,7 @@ Ed25519ph). Made: ECDSA P-256. `cryptography` is imported when the first key is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -70,6 +71,10 @@ class PublicKey:
     def verify(self, signature: bytes, message: bytes) -> bool:
         """Whether `signature` over `message` was made with this key's private half."""
         return _checker(self.der).check(signature, message)
+
+
+SignatureCheck = Callable[[PublicKey, bytes, bytes], bool]
+"""Whether a signature over a message was made with a key's private half: `PublicKey.verify`, or who remembers it."""
 
 
 @lru_cache(maxsize=256)

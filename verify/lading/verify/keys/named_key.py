@@ -17,9 +17,13 @@ class NamedKey:
 
     @classmethod
     def parse(cls, value: object, where: str) -> NamedKey:
-        """From `canonical`'s form. Raises `DocumentError`."""
+        """From `canonical`'s form. Raises `DocumentError`.
+
+        The key was looked at before that was written; here it is not until it checks something, and then a bad one
+        raises `DocumentError`.
+        """
         fields = Fields(value, where)
-        return cls(fields.text("name"), PublicKey.from_der(decode64(fields.text("key"), where), where))
+        return cls(fields.text("name"), PublicKey(decode64(fields.text("key"), where)))
 
     def canonical(self) -> dict[str, str]:
         """The whole of it, as a compiled policy has it."""
