@@ -104,6 +104,15 @@ def test_there_is_one_lock() -> None:
     assert [name for name, file in modules().items() if "flock(" in file.read_text()] == ["lading.store.system.locks"]
 
 
+def test_system_calls_are_made_in_one_place() -> None:
+    """`lading.store.system.syscalls` alone calls the C library; what else needs ctypes calls something else."""
+    assert {name for name, file in modules().items() if "ctypes" in set(imported(file))} == {
+        "lading.store.system.syscalls",
+        "lading.runtime.spec.seccomp_bpf",  # libseccomp
+        "lading.cli.endings",  # Python's own interface: an exception in another thread
+    }
+
+
 def test_there_is_one_connection_to_a_database() -> None:
     """`lading.store.system.sqlite` alone knows SQLite, and what its errors mean."""
     assert [name for name, file in modules().items() if "sqlite3" in set(imported(file))] == [

@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from lading.networking.kernel.syscalls import bind_mount, enter_network, unmount, unshare_network
 from lading.store.system.private import private_folder
+from lading.store.system.syscalls import CLONE_NEWNET, MNT_DETACH, MS_BIND, mount, setns, umount, unshare
 
 _T = TypeVar("_T")
-_OWN: Final = "/proc/thread-self/ns/net"
+_OWN: Final = b"/proc/thread-self/ns/net"
 _SETTINGS: Final = (("ip_unprivileged_port_start", b"0"), ("ping_group_range", b"0 2147483647"))
 """As docker and containerd have it: low ports and ping need no privilege in a namespace of one's own."""
 
@@ -25,10 +25,10 @@ def create(path: Path, work: Callable[[], _T]) -> _T:
     os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400))
 
     def make() -> _T:
-        unshare_network()
+        unshare(CLONE_NEWNET)
         for name, value in _SETTINGS:
             _set(f"/proc/sys/net/ipv4/{name}", value)
-        bind_mount(_OWN, str(path))
+        mount(_OWN, os.fsencode(path), None, MS_BIND)
         return work()
 
     return _in_thread(make)
@@ -40,7 +40,7 @@ def inside(path: Path, work: Callable[[], _T]) -> _T:
     def enter() -> _T:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            enter_network(file)
+            setns(file, CLONE_NEWNET)
         finally:
             os.close(file)
         return work()
@@ -52,7 +52,7 @@ def remove(path: Path) -> None:
     """Lets a namespace go; it ends with the last process in it. One that is not there is fine."""
     while True:
         try:
-            unmount(str(path))
+            umount(os.fsencode(path), MNT_DETACH)
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOENT):
                 raise

@@ -1,4 +1,7 @@
-"""The system calls that Python has no name for: openat2, the mount calls, syncfs."""
+"""The system calls that Python has no name for: openat2, those of mounts and namespaces, syncfs.
+
+Each raises `OSError` as `os` would.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any, Final
-
-from lading.store.errors import MachineError
 
 IN_ROOT: Final = 0x10
 """RESOLVE_IN_ROOT: the folder given is the root, for absolute paths, ``..`` and symlinks alike."""
@@ -29,9 +30,9 @@ _MS_SLAVE: Final = 1 << 19
 _MS_REC: Final = 1 << 14
 _CLONE_NEWNS: Final = 0x20000
 _CLONE_FS: Final = 0x200
+CLONE_NEWNET: Final = 0x40000000
 MNT_DETACH: Final = 2
 UMOUNT_NOFOLLOW: Final = 8
-
 
 _OWN_MOUNTS: Final = "/proc/thread-self/ns/mnt"
 _outside: Final[list[int]] = []
@@ -111,6 +112,16 @@ def umount(target: bytes, flags: int = UMOUNT_NOFOLLOW) -> None:
     _check(_libc().umount2(target, flags), target)
 
 
+def unshare(kinds: int) -> None:
+    """Moves the calling thread, and only it, into new namespaces (unshare(2))."""
+    _check(_libc().unshare(kinds))
+
+
+def setns(namespace: int, kind: int) -> None:
+    """Moves the calling thread, and only it, into a namespace that is open (setns(2))."""
+    _check(_libc().setns(namespace, kind))
+
+
 def private_mounts() -> bool:
     """Gives the calling thread, and those it starts from now on, mounts of their own; whether it may.
 
@@ -118,7 +129,9 @@ def private_mounts() -> bool:
     seen.
     """
     outside = os.open(_OWN_MOUNTS, os.O_RDONLY | os.O_CLOEXEC)
-    if _libc().unshare(_CLONE_NEWNS) < 0:
+    try:
+        unshare(_CLONE_NEWNS)
+    except OSError:
         os.close(outside)
         return False
     _outside.append(outside)
@@ -144,8 +157,8 @@ def in_other_mounts(work: Callable[[], None]) -> None:
 def _in_mounts(namespace: int, work: Callable[[], None]) -> None:
     def there() -> None:
         with suppress(OSError):
-            _check(_libc().unshare(_CLONE_FS))
-            _check(_libc().setns(namespace, _CLONE_NEWNS))
+            unshare(_CLONE_FS)
+            setns(namespace, _CLONE_NEWNS)
             work()
 
     if os.fstat(namespace).st_ino != os.stat(_OWN_MOUNTS).st_ino:
@@ -158,8 +171,6 @@ def syncfs(folder: os.PathLike[str]) -> None:
     """Everything written to the file system of `folder` is on the disk afterwards."""
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if _libc().syncfs(file) < 0:
-            number = _errno()
-            raise MachineError(f"{os.fspath(folder)}: {os.strerror(number)}")
+        _check(_libc().syncfs(file), os.fsencode(folder))
     finally:
         os.close(file)
