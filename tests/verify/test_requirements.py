@@ -132,6 +132,20 @@ def test_a_composition_in_a_rule_is_one_line_of_the_record() -> None:
     assert lines[2].startswith("slsaprovenance1 attested by 'own' (key ") and "'eve'" not in lines[2]
 
 
+def test_who_met_it_is_who_met_a_part_of_it() -> None:
+    whole = any_of(SignatureRequirement((OWN, BOB), threshold=2), SignatureRequirement((EVE,)))
+    papers = [signature(SUBJECT, "own"), signature(SUBJECT, "eve")]
+    assert whole.evaluate(claims(*papers), IMAGE).signers == (EVE,)
+    assert whole.evaluate(claims(papers[0]), IMAGE).signers == (OWN,)
+
+
+def test_a_builder_is_compared_where_the_signer_is_right() -> None:
+    (outcome,) = ATTESTED.evaluate(claims(provenance(SUBJECT, "own", builder="urn:example:x")), IMAGE).outcomes
+    assert outcome.reason == f"names the builder 'urn:example:x', asked for is '{LOCAL_BUILDER}'"
+    (outcome,) = ATTESTED.evaluate(claims(provenance(SUBJECT, "eve", builder="urn:example:x")), IMAGE).outcomes
+    assert outcome.reason == "is not signed by 'own'" and outcome.foreign
+
+
 def test_two_of_three_kinds_are_not_two_of_three_keys() -> None:
     """A threshold counts keys, each once; at least so many of some requirements may be met by one key alone."""
     asked: tuple[Requirement, ...] = (SIGNED, ATTESTED)
