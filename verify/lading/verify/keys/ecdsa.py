@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
 
 from lading.store.errors import DocumentError
-from lading.verify.keys.checker import Checker
+from lading.verify.keys.signature_verifier import Checker
 
 _P256: Final = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 _P384: Final = bytes.fromhex("3076301006072a8648ce3d020106052b81040022036200")

@@ -20,7 +20,7 @@ from lading.verify.keys.encoding import encode64, read_pem, write_pem
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-    from lading.verify.keys.checker import Checker
+    from lading.verify.keys.signature_verifier import Checker
 
 _LABEL: Final = "PUBLIC KEY"
 _MAX_DER: Final = 4096

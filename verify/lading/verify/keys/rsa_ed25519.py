@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from lading.store.errors import DocumentError
-from lading.verify.keys.checker import Checker
+from lading.verify.keys.signature_verifier import Checker
 
 _RSA_BITS: Final = (2048, 8192)
 _RSA_EXPONENTS: Final = (65537, 2**32)
