@@ -59,9 +59,9 @@ def bundle(**changes: Any) -> bytes:
 
 def test_the_pre_authentication_encoding_is_the_specification_s() -> None:
     """protocol.md of DSSE, "Test vectors"."""
-    encoded = envelopes.encode("http://example.com/HelloWorld", b"hello world")
+    encoded = envelopes.pre_authentication_encoding("http://example.com/HelloWorld", b"hello world")
     assert encoded == b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
-    assert envelopes.encode("é", b"") == "DSSEv1 2 é 0 ".encode()
+    assert envelopes.pre_authentication_encoding("é", b"") == "DSSEv1 2 é 0 ".encode()
 
 
 def test_an_envelope_is_signed_without_a_key_id_and_round_trips() -> None:

@@ -79,7 +79,7 @@ def read_simple(raw: bytes) -> object:
 
 
 def read_key_file(raw: bytes) -> object:
-    return keyfiles.unlock(write_pem(keyfiles.LABELS[0], raw), b"")
+    return keyfiles.decrypt(write_pem(keyfiles.LABELS[0], raw), b"")
 
 
 PARSERS: list[tuple[Callable[[bytes], object], bytes]] = [

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lading.store.errors import DocumentError
 from lading.verify.keys import secretbox
 from lading.verify.keys.encoding import decode64, encode64, read_pem, write_pem
-from lading.verify.keys.keyfiles import LABELS, PasswordError, lock, unlock
+from lading.verify.keys.keyfiles import LABELS, PasswordError, decrypt, encrypt
 from lading.verify.keys.keys import PrivateKey, PublicKey
 from suites.machine import needs, vectors
 
@@ -139,7 +139,7 @@ def test_cosign_s_own_key_files_open() -> None:
 @pytest.mark.parametrize("name", ["p384", "rsa3072", "ed25519"])
 def test_other_private_keys_open_but_do_not_sign(name: str) -> None:
     pem = (vectors() / "cosign" / "keys" / f"{name}.key").read_bytes()
-    assert unlock(pem, b"pw")
+    assert decrypt(pem, b"pw")
     with pytest.raises(DocumentError, match="not an ECDSA P-256 key"):
         PrivateKey.read(pem, b"pw")
 
@@ -162,14 +162,14 @@ def test_other_private_keys_open_but_do_not_sign(name: str) -> None:
     ],
 )
 def test_scrypt_s_parameters_are_capped(change: dict[str, object]) -> None:
-    held = json.loads(read_pem(lock(b"x", b""), LABELS, "key")[1])
+    held = json.loads(read_pem(encrypt(b"x", b""), LABELS, "key")[1])
     held["kdf"]["params"].update(change)
     with pytest.raises(DocumentError):
-        unlock(write_pem(LABELS[0], json.dumps(held).encode()), b"")
+        decrypt(write_pem(LABELS[0], json.dumps(held).encode()), b"")
 
 
 def test_a_malformed_key_file_is_a_document_error() -> None:
-    good = json.loads(read_pem(lock(b"not a key", b""), LABELS, "key")[1])
+    good = json.loads(read_pem(encrypt(b"not a key", b""), LABELS, "key")[1])
     with pytest.raises(DocumentError, match="no private key"):
         PrivateKey.read(write_pem(LABELS[0], json.dumps(good).encode()), b"")
     for change in (
@@ -180,7 +180,7 @@ def test_a_malformed_key_file_is_a_document_error() -> None:
         {"cipher": {"name": "aes"}},
     ):
         with pytest.raises(DocumentError):
-            unlock(write_pem(LABELS[0], json.dumps(good | change).encode()), b"")
+            decrypt(write_pem(LABELS[0], json.dumps(good | change).encode()), b"")
 
 
 def test_secretbox_is_the_published_one() -> None:

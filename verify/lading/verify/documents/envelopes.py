@@ -84,11 +84,11 @@ class Envelope:
 
     def signed_by(self, key: PublicKey, check: SignatureCheck = PublicKey.verify) -> bool:
         """Whether one of the signatures is by `key`."""
-        message = encode(self.payload_type, self.payload)
+        message = pre_authentication_encoding(self.payload_type, self.payload)
         return any(check(key, signature.sig, message) for signature in self.signatures)
 
 
-def encode(payload_type: str, payload: bytes) -> bytes:
+def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
     """The pre-authentication encoding (PAE): what a signature is made over."""
     name = payload_type.encode("utf-8")
     return b"DSSEv1 %d %b %d %b" % (len(name), name, len(payload), payload)
@@ -96,4 +96,5 @@ def encode(payload_type: str, payload: bytes) -> bytes:
 
 def sign(payload: bytes, signer: Signer, payload_type: str = IN_TOTO) -> Envelope:
     """An envelope with one signature by `signer`, without a key id."""
-    return Envelope(payload_type, payload, (Signature(signer.sign(encode(payload_type, payload))),))
+    message = pre_authentication_encoding(payload_type, payload)
+    return Envelope(payload_type, payload, (Signature(signer.sign(message)),))

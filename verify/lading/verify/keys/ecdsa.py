@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, HashAlgorithm
 
 from lading.store.errors import DocumentError
-from lading.verify.keys.signature_verifier import Checker
+from lading.verify.keys.signature_verifier import SignatureVerifier
 
 _P256: Final = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 _P384: Final = bytes.fromhex("3076301006072a8648ce3d020106052b81040022036200")
@@ -37,7 +37,7 @@ class _Scheme(ec.ECDSA):
         return False
 
 
-def load(der: bytes) -> Checker:
+def load(der: bytes) -> SignatureVerifier:
     """Raises `DocumentError` unless `der` is the canonical SubjectPublicKeyInfo of an acceptable key."""
     if der.startswith(_P256) and len(der) == len(_P256) + 65:
         return _ecdsa("ECDSA P-256", ec.SECP256R1(), der[len(_P256) :], SHA256())
@@ -48,7 +48,7 @@ def load(der: bytes) -> Checker:
     return load_other(der)
 
 
-def _ecdsa(kind: str, curve: ec.EllipticCurve, point: bytes, digest: HashAlgorithm) -> Checker:
+def _ecdsa(kind: str, curve: ec.EllipticCurve, point: bytes, digest: HashAlgorithm) -> SignatureVerifier:
     try:
         if point[0] != _UNCOMPRESSED:
             raise ValueError
@@ -56,4 +56,4 @@ def _ecdsa(kind: str, curve: ec.EllipticCurve, point: bytes, digest: HashAlgorit
     except ValueError:
         raise DocumentError(f"an {kind} key whose point is not on the curve, or not written plainly") from None
     scheme = _Scheme(digest)
-    return Checker(kind, lambda signature, message: key.verify(signature, message, scheme))
+    return SignatureVerifier(kind, lambda signature, message: key.verify(signature, message, scheme))

@@ -50,7 +50,7 @@ class _Scrypt:
             raise DocumentError(f"{what}: scrypt refuses the parameters: {error}") from None
 
 
-def lock(pkcs8: bytes, password: bytes) -> bytes:
+def encrypt(pkcs8: bytes, password: bytes) -> bytes:
     """A PEM file that holds `pkcs8` (DER) under `password`, which may be empty."""
     from lading.verify.keys import secretbox  # noqa: PLC0415
 
@@ -62,7 +62,7 @@ def lock(pkcs8: bytes, password: bytes) -> bytes:
     return write_pem(LABEL, canonical({"kdf": kdf, "cipher": cipher, "ciphertext": encode64(box)}))
 
 
-def unlock(pem: bytes, password: bytes, what: str = "private key") -> bytes:
+def decrypt(pem: bytes, password: bytes, what: str = "private key") -> bytes:
     """The PKCS#8 DER in a key file. Raises `PasswordError`, or `DocumentError` for a malformed file."""
     from lading.verify.keys import secretbox  # noqa: PLC0415
 

@@ -20,7 +20,7 @@ from lading.verify.keys.encoding import encode64, read_pem, write_pem
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-    from lading.verify.keys.signature_verifier import Checker
+    from lading.verify.keys.signature_verifier import SignatureVerifier
 
 _LABEL: Final = "PUBLIC KEY"
 _MAX_DER: Final = 4096
@@ -43,7 +43,7 @@ class PublicKey:
         if len(data) > _MAX_DER:
             raise DocumentError(f"{what}: {len(data)} bytes, more than a public key has")
         try:
-            _checker(data)
+            _signature_verifier(data)
         except DocumentError as error:
             raise DocumentError(f"{what}: {error.message}", hint=error.hint) from None
         return cls(data)
@@ -51,7 +51,7 @@ class PublicKey:
     @property
     def kind(self) -> str:
         """The algorithm in words: ``ECDSA P-256``, ``RSA 3072``, ``Ed25519``."""
-        return _checker(self.der).kind
+        return _signature_verifier(self.der).kind
 
     @property
     def fingerprint(self) -> str:
@@ -70,7 +70,7 @@ class PublicKey:
 
     def verify(self, signature: bytes, message: bytes) -> bool:
         """Whether `signature` over `message` was made with this key's private half."""
-        return _checker(self.der).check(signature, message)
+        return _signature_verifier(self.der).check(signature, message)
 
 
 SignatureCheck = Callable[[PublicKey, bytes, bytes], bool]
@@ -78,7 +78,7 @@ SignatureCheck = Callable[[PublicKey, bytes, bytes], bool]
 
 
 @lru_cache(maxsize=256)
-def _checker(der: bytes) -> Checker:
+def _signature_verifier(der: bytes) -> SignatureVerifier:
     from lading.verify.keys.ecdsa import load  # noqa: PLC0415 - brings `cryptography`
 
     return load(der)
@@ -120,7 +120,7 @@ class PrivateKey:
 
         from lading.verify.keys import keyfiles  # noqa: PLC0415 - only where a key is opened
 
-        pkcs8 = keyfiles.unlock(pem, password, what)
+        pkcs8 = keyfiles.decrypt(pem, password, what)
         try:
             key = load_der_private_key(pkcs8, None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -145,7 +145,7 @@ class PrivateKey:
         from lading.verify.keys import keyfiles  # noqa: PLC0415
 
         pkcs8 = self._key.private_bytes(s.Encoding.DER, s.PrivateFormat.PKCS8, s.NoEncryption())
-        return keyfiles.lock(pkcs8, password)
+        return keyfiles.encrypt(pkcs8, password)
 
     def sign(self, message: bytes) -> bytes:
         """A DER signature over SHA-256 of `message`."""

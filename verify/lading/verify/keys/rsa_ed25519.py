@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from lading.store.errors import DocumentError
-from lading.verify.keys.signature_verifier import Checker
+from lading.verify.keys.signature_verifier import SignatureVerifier
 
 _RSA_BITS: Final = (2048, 8192)
 _RSA_EXPONENTS: Final = (65537, 2**32)
 """Below: the favourite of broken padding checks; above: nobody's, and work for the verifier."""
 
 
-def load_other(der: bytes) -> Checker:
+def load_other(der: bytes) -> SignatureVerifier:
     """As `lading.verify.keys.ecdsa.load`, for everything but ECDSA on P-256 and P-384."""
     try:
         key = load_der_public_key(der)
@@ -34,12 +34,12 @@ def load_other(der: bytes) -> Checker:
         case RSAPublicKey():
             return _rsa(key)
         case Ed25519PublicKey():
-            return Checker("Ed25519", key.verify)
+            return SignatureVerifier("Ed25519", key.verify)
         case _:
             raise DocumentError("neither ECDSA, RSA nor Ed25519")
 
 
-def _rsa(key: RSAPublicKey) -> Checker:
+def _rsa(key: RSAPublicKey) -> SignatureVerifier:
     least, most = _RSA_BITS
     if not least <= key.key_size <= most:
         raise DocumentError(f"an RSA key of {key.key_size} bits; from {least} to {most} are accepted")
@@ -47,4 +47,5 @@ def _rsa(key: RSAPublicKey) -> Checker:
     if not _RSA_EXPONENTS[0] <= exponent <= _RSA_EXPONENTS[1]:
         raise DocumentError(f"an RSA key with the public exponent {exponent}; 65537 is usual")
     scheme, digest = padding.PKCS1v15(), SHA256()
-    return Checker(f"RSA {key.key_size}", lambda signature, message: key.verify(signature, message, scheme, digest))
+    kind = f"RSA {key.key_size}"
+    return SignatureVerifier(kind, lambda signature, message: key.verify(signature, message, scheme, digest))

@@ -10,7 +10,7 @@ from lading.store.fastclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Checker:
+class SignatureVerifier:
     """One loaded key."""
 
     kind: str
