@@ -17,7 +17,7 @@ from lading.verify.documents.attach import Artifact
 from lading.verify.documents.provenance import Provenance
 from lading.verify.documents.signing import attest, sign, subject_of
 from lading.verify.documents.statements import Statement
-from lading.verify.evidence.evidence import Found, StoreEvidence
+from lading.verify.evidence.evidence import ReferrerList, StoreEvidence
 from lading.verify.judgement.targets import Target
 from lading.verify.keys.keys import PrivateKey
 from lading.verify.keys.named_key import NamedKey
@@ -130,7 +130,7 @@ class Broken:
 
     name = "a registry that is down"
 
-    def referrers(self, subject: Descriptor) -> Found:
+    def referrers(self, subject: Descriptor) -> ReferrerList:
         raise ConnectionError("no route to host")
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
@@ -168,7 +168,7 @@ class Cosign:
     def blob(self, digest: str) -> bytes:
         return (self._blobs / digest.rpartition(":")[2]).read_bytes()
 
-    def referrers(self, subject: Descriptor) -> Found:
+    def referrers(self, subject: Descriptor) -> ReferrerList:
         tag = f"sha256-{subject.digest.hex}"
         found: list[Descriptor] = []
         for name, digest in self._tags.items():
@@ -178,7 +178,7 @@ class Cosign:
                 found += document.manifests
             elif name.startswith(f"{tag}."):
                 found.append(Descriptor.of(self.blob(digest), MANIFEST))
-        return Found(tuple(found))
+        return ReferrerList(tuple(found))
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
         return self.blob(str(descriptor.digest))

@@ -16,7 +16,7 @@ from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.json import canonical
 from lading.verify.documents.attach import Artifact
 from lading.verify.evidence.claim_set import ClaimSet
-from lading.verify.evidence.collector import Gathering
+from lading.verify.evidence.collector import EvidenceCollector
 from lading.verify.judgement.account import rows
 from lading.verify.judgement.errors import NoAttestationError, RefusedError
 from lading.verify.judgement.verifier import Verifier
@@ -46,10 +46,10 @@ class Example:
 
 
 def claims(*papers: Artifact) -> ClaimSet:
-    gathering = Gathering((SUBJECT,))
-    gathering.add(Shelf(*papers).evidence)
-    assert not gathering.troubles
-    return ClaimSet(gathering.claims)
+    collector = EvidenceCollector((SUBJECT,))
+    collector.add(Shelf(*papers).evidence)
+    assert not collector.troubles
+    return ClaimSet(collector.claims)
 
 
 def noise() -> tuple[Artifact, ...]:

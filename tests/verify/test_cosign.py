@@ -24,7 +24,7 @@ from lading.verify.documents.dag_artifact import artifact as dag_artifact
 from lading.verify.documents.envelopes import Envelope, Signature
 from lading.verify.documents.signing import seal, subject_of
 from lading.verify.documents.statements import SIGN, Statement
-from lading.verify.evidence.evidence import Found
+from lading.verify.evidence.evidence import ReferrerList
 from lading.verify.judgement.verifier import Verifier
 from lading.verify.keys.keys import PrivateKey
 from suites.machine import needs
@@ -73,7 +73,7 @@ class Plain:
         raw = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}).encode()
         self.request("PUT", f"/manifests/sha256-{subject.digest.hex}", raw, INDEX)
 
-    def referrers(self, subject: Descriptor) -> Found:
+    def referrers(self, subject: Descriptor) -> ReferrerList:
         tag = f"sha256-{subject.digest.hex}"
         found: list[Descriptor] = []
         for name in (tag, f"{tag}.sig", f"{tag}.att"):
@@ -83,7 +83,7 @@ class Plain:
                 continue
             document = parse_document(raw, None, name)
             found += document.manifests if isinstance(document, Index) else [document.descriptor]
-        return Found(tuple(found))
+        return ReferrerList(tuple(found))
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
         kind = "manifests" if descriptor.media_type in (MANIFEST, INDEX) else "blobs"

@@ -17,7 +17,7 @@ from lading.verify.documents.media_types import BUNDLE, DSSE, SIMPLE_SIGNING
 from lading.verify.documents.signing import seal, sign, subject_of
 from lading.verify.documents.statements import SIGN, Statement, Subject
 from lading.verify.evidence import collector
-from lading.verify.evidence.evidence import Found
+from lading.verify.evidence.evidence import ReferrerList
 from lading.verify.judgement.decision import Decision
 from lading.verify.judgement.errors import GateError, NoAttestationError, RefusedError, UncheckableError
 from lading.verify.judgement.verdict import Verdict
@@ -471,9 +471,9 @@ class Incomplete:
     def __init__(self, shelf: Shelf) -> None:
         self._inner = shelf.evidence
 
-    def referrers(self, subject: Descriptor) -> Found:
+    def referrers(self, subject: Descriptor) -> ReferrerList:
         found = self._inner.referrers(subject)
-        return Found(found.descriptors, complete=False, reason="page 2 answered 503")
+        return ReferrerList(found.descriptors, complete=False, reason="page 2 answered 503")
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
         return self._inner.read(descriptor, limit=limit)
@@ -489,7 +489,7 @@ def test_attack_45_an_incomplete_list_is_never_none_found() -> None:
 class Lying(Incomplete):
     """Gives other bytes than the digest's: a registry whose second answer differs."""
 
-    def referrers(self, subject: Descriptor) -> Found:
+    def referrers(self, subject: Descriptor) -> ReferrerList:
         return self._inner.referrers(subject)
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:

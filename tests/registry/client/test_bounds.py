@@ -18,7 +18,7 @@ from lading.registry.reference import Reference
 from lading.store.content.memory import MemoryBlobs
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import LAYER
-from lading.verify.evidence.collector import Gathering
+from lading.verify.evidence.collector import EvidenceCollector
 from lading.verify.evidence.evidence import ExhaustedError
 from suites.papers import image, signature
 from suites.registry_hostile import Handler, Hostile, digest, hostile
@@ -130,22 +130,22 @@ def place() -> Generator[Callable[..., RegistryEvidence], None, None]:
         yield make
 
 
-def gather(source: RegistryEvidence) -> Gathering:
-    gathering = Gathering((image().descriptor,))
-    gathering.add(source)
-    return gathering
+def gather(source: RegistryEvidence) -> EvidenceCollector:
+    collector = EvidenceCollector((image().descriptor,))
+    collector.add(source)
+    return collector
 
 
 def test_a_judgement_within_its_bounds(place: Callable[..., RegistryEvidence]) -> None:
-    gathering = gather(place())
-    assert len(gathering.claims) == 1
-    assert not gathering.troubles
+    collector = gather(place())
+    assert len(collector.claims) == 1
+    assert not collector.troubles
 
 
 @pytest.mark.parametrize("limit", ["requests", "bytes", "seconds"])
 def test_a_judgement_beyond_a_bound_ends_in_one_line(place: Callable[..., RegistryEvidence], limit: str) -> None:
-    gathering = gather(place(**{limit: 1 if limit != "seconds" else 0}))
-    (trouble,) = gathering.troubles
+    collector = gather(place(**{limit: 1 if limit != "seconds" else 0}))
+    (trouble,) = collector.troubles
     assert "for one judgement" in trouble
     assert f"LADING_LIMITS={limit}=" in trouble
 

@@ -11,7 +11,7 @@ from lading.store.store import Store
 from lading.verify.documents.provenance import Provenance
 from lading.verify.documents.statements import PROVENANCE
 from lading.verify.evidence.claims import Claim
-from lading.verify.evidence.collector import Gathering
+from lading.verify.evidence.collector import EvidenceCollector
 from lading.verify.evidence.evidence import StoreEvidence
 
 _EPOCH: Final = datetime(1980, 1, 1, tzinfo=UTC)
@@ -28,9 +28,9 @@ def built(store: Store, created: str | None, subjects: tuple[Descriptor, ...]) -
             return created
     except (ValueError, TypeError):
         return created
-    gathering = Gathering(subjects)
-    gathering.add(StoreEvidence(store))
-    return max(filter(None, map(_finished, gathering.claims)), default=created)
+    collector = EvidenceCollector(subjects)
+    collector.add(StoreEvidence(store))
+    return max(filter(None, map(_finished, collector.claims)), default=created)
 
 
 def _finished(claim: Claim) -> str | None:

@@ -8,7 +8,7 @@ from lading.registry.reference import Reference
 from lading.store.errors import DocumentError, LadingError
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import INDEXES, MANIFESTS
-from lading.verify.evidence.evidence import ExhaustedError, Found
+from lading.verify.evidence.evidence import ExhaustedError, ReferrerList
 
 
 class RegistryEvidence:
@@ -25,12 +25,12 @@ class RegistryEvidence:
         """The repository's full name."""
         return self._repository.repository_name
 
-    def referrers(self, subject: Descriptor) -> Found:
+    def referrers(self, subject: Descriptor) -> ReferrerList:
         """By the referrers API or its stand-in tag, and by cosign's older tags; incomplete where either failed."""
         with self.budget:
             return self._referrers(subject)
 
-    def _referrers(self, subject: Descriptor) -> Found:
+    def _referrers(self, subject: Descriptor) -> ReferrerList:
         found: dict[str, Descriptor] = {}
         reasons: list[str] = []
         try:
@@ -47,7 +47,7 @@ class RegistryEvidence:
             raise
         except LadingError as error:
             reasons.append(error.message)
-        return Found(tuple(found.values()), not reasons, "; ".join(reasons) or None)
+        return ReferrerList(tuple(found.values()), not reasons, "; ".join(reasons) or None)
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
         """A manifest or a blob, verified. Raises `LadingError`, of which `ExhaustedError`."""

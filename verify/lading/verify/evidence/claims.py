@@ -16,7 +16,7 @@ Kind = Literal["signature", "attestation"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EvidenceLocation:
     """Where evidence was found: a manifest among the referrers of `subject` in `source`, and its layer."""
 
     source: str
@@ -29,18 +29,18 @@ class Place:
 class Claim:
     """One signed claim. `statement` is None for cosign's older signatures, and for foreign payload types."""
 
-    place: Place
+    location: EvidenceLocation
     proof: Envelope | SimpleSignature
     statement: Statement | None
     keyless: bool
 
     @classmethod
-    def of(cls, place: Place, proof: Envelope | SimpleSignature, keyless: bool, what: str) -> Claim:
+    def of(cls, location: EvidenceLocation, proof: Envelope | SimpleSignature, keyless: bool, what: str) -> Claim:
         """Raises `DocumentError` for a malformed statement."""
         statement = None
         if isinstance(proof, Envelope) and proof.payload_type == IN_TOTO:
             statement = Statement.parse(proof.payload, what)
-        return cls(place, proof, statement, keyless)
+        return cls(location, proof, statement, keyless)
 
     @property
     def kind(self) -> Kind:

@@ -19,8 +19,8 @@ from lading.verify.documents.envelopes import Envelope
 from lading.verify.documents.kinds import evidence_kind
 from lading.verify.documents.media_types import BUNDLE_PREFIX, DAG, DSSE, SIMPLE_SIGNING
 from lading.verify.evidence import legacy
-from lading.verify.evidence.claims import Claim, Place
-from lading.verify.evidence.evidence import Evidence, ExhaustedError, Found
+from lading.verify.evidence.claims import Claim, EvidenceLocation
+from lading.verify.evidence.evidence import Evidence, ExhaustedError, ReferrerList
 from lading.verify.evidence.legacy import SimpleSignature
 
 MAX_REFERRERS: Final = 512
@@ -35,25 +35,29 @@ _DAG: Final = "the layer DAG of the build; it is bound by the provenance and sig
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
-    """Something that refers to the image and cannot count. `broken`: it claims to be evidence."""
+class IgnoredEvidence:
+    """Something that refers to the image and cannot count."""
 
-    place: Place
+    location: EvidenceLocation
     kind: str
     reason: str
-    broken: bool
+
+    @property
+    def broken(self) -> bool:
+        """Whether it claims to be evidence."""
+        return self.kind == "malformed"
 
 
 class _UnreadableError(Exception):
     """The place did not give what it listed."""
 
 
-class Gathering:
+class EvidenceCollector:
     """What was found so far about `subjects`: the image, and the index it was reached through."""
 
     def __init__(self, subjects: tuple[Descriptor, ...]) -> None:
         self.claims: list[Claim] = []
-        self.others: list[Other] = []
+        self.ignored: list[IgnoredEvidence] = []
         self._lists: list[str] = []
         self._unread: dict[Digest, str] = {}
         self._subjects = subjects
@@ -85,7 +89,7 @@ class Gathering:
         except ExhaustedError:
             raise
         except Exception as error:  # whatever it is, the list is not known
-            found = Found((), complete=False, reason=_words(error))
+            found = ReferrerList((), complete=False, reason=_words(error))
         if not found.complete:
             self._lists.append(f"{source.name}: what refers to {subject.digest} is not known: {found.reason}")
         if len(found.descriptors) > MAX_REFERRERS:
@@ -94,46 +98,51 @@ class Gathering:
         return tuple(ordered[:MAX_REFERRERS])
 
     def _take(self, source: Evidence, subject: Descriptor, descriptor: Descriptor) -> None:
-        place = Place(source.name, subject.digest, descriptor.digest)
+        location = EvidenceLocation(source.name, subject.digest, descriptor.digest)
         if descriptor.artifact_type == DAG:
             self._seen.add((subject.digest, descriptor.digest))
-            self.others.append(Other(place, "dag", _DAG, broken=False))
+            self._ignore(location, "dag", _DAG)
             return
         try:
-            claims = list(self._claims(source, subject, descriptor, place))
+            claims = list(self._claims(source, subject, descriptor, location))
         except _UnreadableError as error:
             self._unread[descriptor.digest] = f"{source.name}: {descriptor.digest} could not be read: {error}"
             return
         except DocumentError as error:
-            self.others.append(Other(place, "malformed", error.message, broken=True))
+            self._ignore(location, "malformed", error.message)
         else:
             self.claims.extend(claims)
         self._unread.pop(descriptor.digest, None)
         self._seen.add((subject.digest, descriptor.digest))
 
-    def _claims(self, source: Evidence, subject: Descriptor, descriptor: Descriptor, place: Place) -> Iterator[Claim]:
+    def _ignore(self, location: EvidenceLocation, kind: str, reason: str) -> None:
+        self.ignored.append(IgnoredEvidence(location, kind, reason))
+
+    def _claims(
+        self, source: Evidence, subject: Descriptor, descriptor: Descriptor, location: EvidenceLocation
+    ) -> Iterator[Claim]:
         raw = self._read(source, descriptor, MAX_MANIFEST)
         manifest = parse_document(raw, descriptor.media_type, "its manifest")
         if not isinstance(manifest, Manifest):
-            self.others.append(Other(place, "other", "an image index, which is not evidence", broken=False))
+            self._ignore(location, "other", "an image index, which is not evidence")
             return
         if manifest.subject is not None and manifest.subject.digest != subject.digest:
             raise DocumentError(f"is attached to another image, {manifest.subject.digest}")
         kind = evidence_kind(manifest)
         if kind is None or kind == "dag":
-            self.others.append(_other(place, manifest, kind))
+            self._ignore(location, *_useless(manifest, kind))
             return
         if kind == "bundle" and manifest.subject is None:
             raise DocumentError("holds a bundle, but refers to no image")
         if len(manifest.layers) > MAX_LAYERS:
             raise DocumentError(f"holds more than {MAX_LAYERS} signatures")
         for layer in manifest.layers:
-            spot = Place(place.source, place.subject, place.manifest, layer.digest)
+            spot = EvidenceLocation(location.source, location.subject, location.manifest, layer.digest)
             data = self._read(source, layer, envelopes.MAX_SIZE)
             try:
                 yield _claim(layer, data, spot)
             except DocumentError as error:
-                self.others.append(Other(spot, "malformed", error.message, broken=True))
+                self._ignore(spot, "malformed", error.message)
 
     def _read(self, source: Evidence, descriptor: Descriptor, limit: int) -> bytes:
         if descriptor.size > min(limit, self._left):
@@ -164,23 +173,24 @@ def _likely(descriptor: Descriptor) -> bool:
     return (descriptor.artifact_type or "").startswith(BUNDLE_PREFIX)
 
 
-def _other(place: Place, manifest: Manifest, kind: str | None) -> Other:
+def _useless(manifest: Manifest, kind: str | None) -> tuple[str, str]:
+    """The kind of what is no evidence, and why it is none."""
     if kind == "dag":
-        return Other(place, "dag", _DAG, broken=False)
+        return "dag", _DAG
     if any(layer.media_type.startswith(BUNDLE_PREFIX) for layer in manifest.layers):
-        return Other(place, "malformed", "holds a bundle beside other layers; a bundle stands alone", broken=True)
+        return "malformed", "holds a bundle beside other layers; a bundle stands alone"
     words = manifest.artifact_type or manifest.config.media_type
-    return Other(place, "other", f"neither a signature nor an attestation that is read here: {words!r}", broken=False)
+    return "other", f"neither a signature nor an attestation that is read here: {words!r}"
 
 
-def _claim(layer: Descriptor, data: bytes, place: Place) -> Claim:
+def _claim(layer: Descriptor, data: bytes, location: EvidenceLocation) -> Claim:
     if layer.media_type == SIMPLE_SIGNING:
         signature = SimpleSignature.parse(data, layer)
-        return Claim.of(place, signature, signature.keyless, "signature")
+        return Claim.of(location, signature, signature.keyless, "signature")
     if layer.media_type == DSSE:
-        return Claim.of(place, Envelope.parse(data), legacy.has_certificate(layer), "statement")
+        return Claim.of(location, Envelope.parse(data), legacy.has_certificate(layer), "statement")
     bundle = bundles.parse(data)
-    return Claim.of(place, bundle.envelope, bundle.keyless, "statement")
+    return Claim.of(location, bundle.envelope, bundle.keyless, "statement")
 
 
 def _words(error: Exception) -> str:

@@ -16,7 +16,7 @@ from lading.store.oci.digests import Digest
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReferrerList:
     """The manifests that refer to a subject. Where the list is not `complete`, `reason` says why."""
 
     descriptors: tuple[Descriptor, ...]
@@ -38,7 +38,7 @@ class Evidence(Protocol):
         """The place in a few words: "the local store", a repository's name."""
         ...
 
-    def referrers(self, subject: Descriptor) -> Found:
+    def referrers(self, subject: Descriptor) -> ReferrerList:
         """What refers to `subject`, whatever its type, cosign's older tags included. Raises `ExhaustedError`."""
         ...
 
@@ -47,7 +47,7 @@ class Evidence(Protocol):
         ...
 
 
-class Referring(Protocol):
+class ReferrerIndex(Protocol):
     """What `StoreEvidence` needs of a store."""
 
     @property
@@ -63,7 +63,7 @@ class Referring(Protocol):
 class StoreEvidence:
     """The local store as `Evidence`; what it knows is complete."""
 
-    def __init__(self, store: Referring) -> None:
+    def __init__(self, store: ReferrerIndex) -> None:
         self._store = store
 
     @property
@@ -71,9 +71,9 @@ class StoreEvidence:
         """For people."""
         return "the local store"
 
-    def referrers(self, subject: Descriptor) -> Found:
+    def referrers(self, subject: Descriptor) -> ReferrerList:
         """What the index lists."""
-        return Found(self._store.referrers(subject.digest))
+        return ReferrerList(self._store.referrers(subject.digest))
 
     def read(self, descriptor: Descriptor, *, limit: int) -> bytes:
         """From the blobs, hashed as it is read."""

@@ -10,7 +10,7 @@ from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
 from lading.verify.documents.bases import Base, Standing
 from lading.verify.documents.statements import Statement
-from lading.verify.evidence.claims import Place
+from lading.verify.evidence.claims import EvidenceLocation
 from lading.verify.keys.named_key import NamedKey
 from lading.verify.policy.requirements.finding import Finding, Outcome
 
@@ -28,7 +28,7 @@ class Candidate:
     `trusted_by`: the keys of the policy that signed it; the statement is merely present where there is none.
     """
 
-    place: Place
+    location: EvidenceLocation
     kind: str
     label: str
     outcomes: tuple[Outcome, ...]
@@ -48,9 +48,9 @@ class Candidate:
     def json(self) -> dict[str, object]:
         """For the record."""
         return {
-            "digest": str(self.place.manifest),
-            "source": self.place.source,
-            "subject": str(self.place.subject),
+            "digest": str(self.location.manifest),
+            "source": self.location.source,
+            "subject": str(self.location.subject),
             "kind": self.kind,
             "type": self.label,
             "counted": self.counted,
@@ -63,7 +63,7 @@ class Candidate:
 
     def __str__(self) -> str:
         verb = "counts" if self.counted else "does not count"
-        return f"{self.label} {self.place.manifest} ({self.place.source}) {verb}: {'; '.join(self.reasons)}"
+        return f"{self.label} {self.location.manifest} ({self.location.source}) {verb}: {'; '.join(self.reasons)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Decision:
     @property
     def evidence(self) -> tuple[Digest, ...]:
         """The manifests of what counted, each once."""
-        return tuple(dict.fromkeys(item.place.manifest for item in self.candidates if item.counted))
+        return tuple(dict.fromkeys(item.location.manifest for item in self.candidates if item.counted))
 
     @property
     def title(self) -> str:

@@ -15,7 +15,7 @@ from lading.verify.documents.bases import Base, Standing, weakest
 from lading.verify.documents.statements import PROVENANCE
 from lading.verify.evidence.claim_set import ClaimSet
 from lading.verify.evidence.claims import Claim
-from lading.verify.evidence.collector import Gathering, Other
+from lading.verify.evidence.collector import EvidenceCollector, IgnoredEvidence
 from lading.verify.judgement.decision import Candidate
 from lading.verify.keys.keys import PublicKey, SignatureCheck
 from lading.verify.policy.policy import Rule
@@ -62,11 +62,11 @@ class Judge:
     """Judges claims about `digests`: the manifest, and the index it was reached through."""
 
     def __init__(
-        self, digests: tuple[Digest, ...], gathering: Gathering, check: SignatureCheck = PublicKey.verify
+        self, digests: tuple[Digest, ...], collector: EvidenceCollector, check: SignatureCheck = PublicKey.verify
     ) -> None:
         self._digests = digests
-        self._others = tuple(gathering.others)
-        self._claims = ClaimSet(gathering.claims, check)
+        self._ignored = tuple(collector.ignored)
+        self._claims = ClaimSet(collector.claims, check)
 
     def judge(self, rules: Sequence[BoundRule]) -> Judgement:
         """Holds everything against every requirement of every rule."""
@@ -101,15 +101,15 @@ class Judge:
             _candidate(claim, tuple(finding.outcomes[at] for finding in findings), self._claims)
             for at, claim in enumerate(self._claims)
         )
-        return (*looked, *map(_rejected, self._others))
+        return (*looked, *map(_rejected, self._ignored))
 
 
 def _candidate(claim: Claim, outcomes: tuple[Outcome, ...], claims: ClaimSet) -> Candidate:
-    return Candidate(claim.place, claim.kind, claim.label, outcomes, claim.statement, claims.known_signers(claim))
+    return Candidate(claim.location, claim.kind, claim.label, outcomes, claim.statement, claims.known_signers(claim))
 
 
-def _rejected(other: Other) -> Candidate:
-    return Candidate(other.place, other.kind, other.kind, (Outcome(ANY, False, other.reason),))
+def _rejected(ignored: IgnoredEvidence) -> Candidate:
+    return Candidate(ignored.location, ignored.kind, ignored.kind, (Outcome(ANY, False, ignored.reason),))
 
 
 def _provenance(claim: Claim) -> Provenance | None:

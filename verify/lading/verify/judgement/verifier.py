@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from lading.store.fastclass import replace
 from lading.verify.documents.bases import Base, Standing
-from lading.verify.evidence.collector import Gathering
+from lading.verify.evidence.collector import EvidenceCollector
 from lading.verify.evidence.evidence import Evidence
 from lading.verify.judgement.account import rows
 from lading.verify.judgement.binding import FROM, bind, lookup
@@ -157,36 +157,36 @@ class Verifier:
         self, target: Target, rules: Sequence[BoundRule], evidence: Sequence[Evidence], *, thorough: bool = False
     ) -> Decision:
         self._check_index(target)
-        gathering = Gathering(target.subjects)
-        judgement = Judge(target.digests, gathering, self._check).judge(rules)
+        collector = EvidenceCollector(target.subjects)
+        judgement = Judge(target.digests, collector, self._check).judge(rules)
         for source in evidence:
-            gathering.add(source)
-            judgement = Judge(target.digests, gathering, self._check).judge(rules)
+            collector.add(source)
+            judgement = Judge(target.digests, collector, self._check).judge(rules)
             if judgement.accepted and not thorough:
                 break
         if judgement.accepted:
-            return self._decision(target, judgement, "accepted", troubles=gathering.troubles)
-        raise self._failure(target, judgement, gathering)
+            return self._decision(target, judgement, "accepted", troubles=collector.troubles)
+        raise self._failure(target, judgement, collector)
 
     def _present(self, target: Target, evidence: Sequence[Evidence], refused: Decision) -> Decision:
         """`refused` with what is attached, where no rule says what to make of it."""
-        gathering = Gathering(target.subjects)
+        collector = EvidenceCollector(target.subjects)
         for source in evidence:
-            gathering.add(source)
-        judgement = Judge(target.digests, gathering, self._check).judge(())
-        return replace(refused, candidates=judgement.candidates, troubles=gathering.troubles)
+            collector.add(source)
+        judgement = Judge(target.digests, collector, self._check).judge(())
+        return replace(refused, candidates=judgement.candidates, troubles=collector.troubles)
 
-    def _failure(self, target: Target, judgement: Judgement, gathering: Gathering) -> GateError:
+    def _failure(self, target: Target, judgement: Judgement, collector: EvidenceCollector) -> GateError:
         missing = next(finding for finding in judgement.findings if not finding.met)
         wanted = f"scope {missing.scope!r} of {missing.policy} asks for {missing.requirement}"
         kind: type[GateError]
-        if gathering.troubles:
-            kind, words = UncheckableError, f"could not be checked: {gathering.troubles[0]}"
-        elif not gathering.claims and not any(item.broken for item in gathering.others):
+        if collector.troubles:
+            kind, words = UncheckableError, f"could not be checked: {collector.troubles[0]}"
+        elif not collector.claims and not any(item.broken for item in collector.ignored):
             kind, words = NoAttestationError, f"nothing is attached to it that could be judged; {wanted}"
         else:
             kind, words = RefusedError, f"refused: {wanted}; {_looked(judgement, missing.requirement)}"
-        decision = self._decision(target, judgement, kind.outcome, reason=words, troubles=gathering.troubles)
+        decision = self._decision(target, judgement, kind.outcome, reason=words, troubles=collector.troubles)
         return kind(f"{decision.title}: {words}", decision, hint=_HINTS.get(kind))
 
     def _check_index(self, target: Target) -> None:
@@ -246,7 +246,7 @@ def _lacking(error: GateError) -> str:
 def _looked(judgement: Judgement, requirement: str) -> str:
     """Why candidates did not count: of each reason the first, in half a line, so that the order hides no reason."""
     found = [
-        (outcome.reason, f"{candidate.label} {candidate.place.manifest.short} {outcome.reason}")
+        (outcome.reason, f"{candidate.label} {candidate.location.manifest.short} {outcome.reason}")
         for candidate in judgement.candidates
         for outcome in candidate.outcomes
         if outcome.requirement in (requirement, ANY) and not outcome.counted and candidate.kind not in ("dag", "other")

@@ -70,8 +70,8 @@ def _papers(session: CliSession, image: str, *, remote: bool) -> AttachedEvidenc
 def _statement(candidate: Candidate) -> dict[str, object]:
     statement = candidate.statement
     return {
-        "digest": str(candidate.place.manifest),
-        "source": candidate.place.source,
+        "digest": str(candidate.location.manifest),
+        "source": candidate.location.source,
         "type": candidate.label,
         "trusted": bool(candidate.trusted_by),
         "signers": [key.json() for key in candidate.trusted_by],
@@ -83,7 +83,7 @@ def _words(papers: AttachedEvidence) -> list[str]:
     decision = papers.decision
     lines = [f"{escape(decision.title)}: the manifest {decision.manifest}"]
     for candidate in decision.candidates:
-        lines.append(f"  {_mark(candidate)}: {escape(candidate.label)} ({candidate.place.manifest.short})")
+        lines.append(f"  {_mark(candidate)}: {escape(candidate.label)} ({candidate.location.manifest.short})")
     for found, trusted in papers.provenances():
         lines += ["", f"Built{'' if trusted else ' (so an untrusted statement says)'}:", *_built(found)]
     for steps in papers.dags:
