@@ -48,7 +48,7 @@ class Example:
 def claims(*papers: Artifact) -> ClaimSet:
     collector = EvidenceCollector((SUBJECT,))
     collector.add(Shelf(*papers).evidence)
-    assert not collector.troubles
+    assert not collector.errors
     return ClaimSet(collector.claims)
 
 

@@ -714,9 +714,9 @@ def test_examining_shows_what_is_there_although_nothing_covers_it() -> None:
 
 def test_examining_a_place_that_is_down_says_so() -> None:
     down = examine(trusting("own"), Broken())
-    assert not down.accepted and "no route to host" in down.troubles[0]
+    assert not down.accepted and "no route to host" in down.errors[0]
     uncovered = examine(policy("scopes: {example.com: {reject: true}}\n"), Broken())
-    assert "no scope" in uncovered.reason and "no route to host" in uncovered.troubles[0]
+    assert "no scope" in uncovered.reason and "no route to host" in uncovered.errors[0]
 
 
 def test_a_signature_of_ours_is_checked_before_it_is_handed_out() -> None:

@@ -139,23 +139,23 @@ def gather(source: RegistryEvidence) -> EvidenceCollector:
 def test_a_judgement_within_its_bounds(place: Callable[..., RegistryEvidence]) -> None:
     collector = gather(place())
     assert len(collector.claims) == 1
-    assert not collector.troubles
+    assert not collector.errors
 
 
 @pytest.mark.parametrize("limit", ["requests", "bytes", "seconds"])
 def test_a_judgement_beyond_a_bound_ends_in_one_line(place: Callable[..., RegistryEvidence], limit: str) -> None:
     collector = gather(place(**{limit: 1 if limit != "seconds" else 0}))
-    (trouble,) = collector.troubles
-    assert "for one judgement" in trouble
-    assert f"LADING_LIMITS={limit}=" in trouble
+    (error,) = collector.errors
+    assert "for one judgement" in error
+    assert f"LADING_LIMITS={limit}=" in error
 
 
 def test_time_for_patience_counts(place: Callable[..., RegistryEvidence]) -> None:
     def busy(registry: Hostile) -> None:
         registry.trick("/referrers/", lambda h: h.answer(429, Retry_After="100"))
 
-    (trouble,) = gather(place(busy, seconds=60)).troubles
-    assert "more than 60 seconds for one judgement" in trouble
+    (error,) = gather(place(busy, seconds=60)).errors
+    assert "more than 60 seconds for one judgement" in error
 
 
 def test_a_judgement_goes_on_where_it_left_off(place: Callable[..., RegistryEvidence]) -> None:

@@ -1,7 +1,7 @@
 """Collects what refers to an image from one place after another, within bounds, and reads it.
 
 Three things come out: claims; things that are there but claim nothing that could count, each with the reason;
-and troubles, which mean that there may be more than was seen.
+and errors, which mean that there may be more than was seen.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ class EvidenceCollector:
         self._content: dict[Digest, bytes] = {}
 
     @property
-    def troubles(self) -> tuple[str, ...]:
-        """Why there may be more than was seen. What one place could not give and another did is no trouble."""
+    def errors(self) -> tuple[str, ...]:
+        """Why there may be more than was seen. What one place could not give and another did is no error."""
         return (*self._lists, *self._unread.values())
 
     def add(self, source: Evidence) -> None:
-        """Everything that `source` has; whatever goes wrong there becomes a trouble, and one bound reached ends it."""
+        """Everything that `source` has; whatever goes wrong there becomes an error, and one bound reached ends it."""
         try:
             self._add(source)
         except ExhaustedError as error:

@@ -82,7 +82,7 @@ class Decision:
     time: float
     findings: tuple[Finding, ...] = ()
     candidates: tuple[Candidate, ...] = ()
-    troubles: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
     bases: tuple[Base, ...] = ()
     base_standing: Standing = "unknown"
     reason: str = ""
@@ -120,7 +120,7 @@ class Decision:
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.time)),
             "requirements": [finding.json() for finding in self.findings],
             "candidates": [candidate.json() for candidate in self.candidates],
-            "troubles": list(self.troubles),
+            "troubles": list(self.errors),
             "baseStanding": self.base_standing,
             "bases": [{"reference": base.reference, "standing": base.standing} for base in self.bases],
             "reason": self.reason,
@@ -141,7 +141,7 @@ class Decision:
             yield from self.explain_bases()
         else:
             yield from map(str, self.candidates)
-            yield from self.troubles
+            yield from self.errors
 
     def explain_bases(self) -> Iterator[str]:
         """What is known of the images that it stands on."""

@@ -165,7 +165,7 @@ class Verifier:
             if judgement.accepted and not thorough:
                 break
         if judgement.accepted:
-            return self._decision(target, judgement, "accepted", troubles=collector.troubles)
+            return self._decision(target, judgement, "accepted", errors=collector.errors)
         raise self._failure(target, judgement, collector)
 
     def _present(self, target: Target, evidence: Sequence[Evidence], refused: Decision) -> Decision:
@@ -174,19 +174,19 @@ class Verifier:
         for source in evidence:
             collector.add(source)
         judgement = Judge(target.digests, collector, self._check).judge(())
-        return replace(refused, candidates=judgement.candidates, troubles=collector.troubles)
+        return replace(refused, candidates=judgement.candidates, errors=collector.errors)
 
     def _failure(self, target: Target, judgement: Judgement, collector: EvidenceCollector) -> GateError:
         missing = next(finding for finding in judgement.findings if not finding.met)
         wanted = f"scope {missing.scope!r} of {missing.policy} asks for {missing.requirement}"
         kind: type[GateError]
-        if collector.troubles:
-            kind, words = UncheckableError, f"could not be checked: {collector.troubles[0]}"
+        if collector.errors:
+            kind, words = UncheckableError, f"could not be checked: {collector.errors[0]}"
         elif not collector.claims and not any(item.broken for item in collector.ignored):
             kind, words = NoAttestationError, f"nothing is attached to it that could be judged; {wanted}"
         else:
             kind, words = RefusedError, f"refused: {wanted}; {_looked(judgement, missing.requirement)}"
-        decision = self._decision(target, judgement, kind.outcome, reason=words, troubles=collector.troubles)
+        decision = self._decision(target, judgement, kind.outcome, reason=words, errors=collector.errors)
         return kind(f"{decision.title}: {words}", decision, hint=_HINTS.get(kind))
 
     def _check_index(self, target: Target) -> None:
@@ -204,7 +204,7 @@ class Verifier:
         outcome: Ending,
         *,
         reason: str = "",
-        troubles: Sequence[str] = (),
+        errors: Sequence[str] = (),
         basis: Basis = "policy",
     ) -> Decision:
         return Decision(
@@ -220,7 +220,7 @@ class Verifier:
             time=self._clock(),
             findings=judgement.findings if judgement else (),
             candidates=judgement.candidates if judgement else (),
-            troubles=tuple(troubles),
+            errors=tuple(errors),
             bases=judgement.bases if judgement else (),
             base_standing=judgement.base_standing if judgement else "unknown",
             reason=reason,

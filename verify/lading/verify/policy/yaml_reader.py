@@ -107,8 +107,8 @@ def _sections() -> tuple[str, ...]:
 def _check_scope(name: str, value: Value) -> tuple[str, ...]:
     if "*" in name:
         raise value.error("scopes have no wildcards: a scope covers everything below it")
-    if (trouble := why_empty(name)) is not None:
-        raise value.error(*trouble)
+    if (reason := why_empty(name)) is not None:
+        raise value.error(*reason)
     return components(name)
 
 
