@@ -128,9 +128,9 @@ def test_a_rotated_key_signs_and_both_are_trusted(keyring: Keyring, tmp_path: Pa
         former = KeyText.read(done.former).open(Typist(given="first" if at == 0 else f"next {at - 1}"))
         assert former.public == publics[0]
         publics.insert(0, done.public)
-        rule = parse_policy(policy.read_text(), "p").scope("example.com/x:1")
+        rule = parse_policy(policy.read_text(), "p").rule_for("example.com/x:1")
         assert rule is not None and [named.key for named in rule.keys] == publics
-        base = parse_policy(policy.read_text(), "p").base("example.com/x:1")
+        base = parse_policy(policy.read_text(), "p").base_rule_for("example.com/x:1")
         assert base is not None and base.allow_unverified and [named.key for named in base.keys] == publics
     assert {file.stat().st_mode & 0o777 for file in keyring.private_file.parent.glob("*.key")} == {0o600}
 
@@ -164,12 +164,12 @@ def test_a_rotation_killed_anywhere_leaves_a_trusted_key_and_can_go_on(
         os._exit(0)
     os.waitpid(pid, 0)
     signer = KeyText.own(keyring).open(Typist(given="first"))
-    rule = parse_policy(policy.read_text(), "p").scope(None)
+    rule = parse_policy(policy.read_text(), "p").rule_for(None)
     assert rule is not None and signer.public in [named.key for named in rule.keys]
     done = rotation.rotate(keyring, b"first", policy)
     assert done.policy_changed
     assert KeyText.own(keyring).open(Typist(given="first")).public == done.public == keyring.public()
-    rule = parse_policy(policy.read_text(), "p").scope(None)
+    rule = parse_policy(policy.read_text(), "p").rule_for(None)
     assert rule is not None and {signer.public, done.public} <= {named.key for named in rule.keys}
 
 
@@ -191,7 +191,7 @@ def test_of_calls_that_rotate_at_once_each_replaces_what_the_one_before_made(key
     os.close(begin)
     assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0, 0, 0]
     assert KeyText.own(keyring).open(Typist(given="first")).public == keyring.public()
-    rule = parse_policy(policy.read_text(), "p").scope(None)
+    rule = parse_policy(policy.read_text(), "p").rule_for(None)
     assert rule is not None
     trusted = [named.key for named in rule.keys]
     assert trusted[0] == keyring.public() and trusted[-1] == first and len(trusted) == 5

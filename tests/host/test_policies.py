@@ -52,7 +52,7 @@ def test_a_policy_with_key_files_is_not_kept(tmp_path: Path, index: Index) -> No
     for _ in range(2):
         key = PrivateKey.generate().public
         (tmp_path / "team.pub").write_bytes(key.pem)
-        rule = policies.load_own(tmp_path, lambda: index).scope(None)
+        rule = policies.load_own(tmp_path, lambda: index).rule_for(None)
         assert rule is not None
         assert [named.key.fingerprint for named in rule.keys] == [key.fingerprint]
     assert _rows(index) == 0

@@ -159,10 +159,10 @@ class FormatContract:
         raise NotImplementedError
 
     def test_yaml_can_ask_for_it(self, example: Example) -> None:
-        rule = policy(f"scopes:\n  default:\n    {example.text}\n", "own").scope(NAME)
+        rule = policy(f"scopes:\n  default:\n    {example.text}\n", "own").rule_for(NAME)
         assert rule and rule.requirements == (example.requirement,)
 
     def test_a_compiled_policy_reads_as_the_same(self, example: Example) -> None:
         made = asking(example.requirement)
-        again = load_policy(compile_policy(made), made.what)
+        again = load_policy(compile_policy(made), made.source)
         assert again == made and policy_digest(again) == policy_digest(made)

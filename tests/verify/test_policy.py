@@ -51,9 +51,9 @@ def test_the_default_policy_trusts_one_key_for_everything() -> None:
     text = default_policy(pem("own"))
     made = parse_policy(text, "policy.yaml")
     assert fits_schema(text)
-    rule = made.scope("docker.io/library/app:latest")
+    rule = made.rule_for("docker.io/library/app:latest")
     assert rule and [item.key for item in asked_signature(rule).keys] == [key("own").public]
-    base = made.base("docker.io/library/debian:13")
+    base = made.base_rule_for("docker.io/library/debian:13")
     assert base and base.allow_unverified and asked_signature(base)
     assert not made.forbid_unverified
 
@@ -98,7 +98,7 @@ cache:
     made = parse_policy(head.replace("{file: ci.pub}", f"|\n{indented('ci', 4)}") + text, "p", read)
     assert fits_schema(head + text)
     assert asked == ["keys/ci.pub"]
-    rule = made.scope("example.com/team/app:1")
+    rule = made.rule_for("example.com/team/app:1")
     assert rule
     signed_by, first, second = rule.requirements
     assert isinstance(signed_by, SignatureRequirement)
@@ -109,15 +109,15 @@ cache:
     assert (first.predicate_type, first.builder, first.keys) == (PROVENANCE, "urn:lading:builder:local", (named("ci"),))
     assert second.keys == signed_by.keys
     assert rule.signed_for == ("example.com/team/app", "mirror.example.com/app")
-    old = made.scope("example.com/old/thing:1")
+    old = made.rule_for("example.com/old/thing:1")
     assert old and old.reject
-    local = made.scope("localhost:5000/x:1")
+    local = made.rule_for("localhost:5000/x:1")
     assert local and local.signed_for == () and len(local.requirements) == 1
-    assert made.scope("example.org/x:1") is None
-    assert made.scope(None) is None
-    base = made.base("docker.io/library/debian:13")
+    assert made.rule_for("example.org/x:1") is None
+    assert made.rule_for(None) is None
+    base = made.base_rule_for("docker.io/library/debian:13")
     assert base and base.allow_unverified
-    rejected = made.base("example.com/x:1")
+    rejected = made.base_rule_for("example.com/x:1")
     assert rejected and rejected.reject
     assert made.forbid_unverified
     assert made.cache == (named("own"),)
@@ -252,7 +252,7 @@ def test_a_self_referring_alias_ends() -> None:
 
 def test_an_alias_is_followed() -> None:
     made = policy("scopes:\n  example.com: &rule {signed_by: {keys: [own]}}\n  default: *rule\n", "own")
-    assert made.scope("example.org/x:1") is not None
+    assert made.rule_for("example.org/x:1") is not None
 
 
 def test_a_key_file_that_cannot_be_read_names_the_line() -> None:

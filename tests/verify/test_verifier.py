@@ -548,7 +548,7 @@ def test_no_place_at_all_finds_nothing() -> None:
 
 
 def floored(text: str) -> Policy:
-    return replace(policy(text, "company"), what="/etc/lading/policy.yaml")
+    return replace(policy(text, "company"), source="/etc/lading/policy.yaml")
 
 
 COMPANY = "scopes: {default: {signed_by: {keys: [company]}}}\n"
@@ -565,7 +565,7 @@ def test_policy_and_floor_must_both_accept() -> None:
 
 
 def test_a_floor_under_the_policy_s_own_name_is_still_asked() -> None:
-    floor = replace(floored(COMPANY), what="policy.yaml")
+    floor = replace(floored(COMPANY), source="policy.yaml")
     refusal(RefusedError, trusting("own"), target(APP), Shelf(signature(SUBJECT)).evidence, floor=floor)
 
 

@@ -171,7 +171,7 @@ class Host:
         public = PublicKey.from_pem(read_file(file, "name a public key"), str(file))
         kinds = tuple(predicate_type(word) for word in types)
         key = NamedKey(str(file), public)
-        return self.verifier_by(Policy.trusting(key, types=kinds, annotations=annotations, what=str(file)))
+        return self.verifier_by(Policy.trusting(key, types=kinds, annotations=annotations, source=str(file)))
 
     @cached_property
     def driver(self) -> Driver:

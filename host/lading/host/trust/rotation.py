@@ -79,7 +79,7 @@ def _trust_both(policy: Path, new: PublicKey, old: PublicKey) -> bool:
     """Whether the policy is one that `keygen` or this module wrote, which then trusts the new key too."""
     try:
         text = policy.read_text()
-        rule = parse_policy(text, str(policy)).scope(None)
+        rule = parse_policy(text, str(policy)).rule_for(None)
     except (OSError, UnicodeDecodeError, LadingError):
         return False
     keys = [named.key.pem.decode() for named in rule.keys] if rule else []

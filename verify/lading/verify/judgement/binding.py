@@ -23,15 +23,15 @@ def bind(
     """Each rule once. Raises `RejectedError`, before anything is read or asked of anybody."""
     found: dict[tuple[int, str | None], BoundRule] = {}
     for policy, reference, rule in lookup(references, policies, find):
-        what = section + policy.what
+        source = section + policy.source
         if reference is not None and not is_full(reference):
             raise RejectedError(f"{reference!r} is not a full reference, so no scope could be found for it")
         if rule is None:
-            raise RejectedError(f"no scope of {what} covers {reference or 'an image without a name'}")
+            raise RejectedError(f"no scope of {source} covers {reference or 'an image without a name'}")
         if rule.reject:
-            raise RejectedError(f"scope {rule.scope!r} of {what} rejects {reference or 'it'}")
+            raise RejectedError(f"scope {rule.scope!r} of {source} rejects {reference or 'it'}")
         by_name = reference if rule.signed_for == () else None
-        found.setdefault((id(rule), by_name), BoundRule(rule, what, reference))
+        found.setdefault((id(rule), by_name), BoundRule(rule, source, reference))
     return list(found.values())
 
 

@@ -95,10 +95,10 @@ class Verifier:
         """
         for policy in (self._policy, *self._floors):
             if policy.forbid_unverified:
-                raise self._refuse(target, f"{policy.what} forbids to run what is not verified")
-        for policy, reference, rule in lookup(target.references, self._floors, Policy.scope):
+                raise self._refuse(target, f"{policy.source} forbids to run what is not verified")
+        for policy, reference, rule in lookup(target.references, self._floors, Policy.rule_for):
             if rule is not None and rule.reject:
-                raise self._refuse(target, f"scope {rule.scope!r} of {policy.what} rejects {reference or 'it'}")
+                raise self._refuse(target, f"scope {rule.scope!r} of {policy.source} rejects {reference or 'it'}")
         self._check_index(target)
         return mint(self._decision(target, None, "accepted", reason=reason, basis="override"))
 
@@ -127,7 +127,7 @@ class Verifier:
     def _bind(self, references: Sequence[str | None]) -> list[BoundRule]:
         """A floor without scopes has no opinion on images; a policy without scopes accepts none."""
         floors = [floor for floor in self._floors if floor.scopes is not None]
-        return bind(references, (self._policy, *floors), Policy.scope)
+        return bind(references, (self._policy, *floors), Policy.rule_for)
 
     def _base_rules(self, target: Target) -> list[BoundRule]:
         return self._bind_base(target.references)
@@ -135,7 +135,7 @@ class Verifier:
     def _bind_base(self, references: Sequence[str | None]) -> list[BoundRule]:
         """A floor without a ``from`` section has no opinion on bases."""
         floors = [floor for floor in self._floors if floor.bases is not None]
-        return bind(references, (self._policy, *floors), Policy.base, FROM)
+        return bind(references, (self._policy, *floors), Policy.base_rule_for, FROM)
 
     def _judge_base(self, target: Target, rules: Sequence[BoundRule], evidence: Sequence[Evidence]) -> Base:
         self._check_index(target)

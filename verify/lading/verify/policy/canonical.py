@@ -40,7 +40,7 @@ def load_policy(raw: bytes, what: str) -> Policy:
     if fields.integer("version") != VERSION:
         raise DocumentError(f"{what}: compiled by another version")
     policy = Policy(
-        what=what,
+        source=what,
         scopes=_read_rules(fields, "scopes"),
         bases=_read_rules(fields, "from"),
         forbid_unverified=fields.boolean("forbidUnverified"),

@@ -55,13 +55,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A whole policy. `what` is its file, for messages. `scopes` is None where the section is left out.
+    """A whole policy. `source` is its file, for messages. `scopes` is None where the section is left out.
 
     `bases` is the ``from`` section likewise; `cache` holds the keys whose links make imported cache entries
     count, None where the section is left out.
     """
 
-    what: str
+    source: str
     scopes: Mapping[str, Rule] | None = field(default=None, hash=False)
     bases: Mapping[str, Rule] | None = field(default=None, hash=False)
     forbid_unverified: bool = False
@@ -73,18 +73,18 @@ class Policy:
         *keys: NamedKey,
         types: tuple[str, ...] = (),
         annotations: Mapping[str, str] | None = None,
-        what: str = "the given key",
+        source: str = "the given key",
     ) -> Self:
         """One that asks every image for a signature by one of `keys`, or for attestations of `types` instead."""
         signature = SignatureRequirement(keys, annotations=annotations or {})
         asked = tuple(AttestationRequirement(uri, keys) for uri in types) or (signature,)
-        return cls(what, scopes={DEFAULT: Rule(DEFAULT, requirements=asked)})
+        return cls(source, scopes={DEFAULT: Rule(DEFAULT, requirements=asked)})
 
-    def scope(self, name: str | None) -> Rule | None:
+    def rule_for(self, name: str | None) -> Rule | None:
         """The rule for a reference, None where nothing covers it."""
         return _find(self.scopes or {}, name)
 
-    def base(self, name: str | None) -> Rule | None:
+    def base_rule_for(self, name: str | None) -> Rule | None:
         """The rule of the ``from`` section for a base image, None where nothing covers it."""
         if self.bases is None:
             return Rule(DEFAULT, allow_unverified=True)

@@ -41,7 +41,7 @@ class _Reader:
             raise value.error(f"version {version} is not known here", hint=f"this lading reads version {VERSION}")
         top.get("keys", self._keys.define)
         return Policy(
-            what=self._source,
+            source=self._source,
             scopes=top.get("scopes", lambda section: self._rules(section, self._scope)),
             bases=top.get("from", lambda section: self._rules(section, self._base)),
             forbid_unverified=top.get("unsafe_unverified", _forbid) or False,
