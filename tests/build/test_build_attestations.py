@@ -109,7 +109,7 @@ def test_what_is_said(bench: Bench, context: Path, key: Key) -> None:
     assert all(subject.sha256 == built.descriptor.digest for subject in sign.subjects)
     provenance = Provenance.parse(statements["https://slsa.dev/provenance/v1"])
     assert provenance.arguments == {"VERSION": "v17", "TOKEN": None, "IMAGE": None}
-    assert provenance.base_standing == "unverified"
+    assert provenance.base_status == "unverified"
     assert [base.reference for base in provenance.bases] == ["localhost/base:latest"]
     assert [item.name for item in provenance.dependencies] == ["image:localhost/base:latest", "context"]
     assert provenance.internal["keyExposed"] is True
@@ -142,7 +142,7 @@ def test_the_verifier_accepts_it(bench: Bench, context: Path, key: Key) -> None:
     target = Target(bench.manifest(built.descriptor), names=("localhost/app:1",))
     verdict = Verifier(policy).verify(target, [StoreEvidence(bench.store)])
     assert verdict.manifest == built.descriptor.digest
-    assert verdict.base_standing == "unverified"
+    assert verdict.base_status == "unverified"
 
 
 def test_reused_only_with_the_same_inputs(bench: Bench, context: Path, key: Key) -> None:

@@ -227,7 +227,7 @@ def test_provenance_round_trips() -> None:
     assert read.dag_artifact == OTHER
     assert read.arguments == {"VERSION": "1", "TOKEN": None}
     assert read.bases == (BASE,)
-    assert read.base_standing == "verified"
+    assert read.base_status == "verified"
 
 
 def test_the_in_toto_library_reads_our_provenance() -> None:
@@ -253,7 +253,7 @@ def test_malformed_arguments_are_refused(wrong: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("standings", "wanted"),
+    ("statuses", "wanted"),
     [
         ([], "none"),
         (["verified"], "verified"),
@@ -263,19 +263,19 @@ def test_malformed_arguments_are_refused(wrong: object) -> None:
         (["none", "verified"], "verified"),
     ],
 )
-def test_the_weakest_base_decides(standings: list[Any], wanted: str) -> None:
-    assert weakest(standings) == wanted
-    bases = tuple(replace(BASE, standing=standing).resource() for standing in standings)
-    assert replace(FULL, dependencies=bases).base_standing == wanted
+def test_the_weakest_base_decides(statuses: list[Any], wanted: str) -> None:
+    assert weakest(statuses) == wanted
+    bases = tuple(replace(BASE, status=status).resource() for status in statuses)
+    assert replace(FULL, dependencies=bases).base_status == wanted
 
 
-def test_bases_that_others_record_are_of_unknown_standing() -> None:
+def test_bases_that_others_record_are_of_unknown_status() -> None:
     plain = ResourceDescriptor.of(TREE, "image:docker.io/library/debian:13")
-    assert replace(FULL, dependencies=(plain,)).base_standing == "unknown"
-    assert replace(FULL, build_type="https://example.com/build").base_standing == "unknown"
+    assert replace(FULL, dependencies=(plain,)).base_status == "unknown"
+    assert replace(FULL, build_type="https://example.com/build").base_status == "unknown"
     strange = replace(plain, annotations={"urn:lading:standing": "blessed"})
     with pytest.raises(DocumentError, match="blessed"):
-        _ = replace(FULL, dependencies=(strange,)).base_standing
+        _ = replace(FULL, dependencies=(strange,)).base_status
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def read_link(raw: bytes) -> object:
 
 def read_provenance(raw: bytes) -> object:
     read = Provenance.parse(Statement.parse(raw))
-    return read.arguments, read.bases, read.base_standing, read.dag_artifact
+    return read.arguments, read.bases, read.base_status, read.dag_artifact
 
 
 def read_simple(raw: bytes) -> object:

@@ -81,7 +81,7 @@ def test_a_verdict_says_what_was_judged_and_why() -> None:
     assert verdict.policy == policy_digest(asked)
     assert verdict.basis == "policy"
     assert verdict.evidence == (signature(SUBJECT).descriptor.digest,) or len(verdict.evidence) == 1
-    assert verdict.base_standing == "none"
+    assert verdict.base_status == "none"
     first, second, third = verdict.explain()
     assert first == f"{NAME}: the manifest {SUBJECT.digest}, for linux/amd64"
     assert second == (
@@ -579,7 +579,7 @@ def test_a_floor_without_scopes_has_no_opinion_on_images() -> None:
 
 def test_an_override_is_on_record() -> None:
     verdict = Verifier(trusting("own")).override(target(APP), "--unsafe-unverified")
-    assert (verdict.basis, verdict.manifest, verdict.base_standing) == ("override", SUBJECT.digest, "unknown")
+    assert (verdict.basis, verdict.manifest, verdict.base_status) == ("override", SUBJECT.digest, "unknown")
     assert verdict.evidence == ()
     assert "NOT VERIFIED" in list(verdict.explain())[1]
 
@@ -623,13 +623,13 @@ def base(name: str, *evidence: Any, text: str = FROM, floor: Policy | None = Non
 
 def test_bases_by_scope() -> None:
     own = Shelf(signature(DEBIAN.descriptor)).evidence
-    assert base("strict", own).standing == "verified"
-    assert base("lax", own).standing == "verified"
+    assert base("strict", own).status == "verified"
+    assert base("lax", own).status == "verified"
     unsigned = base("lax", Shelf().evidence)
-    assert (unsigned.standing, unsigned.manifest) == ("unverified", DEBIAN.descriptor.digest)
+    assert (unsigned.status, unsigned.manifest) == ("unverified", DEBIAN.descriptor.digest)
     assert unsigned.reason == "no signature by 'own': none is attached"
-    assert base("lax", Broken()).standing == "unverified"
-    assert base("any", Broken()).standing == "unverified"
+    assert base("lax", Broken()).status == "unverified"
+    assert base("any", Broken()).status == "unverified"
     for name, evidence, kind in [
         ("strict", Shelf().evidence, NoAttestationError),
         ("strict", Broken(), UncheckableError),
@@ -642,7 +642,7 @@ def test_bases_by_scope() -> None:
 
 
 def test_without_a_from_section_a_base_is_let_in_unverified() -> None:
-    assert base("x", Broken(), text="scopes: {default: {reject: true}}\n").standing == "unverified"
+    assert base("x", Broken(), text="scopes: {default: {reject: true}}\n").status == "unverified"
 
 
 def test_a_floor_governs_bases_too() -> None:
@@ -651,10 +651,10 @@ def test_a_floor_governs_bases_too() -> None:
     floor = floored("from: {default: {signed_by: {keys: [company]}}}\n")
     with pytest.raises(RefusedError):
         base("strict", own, floor=floor)
-    assert base("strict", both, floor=floor).standing == "verified"
-    assert base("strict", own, floor=floored(COMPANY)).standing == "verified"
+    assert base("strict", both, floor=floor).status == "verified"
+    assert base("strict", own, floor=floored(COMPANY)).status == "verified"
     lax = floored("from: {default: {signed_by: {keys: [company]}, allow_unverified: true}}\n")
-    assert base("strict", own, floor=lax).standing == "unverified"
+    assert base("strict", own, floor=lax).status == "unverified"
 
 
 def test_a_base_is_no_door() -> None:
@@ -665,15 +665,15 @@ def test_an_unverified_base_is_not_laundered() -> None:
     weak = base("any", Broken())
     shelf = Shelf(signature(SUBJECT), provenance(SUBJECT, bases=(weak,)))
     verdict = judge(trusting("own"), target(APP), shelf.evidence)
-    assert verdict.base_standing == "unverified"
+    assert verdict.base_status == "unverified"
     assert list(verdict.explain())[-1] == "stands on a base that nobody vouched for: example.com/any:1"
     again = Verifier(policy("from: {default: {signed_by: {keys: [own]}}}\n", "own")).base(target(APP), [shelf.evidence])
-    assert (again.standing, again.reason) == (
+    assert (again.status, again.reason) == (
         "unverified",
         "accepted by key, but stands on a base that nobody vouched for",
     )
     foreign = Shelf(signature(SUBJECT), provenance(SUBJECT, "mallory", bases=(weak,)))
-    assert judge(trusting("own"), target(APP), foreign.evidence).base_standing == "unknown"
+    assert judge(trusting("own"), target(APP), foreign.evidence).base_status == "unknown"
 
 
 def test_a_verified_base_is_told() -> None:
@@ -681,7 +681,7 @@ def test_a_verified_base_is_told() -> None:
     verdict = judge(
         trusting("own"), target(APP), Shelf(signature(SUBJECT), provenance(SUBJECT, bases=(strong,))).evidence
     )
-    assert verdict.base_standing == "verified"
+    assert verdict.base_status == "verified"
     assert list(verdict.explain())[-1] == "every base image was accepted by key when it was built"
 
 

@@ -150,15 +150,15 @@ class Bases:
         base = self._verifier_once().base(case.target, case.evidence)
         if pulled is not None:
             self._source.name(pulled)
-        if base.standing != "verified":
-            self._source.warn(f"base image {reference.familiar} is {base.standing}: {base.reason}")
+        if base.status != "verified":
+            self._source.warn(f"base image {reference.familiar} is {base.status}: {base.reason}")
         manifest = case.target.manifest
         return BaseImage(
             reference=reference.name,
             descriptor=located.descriptor,
             manifest=manifest,
             config=self._images.store.config(manifest),
-            standing=base.standing,
+            status=base.status,
             reason=base.reason,
             index=case.target.index.descriptor.digest if case.target.index else None,
             policy=base.policy,

@@ -166,7 +166,7 @@ def test_everything_chains_to_the_signed_release(tmp_path: Path, system: Path, s
     policy = Policy.trusting(NamedKey("own", key.key.public))
     target = Target(manifest, names=("localhost/base:latest",))
     verdict = Verifier(policy).verify(target, [StoreEvidence(bench.store)])
-    assert verdict.base_standing == "none"
+    assert verdict.base_status == "none"
     statements = [item.statement for item in verdict.decision.candidates if item.statement is not None]
     provenance = next(Provenance.parse(item) for item in statements if "slsa" in item.predicate_type)
     assert provenance.build_type == DEBIAN_BUILD

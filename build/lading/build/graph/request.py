@@ -14,7 +14,7 @@ from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import ImageConfig, Manifest
 from lading.store.store import Store
-from lading.verify.documents.bases import Base, Standing
+from lading.verify.documents.bases import Base, BaseStatus
 from lading.verify.documents.provenance import LOCAL_BUILDER
 from lading.verify.keys.keys import Signer
 
@@ -53,14 +53,14 @@ class BuildRequest:
 class BaseImage:
     """An image that a build begins with or copies from: its layers are in the store, and it was let in.
 
-    `reference` is full and normalised; `standing` and `reason` say how far it is vouched for (`standings`).
+    `reference` is full and normalised; `status` and `reason` say how far it is vouched for (`bases`).
     """
 
     reference: str
     descriptor: Descriptor
     manifest: Manifest
     config: ImageConfig
-    standing: Standing
+    status: BaseStatus
     reason: str = ""
     index: Digest | None = None
     policy: Digest | None = None
@@ -70,7 +70,7 @@ class BaseImage:
         return Base(
             self.reference,
             self.manifest.descriptor.digest,
-            self.standing,
+            self.status,
             self.index,
             str(self.config.platform),
             self.policy,

@@ -77,5 +77,5 @@ def _marked(decision: Decision) -> Iterator[tuple[str, str, str]]:
             yield "scope", "dim", where
         yield ("ok", "green", row.text) if row.met else ("MISSING", "red", row.text)
     if decision.accepted and decision.basis == "policy":
-        weak = decision.base_standing == "unverified"
+        weak = decision.base_status == "unverified"
         yield from (("base", "yellow" if weak else "dim", line) for line in decision.explain_bases())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from lading.runtime.containers import networks
 from lading.runtime.containers.container import Container
@@ -11,6 +11,9 @@ from lading.runtime.options import RunOptions
 from lading.runtime.spec.process_config import ProcessConfig
 from lading.runtime.spec.spec import DEFAULT_PATH, merged
 from lading.store.oci.documents import ImageConfig
+
+if TYPE_CHECKING:
+    from lading.verify.judgement.verdict import Verdict
 
 Document = dict[str, object]
 
@@ -116,10 +119,11 @@ def state(record: Container) -> Document:
     }
 
 
-def verdict(judged: object) -> Mapping[str, object]:
+def verdict(judged: Verdict) -> Mapping[str, object]:
     """The summary of a verdict that a container's record keeps."""
-    names = ("index", "manifest", "platform", "policy", "basis", "base_standing")
+    names = ("index", "manifest", "platform", "policy", "basis")
     summary: Document = {name: _text(getattr(judged, name)) for name in names}
+    summary["base_standing"] = _text(judged.base_status)
     for name in ("names", "origins", "evidence"):
         summary[name] = [str(item) for item in getattr(judged, name)]
     return summary

@@ -11,35 +11,35 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.json import Fields
 from lading.verify.documents.statements import ResourceDescriptor
 
-Standing = Literal["verified", "none", "unknown", "unverified"]
+BaseStatus = Literal["verified", "none", "unknown", "unverified"]
 """``verified``: accepted by a policy's ``from`` section by key. ``none``: there is no base (FROM scratch).
 ``unknown``: no trusted provenance speaks of bases. ``unverified``: used although nobody vouched for it."""
 
-_FROM_WEAKEST: Final[tuple[Standing, ...]] = ("unverified", "unknown", "verified", "none")
+_FROM_WEAKEST: Final[tuple[BaseStatus, ...]] = ("unverified", "unknown", "verified", "none")
 _PREFIX: Final = "image:"
-_STANDING: Final = "urn:lading:standing"
+_STATUS: Final = "urn:lading:standing"
 _REASON: Final = "urn:lading:reason"
 _POLICY: Final = "urn:lading:policy"
 _INDEX: Final = "urn:lading:index"
 _PLATFORM: Final = "urn:lading:platform"
 
 
-def weakest(standings: Iterable[Standing]) -> Standing:
+def weakest(statuses: Iterable[BaseStatus]) -> BaseStatus:
     """The weakest of several; ``none`` for no base at all."""
-    found = set(standings)
-    for standing in _FROM_WEAKEST:
-        if standing in found:
-            return standing
+    found = set(statuses)
+    for status in _FROM_WEAKEST:
+        if status in found:
+            return status
     return "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """An image that a build stands on or copies from, with the standing it was let in with."""
+    """An image that a build stands on or copies from, with the status it was let in with."""
 
     reference: str
     manifest: Digest
-    standing: Standing
+    status: BaseStatus
     index: Digest | None = None
     platform: str | None = None
     policy: Digest | None = None
@@ -48,7 +48,7 @@ class Base:
     def resource(self) -> ResourceDescriptor:
         """As a resolved dependency of a provenance, named as a link names it."""
         notes: dict[str, str | None] = {
-            _STANDING: self.standing,
+            _STATUS: self.status,
             _REASON: self.reason or None,
             _POLICY: _text(self.policy),
             _INDEX: _text(self.index),
@@ -64,7 +64,7 @@ class Base:
     def of(cls, resource: ResourceDescriptor, what: str) -> Base | None:
         """The base that a resolved dependency records; None where it is not an image.
 
-        An image without a standing (another builder's record) is ``unknown``.
+        An image without a status (another builder's record) is ``unknown``.
         """
         if not (resource.name or "").startswith(_PREFIX) or resource.sha256 is None:
             return None
@@ -73,7 +73,7 @@ class Base:
         return cls(
             reference=(resource.name or "").removeprefix(_PREFIX),
             manifest=resource.sha256,
-            standing=_standing(notes.optional_text(_STANDING), what),
+            status=_status(notes.optional_text(_STATUS), what),
             index=None if index is None else Digest.parse(index),
             platform=notes.optional_text(_PLATFORM),
             policy=None if policy is None else Digest.parse(policy),
@@ -87,8 +87,8 @@ def bases_of(dependencies: Iterable[ResourceDescriptor], what: str) -> tuple[Bas
     return tuple(base for base in found if base is not None)
 
 
-def _standing(text: str | None, what: str) -> Standing:
-    known: Mapping[str, Standing] = {standing: standing for standing in _FROM_WEAKEST}
+def _status(text: str | None, what: str) -> BaseStatus:
+    known: Mapping[str, BaseStatus] = {status: status for status in _FROM_WEAKEST}
     if text is None:
         return "unknown"
     if text not in known:

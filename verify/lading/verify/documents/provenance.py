@@ -1,7 +1,7 @@
 """SLSA provenance v1 (slsa.dev/spec/v1.1/provenance): how an image was built, from what, by whom.
 
 The model is the predicate; the members that a build of ours fills beyond it have names here: build arguments,
-of which some are named and their values withheld, the bases with their standing, the DAG artifact among the
+of which some are named and their values withheld, the bases with their status, the DAG artifact among the
 byproducts. Members that nobody knows are ignored, so other builders' provenance is read as well.
 """
 
@@ -14,7 +14,7 @@ from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.digests import Digest
 from lading.store.oci.json import Fields
-from lading.verify.documents.bases import Base, Standing, bases_of, weakest
+from lading.verify.documents.bases import Base, BaseStatus, bases_of, weakest
 from lading.verify.documents.media_types import DAG
 from lading.verify.documents.statements import PROVENANCE, ResourceDescriptor, Statement, Subject
 
@@ -118,9 +118,9 @@ class Provenance:
         return bases_of(self.dependencies, "resolvedDependencies")
 
     @property
-    def base_standing(self) -> Standing:
+    def base_status(self) -> BaseStatus:
         """Of its weakest base; ``unknown`` where another kind of build keeps no such record."""
-        return weakest(base.standing for base in self.bases) if self.build_type in BUILD_TYPES else "unknown"
+        return weakest(base.status for base in self.bases) if self.build_type in BUILD_TYPES else "unknown"
 
     @property
     def dag_artifact(self) -> Digest | None:

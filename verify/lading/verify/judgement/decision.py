@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
-from lading.verify.documents.bases import Base, Standing
+from lading.verify.documents.bases import Base, BaseStatus
 from lading.verify.documents.statements import Statement
 from lading.verify.evidence.claims import EvidenceLocation
 from lading.verify.keys.named_key import NamedKey
@@ -84,7 +84,7 @@ class Decision:
     candidates: tuple[Candidate, ...] = ()
     errors: tuple[str, ...] = ()
     bases: tuple[Base, ...] = ()
-    base_standing: Standing = "unknown"
+    base_status: BaseStatus = "unknown"
     reason: str = ""
 
     @property
@@ -121,8 +121,8 @@ class Decision:
             "requirements": [finding.json() for finding in self.findings],
             "candidates": [candidate.json() for candidate in self.candidates],
             "troubles": list(self.errors),
-            "baseStanding": self.base_standing,
-            "bases": [{"reference": base.reference, "standing": base.standing} for base in self.bases],
+            "baseStanding": self.base_status,
+            "bases": [{"reference": base.reference, "standing": base.status} for base in self.bases],
             "reason": self.reason,
         }
 
@@ -145,8 +145,8 @@ class Decision:
 
     def explain_bases(self) -> Iterator[str]:
         """What is known of the images that it stands on."""
-        weak = [base.reference for base in self.bases if base.standing not in ("verified", "none")]
-        match self.base_standing:
+        weak = [base.reference for base in self.bases if base.status not in ("verified", "none")]
+        match self.base_status:
             case "none":
                 yield "stands on no base image: every layer was made by this build"
             case "verified":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
-from lading.verify.documents.bases import Base, Standing, weakest
+from lading.verify.documents.bases import Base, BaseStatus, weakest
 from lading.verify.documents.statements import PROVENANCE
 from lading.verify.evidence.claim_set import ClaimSet
 from lading.verify.evidence.claims import Claim
@@ -50,7 +50,7 @@ class Judgement:
     findings: tuple[Finding, ...]
     candidates: tuple[Candidate, ...]
     bases: tuple[Base, ...]
-    base_standing: Standing
+    base_status: BaseStatus
 
     @property
     def accepted(self) -> bool:
@@ -74,8 +74,8 @@ class Judge:
         self._find_signers(rules)
         trusted = list(self._trusted_provenances())
         bases = tuple(base for item in trusted for base in item.bases)
-        standing = weakest(item.base_standing for item in trusted) if trusted else "unknown"
-        return Judgement(findings, self._candidates(findings), bases, standing)
+        status = weakest(item.base_status for item in trusted) if trusted else "unknown"
+        return Judgement(findings, self._candidates(findings), bases, status)
 
     def _findings(self, bound: BoundRule) -> Iterator[Finding]:
         """One for each requirement; for a rule without any, that it is not met."""

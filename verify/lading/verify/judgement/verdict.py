@@ -11,7 +11,7 @@ from typing import Final, NoReturn, final
 from weakref import WeakKeyDictionary
 
 from lading.store.oci.digests import Digest
-from lading.verify.documents.bases import Standing
+from lading.verify.documents.bases import BaseStatus
 from lading.verify.judgement.decision import Basis, Decision
 
 _minted: Final[WeakKeyDictionary[Verdict, Decision]] = WeakKeyDictionary()
@@ -67,9 +67,9 @@ class Verdict:
         return self.decision.evidence
 
     @property
-    def base_standing(self) -> Standing:
+    def base_status(self) -> BaseStatus:
         """Of its weakest base."""
-        return self.decision.base_standing
+        return self.decision.base_status
 
     @property
     def basis(self) -> Basis:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from lading.store.fastclass import replace
-from lading.verify.documents.bases import Base, Standing
+from lading.verify.documents.bases import Base, BaseStatus
 from lading.verify.evidence.collector import EvidenceCollector
 from lading.verify.evidence.evidence import Evidence
 from lading.verify.judgement.account import rows
@@ -149,7 +149,7 @@ class Verifier:
             decision = self._judge(target, asking, evidence)
         except GateError as error:
             return self._base(target, "unverified", _lacking(error))
-        if decision.base_standing == "unverified":
+        if decision.base_status == "unverified":
             return self._base(target, "unverified", "accepted by key, but stands on a base that nobody vouched for")
         return self._base(target, "verified", "accepted by key")
 
@@ -222,15 +222,15 @@ class Verifier:
             candidates=judgement.candidates if judgement else (),
             errors=tuple(errors),
             bases=judgement.bases if judgement else (),
-            base_standing=judgement.base_standing if judgement else "unknown",
+            base_status=judgement.base_status if judgement else "unknown",
             reason=reason,
         )
 
-    def _base(self, target: Target, standing: Standing, reason: str) -> Base:
+    def _base(self, target: Target, status: BaseStatus, reason: str) -> Base:
         return Base(
             reference=target.names[0] if target.names else str(target.digests[0]),
             manifest=target.manifest.descriptor.digest,
-            standing=standing,
+            status=status,
             index=None if target.index is None else target.index.descriptor.digest,
             platform=None if target.platform is None else str(target.platform),
             policy=policy_digest(self._policy),

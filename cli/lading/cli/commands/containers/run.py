@@ -260,7 +260,7 @@ def _tell(session: CliSession, verdict: Verdict) -> None:
     """What the user should know before it runs."""
     if verdict.basis == "override":
         session.output.warn("NOT VERIFIED: nothing is known about this image; this launch is on record")
-    elif verdict.base_standing == "unverified":
+    elif verdict.base_status == "unverified":
         session.output.warn("it stands on a base image that nobody vouched for: `lading verify` says more")
 
 

@@ -243,8 +243,8 @@ def _report(
     session: CliSession, built: Built, iidfile: Path | None, names: tuple[str, ...], signer: str | None
 ) -> None:
     for base in built.bases:
-        if base.standing != "verified":
-            session.output.warn(f"stands on {base.reference}, which is {base.standing}")
+        if base.status != "verified":
+            session.output.warn(f"stands on {base.reference}, which is {base.status}")
     digest = built.descriptor.digest
     if iidfile is not None:
         try:

@@ -106,7 +106,7 @@ def _built(found: Provenance) -> list[str]:
     for name, value in found.external.items():
         lines.append(f"  {escape(name)}: {escape(_said(value))}")
     for base in found.bases:
-        lines.append(f"  on {escape(base.reference)} {base.manifest} ({base.standing})")
+        lines.append(f"  on {escape(base.reference)} {base.manifest} ({base.status})")
     others = [item for item in found.dependencies if not (item.name or "").startswith("image:")]
     for item in others:
         digest = next(iter(item.digest.items()), ("", ""))
