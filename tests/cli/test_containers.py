@@ -68,7 +68,7 @@ def test_options_reach_the_container(lading: Lading, tmp_path: Path) -> None:
 
 
 def test_a_life(lading: Lading) -> None:
-    container = lading.ok("run", "-d", "--name", "life", "--network", "none", "bb", "sh", "-c", "echo begun; sleep 60")
+    container = lading.ok("run", "-d", "--name", "life", "--network", "none", "bb", "sh", "-c", "echo begun; sleep 600")
     assert lading.ok("ps", "-q") == container[:12]
     assert lading.ok("logs", "life") == "begun"
     assert lading.ok("exec", "life", "echo", "inside") == "inside"
@@ -86,8 +86,12 @@ def test_a_life(lading: Lading) -> None:
 
 
 def test_a_line_of_the_log_has_one_time_however_it_was_written(lading: Lading) -> None:
-    script = "printf a; sleep 0.1; echo b; head -c 40000 /dev/zero | tr '\\0' q; echo; echo >&2 end"
+    told = "until [ -e /go ]; do sleep 0.05; done"
+    script = f"printf a; {told}; echo b; head -c 40000 /dev/zero | tr '\\0' q; echo; echo >&2 end"
     container = lading.ok("run", "-d", "--network", "none", "bb", "sh", "-c", script)
+    log = lading.root / "containers" / container / "log"
+    until(lambda: b" P a" in log.read_bytes(), "the first half of a line")
+    lading.ok("exec", container, "touch", "/go")
     lading.ok("wait", container)
     shown = lading.call("logs", "-t", "--tail", "-1", container)
     assert [line.split(" ", 1)[1] for line in shown.out.splitlines()] == ["ab", "q" * 40000]
@@ -206,7 +210,7 @@ def test_an_unverified_image_runs_only_loudly_and_on_record(tmp_path: Path) -> N
 
 def test_a_container_keeps_its_image(lading: Lading, tmp_path: Path) -> None:
     lading.ok("build", "-q", "-t", "kept", busybox(tmp_path / "context", "LABEL kept=yes\n"))
-    lading.ok("run", "-d", "--name", "keeper", "--network", "none", "kept", "sleep", "60")
+    lading.ok("run", "-d", "--name", "keeper", "--network", "none", "kept", "sleep", "600")
     lading.fails(1, "rmi", "kept")
     lading.ok("rmi", "-f", "kept")
     assert lading.ok("exec", "keeper", "echo", "still") == "still"
@@ -219,11 +223,10 @@ def test_an_init_passes_signals_on_and_takes_in_orphans(lading: Lading) -> None:
     assert lading.call("run", "--rm", *words, "test $$ != 1 && exit 7").code == 7
     lading.ok("run", "-d", "--name", "nursed", *words, "(sleep 0.3 &); touch /up; exec sleep 1000")
     try:
-        while lading.call("exec", "nursed", "ls", "/up").code:
-            pass
+        until(lambda: lading.call("exec", "nursed", "ls", "/up").code == 0)
         assert lading.ok("exec", "nursed", "cat", "/proc/1/cmdline").startswith("/dev/init\0--\0sh\0-c")
-        while lading.ok("exec", "nursed", "sh", "-c", "cat /proc/[0-9]*/stat 2>/dev/null; true").count("(sleep)") > 1:
-            pass
+        look = ("exec", "nursed", "sh", "-c", "cat /proc/[0-9]*/stat 2>/dev/null; true")
+        until(lambda: lading.ok(*look).count("(sleep)") <= 1, "an end of the orphan")
         lading.ok("stop", "-t", "-1", "nursed")
         assert lading.ok("wait", "nursed") == "143", "a command that is not the first process dies of TERM"
     finally:

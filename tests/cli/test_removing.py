@@ -93,7 +93,7 @@ def test_rmi_leaves_what_is_anothers(lading: Lading, tmp_path: Path) -> None:
 
 def test_rmi_of_what_has_no_name(lading: Lading, tmp_path: Path) -> None:
     digest = build(lading, tmp_path, "one")
-    container = lading.ok("run", "-d", digest, "sleep", "60")
+    container = lading.ok("run", "-d", digest, "sleep", "600")
     assert "is used by container" in lading.fails(1, "rmi", digest)
     lading.ok("rm", "-f", container)
     assert digest in lading.ok("rmi", digest[7:19])
@@ -105,7 +105,7 @@ def test_rmi_of_what_has_no_name(lading: Lading, tmp_path: Path) -> None:
 
 def test_a_held_image_goes_with_its_last_holder(lading: Lading, tmp_path: Path) -> None:
     digest = build(lading, tmp_path, "one", "-t", "app")
-    container = lading.ok("run", "-d", "app", "sleep", "60")
+    container = lading.ok("run", "-d", "app", "sleep", "600")
     lading.ok("rmi", "-f", "app")
     assert digest.removeprefix("sha256:") in blobs(lading)
     assert lading.ok("exec", container, "cat", "/word") == "one"

@@ -76,7 +76,7 @@ def forged(state: Path, outside: Path) -> list[str]:
     from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.kernel.namespaces import inside
     from lading.networking.routed.routed import RoutedDriver
-    from suites.nethost import ask
+    from suites.nethost import links_carry
 
     driver = RoutedDriver(state)
     a = driver.attach(AttachRequest("a", (), (PortMapping(None, 5353, 53, "udp"),)))
@@ -114,7 +114,7 @@ def forged(state: Path, outside: Path) -> list[str]:
                 client.sendto(source.encode(), (target, 5353))
 
     server = inside(a.netns, open_)
-    ask(outside, "192.0.2.1", 9)  # so that both know each other's link address
+    links_carry()
     inside(outside, send)
     found: list[str] = []
     while "2001:db8::99" not in found:
@@ -133,6 +133,7 @@ def loopback_of_the_host(state: Path, outside: Path) -> dict[str, Any]:
     from lading.networking.driver import AttachRequest, PortMapping
     from lading.networking.kernel.namespaces import inside
     from lading.networking.routed.routed import RoutedDriver
+    from suites.nethost import links_carry
 
     driver = RoutedDriver(state)
     plain = driver.attach(AttachRequest("plain", (), (PortMapping("192.0.2.1", 8080, 80),)))
@@ -152,6 +153,7 @@ def loopback_of_the_host(state: Path, outside: Path) -> dict[str, Any]:
             found.append(server.recv(100).decode())
         return found
 
+    links_carry()
     for place in (plain, published):
         inside(place.netns, lambda place=place: send(place.container))
     with_rules = heard()

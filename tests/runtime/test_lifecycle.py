@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from lading.runtime.process.execs import ExecOptions
 from lading.runtime.runtime import Runtime
 from lading.runtime.spec.process_config import signal_name, signal_number
 from lading.store.errors import InputError, UsageError
+from suites import dying
 from suites.executor_images import Harbour
 from suites.machine import needs
 from suites.patience import PATIENCE, until
@@ -34,6 +36,7 @@ from suites.patience import PATIENCE, until
 pytestmark = needs("root", "overlay", "crun", "conmon", "busybox")
 
 FOREVER = ("sh", "-c", "trap 'exit 5' TERM; trap 'echo hup' HUP; echo ready; while true; do sleep 0.05; done")
+UNTIL_TOLD = "until [ -e /go ]; do sleep 0.05; done"
 
 
 def status(harbour: Harbour, name: str) -> str:
@@ -42,6 +45,23 @@ def status(harbour: Harbour, name: str) -> str:
 
 def ready(harbour: Harbour, name: str) -> None:
     until(lambda: any(line.text == b"ready\n" for line in harbour.runtime.logs(name)))
+
+
+def inside(harbour: Harbour, name: str) -> Path:
+    """The root of a running container."""
+    process = harbour.runtime.find(name).process
+    assert process
+    return Path(f"/proc/{process.pid}/root")
+
+
+def waited_for(harbour: Harbour, name: str) -> int:
+    """What `wait` says of a container that is told to end once somebody waits for it."""
+    root, waiting = inside(harbour, name), harbour.run_dir / "containers" / harbour.runtime.find(name).id / "waiting"
+    with ThreadPoolExecutor(1) as pool:
+        code = pool.submit(harbour.runtime.wait, name)
+        until(waiting.exists, "somebody who waits")
+        (root / "go").touch()
+        return code.result()
 
 
 def test_detached_life(harbour: Harbour) -> None:
@@ -151,8 +171,8 @@ def test_remove_by_force(harbour: Harbour) -> None:
 
 
 def test_wait_for_one_that_removes_itself(harbour: Harbour) -> None:
-    harbour.start("sh", "-c", "sleep 0.3; exit 9", name="anna", remove=True)
-    assert harbour.runtime.wait("anna") == 9
+    harbour.start("sh", "-c", f"{UNTIL_TOLD}; exit 9", name="anna", remove=True)
+    assert waited_for(harbour, "anna") == 9
     assert harbour.gone() == []
 
 
@@ -208,8 +228,8 @@ class TestExec:
                 self.call(harbour, "true", workdir=folder)
             assert caught.value.code == expected
         assert self.call(harbour, "sh", "-c", "exit 127")[0] == 127
-        assert self.call(harbour, "sleep", "60", detach=True)[0] == 0
-        assert "sleep 60" in self.call(harbour, "ps", user="root")[1]
+        assert self.call(harbour, "sleep", "600", detach=True)[0] == 0
+        assert "sleep 600" in self.call(harbour, "ps", user="root")[1]
         harbour.runtime.stop("anna")
         with pytest.raises(InputError, match="not running"):
             self.call(harbour, "true")
@@ -253,7 +273,7 @@ class TestExec:
 
     def test_two_readers_of_one_container(self, harbour: Harbour) -> None:
         """Both are told everything; one that left disturbs nobody."""
-        harbour.start("sh", "-c", "until [ -e /go ]; do sleep 0.05; done; echo out; exec sleep 1000", name="anna")
+        harbour.start("sh", "-c", f"{UNTIL_TOLD}; echo out; exec sleep 1000", name="anna")
         bundle = harbour.run_dir / "containers" / harbour.runtime.find("anna").id
         readers = [conmon.connect(bundle) for _ in range(3)]
         readers.pop().close()
@@ -266,7 +286,7 @@ class TestExec:
 
 class TestLogs:
     def test_streams_tail_since(self, harbour: Harbour) -> None:
-        script = "for i in 1 2 3; do echo out$i; done; sleep 0.1; echo err >&2; printf cut"
+        script = "for i in 1 2 3; do echo out$i; done; echo err >&2; printf cut"
         assert harbour.run("sh", "-c", script, name="anna").code == 0
         lines = list(harbour.runtime.logs("anna"))
         assert b"".join(line.text for line in lines if line.stream == "stdout") == b"out1\nout2\nout3\ncut"
@@ -278,8 +298,13 @@ class TestLogs:
         assert len(list(harbour.runtime.logs("anna", since="1h"))) == len(lines)
 
     def test_follow(self, harbour: Harbour) -> None:
-        harbour.start("sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.2; done", name="anna")
-        assert b"".join(line.text for line in harbour.runtime.logs("anna", follow=True)) == b"1\n2\n3\n"
+        wait = "until [ -e /go$i ]; do sleep 0.05; done"
+        harbour.start("sh", "-c", f"for i in 1 2 3; do echo $i; {wait}; done", name="anna")
+        root, seen = inside(harbour, "anna"), []
+        for line in harbour.runtime.logs("anna", follow=True):
+            seen.append(line.text)
+            (root / f"go{len(seen)}").touch()
+        assert seen == [b"1\n", b"2\n", b"3\n"]
 
     @pytest.mark.parametrize(
         ("text", "expected"),
@@ -460,46 +485,55 @@ class TestTerminal:
 
 RUNNER = """
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from suites.executor_images import Harbour
-from lading.runtime.options import RunOptions, Streams
+from lading.runtime.options import Nobody, RunOptions, Streams
+class Caller(Nobody):
+    @contextmanager
+    def lend(self, receiver):
+        print("started", _steps[0], flush=True)
+        yield
 harbour = Harbour(Path(sys.argv[2]), Path(sys.argv[3]), oci=sys.argv[5])
-command = ("sh", "-c", "echo ready; sleep 1")
+command = ("sh", "-c", sys.argv[6])
 options = RunOptions("busybox", command, network="none", name="anna", remove=sys.argv[4] == "rm")
 verdict = harbour.verdict()
-print("go", flush=True)
-harbour.runtime.run(verdict, options, Streams(None))
+print("go", _steps[0], flush=True)
+harbour.runtime.run(verdict, options, Streams(None, caller=Caller()))
 """
 
 
-class TestKills:
-    def runner(self, harbour: Harbour, how: str) -> subprocess.Popen[bytes]:
-        _ = harbour.busybox
-        words = [
-            sys.executable,
-            "-c",
-            RUNNER,
-            str(Path(__file__).parents[1]),
-            str(harbour.root),
-            str(harbour.run_dir),
-            how,
-            harbour.oci,
-        ]
-        child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert child.stdout
-        assert child.stdout.readline() == b"go\n"
-        return child
+def runner(harbour: Harbour, how: str, script: str = f"echo ready; {UNTIL_TOLD}", at: int = 0) -> subprocess.Popen[str]:
+    """A process that runs a container in the foreground, and dies at its step `at`."""
+    _ = harbour.busybox
+    words = (Path(__file__).parents[1], harbour.root, harbour.run_dir, how, harbour.oci, script)
+    return dying.start(RUNNER, *words, at=at)
 
-    @pytest.mark.parametrize("milliseconds", [0, 5, 10, 15, 20, 25, 30, 40, 60, 100])
-    def test_the_runner_at_any_moment(self, harbour: Harbour, milliseconds: int) -> None:
-        child = self.runner(harbour, "rm")
-        time.sleep(milliseconds / 1000)
-        child.kill()
-        child.communicate()
+
+@pytest.fixture(scope="module")
+def way(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, int]:
+    """A runner's steps when it begins with a launch, and when its program has started."""
+    folder = tmp_path_factory.mktemp("way")
+    (folder / "run").mkdir()
+    lines = dying.said(runner(Harbour(folder / "root", folder / "run"), "rm", "true"))
+    assert [line.split()[0] for line in lines] == ["go", "started"]
+    return int(lines[0].split()[1]), int(lines[1].split()[1])
+
+
+class TestKills:
+    @pytest.mark.parametrize("part", range(12))
+    def test_the_runner_at_any_moment(self, harbour: Harbour, way: tuple[int, int], part: int) -> None:
+        """At its first step, its last, and those between; at the latest, when its program has started."""
+        first, last = way
+        child = runner(harbour, "rm", at=first + 1 + (last - first - 1) * part // 11)
+        assert child.stdout
+        if any(line.startswith("started") for line in child.stdout):
+            child.kill()
+        assert dying.killed(child)
         harbour.runtime.recover()
         for record in harbour.runtime.list():
-            assert harbour.runtime.wait(record.name) == 0
+            assert waited_for(harbour, record.name) == 0
         harbour.runtime.recover()
         assert harbour.gone() == []
         assert harbour.run("echo", "fine", name="anna", remove=True).stdout == "fine\n"
@@ -514,23 +548,23 @@ class TestKills:
         )
         slow.chmod(0o755)
         harbour.oci = f"../../..{slow}"
-        child = self.runner(harbour, "rm")
+        child = runner(harbour, "rm")
         assert here.read_text() == "\n"
         child.kill()
-        child.communicate()
+        assert dying.killed(child)
         harbour.runtime.recover()
         assert harbour.gone() == []
         with pytest.raises(OSError, match="No such device"):  # nobody reads it any more
             os.open(go, os.O_WRONLY | os.O_NONBLOCK)
 
     def test_a_container_goes_on_without_its_runner(self, harbour: Harbour) -> None:
-        child = self.runner(harbour, "keep")
+        child = runner(harbour, "keep")
         until(lambda: harbour.runtime.list())
         ready(harbour, "anna")
         child.kill()
-        child.communicate()
+        assert dying.killed(child)
         assert status(harbour, "anna") == "running"
-        assert harbour.runtime.wait("anna") == 0
+        assert waited_for(harbour, "anna") == 0
 
     def test_the_monitor(self, harbour: Harbour) -> None:
         harbour.start(*FOREVER, name="anna")
@@ -545,7 +579,7 @@ class TestKills:
         assert harbour.gone() == []
 
     def test_everything(self, harbour: Harbour) -> None:
-        harbour.start("sleep", "60", name="anna")
+        harbour.start("sleep", "600", name="anna")
         record = harbour.runtime.find("anna")
         assert record.monitor
         assert record.process
@@ -558,7 +592,7 @@ class TestKills:
 
     def test_after_a_reboot(self, harbour: Harbour) -> None:
         """The volatile half and the kernel's objects are gone, the record still says running."""
-        harbour.start("sleep", "60", name="anna")
+        harbour.start("sleep", "600", name="anna")
         record = harbour.runtime.find("anna")
         file = harbour.root / "containers" / record.id / "state.json"
         said = file.read_bytes()

@@ -16,7 +16,7 @@ from suites.patience import PATIENCE
 pytestmark = needs("root", "overlay", "netns", "crun", "conmon", "busybox", "ip", "nft")
 
 HEAD = """
-import atexit, sys, time, subprocess, json
+import atexit, sys, subprocess, json
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 for words in ("link set lo up", "link add out0 type veth", "addr add 192.0.2.1/24 dev out0", "link set out0 up"):
@@ -105,7 +105,7 @@ def test_names_and_ports(harbour: Harbour) -> None:
         print(answers[-1], end="")
         found = harbour.runtime.inspect("server")
         print(json.dumps(found["NetworkSettings"]["Ports"]))
-        harbour.start("sleep", "60", name="client", network="default")
+        harbour.start("sleep", "600", name="client", network="default")
         until(lambda: "client" in hosts("server"))
         harbour.runtime.remove("client", force=True)
         assert "client" not in hosts("server")
@@ -123,10 +123,13 @@ def test_names_and_ports(harbour: Harbour) -> None:
 def test_the_end_of_a_background_container(harbour: Harbour, whom: str) -> None:
     """By the exit command, in its own process."""
     script = f"""
-        harbour.start("sleep", "0.3" if {whom!r} == "exit" else "60", name="anna", network="default", remove=True)
+        told = ("sh", "-c", "until [ -e /go ]; do sleep 0.05; done")
+        harbour.start(*told, name="anna", network="default", remove=True)
         assert len(links()) == 1
         if {whom!r} == "self":
             harbour.runtime.kill("anna")
+        else:
+            Path(f"/proc/{{harbour.runtime.find('anna').process.pid}}/root/go").touch()
         until(lambda: not harbour.processes())
         assert links() == []
         assert harbour.gone() == []

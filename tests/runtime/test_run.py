@@ -343,7 +343,7 @@ class TestLimits:
         assert found["HostConfig"]["Memory"] == 32 << 20  # type: ignore[index]
 
     def test_processes(self, harbour: Harbour) -> None:
-        fork = "for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait"
+        fork = "for i in 1 2 3 4 5 6 7 8 9; do sleep 600 & done; wait"
         assert "fork" in harbour.run("sh", "-c", fork, limits=ResourceLimits(pids=4), remove=True).stderr
 
     def test_cpus(self, harbour: Harbour) -> None:

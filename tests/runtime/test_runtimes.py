@@ -21,6 +21,7 @@ from lading.runtime.spec.seccomp import profile
 from lading.store.errors import MachineError
 from suites.executor_images import Harbour
 from suites.machine import needs
+from suites.patience import until
 
 inside = needs("root", "overlay", "crun", "conmon", "busybox")
 
@@ -35,7 +36,7 @@ class TestRunc:
     def test_a_life(self, harbour: Harbour) -> None:
         out = harbour.run("sh", "-c", "grep Seccomp: /proc/self/status; exit 3", remove=True)
         assert (out.stdout.split(), out.code) == (["Seccomp:", "2"], 3)
-        harbour.start("sleep", "60", name="anna", limits=ResourceLimits(memory=32 << 20, pids=50))
+        harbour.start("sleep", "600", name="anna", limits=ResourceLimits(memory=32 << 20, pids=50))
         assert harbour.runtime.execute("anna", ExecOptions(("sh", "-c", "exit 4")), Streams(None)) == 4
         self._exec(harbour)
         harbour.runtime.stop("anna", 0)
@@ -65,8 +66,7 @@ class TestRunc:
                 timer.join()
 
             def send(self, receiver: Callable[[int], None]) -> None:
-                while b"up" not in (harbour.root.parent / "told").read_bytes():
-                    pass
+                until(lambda: b"up" in (harbour.root.parent / "told").read_bytes())
                 receiver(signal.SIGUSR1)
 
         told = (harbour.root.parent / "told").open("w+b")

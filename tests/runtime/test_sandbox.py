@@ -89,7 +89,7 @@ class TestSandbox(ExecutorContract):
 
     def test_nothing_is_left(self, executor: Executor, rootfs: Path, harbour: Harbour) -> None:
         with pytest.raises(ValueError, match="stop"):
-            executor.execute(rootfs, ProcessSpec(("sh", "-c", "echo x; sleep 60"), (("PATH", "/bin"),)), _stop)
+            executor.execute(rootfs, ProcessSpec(("sh", "-c", "echo x; sleep 600"), (("PATH", "/bin"),)), _stop)
         assert harbour.gone() == []
 
     def test_the_upper_folder_holds_what_was_done(
@@ -127,7 +127,7 @@ from lading.build.graph.executor import ProcessSpec
 from lading.runtime.sandbox import Sandbox
 from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 sandbox = Sandbox(RuntimeConfig(Path({str(harbour.root)!r}), Path({str(harbour.run_dir)!r})), None)
-process = ProcessSpec(("sh", "-c", "echo ready; sleep 60"), (("PATH", "/bin"),))
+process = ProcessSpec(("sh", "-c", "echo ready; sleep 600"), (("PATH", "/bin"),))
 sandbox.execute(Path({str(rootfs)!r}), process, lambda data, stream: print("ready", flush=True))
 """
         child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)

@@ -62,9 +62,15 @@ class Kills:
         return self.lading.variables(HOME=str(self.folder))
 
     def kill(self, words: list[str], at: int) -> bool:
-        """Starts `lading WORDS`, which kills itself at its step number `at`; whether it got there."""
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return dying.killed(dying.start_lading(words, at=at, environment=self.environment, **quiet))
+        """Starts `lading WORDS`, which kills itself at its step number `at`; whether it was killed.
+
+        At the latest, it is killed when it says that it is up: what runs then would go on for ever.
+        """
+        process = dying.start_lading(words, at=at, environment=self.environment, stderr=subprocess.DEVNULL)
+        assert process.stdout
+        if process.stdout.readline() == "up\n":
+            process.kill()
+        return dying.killed(process)
 
     def takes(self, verb: str) -> int:
         """Steps of a verb that is left alone."""
@@ -84,7 +90,8 @@ class Kills:
             self.lading.call("rmi", "-f", f"{self.name}:kept")
             self.lading.call("builder", "prune", "-fa")  # else nothing is left to be fetched
             return ["pull", "-q", f"{self.name}:kept"]
-        return ["run", "--rm", f"{self.name}:kept", "sleep", "0.2"]
+        program = ["true"] if number % 2 else ["sh", "-c", "echo up; exec sleep 600"]
+        return ["run", "--rm", f"{self.name}:kept", *program]
 
     def check(self) -> list[str]:
         """Whether the next commands work, nothing promised is lost, and nothing leaks."""

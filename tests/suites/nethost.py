@@ -2,18 +2,24 @@
 
 `on_a_host` runs a function's source in a fresh process under `unshare -mn`, so that nothing of the machine's own
 network is touched, and gives back what it printed as JSON.
+
+That process has one processor to itself, as the kernel sees it: packets of all namespaces then stand in one queue, and
+what was sent later arrives later (`nothing_on_the_way`). So silence is seen, and never waited for.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
+import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from suites.patience import PATIENCE, until
 
@@ -21,15 +27,23 @@ _SET_UP = """
 mount -t sysfs sysfs /sys
 ip link set lo up
 ip netns add lad-outside-$$
-ip link add up0 type veth peer name eth0 netns lad-outside-$$
+echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad
+ip netns exec lad-outside-$$ sh -c 'echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad'
+ip link add up0 address 02:00:00:00:00:01 type veth peer name eth0 address 02:00:00:00:00:02 netns lad-outside-$$
 ip addr add 192.0.2.1/24 dev up0 && ip addr add 2001:db8::1/64 dev up0 nodad && ip link set up0 up
 ip -n lad-outside-$$ addr add 192.0.2.99/24 dev eth0
 ip -n lad-outside-$$ addr add 2001:db8::99/64 dev eth0 nodad
 ip -n lad-outside-$$ link set eth0 up && ip -n lad-outside-$$ link set lo up
+for address in 192.0.2.99 2001:db8::99; do ip neigh add $address lladdr 02:00:00:00:00:02 dev up0; done
+for address in 192.0.2.1 2001:db8::1; do
+    ip -n lad-outside-$$ neigh add $address lladdr 02:00:00:00:00:01 dev eth0
+done
 ip -n lad-outside-$$ route add default via 192.0.2.1
 ip -n lad-outside-$$ -6 route add default via 2001:db8::1
 OUTSIDE=/run/netns/lad-outside-$$ exec "$PY" "$CODE" "$STATE"
 """
+_HOPS: Final = 64
+"""More than a packet and what it brings about pass of links here, there and back."""
 
 
 def on_a_host(work: Callable[..., object], folder: Path, timeout: float = PATIENCE, words: tuple[str, ...] = ()) -> Any:
@@ -39,6 +53,8 @@ def on_a_host(work: Callable[..., object], folder: Path, timeout: float = PATIEN
     code.write_text(
         f"from suites.nethost import *\n{body}\n"
         "import json, os, sys\nfrom pathlib import Path\n"
+        "processors = sorted(os.sched_getaffinity(0))\n"
+        "os.sched_setaffinity(0, {processors[os.getpid() % len(processors)]})\n"
         f"print('RESULT ' + json.dumps({work.__name__}(Path(sys.argv[1]), Path(os.environ['OUTSIDE']), *{words!r})))\n"
     )
     tests = Path(__file__).parents[1]
@@ -98,80 +114,117 @@ def listen(namespace: Path | None, port: int, words: str, kind: str = "tcp") -> 
 
 
 def ask(namespace: Path | None, address: str, port: int, kind: str = "tcp", source: str | None = None) -> str | None:
-    """What answers at an address, asked from a namespace; None where nothing does."""
+    """What answers at an address, asked from a namespace; None where nothing does.
+
+    A UDP port has to be one where somebody listens, or that refuses: those who read there are no part of the kernel.
+    """
+    import errno
+    import select
     import socket
 
     from lading.networking.kernel.namespaces import inside
 
+    links_carry()
+    refusals = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES)
+
     def call() -> str | None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as client:
-            client.settimeout(0.7)
+            if source:
+                client.bind((source, 0))
+            client.setblocking(False)
             try:
-                if source:
-                    client.bind((source, 0))
-                client.connect((address, port))
+                with suppress(BlockingIOError):
+                    client.connect((address, port))
+                nothing_on_the_way()
+                if not select.select([], [client], [], 0)[1]:
+                    return None
+                client.settimeout(PATIENCE)
                 if kind == "udp":
                     client.send(b"?")
                 return client.recv(200).decode() or None
-            except OSError:
-                return None
+            except OSError as error:
+                if error.errno in refusals:
+                    return None
+                raise
 
     return inside(namespace, call) if namespace else call()
 
 
+def nothing_on_the_way() -> None:
+    """Returns when every packet that was sent before has arrived or was dropped, and what it brought about as well.
+
+    All of them stand in one queue (netif_rx(9) has one for each processor), as do these, which the host says to itself.
+    """
+    echo = _echo()
+    for _ in range(_HOPS):
+        echo.send(b"?")
+        echo.recv(1)
+
+
+@functools.cache
+def _echo() -> Any:
+    """A socket of the host that hears itself, whoever asks first."""
+    import socket
+
+    from lading.networking.kernel.namespaces import inside
+
+    def open_() -> Any:
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.bind(("127.0.0.1", 0))
+        made.connect(made.getsockname())
+        made.settimeout(PATIENCE)
+        return made
+
+    return inside(Path("/proc/self/ns/net"), open_)
+
+
+def links_carry() -> None:
+    """Waits until every link that is up passes packets on: the kernel comes to that a little after it was set up."""
+    until(_carried, "a link that carries")
+
+
+def _carried() -> bool:
+    lines = [line for line in _said("ip", "-o", "link") if ",UP" in line.partition(">")[0]]
+    return all(" state UP " in line or "<LOOPBACK" in line for line in lines)
+
+
 def answer(namespace: Path | None, address: str, port: int, kind: str = "tcp") -> str:
-    """As `ask`, of somebody who does answer: on a busy machine a first packet may be lost, or come late."""
-    found: list[str | None] = []
+    """As `ask`, of somebody who does answer."""
+    found = ask(namespace, address, port, kind)
+    assert found is not None, f"no answer of {address} port {port}"
+    return found
 
-    def answered() -> str | None:
-        found.append(ask(namespace, address, port, kind))
-        return found[-1]
 
-    until(answered, f"an answer of {address} port {port}")
-    return found[-1] or ""
+def _said(*words: str) -> list[str]:
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def kernel_state() -> list[str]:
     """Links, routes, namespaces and elements, as `ip` and `nft` tell them; without what only a clock changes."""
-    import subprocess
-
     commands = (
-        ["ip", "-o", "link"],
-        ["ip", "route"],
-        ["ip", "-6", "route"],
-        ["nft", "-s", "list", "ruleset"],
-        ["cat", "/proc/self/mounts"],
+        ("ip", "-o", "link"),
+        ("ip", "route"),
+        ("ip", "-6", "route"),
+        ("nft", "-s", "list", "ruleset"),
+        ("cat", "/proc/self/mounts"),
     )
-    found: list[str] = []
-    for command in commands:
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        found += [line.split("<")[0] for line in said.splitlines()]
-    return found
+    return [line.split("<")[0] for command in commands for line in _said(*command)]
 
 
-def settled(expected: list[str], seconds: float = PATIENCE) -> bool:
-    """Whether the kernel's state becomes `expected`: namespaces end a little after they were let go."""
-    import time
-
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if kernel_state() == expected:
-            return True
-        time.sleep(0.05)
-    return False
+def settled(expected: list[str]) -> bool:
+    """Waits until the kernel's state is `expected`: namespaces end a little after they were let go."""
+    until(lambda: kernel_state() == expected, "the state of before")
+    return True
 
 
-def resting() -> list[str]:
-    """The kernel's state once addresses are settled and it has been the same for a while: what is let go ends later."""
-    import time
+def resting(links: Collection[str] = ()) -> list[str]:
+    """The kernel's state once it has come to what is asked of it: these `links` to containers, all carrying."""
 
-    while "tentative" in subprocess.run(["ip", "-6", "addr"], capture_output=True, text=True, check=True).stdout:
-        time.sleep(0.05)
-    state, since = kernel_state(), time.monotonic()
-    while time.monotonic() < since + 1.5:
-        time.sleep(0.05)
-        now = kernel_state()
-        if now != state:
-            state, since = now, time.monotonic()
-    return state
+    def rests() -> bool:
+        there = {name for name in os.listdir("/sys/class/net") if name.startswith("lad")}
+        tentative = any("tentative" in line for line in _said("ip", "-6", "addr"))
+        return there == set(links) and not tentative and _carried()
+
+    until(rests, "a kernel at rest")
+    return kernel_state()
