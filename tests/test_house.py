@@ -8,6 +8,12 @@ import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import get_args
+
+from lading.cli.calls.forms import FORMS
+from lading.cli.calls.table import COMMANDS
+from lading.cli.display.remedies import WORDS
+from lading.store.errors import RemedyName
 
 HOUSE = Path(__file__).resolve().parents[1]
 COMPONENTS = sorted(path.parent.parent.name for path in HOUSE.glob("*/lading/*/py.typed") for path in [path.parent])
@@ -124,3 +130,50 @@ def test_a_kind_of_snapshots_is_named_where_it_is_chosen() -> None:
     """Callers know `Snapshots`; which `Snapshotter` is behind it is one line of the store's."""
     named = [name for name, file in modules().items() if "lading.store.snapshots.overlay" in set(imported(file))]
     assert named == ["lading.store.store"]
+
+
+OTHERS_FLAGS = {
+    "lading.build.convert.dispatch": "a Dockerfile's, in the history of an image",
+    "lading.build.convert.resolve": "a Dockerfile's; and in a kept warning what an ARG is given by",
+    "lading.build.debian.release": "gpgv's",
+    "lading.build.dockerfile.reader": "a Dockerfile's",
+    "lading.runtime.oci.conmon": "conmon's",
+    "lading.runtime.oci.oci_runtime": "crun's",
+    "lading.runtime.process.execs": "crun's",
+}
+"""Modules in which an option that is called like one of ours is somebody else's."""
+
+
+def texts(file: Path) -> Iterator[str]:
+    """Every string of a module but what explains it."""
+    tree = ast.parse(file.read_text())
+    explaining = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in explaining:
+            yield node.value
+
+
+def test_the_words_of_the_command_line_are_spoken_there_alone() -> None:
+    """Below it an error has a `Remedy` and an option; `lading.cli.display.remedies` says how these are typed."""
+    flags = {word for options, _, _ in FORMS.values() for word in options if word.startswith("--")}
+    verbs = {name for name, entry in COMMANDS.items() if not entry.later}
+    ours = re.compile(
+        rf"(?<![\w-])({'|'.join(sorted(flags))})(?![\w-])"
+        rf"|(?:^|`|: )lading ({'|'.join(sorted(verbs))})\b|(?:^|with )-[a-z] |with -[a-z]$"
+    )
+    for name, file in modules().items():
+        if not name.startswith("lading.cli."):
+            spoken = [text for text in texts(file) if ours.search(text)]
+            assert not spoken or name in OTHERS_FLAGS, f"{name}: {spoken}"
+            assert spoken or name not in OTHERS_FLAGS, f"{name} needs no exception any more"
+
+
+def test_every_remedy_has_its_words() -> None:
+    """Of the command line, and somebody needs them."""
+    used = set[str]()
+    for file in modules().values():
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Remedy":
+                assert isinstance(node.args[0], ast.Constant)
+                used.add(str(node.args[0].value))
+    assert used == set(get_args(RemedyName)) == set(WORDS)

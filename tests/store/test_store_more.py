@@ -389,11 +389,12 @@ def test_what_is_damaged_can_be_given_up_or_mended(store: Store) -> None:
     for name in (APP, "docker.io/library/index:1"):
         with pytest.raises(DamagedError, match="nothing can be collected") as caught:
             collect(store)
-        assert "lading rmi" in (caught.value.hint or "")
+        assert "removing that name" in (caught.value.hint or "")
         remove(store, name)
     with pytest.raises(DamagedError, match="container 0123456789ab") as caught:
         collect(store)
-    assert "lading rm 0123456789ab" in (caught.value.hint or "")
+    assert caught.value.remedy is not None
+    assert (caught.value.remedy.name, caught.value.remedy.about) == ("give up container", ("0123456789ab",))
     write_blob(store.blobs, raw)
     collect(store)
     assert blobs_of(store, image) <= set(store.blobs)

@@ -92,16 +92,18 @@ def _resolve(
 
 def _check_text(request: BuildRequest) -> None:
     """Raises `InputError` for values of the call that no document can hold."""
-    given = {"--build-arg": request.arguments, "--label": request.labels, "--builder-id": {"": request.builder_id}}
-    for flag, values in given.items():
+    given = {"build-arg": request.arguments, "label": request.labels, "builder-id": {"": request.builder_id}}
+    for option, values in given.items():
         for name, value in values.items():
             if any("\ud800" <= character <= "\udfff" for character in name + value):
-                raise InputError(f"{flag} {name}: not UTF-8 text")
+                raise InputError(f"{option} {name}: not UTF-8 text", option=option)
 
 
 def _check_platform(request: BuildRequest, native: Platform) -> None:
     if request.platform and not is_own(request.platform, native):
-        raise InputError(f"--platform {request.platform} is not supported yet: only this machine's own, {native}")
+        raise InputError(
+            f"platform {request.platform} is not supported yet: only this machine's own, {native}", option="platform"
+        )
 
 
 def _solve(

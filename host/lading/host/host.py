@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from lading.host.configuration import Configuration
-from lading.store.errors import InputError, LadingError, MachineError
+from lading.store.errors import InputError, LadingError, MachineError, Remedy
 from lading.store.fastclass import replace
 from lading.store.progress import QUIET, Progress
 from lading.store.system.locks import is_locked
@@ -283,13 +283,13 @@ class Host:
         except RejectedError as error:
             raise RejectedError(error.message if name == text else f"{text}: {error.message}") from None
 
-    def admit(self, case: VerificationInput, *, unverified: bool = False) -> Verdict:
-        """The verdict that opens the door. With `unverified`, one without proof, on record as such.
+    def admit(self, case: VerificationInput, *, unverified: str | None = None) -> Verdict:
+        """The verdict that opens the door. With `unverified`, a reason, one without proof, on record as such.
 
         Raises `GateError`.
         """
         if unverified:
-            verdict = self._override_verifier().override(case.target, "--unsafe-unverified was given")
+            verdict = self._override_verifier().override(case.target, unverified)
             self._record(verdict)
         else:
             verdict = case.verdict(self._launch_verifier())
@@ -375,7 +375,8 @@ class Host:
 
         located = self.images.get(text)
         if to is None and not located.own:
-            raise InputError(f"{text}: the image has no name", hint=f"name where it goes: `lading push {text} NAME`")
+            hint = Remedy("name destination", "name where it goes", text)
+            raise InputError(f"{text}: the image has no name", hint=hint)
         reference = Reference.parse(to or located.own[0])
         with self.store.writing():
             image = self.compressed(located.descriptor, compression)

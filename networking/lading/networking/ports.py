@@ -23,7 +23,9 @@ def parse_publish(text: str) -> tuple[PortMapping, ...]:
     address, host_words, inside_words = _split(words, text)
     protocol = protocol.lower() if slash else "tcp"
     if protocol not in ("tcp", "udp"):
-        raise UsageError(f"-p {text}: the protocol {protocol!r} cannot be published, only tcp and udp")
+        raise UsageError(
+            f"publish {text}: the protocol {protocol!r} cannot be published, only tcp and udp", option="publish"
+        )
     kind: Transport = "udp" if protocol == "udp" else "tcp"
     inside = _range(inside_words, text)
     host = _range(host_words, text) if host_words not in ("", "0") else None
@@ -32,7 +34,9 @@ def parse_publish(text: str) -> tuple[PortMapping, ...]:
     if len(inside) == 1 and len(host) > 1:
         return (PortMapping(address, host[0], inside[0], kind, host[-1]),)
     if len(host) != len(inside):
-        raise UsageError(f"-p {text}: {len(host)} ports of the host for {len(inside)} of the container")
+        raise UsageError(
+            f"publish {text}: {len(host)} ports of the host for {len(inside)} of the container", option="publish"
+        )
     return tuple(PortMapping(address, outer, inner, kind) for outer, inner in zip(host, inside, strict=True))
 
 
@@ -44,7 +48,7 @@ def _split(words: str, whole: str) -> tuple[str | None, str, str]:
         address += "]" if bracket else ""
     parts = words.split(":")
     if len(parts) > (2 if address else 3):
-        raise UsageError(f"-p {whole}: expected [[IP:]HOSTPORT:]PORT[/tcp|/udp]")
+        raise UsageError(f"publish {whole}: expected [[IP:]HOSTPORT:]PORT[/tcp|/udp]", option="publish")
     *front, inside = parts
     host = front.pop() if front else ""
     return _address(address or (front[0] if front else ""), whole), host, inside
@@ -58,16 +62,16 @@ def _address(text: str | None, whole: str) -> str | None:
     try:
         return socket.inet_ntop(family, socket.inet_pton(family, bare))
     except (OSError, ValueError):
-        raise UsageError(f"-p {whole}: not an IP address: {text!r}") from None
+        raise UsageError(f"publish {whole}: not an IP address: {text!r}", option="publish") from None
 
 
 def _range(text: str, whole: str) -> range:
     first, dash, last = text.partition("-")
     if not _DIGITS.issuperset(first) or not first or (dash and not (last and _DIGITS.issuperset(last))):
-        raise UsageError(f"-p {whole}: not a port: {text!r}")
+        raise UsageError(f"publish {whole}: not a port: {text!r}", option="publish")
     low, high = int(first), int(last) if dash else int(first)
     if not (0 < low <= high <= 65535) or high - low >= _MAX_RANGE:
-        raise UsageError(f"-p {whole}: not a port from 1 to 65535: {text!r}")
+        raise UsageError(f"publish {whole}: not a port from 1 to 65535: {text!r}", option="publish")
     return range(low, high + 1)
 
 

@@ -45,20 +45,21 @@ class VolumeMount:
         """``[SOURCE:]TARGET[:ro,...]`` as docker reads it. Raises `UsageError`."""
         parts = text.split(":")
         if len(parts) > 3 or not all(parts):
-            raise UsageError(f"-v {text}: expected [SOURCE:]TARGET[:OPTIONS]")
+            raise UsageError(f"volume {text}: expected [SOURCE:]TARGET[:OPTIONS]", option="volume")
         source, target = ("", parts[0]) if len(parts) == 1 else (parts[0], parts[1])
-        target = absolute(target, f"-v {text}")
+        target = absolute(target, f"volume {text}", option=True)
         if target == "/":
-            raise UsageError(f"-v {text}: the target cannot be the container's root")
+            raise UsageError(f"volume {text}: the target cannot be the container's root", option="volume")
         if (target + "/").startswith("/proc/"):
-            raise UsageError(f"-v {text}: the target cannot be inside /proc")
+            raise UsageError(f"volume {text}: the target cannot be inside /proc", option="volume")
         kind: Literal["bind", "volume"] = "bind" if source.startswith(("/", ".")) else "volume"
         if kind == "bind":
             source = os.path.abspath(source)
         elif source and not re.fullmatch(_VOLUME, source):
             raise UsageError(
-                f"-v {text}: {source!r} is neither a path nor the name of a volume",
+                f"volume {text}: {source!r} is neither a path nor the name of a volume",
                 hint="a path begins with / or ./; a name has letters, digits, dots, dashes and underscores",
+                option="volume",
             )
         words = parts[2].split(",") if len(parts) == 3 else []
         return cls(kind, source, target).with_options(words, text)
@@ -75,15 +76,21 @@ class VolumeMount:
                 volume = replace(volume, propagation=word)
             elif word not in _LABELS:
                 raise UsageError(
-                    f"-v {text}: unknown option {word!r}", hint="known are ro, rw, z, Z, nocopy and rslave's kin"
+                    f"volume {text}: unknown option {word!r}",
+                    hint="known are ro, rw, z, Z, nocopy and rslave's kin",
+                    option="volume",
                 )
         return volume
 
 
-def absolute(path: str, source: str) -> str:
-    """`path` without dots and double slashes. Raises `UsageError` unless it is absolute."""
+def absolute(path: str, source: str, *, option: bool = False) -> str:
+    """`path` without dots and double slashes. Raises `UsageError` unless it is absolute.
+
+    `source` is where it stands; with `option` it begins with the name of one.
+    """
     if not path.startswith("/"):
-        raise UsageError(f"{source}: {path!r} is not an absolute path in the container")
+        named = source.partition(" ")[0] if option else None
+        raise UsageError(f"{source}: {path!r} is not an absolute path in the container", option=named)
     return os.path.normpath("/" + path.lstrip("/"))
 
 
@@ -126,33 +133,34 @@ class RunOptions:
         """Raises `UsageError` for what cannot be meant, before anything is done."""
         if self.name is not None and not re.fullmatch(_NAME, self.name):
             raise UsageError(
-                f"--name {self.name}: not a container name",
+                f"name {self.name}: not a container name",
                 hint="a letter or digit, then letters, digits, dots, dashes and underscores",
+                option="name",
             )
         if self.network not in ("default", "none", "host"):
-            raise UsageError(f"--network {self.network}: only default, none and host exist yet")
+            raise UsageError(f"network {self.network}: only default, none and host exist yet", option="network")
         if self.limits.cpus is not None and not 0.01 <= self.limits.cpus <= _MAX_CPUS:
-            raise UsageError(f"--cpus: from 0.01 to {_MAX_CPUS}")
+            raise UsageError(f"cpus: from 0.01 to {_MAX_CPUS}", option="cpus")
         if self.limits.memory is not None and self.limits.memory < 6 << 20:
-            raise UsageError("--memory: at least 6 MiB")
-        for name, number in (("--memory", self.limits.memory), ("--pids-limit", self.limits.pids)):
+            raise UsageError("memory: at least 6 MiB", option="memory")
+        for name, number in (("memory", self.limits.memory), ("pids-limit", self.limits.pids)):
             if number is not None and number > _MAX_NUMBER:
-                raise UsageError(f"{name}: more than any machine has")
+                raise UsageError(f"{name}: more than any machine has", option=name)
         if self.log_limit and not _LEAST_LOG <= self.log_limit <= _MAX_NUMBER:
-            raise UsageError(f"--log-opt max-size: at least {_LEAST_LOG} bytes, or -1 for any number")
+            raise UsageError(f"log-opt max-size: at least {_LEAST_LOG} bytes, or -1 for any number", option="log-opt")
         for text in self.env:
             if text.startswith("=") or "=" not in text:
-                raise UsageError(f"--env {text}: expected NAME=VALUE")
+                raise UsageError(f"env {text}: expected NAME=VALUE", option="env")
         self._validate_targets()
 
     def _validate_targets(self) -> None:
         seen: set[str] = set()
         for target in (*(volume.target for volume in self.volumes), *self.tmpfs):
-            if absolute(target, "--tmpfs") in seen:
+            if absolute(target, "tmpfs", option=True) in seen:
                 raise UsageError(f"{target}: two mounts have the same target")
             seen.add(target)
         if self.workdir is not None:
-            absolute(self.workdir, "--workdir")
+            absolute(self.workdir, "workdir", option=True)
 
 
 class Caller(Protocol):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lading.runtime.containers.container import Container
 from lading.runtime.lifecycle.lifecycle import Lifecycle, RuntimeConfig
 from lading.runtime.options import RunOptions, Streams
-from lading.store.errors import InputError, MachineError
+from lading.store.errors import InputError, MachineError, Remedy
 from lading.store.system.border import border
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ class Runtime:
 
         record, now = self.find(text), time.time()
         span = logs.Span(
-            None if since is None else logs.moment(since, now, "--since"),
-            None if until is None else logs.moment(until, now, "--until"),
+            None if since is None else logs.moment(since, now, "since"),
+            None if until is None else logs.moment(until, now, "until"),
         )
         file = self._life.records.folder(record.id) / "log"
         return logs.read(file, tail=tail, span=span, follow=self._runs(record) if follow else None)
@@ -210,7 +210,8 @@ class Runtime:
         record = self.find(text)
         if record.active and not force:
             raise InputError(
-                f"container {record.name} is {record.status}", hint=f"stop it first, or lading rm -f {record.name}"
+                f"container {record.name} is {record.status}",
+                hint=Remedy("stop or remove by force", "stop it first, or remove it by force", record.name),
             )
         with self._life.records.lock(record.id) as held, self._life.seeing_off(record):
             current = self._life.records.read(record.id) if held else None

@@ -14,16 +14,105 @@ Components derive their own from these. They are caught once, in ``lading.cli.ma
 
 from __future__ import annotations
 
+from typing import Literal, Self
+
+RemedyName = Literal[
+    # the machine and the root folder
+    "free space",
+    "prune",
+    "restore",
+    "upgrade",
+    "unpack again",
+    "pull again",
+    "build again",
+    "pull or build again",
+    "pull or give up",
+    "give up container",
+    "give up image",
+    # keys and judgements
+    "look closer",
+    "sign",
+    "sign instead",
+    "make key",
+    "make a key",
+    "make key of this kind",
+    "make or name key",
+    "make key and policy",
+    "allow unverified",
+    # registries
+    "log in",
+    "log in anew",
+    "serve HTTPS",
+    "trust certificate",
+    "give passwords",
+    "give certificate",
+    "listen elsewhere",
+    "store elsewhere",
+    "restore or store elsewhere",
+    "store elsewhere, it is another version's",
+    # images
+    "list images",
+    "list all images",
+    "name destination",
+    "name otherwise",
+    "remove by force",
+    "remove container or force",
+    "remove index",
+    "push",
+    "name output",
+    # builds
+    "name file",
+    "name another file",
+    "give argument",
+    "fetch lists",
+    # containers
+    "list containers",
+    "remove container",
+    "stop container",
+    "stop container first",
+    "stop or remove by force",
+    "container goes on",
+    "other network",
+    "leave out",
+]
+"""What an error can be mended by."""
+
+
+class Remedy(str):
+    """A hint that is more than words: what would mend the error, and what that is done to.
+
+    As text it is a neutral sentence; `name` is for whoever has words of their own for it, as the command line has.
+    """
+
+    __slots__ = ("about", "name")
+    name: RemedyName
+    about: tuple[str, ...]
+
+    def __new__(cls, name: RemedyName, sentence: str, *about: str) -> Self:
+        """`about` is what a template of the words needs: a name, a place."""
+        made = super().__new__(cls, sentence)
+        made.name, made.about = name, about
+        return made
+
 
 class LadingError(Exception):
-    """Something the user can be told in one line, with a hint where there is one."""
+    """Something the user can be told in one line, with a hint where there is one, which may be a `Remedy`.
+
+    Where the message begins with the name of an option of the call, `option` is that name.
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, option: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.option = option
+
+    @property
+    def remedy(self) -> Remedy | None:
+        """The hint, where it is more than words."""
+        return self.hint if isinstance(self.hint, Remedy) else None
 
     def reword(self, message: str) -> None:
         """Says more of where it comes from; what kind of error it is, and its hint, stay."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lading.store.content.blobs import read_blob
-from lading.store.errors import DocumentError
+from lading.store.errors import DocumentError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
@@ -100,7 +100,7 @@ class _Root:
     """Why something is kept: in words, and what ends it."""
 
     what: str
-    remedy: str
+    remedy: Remedy
 
 
 class Reached:
@@ -129,13 +129,13 @@ class Reached:
         """What images and holders need; what only the build cache remembers is not in it."""
         found = cls(store)
         for holder, digest, kind in store.index.all("SELECT id, digest, media_type FROM lease"):
-            root = _Root(f"container {holder[:12]}", f"pulling its image mends it, `lading rm {holder[:12]}`")
+            root = _Root(f"container {holder[:12]}", _give_up_container(holder[:12]))
             found._start(Descriptor(kind, Digest.parse(digest), 0), root)
         for reference in store.references():
-            root = _Root(reference.name, f"`lading pull {reference.name}` mends it, `lading rmi {reference.name}`")
+            root = _Root(reference.name, _pull_or_give_up(reference.name))
             found._start(reference.descriptor, root)
         for image in store.kept():
-            found._start(image.descriptor, _Root("an image without a name", f"`lading rmi {image.descriptor.digest}`"))
+            found._start(image.descriptor, _Root("an image without a name", _give_up(image.descriptor.digest)))
         return found._run()
 
     @classmethod
@@ -208,9 +208,19 @@ class Reached:
 
 
 def _damaged(digest: Digest, how: str, root: _Root) -> DamagedError:
-    return DamagedError(
-        f"{root.what}: the manifest {digest} {how}, so that nothing can be collected", hint=f"{root.remedy} gives it up"
-    )
+    return DamagedError(f"{root.what}: the manifest {digest} {how}, so that nothing can be collected", hint=root.remedy)
+
+
+def _give_up_container(container: str) -> Remedy:
+    return Remedy("give up container", "pulling its image mends it, removing the container gives it up", container)
+
+
+def _pull_or_give_up(name: str) -> Remedy:
+    return Remedy("pull or give up", f"pulling {name} mends it, removing that name gives it up", name)
+
+
+def _give_up(digest: Digest) -> Remedy:
+    return Remedy("give up image", "removing the image gives it up", str(digest))
 
 
 def _chains(store: Store, manifest: Manifest) -> set[str]:

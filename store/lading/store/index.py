@@ -17,15 +17,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from lading.store.errors import MachineError
+from lading.store.errors import MachineError, Remedy
 from lading.store.system.locks import locked, open_lock
 from lading.store.system.sqlite import Connection
 
 _ROOM: Final = 256 * 1024
 """Bytes of the journal that are never given back: enough for any change that only takes away."""
 _JOURNAL_LIMIT: Final = 1 << 20
-_ROOM_HINT: Final = "free some space there; `lading system prune` frees what nothing uses"
-_ELSEWHERE_HINT: Final = "restore it from a backup, or name another folder with --root"
+_ROOM_HINT: Final = Remedy("free space", "free some space there, perhaps by pruning what nothing uses")
+_ELSEWHERE_HINT: Final = Remedy("restore", "restore it from a backup, or open another root folder")
 SCHEMAS: Final = (
     """
 CREATE TABLE reference (
@@ -111,7 +111,7 @@ class Index(Connection):
         if found > VERSION:
             raise MachineError(
                 f"{path}: written by a newer lading (schema {found}, this one knows {VERSION})",
-                hint="upgrade lading, or name another folder with --root",
+                hint=Remedy("upgrade", "upgrade lading, or open another root folder"),
             )
         self._set_up()
         with self.transaction():

@@ -403,7 +403,7 @@ def test_a_missing_password_is_said(bad: Hostile, client: Client) -> None:
     bad.trick("", lambda h: h.answer(401, WWW_Authenticate='Basic realm="x"'))
     with pytest.raises(UnauthorizedError, match="wants a login") as refused:
         client.manifest(ref(bad))
-    assert refused.value.hint == f"lading login {bad.host}"
+    assert refused.value.hint == f"log in to {bad.host}"
 
 
 def test_a_connection_is_free_again_when_a_login_is_missing(bad: Hostile, client: Client) -> None:

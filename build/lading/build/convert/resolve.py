@@ -15,7 +15,7 @@ from lading.build.errors import DockerfileError, Place, suggestion
 from lading.build.graph.config import Config
 from lading.build.graph.graph import Chain, Graph, StageLine
 from lading.build.graph.platforms import is_own
-from lading.store.errors import InputError
+from lading.store.errors import InputError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import ImageConfig
@@ -121,7 +121,10 @@ class _Resolver:
             raise DockerfileError(
                 place,
                 f"base name ({stage.head.image}) should not be blank",
-                hint="an ARG used in FROM stands before the first FROM and has a default, or a --build-arg",
+                hint=Remedy(
+                    "give argument",
+                    "an ARG used in FROM stands before the first FROM and has a default, or a value from the call",
+                ),
             )
         if stage.head.platform is not None:
             self._check_platform(place, self._word(place, stage.head.platform, self.scope))

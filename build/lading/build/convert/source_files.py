@@ -16,7 +16,7 @@ from lading.build.dockerfile.ignore import Ignore
 from lading.build.dockerfile.parser import MAX_SIZE
 from lading.build.graph.request import BuildRequest
 from lading.store.archives import trees
-from lading.store.errors import InputError
+from lading.store.errors import InputError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.system.opening import read_below
 
@@ -57,7 +57,7 @@ def dockerfile(request: BuildRequest) -> tuple[Named, bytes]:
     """The Dockerfile of a call and its text. Raises `InputError`."""
     if request.dockerfile is not None:
         return Named(request.context, str(request.file or FILE)), request.dockerfile
-    hint = "name another with -f" if request.file is None else None
+    hint = Remedy("name another file", "name another") if request.file is None else None
     for named in _candidates(request):
         data = named.read(MAX_SIZE, hint)
         if data is not None:

@@ -27,7 +27,7 @@ from lading.build.solver.trim import note_use
 from lading.store.archives.compression import encoder_name
 from lading.store.archives.layers import EPOCH
 from lading.store.content.blobs import write_blob
-from lading.store.errors import InputError
+from lading.store.errors import InputError, Remedy
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import CONFIG, MANIFEST
@@ -53,7 +53,7 @@ def build_debian(
     """
     begun = environment.clock()
     if request.file is None:
-        raise InputError("a Debian package set is a file", hint="name it with -f")
+        raise InputError("a Debian package set is a file", hint=Remedy("name file", "name it"))
     data = _read(request.file)
     spec = parse_spec(data, str(request.file))
     _refuse(request, environment)
@@ -114,11 +114,13 @@ def _warnings(resolution: Resolution, layers: int) -> Iterator[str]:
 def _refuse(request: BuildRequest, environment: BuildEnvironment) -> None:
     own = environment.platform
     if request.platform is not None and request.platform not in (str(own), f"{own.os}/{own.architecture}"):
-        raise InputError(f"--platform {request.platform} is not supported yet: only this machine's own, {own}")
-    given = {"--build-arg": request.arguments, "--target": request.target}
-    for flag, value in given.items():
+        raise InputError(
+            f"platform {request.platform} is not supported yet: only this machine's own, {own}", option="platform"
+        )
+    given = {"build-arg": request.arguments, "target": request.target}
+    for option, value in given.items():
         if value:
-            raise InputError(f"{flag} is for Dockerfiles: {request.file} is a Debian package set")
+            raise InputError(f"{option} is for Dockerfiles: {request.file} is a Debian package set", option=option)
 
 
 def _architecture(environment: BuildEnvironment) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.build.debian.release import SignedRelease
-from lading.store.errors import DocumentError
+from lading.store.errors import DocumentError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
 from lading.store.system.border import machine_errors
@@ -52,7 +52,7 @@ class PackageList:
         if wanted is None or Digest.of(self._data, wanted.algorithm) != wanted:
             raise DocumentError(
                 f"{file.name}: is not the {listed_as} that the signed release lists",
-                hint="--pull fetches the lists anew",
+                hint=Remedy("fetch lists", "ask for the lists anew"),
             )
         self._what = file.name
         self._release = release.digest

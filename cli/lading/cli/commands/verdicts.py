@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from lading.cli.calls.values import short
 from lading.cli.display.output import Output, column, escape, folded
+from lading.cli.display.remedies import message_of
 from lading.store.errors import LadingError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def failure(error: LadingError) -> dict[str, object]:
     """The verdict on what could not even be looked at, for programs."""
     endings: dict[int, Ending] = {3: "refused", 4: "no_attestation"}
     outcome = endings.get(error.exit_code, "uncheckable")
-    return {"outcome": outcome, "exit_code": error.exit_code, "accepted": False, "reason": error.message}
+    return {"outcome": outcome, "exit_code": error.exit_code, "accepted": False, "reason": message_of(error)}
 
 
 def _lines(output: Output, decision: Decision, stream: TextIO, *, verbose: bool) -> Iterator[str]:

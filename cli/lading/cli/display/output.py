@@ -138,13 +138,15 @@ class Output:
         """The one line of an error, what belongs to it, and its hint, on standard error."""
         if any(drawing.failed(error) for drawing in _standing):
             return
+        from lading.cli.display.remedies import hint_of, message_of  # noqa: PLC0415 - only where something failed
+
         end_drawing()
-        first, *more = column(escape(error.message), len("lading: "), sys.stderr)
+        first, *more = column(escape(message_of(error)), len("lading: "), sys.stderr)
         self.note("\n".join([f"{self.style('lading:', 'red')} {first}", *more]))
         for line in lines:
             self.note(line)
-        if error.hint:
-            self.note("  hint: " + "\n".join(column(escape(error.hint), len("  hint: "), sys.stderr)))
+        if hint := hint_of(error):
+            self.note("  hint: " + "\n".join(column(escape(hint), len("  hint: "), sys.stderr)))
 
     def warn(self, line: str) -> None:
         """One line that should be read; words from outside may be in it, so it is escaped here."""

@@ -168,7 +168,9 @@ class JsonLines:
 
     def failed(self, error: LadingError) -> bool:
         """The error that ends the call."""
-        emit("error", text=error.message, hint=error.hint)
+        from lading.cli.display.remedies import hint_of, message_of  # noqa: PLC0415 - only where something failed
+
+        emit("error", text=message_of(error), hint=hint_of(error))
         return True
 
     def end(self) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from lading.host.images.built import built
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import InvalidReferenceError, Reference
-from lading.store.errors import DocumentError, InputError
+from lading.store.errors import DocumentError, InputError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, collect
 from lading.store.oci.descriptors import Descriptor, Platform
@@ -16,7 +16,9 @@ from lading.store.oci.documents import Index, Manifest
 from lading.store.store import Store, one_image
 from lading.verify.judgement.targets import Target
 
-ALONE: Final = "NAME@sha256:DIGEST is one in a registry; `lading images -a` lists those that are here"
+ALONE: Final = Remedy(
+    "list all images", "NAME@sha256:DIGEST is one in a registry; the list of all has those that are here"
+)
 
 
 class NoSuchImageError(InputError):
@@ -88,7 +90,8 @@ class Images:
         """As `find`; raises `NoSuchImageError` where there is none."""
         found = self.find(text)
         if found is None:
-            raise NoSuchImageError(f"no image {text!r} here{_meant(text)}", hint="`lading images` lists those that are")
+            hint = Remedy("list images", "list those that are")
+            raise NoSuchImageError(f"no image {text!r} here{_meant(text)}", hint=hint)
         return found
 
     def target(self, located: ResolvedImage, platform: Platform | None = None) -> Target:
@@ -145,12 +148,13 @@ class Images:
         located = self.get(text)
         if located.around and not located.own:
             raise InputError(
-                f"{text!r} is part of {', '.join(located.around)}", hint=f"`lading rmi {located.around[0]}` removes all"
+                f"{text!r} is part of {', '.join(located.around)}",
+                hint=Remedy("remove index", f"removing {located.around[0]} removes all", located.around[0]),
             )
         if len(located.own) > 1 and not force:
             raise InputError(
                 f"{text!r} has {len(located.own)} names: {', '.join(located.own)}",
-                hint="name one of them, or remove all with --force",
+                hint=Remedy("remove by force", "name one of them, or remove all by force"),
             )
         self._free(located, text, force=force)
         digest = located.descriptor.digest
@@ -166,7 +170,8 @@ class Images:
         reaching = self.store.names_reaching(located.descriptor.digest)
         if all(name.name in located.own for name in reaching):
             raise InputError(
-                f"{text!r} is used by container {holders[0][:12]}", hint="remove the container first, or use --force"
+                f"{text!r} is used by container {holders[0][:12]}",
+                hint=Remedy("remove container or force", "remove the container first, or use force"),
             )
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from lading.registry.reference import InvalidReferenceError, Reference
-from lading.store.errors import InputError
+from lading.store.errors import InputError, Remedy
 from lading.store.exchange import layouts
 from lading.store.exchange.ingest import Loaded as Found
 from lading.store.fastclass import dataclass
@@ -56,7 +56,7 @@ def _read(store: Store, source: str, progress: Progress) -> list[Found]:
 def _named(found: list[Found], source: str, name: str | None) -> list[Loaded]:
     if name is not None:
         if len(found) != 1:
-            raise InputError(f"{source}: holds {len(found)} images, so that --tag {name} could mean any")
+            raise InputError(f"tag {name} could mean any: {source} holds {len(found)} images", option="tag")
         found = [((name,), found[0][1])]
     if not found:
         raise InputError(f"{source}: holds no image")
@@ -73,5 +73,7 @@ def _full(text: str, source: str) -> str:
     except InvalidReferenceError as error:
         raise InputError(f"{source}: an image's name in it cannot be used: {error.message}", hint=error.hint) from None
     if reference.digest is not None:
-        raise InputError(f"{source}: {text!r}: a name cannot have a digest", hint="give another with --tag")
+        raise InputError(
+            f"{source}: {text!r}: a name cannot have a digest", hint=Remedy("name otherwise", "give another name")
+        )
     return reference.name

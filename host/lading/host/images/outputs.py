@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from lading.registry.platforms import choose, host_platform
 from lading.store.archives.writer import Sink
-from lading.store.errors import UsageError
+from lading.store.errors import Remedy, UsageError
 from lading.store.exchange import layouts
 from lading.store.exchange.export import Form, Saved, to_file, write_archive
 from lading.store.fastclass import dataclass
@@ -80,7 +80,7 @@ def destination(output: str, format_: str | None) -> ImageOutput:
     transport = output.partition(":")[0]
     if transport in ("oci", "oci-archive", "docker-archive") and ":" in output:
         if format_:
-            raise UsageError(f"--format {format_}: {transport}: says it already")
+            raise UsageError(f"format {format_}: {transport}: says it already", option="format")
         return parse_output(output)
     return ImageOutput(form_of(format_), Path(os.path.abspath(output)))
 
@@ -94,7 +94,7 @@ def form_of(format_: str | None) -> Kind:
         "oci-dir": "oci",
     }
     if format_ not in known:
-        raise UsageError(f"--format {format_}: expected docker-archive, oci-archive or oci-dir")
+        raise UsageError(f"format {format_}: expected docker-archive, oci-archive or oci-dir", option="format")
     return known[format_]
 
 
@@ -105,8 +105,9 @@ def parse_output(text: str) -> ImageOutput:
     kind, colon, rest = text.partition(":")
     if kind not in ("oci", "oci-archive", "docker-archive") or not colon or not rest:
         raise UsageError(
-            f"-o {text}: expected oci:DIR, oci-archive:FILE or docker-archive:FILE",
-            hint="writing the plain file system (-o DIR) is not built yet",
+            f"output {text}: expected oci:DIR, oci-archive:FILE or docker-archive:FILE",
+            hint=Remedy("name output", "writing the plain file system is not built yet"),
+            option="output",
         )
     path, _, name = rest.partition(":")
     return ImageOutput("oci" if kind == "oci" else _TYPES[kind], Path(os.path.abspath(path)), name or None)
@@ -120,8 +121,9 @@ def _buildx(text: str) -> ImageOutput:
     kind, destination = fields.pop("type", ""), fields.pop("dest", "")
     as_folder = fields.pop("tar", "true") == "false"
     if kind in _LATER:
-        raise UsageError(f"-o {text}: the type {kind} is not built yet", hint="--push pushes; oci and docker are there")
+        hint = Remedy("push", "a push is asked for otherwise; oci and docker are there")
+        raise UsageError(f"output {text}: the type {kind} is not built yet", hint=hint, option="output")
     if kind not in _TYPES or not destination or fields:
-        raise UsageError(f"-o {text}: expected type=oci,dest=FILE or type=docker,dest=FILE")
+        raise UsageError(f"output {text}: expected type=oci,dest=FILE or type=docker,dest=FILE", option="output")
     path = Path(os.path.abspath(destination))
     return ImageOutput("oci" if kind == "oci" and as_folder else _TYPES[kind], path)

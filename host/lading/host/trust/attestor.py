@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lading.registry.reference import Reference
 from lading.store.content.blobs import write_blob
 from lading.store.content.memory import MemoryBlobs
-from lading.store.errors import UsageError
+from lading.store.errors import Remedy, UsageError
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import MANIFEST, Index, parse_document
 from lading.store.oci.json import MAX_SIZE, Fields, parse
@@ -58,7 +58,8 @@ class Attestor:
         A signature is refused: whoever is asked to attest something must not thereby let the image run.
         """
         if predicate_type(kind) == SIGN:
-            raise UsageError(f"--type {kind}: an image is signed, not attested, with it", hint="`lading sign` signs")
+            hint = Remedy("sign instead", "sign it")
+            raise UsageError(f"type {kind}: an image is signed, not attested, with it", hint=hint, option="type")
         value = Fields(parse(predicate, "the predicate", limit=MAX_SIZE), "the predicate").rest()
 
         def make(subject: Descriptor, name: str | None, signer: Signer) -> Artifact:

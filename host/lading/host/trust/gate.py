@@ -93,7 +93,7 @@ class UnknownError(LadingError):
 def unknown(error: LadingError) -> LadingError:
     """`error` as `verify` reports it: what does not resolve could not be checked."""
     if isinstance(error, NoSuchImageError) or error.exit_code == 1:
-        return UnknownError(error.message, hint=error.hint)
+        return UnknownError(error.message, hint=error.hint, option=error.option)
     return error
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from lading.store.errors import InputError
+from lading.store.errors import InputError, Remedy
 from lading.store.system.atomic import sync_folder
 from lading.store.system.border import machine_errors
 from lading.store.system.opening import open_file
@@ -63,7 +63,7 @@ class Keyring:
     def public(self, file: Path | None = None) -> PublicKey:
         """The public key in `file`, else our own."""
         path = self.public_file if file is None else file
-        return PublicKey.from_pem(read_file(path, "`lading keygen` makes one"), str(path))
+        return PublicKey.from_pem(read_file(path, Remedy("make key", "make one")), str(path))
 
 
 def check_absent(private: Path, public: Path) -> None:

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Final
 
 from lading.host.trust.keyring import read_file
-from lading.store.errors import DocumentError, InputError, MachineError
+from lading.store.errors import DocumentError, InputError, MachineError, Remedy
 from lading.store.index import Index
 from lading.store.oci.digests import Digest
 from lading.verify.judgement.verifier import Verifier
 from lading.verify.policy.canonical import compile_policy, load_policy
 from lading.verify.policy.policy import Policy, PolicyError
 
-_MISSING = "`lading keygen` makes a key and a policy that trusts it; docs/policy.md says how to write one"
+_MISSING: Final = Remedy(
+    "make key and policy", "a new key brings a policy that trusts it; docs/policy.md says how to write one"
+)
 _UNSURE: Final = "nothing is accepted by a policy that may be there and cannot be read"
 _KIND: Final = "policy"
 _READER: Final = "1 "

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lading.host.trust.keyring import Keyring, write_pair
 from lading.host.trust.signing_keys import NoKeyError
-from lading.store.errors import LadingError
+from lading.store.errors import LadingError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.system.atomic import sync_folder, write_atomically
 from lading.store.system.border import machine_errors
@@ -35,7 +35,7 @@ def rotate(keyring: Keyring, password: bytes, policy: Path) -> Rotated:
     trusted, and calling again goes on from there. Raises `NoKeyError`, `InputError`.
     """
     if not keyring.exists():
-        raise NoKeyError("there is no key to rotate", hint="`lading keygen` makes one")
+        raise NoKeyError("there is no key to rotate", hint=Remedy("make key", "make one"))
     with _alone(keyring.private_file.parent) as folder:
         return _rotate(keyring, folder, password, policy)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from lading.host.trust.keyring import Keyring, read_file
-from lading.store.errors import InputError
+from lading.store.errors import InputError, Remedy
 from lading.store.fastclass import dataclass, field
 from lading.verify.keys.keys import PrivateKey, PublicKey
 
@@ -52,7 +52,7 @@ class KeyText:
     @classmethod
     def read(cls, path: Path) -> KeyText:
         """From a file or pipe, read once. Raises `InputError`."""
-        pem = read_file(path, "`lading keygen` makes a key")
+        pem = read_file(path, Remedy("make a key", "make a key"))
         beside = path.with_suffix(".pub")
         public = read_file(beside, "") if path.is_file() and beside.is_file() else None
         return cls(str(path), pem, public)
@@ -63,7 +63,7 @@ class KeyText:
         if not keyring.exists():
             raise NoKeyError(
                 "there is no key to sign with",
-                hint="`lading keygen` makes one; --sign-key of build, --key of sign and attest name another",
+                hint=Remedy("make or name key", "make one, or name another"),
             )
         return cls.read(keyring.private_file)
 

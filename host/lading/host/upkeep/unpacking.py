@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lading.runtime.containers.records import ContainerRecords
 from lading.store.content.blobs import read_blob
-from lading.store.errors import InputError, MachineError
+from lading.store.errors import InputError, MachineError, Remedy
 from lading.store.oci.documents import chain_ids, parse_config, parse_manifest, stack
 from lading.store.snapshots import unpack as unpacking
 from lading.store.system.border import border
@@ -48,7 +48,7 @@ def _refuse_running(host: Host, text: str, config: ImageConfig) -> None:
         if not over and layers & set(host.store.snapshots.stands_on(container.id)):
             raise InputError(
                 f"{text}: container {container.name} of {container.image} runs on the tree that is to be replaced",
-                hint=f"`lading stop {container.name}` first",
+                hint=Remedy("stop container first", f"stop {container.name} first", container.name),
             )
 
 

@@ -20,7 +20,7 @@ from lading.registry.errors import ProtocolError, UnauthorizedError
 from lading.registry.http.failures import failure
 from lading.registry.http.hosts import Origin
 from lading.registry.http.transport import Answer, Request, read_body
-from lading.store.errors import DocumentError, RegistryError
+from lading.store.errors import DocumentError, RegistryError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields, parse
 from lading.store.system.patterns import pattern
@@ -171,7 +171,7 @@ class Authorizer:
         if self._config.tls_verify:
             raise RegistryError(
                 f"{self._registry}: the password would go to {target.url} in clear; it was not sent",
-                hint="serve it over HTTPS, or give --tls-verify=false",
+                hint=Remedy("serve HTTPS", "serve it over HTTPS, or switch verification off"),
             )
         if not self._warned:
             self._warned = True
@@ -182,12 +182,14 @@ class Authorizer:
         asked = f" for {', '.join(sorted(scopes))}" if scopes else ""
         if self._find(scopes) is None:
             return UnauthorizedError(
-                f"{self._registry}: wants a login{asked}", status=401, hint=f"lading login {self._registry}"
+                f"{self._registry}: wants a login{asked}",
+                status=401,
+                hint=Remedy("log in", f"log in to {self._registry}", self._registry),
             )
         return UnauthorizedError(
             f"{self._registry}: did not accept the login{asked}",
             status=401,
-            hint=f"lading login {self._registry}, with the right user and password",
+            hint=Remedy("log in anew", f"log in to {self._registry} with the right user and password", self._registry),
         )
 
 

@@ -22,7 +22,7 @@ from lading.registry.errors import CertificateError, ProtocolError, UnreachableE
 from lading.registry.http.budget import spending
 from lading.registry.http.hosts import Origin, proxy_for
 from lading.registry.http.tls import client_context
-from lading.store.errors import InputError
+from lading.store.errors import InputError, Remedy
 from lading.store.fastclass import dataclass, field
 
 if TYPE_CHECKING:
@@ -262,7 +262,11 @@ def _connection_error(error: Exception, origin: Origin) -> UnreachableError:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return CertificateError(
                 f"{origin.netloc}: its certificate is not trusted: {cause.verify_message or cause}",
-                hint=f"put its CA's certificate into certs.d/{origin.netloc}/ca.crt, or give --tls-verify=false",
+                hint=Remedy(
+                    "trust certificate",
+                    f"put its CA's certificate into certs.d/{origin.netloc}/ca.crt, or switch verification off",
+                    origin.netloc,
+                ),
             )
         cause = cause.__cause__ or cause.__context__
     return UnreachableError(f"{origin.netloc}: cannot be reached over {origin.scheme}: {_words(error)}")

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 from lading.registry.http.hosts import is_loopback
-from lading.store.errors import InputError
+from lading.store.errors import InputError, Remedy
 from lading.store.fastclass import dataclass
 
 
@@ -35,7 +35,7 @@ class ServerConfig:
     def check(self) -> None:
         """Raises `InputError` for what would be unsafe."""
         if (self.tls_cert is None) != (self.tls_key is None):
-            raise InputError("--tls-cert and --tls-key go together")
+            raise InputError("a certificate and its private key go together")
         for file in (self.htpasswd, self.tls_cert, self.tls_key):
             if file is not None and not file.is_file():
                 raise InputError(f"{file}: no such file")
@@ -46,12 +46,14 @@ class ServerConfig:
         if self.anonymous:
             raise InputError(
                 f"{self.host} is reached from other machines: the registry does not start there without passwords",
-                hint="give --htpasswd FILE (htpasswd -Bc FILE NAME makes one), or listen on 127.0.0.1",
+                hint=Remedy("give passwords", "give a file that htpasswd -Bc FILE NAME makes, or listen on 127.0.0.1"),
             )
         if self.tls_cert is None and not self.insecure_http:
             raise InputError(
                 f"{self.host} is reached from other machines: the registry does not start there without TLS",
-                hint="give --tls-cert and --tls-key, or --insecure-http if the network is yours alone",
+                hint=Remedy(
+                    "give certificate", "give one and its key, or allow clear HTTP if the network is yours alone"
+                ),
             )
 
 
@@ -82,6 +84,6 @@ def listen(host: str, port: int) -> socket.socket:
         probe.close()
         raise InputError(
             f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}",
-            hint="another registry may be running; --listen names another address or port",
+            hint=Remedy("listen elsewhere", "another registry may be running; name another address or port"),
         ) from None
     return probe

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from lading.runtime.cgroups import hierarchies
-from lading.store.errors import MachineError
+from lading.store.errors import MachineError, Remedy
 from lading.store.fastclass import dataclass
 
 Mode = Literal["unified", "legacy", "hybrid"]
@@ -111,28 +111,34 @@ class Cgroups:
         """`linux.resources` of the OCI spec. Raises `MachineError` for a limit that this machine cannot enforce."""
         resources: dict[str, object] = {"devices": [{"allow": False, "access": "rwm"}]}
         if limits.memory is not None:
-            self._require("memory", "--memory")
+            self._require("memory", "memory")
             memory = {"limit": limits.memory}
             if self._limits_swap():
                 memory["swap"] = 2 * limits.memory
             resources["memory"] = memory
         if limits.cpus is not None:
-            self._require("cpu", "--cpus")
+            self._require("cpu", "cpus")
             resources["cpu"] = {"quota": round(limits.cpus * PERIOD), "period": PERIOD}
         if limits.pids is not None:
-            self._require("pids", "--pids-limit")
+            self._require("pids", "pids-limit")
             resources["pids"] = {"limit": limits.pids if limits.pids > 0 else -1}
         return resources
 
-    def _require(self, controller: str, flag: str) -> None:
+    def _require(self, controller: str, option: str) -> None:
         if self.mode == "unified":
             there = controller in _words(self.root / "lading" / "cgroup.controllers")
         else:
             there = (self.root / controller / "cgroup.procs").exists()
         if not there:
             raise MachineError(
-                f"{flag}: the {controller} controller is not available to containers on this machine",
-                hint=f"leave {flag} out, or have the controller delegated to {self.root}",
+                f"{option}: the {controller} controller is not available to containers on this machine",
+                hint=Remedy(
+                    "leave out",
+                    f"leave {option} out, or have the controller delegated to {self.root}",
+                    option,
+                    str(self.root),
+                ),
+                option=option,
             )
 
     def _limits_swap(self) -> bool:

@@ -164,7 +164,9 @@ def moment(text: str, now: float, option: str) -> float:
     try:
         return seconds(text)
     except ValueError:
-        raise UsageError(f"{option} {text}: neither a time (2026-01-31T12:00:00Z) nor how long ago (1h30m)") from None
+        raise UsageError(
+            f"{option} {text}: neither a time (2026-01-31T12:00:00Z) nor how long ago (1h30m)", option=option
+        ) from None
 
 
 def seconds(text: str) -> float:

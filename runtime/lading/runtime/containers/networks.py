@@ -15,7 +15,7 @@ from lading.runtime.containers.container import Container
 from lading.runtime.containers.records import ContainerRecords
 from lading.runtime.options import RunOptions
 from lading.runtime.spec import etc_files
-from lading.store.errors import MachineError
+from lading.store.errors import MachineError, Remedy
 from lading.store.fastclass import replace
 from lading.store.system.locks import locked, open_lock
 
@@ -35,7 +35,9 @@ def gate(run_dir: Path, name: str = "network.lock") -> Generator[None, None, Non
 def join(driver: Driver | None, record: Container, options: RunOptions, hostname: str, run_dir: Path) -> Attachment:
     """Attaches a recorded container to the default network. Raises what the driver raises."""
     if driver is None:
-        raise MachineError("there is no network driver here", hint="--network none or --network host")
+        raise MachineError(
+            "there is no network driver here", hint=Remedy("other network", "give it the network none or host")
+        )
     from lading.networking.driver import AttachRequest  # noqa: PLC0415 - only where there is a network
 
     names = tuple(dict.fromkeys((record.name, record.short, hostname)))

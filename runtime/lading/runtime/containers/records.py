@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lading.runtime.containers import slots
 from lading.runtime.containers.container import Container
-from lading.store.errors import DocumentError, InputError
+from lading.store.errors import DocumentError, InputError, Remedy
 from lading.store.system.locks import open_lock, take
 from lading.store.system.private import private_folder
 
@@ -97,7 +97,9 @@ class ContainerRecords:
             raise InputError(f"{text}: several containers have ids that begin so")
         if matching and (record := self.read(matching[0])):
             return record
-        raise NoSuchContainerError(f"no such container: {text}", hint="`lading ps -a` lists them")
+        raise NoSuchContainerError(
+            f"no such container: {text}", hint=Remedy("list containers", "list all, those that ended too")
+        )
 
     def delete(self, record: Container | str) -> None:
         """Removes both halves of a container and its name; the record goes last."""

@@ -81,7 +81,9 @@ class Volumes:
         for volume in given:
             placed = self._place(volume, settled(rootfs, volume.target, folder=_is_folder(volume)))
             if placed.target in {*taken, *found}:
-                raise InputError(f"-v {volume.target}: another mount has this place in the container")
+                raise InputError(
+                    f"volume {volume.target}: another mount has this place in the container", option="volume"
+                )
             found[placed.target] = placed
         for target in sorted({absolute("/" + target, "VOLUME") for target in image} - {"/"}):
             place = settled(rootfs, target, folder=True)
@@ -146,7 +148,7 @@ def _make_bind(placed: ResolvedVolume) -> None:
         if not placed.source.exists():
             placed.source.mkdir(mode=0o755, parents=True)
     except OSError as error:
-        raise InputError(f"-v {placed.source}: cannot be made: {error.strerror}") from error
+        raise InputError(f"volume {placed.source}: cannot be made: {error.strerror}", option="volume") from error
 
 
 def _full(placed: ResolvedVolume) -> Path:

@@ -87,7 +87,7 @@ def _process(record: Container, options: ExecOptions, streams: Streams) -> dict[
             home=user.home,
             tty=options.tty,
         ),
-        cwd=absolute(workdir, "--workdir"),
+        cwd=absolute(workdir, "workdir", option=True),
         user=user,
         hostname="",
         netns="host",

@@ -21,7 +21,7 @@ from lading.runtime.spec import capabilities, etc_files, init, users
 from lading.runtime.spec.process_config import ProcessConfig
 from lading.runtime.spec.rootfs import check_kernel_folders, make_folder, settled
 from lading.runtime.spec.spec import ContainerSpec, Mount, bind, environment
-from lading.store.errors import InputError
+from lading.store.errors import InputError, Remedy
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.digests import Digest
 from lading.store.system.locks import open_lock, take
@@ -125,7 +125,11 @@ class Launch:
         records.drop_stale_names()
         if wished and records.claim(container, wished):
             return wished
-        raise InputError(f"--name {wished}: a container has this name already", hint=f"lading rm {wished}")
+        raise InputError(
+            f"name {wished}: a container has this name already",
+            hint=Remedy("remove container", "remove that one", str(wished)),
+            option="name",
+        )
 
     def _make(self, record: Container) -> Created:
         intent = ProcessConfig.of(self.image.config, self.options, hostname=self._hostname(record))
@@ -156,8 +160,6 @@ class Launch:
         test = (self.image.config.healthcheck or {}).get("Test")
         if test and test != ["NONE"]:
             self.streams.caller.warn("the image's HEALTHCHECK is not run yet")
-        if self.options.publish and self.options.network != "default":
-            self.streams.caller.warn(f"with --network {self.options.network} no port is published")
 
     def _monitored(self, record: Container, plan: ContainerSpec) -> Container:
         """Left half-way, this would be a container that is made after its folder was taken away."""

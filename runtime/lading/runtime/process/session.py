@@ -15,7 +15,7 @@ from lading.runtime.oci import conmon
 from lading.runtime.options import RunOptions, Streams
 from lading.runtime.process import relay
 from lading.runtime.process.launch import Created
-from lading.store.errors import MachineError
+from lading.store.errors import MachineError, Remedy
 from lading.store.fastclass import dataclass
 
 if TYPE_CHECKING:
@@ -115,7 +115,9 @@ class _Signals:
 
 def _abandon(life: Lifecycle, record: Container, error: relay.LostError) -> None:
     if not record.remove:
-        error.hint = f"container {record.name} goes on: `lading logs {record.name}`, `lading stop {record.name}`"
+        error.hint = Remedy(
+            "container goes on", f"container {record.name} goes on: read its log, or stop it", record.name
+        )
         return
     with life.records.lock(record.id) as held:
         current = life.records.read(record.id) if held else None
@@ -128,7 +130,7 @@ def _see_off(life: Lifecycle, record: Container) -> int:
     if code is None:
         raise MachineError(
             f"the monitor of container {record.short} was killed, and the container goes on without it",
-            hint=f"lading stop {record.name}",
+            hint=Remedy("stop container", f"stop {record.name}", record.name),
         )
     with life.records.lock(record.id) as held:
         current = life.records.read(record.id) if held else None

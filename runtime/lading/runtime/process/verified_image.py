@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lading.store.content.blobs import read_blob
+from lading.store.errors import Remedy
 from lading.store.fastclass import dataclass
 from lading.store.oci.documents import ImageConfig, Manifest, chain_ids, parse_config, parse_manifest, stack
 from lading.store.snapshots.seals import SealError
@@ -79,9 +80,11 @@ def _renewable(error: SealError, layer: Digest, store: Store) -> SealError:
     if having:
         _, found = min(having, key=lambda item: item[0])
         if found.origins:
-            error.hint = f"`lading pull {Reference.parse(found.origins[0]).familiar}` brings it anew"
+            origin = Reference.parse(found.origins[0]).familiar
+            error.hint = Remedy("pull again", f"pull {origin} anew", origin)
         else:
-            error.hint = f"`lading build -t {Reference.parse(found.name).familiar} ...` makes it anew"
+            name = Reference.parse(found.name).familiar
+            error.hint = Remedy("build again", f"build {name} anew", name)
     return error
 
 
@@ -93,9 +96,7 @@ def _named(error: SealError, verdict: Verdict, store: Store) -> SealError:
     sharing = [found for found in store.references() if error.tree in Reached.by(store, [found.descriptor]).chains]
     known = [found.name for found in sharing if found.name in verdict.names] + [found.name for found in sharing]
     names = [Reference.parse(name).familiar for name in dict.fromkeys(known)]
-    if names:
-        also = f", for {', '.join(names[1:])} too" if names[1:] else ""
-        error.hint = f"`lading unpack --force {names[0]}` unpacks it anew from verified blobs{also}"
-    else:
-        error.hint = f"`lading unpack --force {verdict.manifest}` unpacks it anew from verified blobs"
+    first = names[0] if names else str(verdict.manifest)
+    also = f", for {', '.join(names[1:])} too" if names[1:] else ""
+    error.hint = Remedy("unpack again", f"unpack {first} anew from verified blobs{also}", first, also)
     return error

@@ -51,7 +51,7 @@ def resolve(add: Iterable[str] = (), drop: Iterable[str] = (), *, bound: frozens
     names.update(name for name in added if name != "ALL")
     for name in added:
         if name != "ALL" and name not in bound:
-            raise UsageError(f"--cap-add {name}: the caller does not hold this capability itself")
+            raise UsageError(f"cap-add {name}: the caller does not hold this capability itself", option="cap-add")
     names.difference_update(dropped)
     return sorted(names & bound)
 

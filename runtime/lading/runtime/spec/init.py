@@ -26,5 +26,5 @@ def init_mount() -> Mount:
     """The program's mount. Raises `MachineError` where none is installed."""
     found = next((path for path in _KNOWN if os.access(path, os.X_OK)), None)
     if found is None:
-        raise MachineError("--init: no init program is installed", hint="apt-get install catatonit")
+        raise MachineError("init: no init program is installed", hint="apt-get install catatonit", option="init")
     return bind(found, _INSIDE, readonly=True)

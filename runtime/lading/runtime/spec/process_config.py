@@ -46,7 +46,7 @@ class ProcessConfig:
             entrypoint,
             cmd,
             options.user if options.user is not None else image.user,
-            absolute("/" + workdir if options.workdir is None else workdir, "--workdir"),
+            absolute("/" + workdir if options.workdir is None else workdir, "workdir", option=True),
             options.hostname or hostname,
             signal_name(options.stop_signal or image.stop_signal or "SIGTERM"),
         )

@@ -15,13 +15,13 @@ from typing import Final
 from lading.store.archives.trees import walk
 from lading.store.content.blobs import MissingBlobError
 from lading.store.content.files import FileBlobs
-from lading.store.errors import DocumentError, MachineError
+from lading.store.errors import DocumentError, MachineError, Remedy
 from lading.store.index import Index
 from lading.store.oci.digests import Digest
 from lading.store.system.hashing import sha256
 
-UNPACK: Final = "`lading unpack --force IMAGE` unpacks it anew from verified blobs"
-RENEW: Final = "`lading pull` brings the image anew, or `lading build` makes it anew"
+UNPACK: Final = Remedy("unpack again", "unpack the image anew from verified blobs", "IMAGE", "")
+RENEW: Final = Remedy("pull or build again", "pull the image anew, or build it anew")
 
 
 class SealError(DocumentError):

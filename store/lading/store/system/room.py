@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from lading.store.errors import MachineError
+from lading.store.errors import MachineError, Remedy
 
 _RESERVE: Final = 256 * 1024 * 1024
 """Of the disk, what is left for others, or a tenth of what is free."""
@@ -29,7 +29,7 @@ class Room:
         if self._left < 0:
             raise MachineError(
                 f"{self._what}: there is no room for it on the disk",
-                hint="`lading system prune` removes what is not used",
+                hint=Remedy("prune", "remove what is not used"),
             )
 
     def write(self, file: int, data: bytes) -> None:

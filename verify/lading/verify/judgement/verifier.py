@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from lading.store.errors import Remedy
 from lading.store.fastclass import replace
 from lading.verify.documents.bases import Base, BaseStatus
 from lading.verify.evidence.collector import EvidenceCollector
@@ -29,8 +30,8 @@ __all__ = ["GateError", "NoAttestationError", "RefusedError", "Target", "Uncheck
 
 
 _HINTS: Final[Mapping[type[GateError], str]] = {
-    RefusedError: "`lading verify` lists everything that was looked at, and why it did not count",
-    NoAttestationError: "`lading sign` signs it, if it is yours to vouch for",
+    RefusedError: Remedy("look closer", "the decision lists everything that was looked at, and why it did not count"),
+    NoAttestationError: Remedy("sign", "sign it, if it is yours to vouch for"),
 }
 _T = TypeVar("_T")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
-from lading.store.errors import DocumentError
+from lading.store.errors import DocumentError, Remedy
 from lading.store.fastclass import dataclass, field
 from lading.store.system.hashing import sha256
 from lading.verify.keys.encoding import encode64, read_pem, write_pem
@@ -127,7 +127,8 @@ class PrivateKey:
             raise DocumentError(f"{what}: holds no private key that can be read") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
             raise DocumentError(
-                f"{what}: not an ECDSA P-256 key, the only kind that signs here", hint="make one with `lading keygen`"
+                f"{what}: not an ECDSA P-256 key, the only kind that signs here",
+                hint=Remedy("make key of this kind", "let Lading make one"),
             )
         return cls._of(key)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from lading.store.errors import Remedy
 from lading.verify.keys.named_key import NamedKey
 from lading.verify.policy.key_reader import KeyReader, ReadKeyFile
 from lading.verify.policy.policy import VERSION, Policy, PolicyError, Rule
@@ -129,5 +130,6 @@ def _signed_for(value: Value) -> tuple[str, ...]:
 
 def _forbid(value: Value) -> bool:
     if value.text() != "forbid":
-        raise value.error("the only value is 'forbid'", hint="left out, --unsafe-unverified is allowed, loudly")
+        hint = Remedy("allow unverified", "left out, images may be let in unverified, loudly")
+        raise value.error("the only value is 'forbid'", hint=hint)
     return True

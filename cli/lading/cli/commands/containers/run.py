@@ -125,9 +125,9 @@ def run(
     with Foreground(session.output, tty=tty and not detach, interactive=interactive, proxy=proxy) as caller:
         verdict = session.host.admit(
             session.host.resolve_for_launch(image, pull=pull, unverified=unsafe_unverified),
-            unverified=unsafe_unverified,
+            unverified="--unsafe-unverified was given" if unsafe_unverified else None,
         )
-        _tell(session, verdict)
+        _tell(session, verdict, options)
         return _start(session, verdict, options, caller)
 
 
@@ -256,12 +256,14 @@ def _env_files(files: list[Path] | None, outside: dict[str, str]) -> list[str]:
     return found
 
 
-def _tell(session: CliSession, verdict: Verdict) -> None:
+def _tell(session: CliSession, verdict: Verdict, options: RunOptions) -> None:
     """What the user should know before it runs."""
     if verdict.basis == "override":
         session.output.warn("NOT VERIFIED: nothing is known about this image; this launch is on record")
     elif verdict.base_status == "unverified":
         session.output.warn("it stands on a base image that nobody vouched for: `lading verify` says more")
+    if options.publish and options.network != "default":
+        session.output.warn(f"with --network {options.network} no port is published")
 
 
 def _start(session: CliSession, verdict: Verdict, options: RunOptions, caller: Foreground) -> int:

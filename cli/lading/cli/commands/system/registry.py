@@ -10,7 +10,7 @@ import typer
 
 from lading.cli.calls.app import PLAIN, LadingCommand
 from lading.cli.session import CliSession
-from lading.store.errors import UsageError
+from lading.store.errors import InputError, UsageError
 
 group = typer.Typer(help="Serve a registry.", context_settings={"help_option_names": ["-h", "--help"]}, **PLAIN)
 
@@ -46,6 +46,8 @@ def serve(
     from lading.registry.server.serve import serve as run  # noqa: PLC0415
 
     session = CliSession.of(ctx)
+    if (tls_cert is None) != (tls_key is None):
+        raise InputError("--tls-cert and --tls-key go together")
     host, port = _address(listen)
     config = ServerConfig(
         storage=storage or session.root / "registry",

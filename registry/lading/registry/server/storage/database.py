@@ -6,12 +6,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from lading.store.errors import MachineError
+from lading.store.errors import MachineError, Remedy
 from lading.store.system.sqlite import Connection
 
 _VERSION: Final = 2
 _ROOM_HINT: Final = "free some space there"
-_ELSEWHERE_HINT: Final = "restore it from a backup, or serve another --storage"
+_ELSEWHERE_HINT: Final = Remedy("restore or store elsewhere", "restore it from a backup, or serve another folder")
 
 
 class Database:
@@ -35,7 +35,9 @@ class Database:
             if found not in (0, _VERSION):
                 raise MachineError(
                     f"{path}: has the form {found}, and this lading reads {_VERSION}",
-                    hint="another version of lading wrote it; serve another --storage",
+                    hint=Remedy(
+                        "store elsewhere, it is another version's", "another version wrote it; serve another folder"
+                    ),
                 )
             if found == 0:
                 for statement in schema.split(";"):

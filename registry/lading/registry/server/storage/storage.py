@@ -14,7 +14,7 @@ from lading.registry.server.storage.database import tables
 from lading.registry.server.storage.upload_files import Uploads
 from lading.store.content.blobs import read_blob
 from lading.store.content.files import FileBlobs
-from lading.store.errors import InputError, MachineError
+from lading.store.errors import InputError, MachineError, Remedy
 from lading.store.oci.digests import Digest
 from lading.store.system.atomic import write_atomically
 from lading.store.system.border import machine_errors
@@ -91,6 +91,7 @@ def _hold(folder: Path) -> int:
     if not take(file, wait=False):
         os.close(file)
         raise InputError(
-            f"{folder}: another registry serves it", hint="stop that one, or give this one another --storage"
+            f"{folder}: another registry serves it",
+            hint=Remedy("store elsewhere", "stop that one, or give this one another folder"),
         )
     return file
