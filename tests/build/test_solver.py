@@ -21,7 +21,7 @@ from lading.build.errors import Place
 from lading.build.graph.action import Action, ActionCache, ActionResult
 from lading.build.graph.config import Config
 from lading.build.graph.graph import Chain, Graph, MkdirOp, Step
-from lading.build.graph.request import BuildRequest
+from lading.build.graph.request import Rendering
 from lading.build.graph.state import SolveState
 from lading.build.operations.actions import StepActions
 from lading.build.operations.rootfs import RootFilesystems
@@ -99,8 +99,8 @@ class TestDockerfileActions(ActionContract):
         resolved = resolve(read(text.encode(), "Dockerfile"), ConvertOptions({}, PLATFORM), image)
         hashes = Hashes(bench.store.index, folder, bench.root)
         with RootFilesystems(bench.store) as roots, Context(Folder(folder), Ignore(()), hashes, ()) as context:
-            request = BuildRequest(folder)
-            actions = StepActions(request, bench.environment, roots, solved, resolved.epoch, lambda: context)
+            rendering = Rendering(resolved.epoch, "zstd")
+            actions = StepActions(bench.environment, roots, solved, rendering, lambda: context)
             cache = MemoryCache(bench.store.blobs)
             yield Front(resolved.graph, Solver(bench.environment, cache, solved, actions.of))
         bench.close()
@@ -139,9 +139,9 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench.close()
 
 
-def solver(bench: Bench, toys: Toys, cache: ActionCache, **options: bool) -> Solver:
+def solver(bench: Bench, toys: Toys, cache: ActionCache, again: bool = False, jobs: int = 1) -> Solver:
     solved = SolveState()
-    return Solver(bench.environment, cache, solved, partial(toys.of, solved), **options)
+    return Solver(bench.environment, cache, solved, partial(toys.of, solved), again, jobs)
 
 
 def test_what_a_step_stands_on_is_solved_before_it(bench: Bench) -> None:
@@ -177,6 +177,37 @@ def test_what_was_solved_before_a_step_failed_stays(bench: Bench) -> None:
     toys = Toys(bench.store.blobs)
     solver(bench, toys, cache).solve(graph_of((), (0,), (0, 1)))
     assert toys.done == [1, 2]
+
+
+def test_steps_that_do_not_stand_on_each_other_are_solved_at_once(bench: Bench) -> None:
+    both = threading.Barrier(2)
+
+    class Meeting(Toys):
+        def execute(self, number: int, inputs: bytes) -> ActionResult:
+            if number < 4:
+                both.wait(PATIENCE)
+            return super().execute(number, inputs)
+
+    toys, graph = Meeting(bench.store.blobs), graph_of((), (), (0, 1), (0, 1), (2, 3))
+    found = solver(bench, toys, LocalCache.of(bench.store), jobs=2)
+    found.solve(graph)
+    assert (set(toys.done[:2]), set(toys.done[2:4]), toys.done[4:]) == ({0, 1}, {2, 3}, [4])
+    assert [report.step.number for report in found.solved.reports] == [0, 1, 2, 3, 4]
+    alone = solver(bench, toys, MemoryCache(bench.store.blobs), jobs=2)
+    alone.solve(graph)
+    assert alone.solved.stack(graph.chain) == found.solved.stack(graph.chain)
+
+
+def test_of_several_steps_at_once_the_first_that_fails_is_told_and_no_other_begins(bench: Bench) -> None:
+    class Failing(Toys):
+        def execute(self, number: int, inputs: bytes) -> ActionResult:
+            super().execute(number, inputs)
+            raise ValueError(f"of step {number}")
+
+    toys = Failing(bench.store.blobs)
+    with pytest.raises(ValueError, match="of step 0"):
+        solver(bench, toys, LocalCache.of(bench.store), jobs=2).solve(graph_of((), (0,), (1,), (2,)))
+    assert toys.done == [0]
 
 
 @pytest.mark.parametrize("kind", [LocalCache, MemoryCache])

@@ -82,7 +82,6 @@ class ActionContract:
             assert same.keys() == made.keys()
         with self.front(tmp_path, "other") as other:
             other.solver.solve(other.graph)
-            assert len(other.keys()) == len(made.keys())
             assert other.keys() != made.keys()
 
     def test_what_is_found_is_not_executed(self, made: Front, tmp_path: Any) -> None:
@@ -91,5 +90,5 @@ class ActionContract:
             again.cache.blobs = made.cache.blobs
             again.solver.solve(again.graph)
             assert all(step.report.cached for step in again.solved.steps.values())
-            results = [step.result for step in again.solved.steps.values()]
-            assert results == [step.result for step in made.solved.steps.values()]
+            for number, step in again.solved.steps.items():
+                assert step.result == made.solved.steps[number].result

@@ -18,7 +18,7 @@ from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.dockerfile.reader import read
 from lading.build.errors import Place, placed
 from lading.build.graph.platforms import is_own
-from lading.build.graph.request import BuildEnvironment, BuildRequest, Built
+from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, Rendering
 from lading.build.graph.state import SolveState
 from lading.build.operations.actions import StepActions
 from lading.build.operations.rootfs import RootFilesystems
@@ -115,7 +115,8 @@ def _solve(
     dockerfile: Named,
 ) -> None:
     with RootFilesystems(environment.store) as roots, _context(request, environment, dockerfile) as context:
-        actions = StepActions(request, environment, roots, solved, resolved.epoch, context)
+        rendering = Rendering(resolved.epoch, request.compression)
+        actions = StepActions(environment, roots, solved, rendering, context)
         Solver(environment, cache, solved, actions.of, again=request.no_cache).solve(resolved.graph)
 
 

@@ -7,14 +7,22 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
-from lading.build.debian.builder import build_debian
-from lading.build.graph.request import BuildRequest, Built
+from lading.build.debian.actions import JOBS, PackageActions
+from lading.build.debian.builder import build_debian, packages_of
+from lading.build.debian.convert import package_graph
+from lading.build.debian.spec import parse_spec
+from lading.build.graph.request import BuildRequest, Built, Rendering
+from lading.build.graph.state import SolveState
+from lading.build.solver.solver import Solver
+from lading.store.archives.layers import EPOCH
 from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
 from lading.store.snapshots.mounts import unmount
 from lading.store.snapshots.unpack import unpack
@@ -28,7 +36,9 @@ from lading.verify.judgement.verifier import Verifier
 from lading.verify.keys.keys import PrivateKey
 from lading.verify.keys.named_key import NamedKey
 from lading.verify.policy.policy import Policy
-from suites.building import Bench, Key
+from suites.action_cache import MemoryCache
+from suites.actions import ActionContract, Front
+from suites.building import PLATFORM, Bench, Key
 from suites.debian_archive import Archive, archive
 from suites.machine import needs
 
@@ -89,6 +99,26 @@ def build(bench: Bench, system: Path, spec: str = SPEC, fresh: bool = False, **o
     file.write_text(spec)
     request = BuildRequest(system, file=file, **options)  # type: ignore[arg-type]
     return build_debian(request, bench.environment, fresh=fresh, system=system)
+
+
+class TestPackageActions(ActionContract):
+    @pytest.fixture(params=["one", "package"], autouse=True)
+    def _layers(self, request: pytest.FixtureRequest, tmp_path: Path, source: Archive, system: Path) -> None:
+        self.spec = SPEC.replace("[image]", f'layers = "{request.param}"\nld_so_cache = true\n[image]')
+
+    @contextmanager
+    def front(self, tmp_path: Path, content: str) -> Generator[Front, None, None]:
+        """The packages of the archive, one more of them with the other content."""
+        packages = '["tool", "certs"]' if content == "content" else '["certs", "library"]'
+        bench = Bench(tmp_path / "root")
+        spec = parse_spec(self.spec.replace('["tool", "certs"]', packages).encode(), "base.toml")
+        _, resolution, debs = packages_of(spec, bench.environment, False, tmp_path / "system")
+        graph = package_graph(spec, resolution.packages, BuildRequest(tmp_path, file=Path("base.toml")), PLATFORM)
+        solved = SolveState()
+        folder = Path(mkdtemp(dir=tmp_path))
+        actions = PackageActions(bench.environment, graph, solved, Rendering(EPOCH, "zstd"), debs, folder)
+        yield Front(graph, Solver(bench.environment, MemoryCache(bench.store.blobs), solved, actions.of, jobs=JOBS))
+        bench.close()
 
 
 def test_the_files_are_the_packages_on_a_merged_system(tmp_path: Path, system: Path, source: Archive, key: Key) -> None:

@@ -1,166 +1,105 @@
-"""From packages to layers: unpacked, moved to a merged /usr, recorded for scanners, rendered; cached by digest."""
+"""The actions of a package set's steps: unpacked, moved to a merged /usr, recorded for scanners, rendered."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from lading.build.debian.deb import open_data, read_control
 from lading.build.debian.derived import derive, link_usr, merge_usr, put_file, put_folder, write_ld_cache
-from lading.build.debian.lists import PackageRecord
-from lading.build.graph.action import ActionCache, ActionLayer, ActionResult, key_of
-from lading.build.graph.request import Compression
-from lading.build.solver.local_cache import one_builder
+from lading.build.graph import links
+from lading.build.graph.action import Action, ActionLayer, ActionResult
+from lading.build.graph.graph import DeriveOp, Graph, PackageRecord, Step, UnpackOp
+from lading.build.graph.request import BuildEnvironment, Rendering
+from lading.build.graph.state import SolveState
+from lading.build.operations.inputs import inputs
 from lading.store.archives.extract import extract
 from lading.store.archives.layers import write_layer
 from lading.store.archives.trees import scan
-from lading.store.content.blobs import Blobs
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
-from lading.verify.documents.links import TREE, Link
 from lading.verify.documents.statements import ResourceDescriptor
 
-_FORMAT: Final = 1
-"""Goes up when the same packages would give other layers."""
+JOBS: Final = 2
+"""Packages that are unpacked at once."""
 _STATUS: Final = "var/lib/dpkg/status.d"
-_WORKERS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class ImagePart:
-    """A layer to be: packages unpacked over each other, or, without packages, what is derived from all others."""
+class PackageActions:
+    """Those of one build, whose earlier steps are in `solved`; `folder` holds what is unpacked meanwhile."""
 
-    name: str
-    packages: tuple[PackageRecord, ...]
-    command: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SolvedPart:
-    """A part and what became of it."""
-
-    part: ImagePart
-    key: str
-    product: ActionResult
-    cached: bool
-
-    @property
-    def layer(self) -> ActionLayer:
-        """Of the product: every part has one."""
-        assert self.product.layer is not None
-        return self.product.layer
-
-
-class Watcher(Protocol):
-    """Told how parts go on, from any thread."""
-
-    def begun(self, part: ImagePart) -> None:
-        """A part is made: it was not in the cache."""
-        ...
-
-    def done(self, solved: SolvedPart) -> None:
-        """A part is there."""
-        ...
-
-
-DERIVED: Final = ImagePart("derived files", (), ("derive",))
-"""What is derived from all other parts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """Where parts are made."""
-
-    cache: ActionCache
-    root: Path
-    blobs: Blobs
+    environment: BuildEnvironment
+    graph: Graph
+    solved: SolveState
+    rendering: Rendering
+    debs: Mapping[PackageRecord, Path]
     folder: Path
-    debs: dict[PackageRecord, Path]
-    epoch: int
-    compression: Compression
-    ld_so_cache: bool
-    again: bool
-    """Make everything anew, whatever is cached."""
 
-    def solve(self, parts: Sequence[ImagePart], watcher: Watcher) -> list[SolvedPart]:
-        """Makes what is not cached: the parts, and last what is derived from them."""
-        with ExitStack() as stack:
-            root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packages-", dir=self.folder)))
-            pool = stack.enter_context(ThreadPoolExecutor(_WORKERS))
+    def of(self, step: Step) -> Action:
+        """The action of `step`, all that it is derived from solved."""
+        materials = links.materials(step, self.solved, None)
+        found = inputs(step, None, self.solved, self.environment, self.rendering)
+        return Action(found, materials, partial(self._execute, step, materials))
 
-            def unpacked(part: ImagePart) -> ActionResult:
-                given = tuple(_material(package) for package in part.packages)
-                tree = self._tree(part, root)
-                try:
-                    return self._product(part.name, tree, given, part.command)
-                except (DocumentError, InputError) as error:
-                    raise DocumentError(f"{part.name}: {error.message}", hint=error.hint) from None
+    def _execute(self, step: Step, materials: tuple[ResourceDescriptor, ...]) -> ActionResult:
+        match step.operation:
+            case UnpackOp(name=name, packages=packages):
+                tree = self._tree(packages)
+                with _about(name):
+                    layer = self._layer(tree)
+            case DeriveOp() as operation:
+                layer = self._layer(self._derive(operation))
+            case _:
+                raise TypeError(step.operation)
+        return ActionResult(layer, links.statement(step, layer.tree, materials, self.environment.executor))
 
-            def solve(part: ImagePart) -> SolvedPart:
-                return self._once(part, self._key(part, []), partial(unpacked, part), watcher)
+    def _layer(self, tree: Path) -> ActionLayer:
+        blobs, rendering = self.environment.store.blobs, self.rendering
+        made = write_layer(scan(tree), blobs, epoch=rendering.epoch, compression=rendering.compression)
+        return ActionLayer(made.tree, made.descriptor, made.diff_id)
 
-            solved = list(pool.map(solve, parts))
+    def _derive(self, operation: DeriveOp) -> Path:
+        sets = [_packages(self.graph.steps[number]) for number in operation.origin.steps]
+        with ThreadPoolExecutor(JOBS) as pool:
+            trees = list(pool.map(self._tree, sets))
+        target = self._new()
+        derive(trees, target)
+        if operation.ld_so_cache:
+            whole = self._unpacked(package for packages in sets for package in packages)
+            link_usr([whole], whole)
+            put_folder(whole, "etc")
+            write_ld_cache(whole, target)
+        return target
 
-            def derived() -> ActionResult:
-                trees = list(pool.map(partial(self._tree, root=root), parts))
-                return self._derive(trees, root, solved)
+    def _tree(self, packages: Sequence[PackageRecord]) -> Path:
+        """Packages unpacked as they are on a merged system, once in a build."""
+        folder = self.folder / f"{len(packages)}-{packages[0].digest.hex}"
+        if not folder.exists():
+            self._unpacked(packages).rename(folder)
+        return folder
 
-            key = self._key(DERIVED, [item.key for item in solved])
-            return [*solved, self._once(DERIVED, key, derived, watcher)]
+    def _unpacked(self, packages: Iterable[PackageRecord]) -> Path:
+        tree = self._new()
+        packages = tuple(packages)
+        for package in packages:
+            with _about(f"{package.name} {package.version}"):
+                self._unpack(package, tree)
+        for package in packages:
+            with _about(f"{package.name} {package.version}"):
+                self._record(package, tree)
+        return tree
 
-    def _once(self, part: ImagePart, key: str, make: Callable[[], ActionResult], watcher: Watcher) -> SolvedPart:
-        with one_builder(self.root, key):
-            product = self._held(key)
-            cached = product is not None
-            if product is None:
-                watcher.begun(part)
-                product = make()
-                self.cache.keep(key, product)
-        solved = SolvedPart(part, key, product, cached)
-        watcher.done(solved)
-        return solved
-
-    def _key(self, part: ImagePart, below: Sequence[str]) -> str:
-        return key_of(
-            {
-                "op": "debian",
-                "format": _FORMAT,
-                "packages": [package.digest.hex for package in part.packages],
-                "below": list(below),
-                "epoch": self.epoch,
-                "compression": self.compression,
-                "ldSoCache": self.ld_so_cache and not part.packages,
-            }
-        )
-
-    def _held(self, key: str) -> ActionResult | None:
-        if self.again:
-            return None
-        product = self.cache.find(key)
-        return product if product and product.layer else None
-
-    def _tree(self, part: ImagePart, root: Path) -> Path:
-        """The part's packages, unpacked as they are on a merged system."""
-        folder = root / f"{len(part.packages)}-{part.packages[0].digest.hex}"
-        if folder.exists():
-            return folder
-        work = folder.with_suffix(".new")
-        work.mkdir()
-        work.chmod(0o755)
-        for package in part.packages:
-            with _about(package):
-                self._unpack(package, work)
-        for package in part.packages:
-            with _about(package):
-                self._record(package, work)
-        work.rename(folder)
+    def _new(self) -> Path:
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        folder.chmod(0o755)
         return folder
 
     def _unpack(self, package: PackageRecord, work: Path) -> None:
@@ -185,47 +124,16 @@ class Workshop:
         if control.md5sums is not None:
             put_file(tree, f"{_STATUS}/{package.name}.md5sums", control.md5sums)
 
-    def _derive(self, trees: Sequence[Path], root: Path, below: Sequence[SolvedPart]) -> ActionResult:
-        target = root / "derived"
-        target.mkdir()
-        target.chmod(0o755)
-        derive(trees, target)
-        if self.ld_so_cache:
-            packages = tuple(package for item in below for package in item.part.packages)
-            whole = self._tree(ImagePart("all", packages, ()), root)
-            link_usr([whole], whole)
-            put_folder(whole, "etc")
-            write_ld_cache(whole, target)
-        given = tuple(ResourceDescriptor.of(item.layer.tree, TREE) for item in below)
-        return self._product("derived", target, given, ("derive",))
-
-    def _product(
-        self, name: str, tree: Path, given: tuple[ResourceDescriptor, ...], command: tuple[str, ...]
-    ) -> ActionResult:
-        made = write_layer(scan(tree), self.blobs, epoch=self.epoch, compression=self.compression)
-        link = Link(name, made.tree, given, command, (), {})
-        return ActionResult(ActionLayer(made.tree, made.descriptor, made.diff_id), link.statement().raw())
-
 
 @contextmanager
-def _about(package: PackageRecord) -> Generator[None, None, None]:
-    """Whatever is wrong with a package is told with its name."""
+def _about(name: str) -> Generator[None, None, None]:
+    """Whatever is wrong with packages is told with their name."""
     try:
         yield
     except (DocumentError, InputError) as error:
-        raise DocumentError(f"{package.name} {package.version}: {error.message}", hint=error.hint) from None
+        raise DocumentError(f"{name}: {error.message}", hint=error.hint) from None
 
 
-def _material(package: PackageRecord) -> ResourceDescriptor:
-    return ResourceDescriptor(name=f"url:{package.filename}", digest={package.digest.algorithm: package.digest.hex})
-
-
-def parts_of(packages: Sequence[PackageRecord], layer_per_package: bool) -> list[ImagePart]:
-    """A part a package, in the order of their names, or one for all."""
-    if not layer_per_package:
-        return [ImagePart("packages", tuple(packages), ("unpack", *(_file(package) for package in packages)))]
-    return [ImagePart(package.name, (package,), ("unpack", _file(package))) for package in packages]
-
-
-def _file(package: PackageRecord) -> str:
-    return package.filename.rpartition("/")[2]
+def _packages(step: Step) -> tuple[PackageRecord, ...]:
+    assert isinstance(step.operation, UnpackOp)
+    return step.operation.packages

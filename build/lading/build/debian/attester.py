@@ -1,4 +1,4 @@
-"""What attests an image of packages: a link for each part, the DAG, the provenance."""
+"""What attests an image of packages: a link for each step, the DAG, the provenance."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from lading.build.attest.attestations import AttestationInputs, AttestationWriter
 from lading.build.attest.image import timestamp
 from lading.build.debian.apt import Resolution
-from lading.build.debian.lists import PackageRecord
-from lading.build.debian.packages import SolvedPart
 from lading.build.debian.spec import DebianSpec, ImageSettings
 from lading.build.graph.action import ActionCache
+from lading.build.graph.graph import Graph, PackageRecord, Step
 from lading.build.graph.request import BuildEnvironment, BuildRequest
+from lading.build.graph.state import SolveState
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.verify.documents.dag import Dag, Edge, LayerRef, Node
-from lading.verify.documents.links import TREE, Link
+from lading.verify.documents.links import TREE
 from lading.verify.documents.provenance import DEBIAN_BUILD, Provenance, dag_byproduct
-from lading.verify.documents.statements import ResourceDescriptor, Statement
+from lading.verify.documents.statements import ResourceDescriptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +43,33 @@ class DebianAttester:
     cache: ActionCache
     spec: DebianSpec
     resolution: Resolution
-    solved: tuple[SolvedPart, ...]
+    graph: Graph
+    solved: SolveState
     facts: DebianFacts
 
     def attest(self, image: Descriptor, begun: float) -> tuple[tuple[Descriptor, ...], bool]:
         """The attestations, and whether they are those of an earlier build. None without a key."""
-        products = [(item.key, item.product) for item in self.solved]
+        solved = [self.solved.steps[step.number] for step in self.graph.steps]
+        products = [(step.key, step.result) for step in solved]
         inputs = AttestationInputs(self._dag(), products, lambda artifact: self._provenance(artifact, begun))
         return AttestationWriter(self.environment, self.cache, image, self.request.names).attest(inputs)
 
     def _dag(self) -> Dag:
-        """A node a part; what is derived used the trees of all others."""
-        nodes = [
-            Node(
-                step=f"{item.part.command[0]} {item.part.name}",
-                platform=str(self.environment.platform),
-                inputs=Link.parse(Statement.parse(item.product.statement)).materials,
-                tree=item.layer.tree,
-                layer=LayerRef(item.layer.descriptor.digest, item.layer.diff_id),
-                link=at,
-            )
-            for at, item in enumerate(self.solved)
-        ]
+        """A node a step; what is derived used the trees of all others."""
+        nodes = tuple(self._node(step) for step in self.graph.steps)
         last = len(nodes) - 1
-        return Dag(tuple(nodes), tuple(Edge(at, last, TREE) for at in range(last)))
+        return Dag(nodes, tuple(Edge(at, last, TREE) for at in range(last)))
+
+    def _node(self, step: Step) -> Node:
+        layer = self.solved.layer(step.number)
+        return Node(
+            step=step.text,
+            platform=str(self.environment.platform),
+            inputs=self.solved.steps[step.number].materials,
+            tree=layer.tree if layer else None,
+            layer=LayerRef(layer.descriptor.digest, layer.diff_id) if layer else None,
+            link=step.number,
+        )
 
     def _provenance(self, artifact: Digest | None, begun: float) -> Provenance:
         facts = self.facts

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from lading.build.debian.release import SignedRelease
+from lading.build.graph.graph import PackageRecord
 from lading.store.errors import DocumentError, Remedy
-from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
 from lading.store.system.border import machine_errors
 from lading.store.system.patterns import pattern
@@ -23,20 +23,6 @@ _PACKAGE: Final = pattern(rb"^package:[ \t]*(\S+)[ \t]*\r?$", re.MULTILINE | re.
 _MAX_PACKAGES: Final = 1024 * 1024 * 1024
 _MAX_FIELD: Final = 1024
 _MAX_SIZE: Final = 64 * 1024 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class PackageRecord:
-    """A package as an archive's index lists it; `digest` is of the .deb, `size` in bytes."""
-
-    name: str
-    version: str
-    architecture: str
-    digest: Digest
-    size: int
-    filename: str
-    release: str
-    """The SHA-256 of the InRelease file that it chains to."""
 
 
 class PackageList:

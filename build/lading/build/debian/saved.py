@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lading.build.debian.apt import Resolution
-from lading.build.debian.lists import PackageRecord
 from lading.build.debian.release import Keys, SignedRelease
 from lading.build.debian.sources import ArchiveSource
+from lading.build.graph.graph import PackageRecord
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.index import Index

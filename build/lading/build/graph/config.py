@@ -15,7 +15,7 @@ from lading.store.oci.json import canonical
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What a process finds programs in where the image does not say."""
 COMMENT: Final = "lading.dockerfile.v1"
-"""The comment of every history entry of ours."""
+"""The comment of a history entry that a Dockerfile made."""
 
 UNTOLD: Final = "a layer that the image below says nothing of"
 """The comment where a base has no history."""
@@ -47,6 +47,7 @@ class Config:
     healthcheck: Mapping[str, object] | None = None
     shell: tuple[str, ...] | None = None
     author: str | None = None
+    comment: str = COMMENT
     inherited: tuple[History, ...] = ()
     history: list[HistoryEntry] = field(default_factory=list[HistoryEntry])
 
@@ -107,7 +108,7 @@ def render(config: Config, diff_ids: tuple[Digest, ...], layered: frozenset[int]
         "history": [
             *(entry.json() for entry in config.inherited),
             *(
-                History(created, entry.text, None, COMMENT, entry.step not in layered).json()
+                History(created, entry.text, None, config.comment, entry.step not in layered).json()
                 for entry in config.history
             ),
         ],

@@ -13,6 +13,7 @@ from lading.build.dockerfile.values import Owner
 from lading.build.errors import Place
 from lading.build.graph.config import Config
 from lading.store.fastclass import dataclass
+from lading.store.oci.digests import Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,36 @@ class MkdirOp:
 
 
 @dataclass(frozen=True, slots=True)
+class PackageRecord:
+    """A package as an archive's index lists it; `digest` is of the .deb, `size` in bytes."""
+
+    name: str
+    version: str
+    architecture: str
+    digest: Digest
+    size: int
+    filename: str
+    release: str
+    """The SHA-256 of the InRelease file that it chains to."""
+
+
+@dataclass(frozen=True, slots=True)
 class UnpackOp:
-    """Unpacks packages, or derives files from them where none is named; only the Debian front end has these."""
+    """Unpacks Debian packages over each other, recorded for scanners; `name` is theirs together."""
 
-    packages: tuple[str, ...]
+    name: str
+    packages: tuple[PackageRecord, ...]
 
 
-Operation: TypeAlias = CopyOp | RunOp | MkdirOp | UnpackOp
+@dataclass(frozen=True, slots=True)
+class DeriveOp:
+    """Writes what the packages' maintainer scripts would have made of the trees of `origin`."""
+
+    origin: Chain
+    ld_so_cache: bool
+
+
+Operation: TypeAlias = CopyOp | RunOp | MkdirOp | UnpackOp | DeriveOp
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +126,7 @@ class Step:
     def chains(self) -> Iterator[Chain]:
         """The root file systems it needs."""
         yield self.below
-        if isinstance(self.operation, CopyOp) and self.operation.origin:
+        if isinstance(self.operation, CopyOp | DeriveOp) and self.operation.origin:
             yield self.operation.origin
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from lading.build.graph.executor import Executor
-from lading.build.graph.graph import CopyOp, RunOp, Step
+from lading.build.graph.graph import CopyOp, DeriveOp, PackageRecord, RunOp, Step, UnpackOp
 from lading.build.graph.state import FROM, SolveState
 from lading.store.oci.digests import Digest
 from lading.verify.documents.links import CONTEXT, Link
@@ -18,9 +18,17 @@ def materials(step: Step, solved: SolveState, context: Digest | None) -> tuple[R
     operation = step.operation
     if isinstance(operation, CopyOp) and operation.origin:
         found = (*found, *solved.resources(operation.origin, FROM))
+    elif isinstance(operation, DeriveOp):
+        found = (*found, *solved.resources(operation.origin))
+    elif isinstance(operation, UnpackOp):
+        found = (*found, *map(_package, operation.packages))
     if context is not None:
         found = (*found, ResourceDescriptor.of(context, CONTEXT))
     return found
+
+
+def _package(package: PackageRecord) -> ResourceDescriptor:
+    return ResourceDescriptor(name=f"url:{package.filename}", digest={package.digest.algorithm: package.digest.hex})
 
 
 def statement(step: Step, product: Digest, given: tuple[ResourceDescriptor, ...], executor: Executor) -> bytes:
@@ -35,6 +43,10 @@ def statement(step: Step, product: Digest, given: tuple[ResourceDescriptor, ...]
     if isinstance(operation, RunOp):
         environment = tuple(sorted({name for name, _ in operation.environment}))
         byproducts = {"network": operation.network, "isolation": executor.isolation, **executor.privileges}
+    elif isinstance(operation, UnpackOp):
+        name = operation.name
+    elif isinstance(operation, DeriveOp):
+        name = "derived"
     elif isinstance(operation, CopyOp) and operation.documents:
         byproducts = {
             "documents": {item.name: hashlib.sha256(item.content).hexdigest() for item in operation.documents}

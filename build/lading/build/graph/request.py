@@ -22,6 +22,14 @@ Compression = Literal["zstd", "gzip"]
 
 
 @dataclass(frozen=True, slots=True)
+class Rendering:
+    """How trees become layers: the time of every file in seconds since 1970, and the compression."""
+
+    epoch: int
+    compression: Compression
+
+
+@dataclass(frozen=True, slots=True)
 class BuildRequest:
     """A Dockerfile and its context, and what should become of them.
 

@@ -10,7 +10,7 @@ from lading.build.errors import DockerfileError
 from lading.build.graph import links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
 from lading.build.graph.graph import CopyOp, Step
-from lading.build.graph.request import BuildEnvironment, BuildRequest
+from lading.build.graph.request import BuildEnvironment, Rendering
 from lading.build.graph.state import SolveState, entries
 from lading.build.operations.inputs import inputs
 from lading.build.operations.prune import prune, root_changed
@@ -22,7 +22,6 @@ from lading.store.archives.trees import Entry, Tree, capture
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
-from lading.store.oci.json import canonical
 from lading.verify.documents.statements import ResourceDescriptor
 
 
@@ -30,24 +29,18 @@ from lading.verify.documents.statements import ResourceDescriptor
 class StepActions:
     """Those of one build, whose earlier steps are in `solved`."""
 
-    request: BuildRequest
     environment: BuildEnvironment
     roots: RootFilesystems
     solved: SolveState
-    epoch: int
+    rendering: Rendering
     context: Callable[[], Context]
 
     def of(self, step: Step) -> Action:
         """The action of `step`, all that stands below it solved. Raises `DockerfileError`."""
         given = self._given(step)
         materials = links.materials(step, self.solved, self._note(given))
-        value = {
-            **inputs(step, given, self.solved, self.environment.executor),
-            "platform": str(self.environment.platform),
-            "epoch": self.epoch,
-            "compression": self.request.compression,
-        }
-        return Action(canonical(value), materials, partial(self._execute, step, given, materials))
+        found = inputs(step, given, self.solved, self.environment, self.rendering)
+        return Action(found, materials, partial(self._execute, step, given, materials))
 
     def _given(self, step: Step) -> CopySources | None:
         operation = step.operation
@@ -101,7 +94,7 @@ class StepActions:
             return None
         layer = self._write(step, tree)
         store.snapshots.diff_ids.remember(layer.descriptor, layer.diff_id)
-        settle(changes, self.epoch)
+        settle(changes, self.rendering.epoch)
         snapshot = chain_of([*stack, (layer.descriptor, layer.diff_id)])
         store.snapshots.commit(active.key, snapshot)
         return ActionLayer(layer.tree, layer.descriptor, layer.diff_id, snapshot)
@@ -110,7 +103,11 @@ class StepActions:
         store = self.environment.store
         try:
             return write_layer(
-                tree, store.blobs, epoch=self.epoch, compression=self.request.compression, limits=store.limits
+                tree,
+                store.blobs,
+                epoch=self.rendering.epoch,
+                compression=self.rendering.compression,
+                limits=store.limits,
             )
         except InputError as error:
             raise _placed(step, error) from error

@@ -11,23 +11,34 @@ from typing import Final
 
 from lading.build.context.pick import CopySource
 from lading.build.graph.executor import Executor
-from lading.build.graph.graph import CopyOp, MkdirOp, RunOp, Step, UnpackOp
+from lading.build.graph.graph import CopyOp, DeriveOp, MkdirOp, RunOp, Step, UnpackOp
+from lading.build.graph.request import BuildEnvironment, Rendering
 from lading.build.graph.state import SolveState, entries
 from lading.build.operations.runner import HOSTNAME, CopySources
 from lading.store.archives.trees import Tree, text
 from lading.store.oci.digests import Digest
+from lading.store.oci.json import canonical
 
 VERSION: Final = 2
 """Of the meaning of operations; part of every key."""
+_UNPACKED: Final = 2
+"""Goes up when the same packages would give other layers."""
 
 
-def inputs(step: Step, given: CopySources | None, solved: SolveState, executor: Executor) -> dict[str, object]:
-    """Of `step`; `given` are the files of the context that it takes. What holds for a whole build is not in it."""
-    return {
-        "version": VERSION,
-        "below": solved.identity(step.below),
-        "operation": _operation(step, given, solved, executor),
-    }
+def inputs(
+    step: Step, given: CopySources | None, solved: SolveState, environment: BuildEnvironment, rendering: Rendering
+) -> bytes:
+    """Of `step`, as canonical JSON; `given` are the files of the context that it takes."""
+    return canonical(
+        {
+            "version": VERSION,
+            "platform": str(environment.platform),
+            "below": solved.identity(step.below),
+            "operation": _operation(step, given, solved, environment.executor),
+            "epoch": rendering.epoch,
+            "compression": rendering.compression,
+        }
+    )
 
 
 def _operation(step: Step, given: CopySources | None, solved: SolveState, executor: Executor) -> dict[str, object]:
@@ -35,7 +46,14 @@ def _operation(step: Step, given: CopySources | None, solved: SolveState, execut
         case MkdirOp(path=path, user=user):
             return {"kind": "folder", "path": path, "user": user}
         case UnpackOp(packages=packages):
-            return {"kind": "unpack", "packages": list(packages)}
+            return {"kind": "unpack", "format": _UNPACKED, "packages": [str(package.digest) for package in packages]}
+        case DeriveOp(origin=origin, ld_so_cache=ld_so_cache):
+            return {
+                "kind": "derive",
+                "format": _UNPACKED,
+                "origin": solved.identity(origin),
+                "ldSoCache": ld_so_cache,
+            }
         case RunOp() as operation:
             return {
                 "kind": "run",

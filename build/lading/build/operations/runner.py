@@ -13,7 +13,7 @@ from lading.build.dockerfile.glob import has_wildcards
 from lading.build.dockerfile.values import Owner
 from lading.build.errors import DockerfileError, StepError, placed
 from lading.build.graph import executor
-from lading.build.graph.graph import CopyOp, MkdirOp, RunOp, Step, UnpackOp
+from lading.build.graph.graph import CopyOp, DeriveOp, MkdirOp, RunOp, Step, UnpackOp
 from lading.build.graph.request import BuildEnvironment
 from lading.build.graph.state import SolveState
 from lading.build.operations import owners
@@ -63,7 +63,7 @@ class OperationRunner:
                 self._copy(step, operation, active, given)
             case MkdirOp() as operation:
                 self._mkdir(operation, active)
-            case UnpackOp():
+            case UnpackOp() | DeriveOp():
                 raise InputError("packages are unpacked by the Debian front end alone")
 
     def _execute(self, step: Step, operation: RunOp, active: ActiveSnapshot) -> None:

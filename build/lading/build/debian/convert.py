@@ -1,0 +1,69 @@
+"""A package set to a graph: a step a layer, and last what is derived from all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from lading.build.debian.derived import CERTIFICATES
+from lading.build.debian.spec import DebianSpec
+from lading.build.dockerfile.values import parse_ports
+from lading.build.errors import Place
+from lading.build.graph.config import PATH, Config, HistoryEntry
+from lading.build.graph.graph import Chain, DeriveOp, Graph, Operation, PackageRecord, Step, UnpackOp
+from lading.build.graph.request import BuildRequest
+from lading.store.oci.descriptors import Platform
+
+_COMMENT: Final = "lading.debian.v1"
+
+
+def package_graph(
+    spec: DebianSpec, packages: Sequence[PackageRecord], request: BuildRequest, platform: Platform
+) -> Graph:
+    """The graph of `packages`, in the order of their names: no layer stands on another but the last."""
+    file = request.file.name if request.file else ""
+    operations: list[Operation] = list(_sets(packages, spec.layer_per_package))
+    chain = Chain(None, tuple(range(len(operations))))
+    operations.append(DeriveOp(chain, spec.ld_so_cache))
+    steps = tuple(_step(number, operation, file) for number, operation in enumerate(operations))
+    config = _config(spec, request, platform, packages)
+    config.history += [HistoryEntry(" ".join(step.command), step.number) for step in steps]
+    return Graph(steps, chain.then(steps[-1].number), config, (), {})
+
+
+def _sets(packages: Sequence[PackageRecord], layer_per_package: bool) -> Iterator[UnpackOp]:
+    if not layer_per_package:
+        yield UnpackOp("packages", tuple(packages))
+        return
+    for package in packages:
+        yield UnpackOp(package.name, (package,))
+
+
+def _step(number: int, operation: Operation, file: str) -> Step:
+    text, command = "derive derived files", ["derive"]
+    if isinstance(operation, UnpackOp):
+        files = (package.filename.rpartition("/")[2] for package in operation.packages)
+        text, command = f"unpack {operation.name}", ["unpack", *files]
+    return Step(number, "", Place(file, 1, 1), operation, Chain(), text, tuple(command), text)
+
+
+def _config(spec: DebianSpec, request: BuildRequest, platform: Platform, packages: Sequence[PackageRecord]) -> Config:
+    image = spec.image
+    env = {"PATH": PATH, **image.env}
+    if any(package.name == "ca-certificates" for package in packages):
+        # No links by hash are made, which OpenSSL would look for in the folder; the bundle it takes by name.
+        env.setdefault("SSL_CERT_FILE", f"/{CERTIFICATES}")
+    return Config(
+        platform,
+        env=env,
+        entrypoint=image.entrypoint or None,
+        cmd=image.cmd or None,
+        ports={port for text in image.expose for port in parse_ports(text)},
+        volumes={os.path.normpath(volume) for volume in image.volumes},
+        labels={**image.labels, **request.labels},
+        workdir=os.path.normpath(f"/{image.workdir}").replace("//", "/"),
+        user=image.user,
+        stop_signal=image.stop_signal or None,
+        comment=_COMMENT,
+    )
