@@ -13,7 +13,7 @@ from lading.registry.client.client import Client
 from lading.registry.client.referrers import descriptor_of, pieces
 from lading.registry.reference import Reference
 from lading.registry.transfer.parallel import each
-from lading.registry.transfer.sources import ImageSource
+from lading.registry.transfer.images import ImageSource
 from lading.store.errors import InputError, RegistryError
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor
