@@ -62,6 +62,6 @@ def test_recorded_and_pulled_by_podman(
     image = bench.build(context(tmp_path / "context", case["runs"])).descriptor
     reference = f"{server}/podman/p{case['seed']}:1"
     with Client() as client:
-        push(client, bench.store, image, Reference.parse(reference))
+        push(client, Reference.parse(reference), bench.store, image)
     with storage.shown(f"docker://{reference}", "--tls-verify=false") as view:
         assert lines(view) == case["tree"]

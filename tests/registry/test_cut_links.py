@@ -91,7 +91,7 @@ def assert_there(host: str, name: str, store: Store, image: Descriptor, folder: 
 def test_our_push_ends_right(host: str, store: Store, tmp_path: Path) -> None:
     def send(address: str, image: Descriptor, name: str) -> None:
         with Client(CONFIG) as client:
-            push(client, store, image, Reference.parse(f"{address}/{name}"))
+            push(client, Reference.parse(f"{address}/{name}"), store, image)
 
     whole = new_image(store, f"push to {host}")
     for mark in marks(measured(host, lambda address: send(address, whole, "push/whole:1"))):
@@ -105,7 +105,7 @@ def test_our_push_ends_right(host: str, store: Store, tmp_path: Path) -> None:
 def test_our_pull_ends_right(host: str, store: Store, tmp_path: Path) -> None:
     image = new_image(store, f"pull from {host}")
     with Client(CONFIG) as client:
-        push(client, store, image, Reference.parse(f"{host}/pull/whole:1"))
+        push(client, Reference.parse(f"{host}/pull/whole:1"), store, image)
 
     def fetch(address: str, folder: Path) -> None:
         with open_store(folder) as there, Client(CONFIG) as client:

@@ -167,5 +167,5 @@ def tree(store: Store, image: Descriptor) -> list[str]:
 def pulled(bench: Bench, image: Descriptor, reference: Reference, root: Path) -> list[str]:
     """The tree on a fresh root, through the registry."""
     with Client() as client, Store.open(root) as other:
-        push(client, bench.store, image, reference)
+        push(client, reference, bench.store, image)
         return tree(other, pull(client, reference, other, platform=PLATFORM).descriptor)

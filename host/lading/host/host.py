@@ -380,7 +380,7 @@ class Host:
         reference = Reference.parse(to or located.own[0])
         with self.store.writing():
             image = self.compressed(located.descriptor, compression)
-            return push(self.client, self.store, image, reference, progress=self.progress)
+            return push(self.client, reference, self.store, image, progress=self.progress)
 
     def push_layout(self, folder: Path, to: str, *, name: str = "") -> Pushed:
         """Uploads an image of an OCI layout with the evidence there, from where it lies: its only one, or `name`'s.
@@ -392,7 +392,7 @@ class Host:
         from lading.store.exchange.layout_source import LayoutSource  # noqa: PLC0415
 
         source = LayoutSource(folder)
-        return push(self.client, source, source.image(name), Reference.parse(to), progress=self.progress)
+        return push(self.client, Reference.parse(to), source, source.image(name), progress=self.progress)
 
     def deliver(
         self, built: Built, names: Sequence[str], *, outputs: Sequence[ImageOutput] = (), push: bool

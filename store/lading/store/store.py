@@ -132,6 +132,10 @@ class Store:
 
         return BlobSeals(self.blobs, self.index)
 
+    def is_intact(self, digest: Digest) -> bool:
+        """Whether a blob is here, and is what its digest says."""
+        return self.seals.holds(digest)
+
     # Documents
 
     def put_manifest(self, raw: bytes, media_type: str, *, tag: str | None = None) -> Descriptor:

@@ -93,13 +93,13 @@ def arrived(scene: Scene) -> None:
 
 
 def pushes(scene: Scene) -> None:
-    push(scene.client, scene.store, scene.image, scene.ref())
+    push(scene.client, scene.ref(), scene.store, scene.image)
     arrived(scene)
 
 
 def pushes_what_may_be_mounted(scene: Scene) -> None:
     scene.store.tag(scene.ref().name, scene.image, [scene.ref("a/src:1").name])
-    push(scene.client, scene.store, scene.image, scene.ref())
+    push(scene.client, scene.ref(), scene.store, scene.image)
     assert scene.registry.asked("mount=|a%2Fsrc")
     arrived(scene)
 
@@ -176,7 +176,7 @@ class Count:
 def test_no_more_bytes_are_shown_than_there_are(scene: Scene, mood: str) -> None:
     MOODS[mood](scene.registry)
     counting = Counting()
-    push(scene.client, scene.store, scene.image, scene.ref(), counting)
+    push(scene.client, scene.ref(), scene.store, scene.image, counting)
     known = [(count, total) for count, total in counting.done_of.values() if total]
     assert len(known) == 2  # a row a layer; of evidence nobody knows how much there is
     assert all(count == total for count, total in known)
@@ -185,7 +185,7 @@ def test_no_more_bytes_are_shown_than_there_are(scene: Scene, mood: str) -> None
 @pytest.mark.parametrize("mood", ["the answer to a commit is lost", "a commit outlasts its gateway"])
 def test_nothing_is_sent_again_that_came_to_be_there(scene: Scene, mood: str) -> None:
     MOODS[mood](scene.registry)
-    push(scene.client, scene.store, scene.image, scene.ref())
+    push(scene.client, scene.ref(), scene.store, scene.image)
     puts = [seen.path for seen in scene.registry.asked("PUT .*/uploads/")]
     assert len(puts) == len(set(puts)) == len(scene.registry.blobs)
     assert not scene.registry.asked("PATCH")
@@ -193,7 +193,7 @@ def test_nothing_is_sent_again_that_came_to_be_there(scene: Scene, mood: str) ->
 
 def test_one_push_asks_for_one_token(scene: Scene) -> None:
     MOODS["tokens"](scene.registry)
-    push(scene.client, scene.store, scene.image, scene.ref())
+    push(scene.client, scene.ref(), scene.store, scene.image)
     (asked,) = scene.registry.asked("GET /token")
     assert "scope=repository%3Aa%2Fdst%3Apull%2Cpush" in asked.path
 

@@ -38,7 +38,7 @@ def test_skopeo_both_ways(ref: Reference, tmp_path: Path) -> None:
     layout = f"oci:{tmp_path / 'layout'}:x"
     with open_store(tmp_path / "here") as here, open_store(tmp_path / "there") as there, Client() as client:
         image = put_image(here)
-        push(client, here, image, ref)
+        push(client, ref, here, image)
         run("skopeo", "copy", "--preserve-digests", "--src-tls-verify=false", f"docker://{ref.name}", layout)
         run(
             "skopeo",
@@ -57,12 +57,12 @@ def test_oras_both_ways(ref: Reference, tmp_path: Path) -> None:
     with open_store(tmp_path / "here") as here, open_store(tmp_path / "there") as there, Client() as client:
         image = put_image(here)
         paper = put_paper(here, image)
-        push(client, here, image, ref)
+        push(client, ref, here, image)
         kind = ("--artifact-type", "application/vnd.example.oras")
         run("oras", "attach", "--plain-http", "--disable-path-validation", *kind, ref.name, str(tmp_path / "paper.txt"))
         listed = json.loads(run("oras", "discover", "--plain-http", "--format", "json", ref.name))
         assert str(paper.digest) in {item["digest"] for item in listed.get("referrers") or listed["manifests"]}
-        push(client, here, put_image(here, "unrelated"), ref.tagged("2"))
+        push(client, ref.tagged("2"), here, put_image(here, "unrelated"))
         pulled = pull(client, ref, there)
         kinds = {item.artifact_type for item in there.referrers(image.digest)}
         assert len(pulled.evidence) == 2
@@ -78,13 +78,13 @@ def test_what_cosign_attached_is_pulled(ref: Reference, tmp_path: Path, legacy: 
     flags += ["--new-bundle-format=false"] if legacy else []
     with open_store(tmp_path / "here") as here, open_store(tmp_path / "there") as there, Client() as client:
         image = put_image(here)
-        push(client, here, image, ref)
+        push(client, ref, here, image)
         name = f"{ref.repository_name}@{image.digest}"
         run("cosign", "sign", *flags, "--key", str(tmp_path / "key.key"), name, **quiet)
         assert len(pull(client, ref, there).evidence) == 1
         # Carried on to another repository, cosign still accepts it.
         other = Reference(ref.registry, "team/copy", "1")
-        assert len(push(client, there, image, other).evidence) == 1
+        assert len(push(client, other, there, image).evidence) == 1
         checks = ["--allow-http-registry", "--insecure-ignore-tlog=true", "--key", str(tmp_path / "key.pub")]
         checks += ["--new-bundle-format=false"] if legacy else []
         run("cosign", "verify", *checks, f"{other.repository_name}@{image.digest}", **quiet)
@@ -94,6 +94,6 @@ def test_what_cosign_attached_is_pulled(ref: Reference, tmp_path: Path, legacy: 
 def test_crane_finds_what_we_push(ref: Reference, tmp_path: Path) -> None:
     with open_store(tmp_path / "here") as here, Client() as client:
         image = put_image(here)
-        push(client, here, image, ref)
+        push(client, ref, here, image)
     assert run("crane", "digest", "--insecure", ref.name).strip() == str(image.digest)
     run("crane", "validate", "--insecure", "--fast", "--remote", ref.name)

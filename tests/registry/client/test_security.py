@@ -343,13 +343,13 @@ def test_with_a_login_and_without(guarded: str, tmp_path: Path) -> None:
         image = put_image(here)
         put_paper(here, image)
         with Client(ClientConfig(credentials=files)) as client, pytest.raises(UnauthorizedError, match="wants a login"):
-            push(client, here, image, ref)
+            push(client, ref, here, image)
         with pytest.raises(UnauthorizedError, match="did not accept"):
             check_login(guarded, Credential("ada", "wrong"), ClientConfig())
         check_login(guarded, ADA, ClientConfig())
         files.save(guarded, ADA)
         with Client(ClientConfig(credentials=files)) as client:
-            push(client, here, image, ref)
+            push(client, ref, here, image)
             assert len(pull(client, ref, there).evidence) == 1
         files.erase(guarded)
         with Client(ClientConfig(credentials=files)) as client, pytest.raises(UnauthorizedError):

@@ -78,7 +78,7 @@ def test_an_image_arrives_with_its_papers(ref: Reference, stores: Stores, client
     here, there = stores
     image = put_image(here)
     paper = put_paper(here, image)
-    pushed = push(client, here, image, ref)
+    pushed = push(client, ref, here, image)
     pulled = pull(client, ref, there)
     assert digests(pushed.evidence) == digests(pulled.evidence) == {str(paper.digest)}
     assert pulled.descriptor == pulled.manifest == image
@@ -96,7 +96,7 @@ def test_papers_about_papers_arrive(ref: Reference, stores: Stores, client: Clie
     image = put_image(here)
     paper = put_paper(here, image)
     about = put_paper(here, paper, "about")
-    push(client, here, image, ref)
+    push(client, ref, here, image)
     assert digests(pull(client, ref, there).evidence) == digests([paper, about])
     assert digests(there.referrers(paper.digest)) == digests([about])
 
@@ -105,7 +105,7 @@ def test_the_older_form_of_evidence_arrives(ref: Reference, stores: Stores, clie
     here, there = stores
     image = put_image(here)
     both = [put_legacy(here, image), put_legacy(here, image, ("att",), ".att")]
-    push(client, here, image, ref)
+    push(client, ref, here, image)
     assert digests(pull(client, ref, there).evidence) == digests(both)
     assert here.legacy_tags(image.digest) == there.legacy_tags(image.digest)
     assert len(there.legacy_tags(image.digest)) == 2
@@ -117,17 +117,17 @@ def test_signatures_of_others_are_not_overwritten(
     here, there = stores
     image = put_image(here)
     theirs = put_legacy(here, image, ("theirs",))
-    push(client, here, image, ref)
+    push(client, ref, here, image)
     put_image(there)
     put_legacy(there, image, ("mine",))
-    pushed = push(client, there, image, ref)
+    pushed = push(client, ref, there, image)
     assert len(pushed.notes) == 1
     assert digests(f.descriptor for f in client.legacy_evidence(ref, image.digest).values()) == digests([theirs])
     with open_store(tmp_path / "third") as third:
         put_image(third)
         both = put_legacy(third, image, ("theirs", "mine"))
-        assert push(client, third, image, ref).notes == ()
-    assert push(client, here, image, ref).notes == ()
+        assert push(client, ref, third, image).notes == ()
+    assert push(client, ref, here, image).notes == ()
     assert digests(f.descriptor for f in client.legacy_evidence(ref, image.digest).values()) == digests([both])
 
 
@@ -136,7 +136,7 @@ def test_an_index_arrives_with_the_image_for_the_platform(ref: Reference, stores
     images = {AMD64: put_image(here, "amd"), ARM64: put_image(here, "arm")}
     index = put_index(here, images)
     papers = [put_paper(here, index), put_paper(here, images[ARM64], "child"), put_paper(here, images[AMD64], "other")]
-    pushed = push(client, here, index, ref)
+    pushed = push(client, ref, here, index)
     assert digests(pushed.evidence) == digests(papers)
     pulled = pull(client, ref, there, ARM64)
     assert (pulled.descriptor, pulled.manifest.digest) == (index, images[ARM64].digest)
@@ -148,7 +148,7 @@ def test_an_index_arrives_with_the_image_for_the_platform(ref: Reference, stores
 
 def test_a_platform_that_is_not_there(ref: Reference, stores: Stores, client: Client) -> None:
     here, there = stores
-    push(client, here, put_index(here, {AMD64: put_image(here)}), ref)
+    push(client, ref, here, put_index(here, {AMD64: put_image(here)}))
     with pytest.raises(InputError, match="no image for linux/s390x") as refused:
         pull(client, ref, there, Platform("linux", "s390x"))
     assert refused.value.hint == "it has linux/amd64"
@@ -158,12 +158,12 @@ def test_a_platform_that_is_not_there(ref: Reference, stores: Stores, client: Cl
 def test_an_index_of_which_only_a_part_is_here(ref: Reference, stores: Stores, client: Client) -> None:
     here, there = stores
     index = put_index(here, {AMD64: put_image(here, "amd"), ARM64: put_image(here, "arm")})
-    push(client, here, index, ref)
+    push(client, ref, here, index)
     pull(client, ref, there, AMD64)
     other = Reference(ref.registry, f"{ref.repository}-copy", "1")
     with pytest.raises(InputError, match="the image for linux/arm64 is neither"):
-        push(client, there, index, other)
-    assert push(client, there, index, ref.tagged("2")).changed  # there the registry has the rest
+        push(client, other, there, index)
+    assert push(client, ref.tagged("2"), there, index).changed  # there the registry has the rest
     assert client.resolve(ref.tagged("2")).digest == index.digest
 
 
@@ -172,7 +172,7 @@ def test_a_missing_blob_is_refused_before_anything_is_sent(ref: Reference, store
     image = put_image(here)
     here.blobs.delete(next(iter(here.document(image).layers)).digest)  # type: ignore[union-attr]
     with pytest.raises(InputError, match="not in the local store"):
-        push(client, here, image, ref)
+        push(client, ref, here, image)
     with pytest.raises(NotFoundError):
         client.tags(ref)
 
@@ -181,7 +181,7 @@ def test_pushing_again_sends_nothing(ref: Reference, stores: Stores, client: Cli
     here, _ = stores
     image = put_image(here)
     put_paper(here, image)
-    first, second = push(client, here, image, ref), push(client, here, image, ref)
+    first, second = push(client, ref, here, image), push(client, ref, here, image)
     assert first.changed
     assert first.sent > 0
     assert not second.changed
@@ -192,9 +192,9 @@ def test_pushing_again_sends_nothing(ref: Reference, stores: Stores, client: Cli
 def test_new_evidence_of_an_image_that_is_there_is_pushed(ref: Reference, stores: Stores, client: Client) -> None:
     here, _ = stores
     image = put_image(here)
-    push(client, here, image, ref)
+    push(client, ref, here, image)
     paper = put_paper(here, image)
-    assert not push(client, here, image, ref).changed
+    assert not push(client, ref, here, image).changed
     (listed,) = client.referrers(ref, image.digest)
     assert listed.digest == paper.digest
     assert listed.artifact_type == "application/vnd.example.paper+json"
@@ -204,10 +204,10 @@ def test_new_evidence_of_an_image_that_is_there_is_pushed(ref: Reference, stores
 def test_evidence_is_asked_for_anew(ref: Reference, stores: Stores, client: Client) -> None:
     here, there = stores
     image = put_image(here)
-    push(client, here, image, ref)
+    push(client, ref, here, image)
     assert pull(client, ref, there).fetched > 0
     paper = put_paper(here, image)
-    push(client, here, image, ref)
+    push(client, ref, here, image)
     again = pull(client, ref, there)
     assert digests(again.evidence) == digests([paper])
     assert digests(there.referrers(image.digest)) == digests([paper])
@@ -217,7 +217,7 @@ def test_a_tag_moves_and_the_image_with_it(ref: Reference, stores: Stores, clien
     here, there = stores
     first, second = put_image(here, "one"), put_image(here, "two")
     for image in (first, second):
-        push(client, here, image, ref)
+        push(client, ref, here, image)
         assert pull(client, ref, there).descriptor == image
     assert [item.descriptor.digest for item in there.references()] == [second.digest]
 
@@ -225,7 +225,7 @@ def test_a_tag_moves_and_the_image_with_it(ref: Reference, stores: Stores, clien
 def test_by_digest(ref: Reference, stores: Stores, client: Client) -> None:
     here, there = stores
     image = put_image(here)
-    push(client, here, image, ref)
+    push(client, ref, here, image)
     by_digest = Reference.parse(f"{ref.repository_name}:other@{image.digest}")
     assert pull(client, by_digest, there).descriptor == image
     assert [item.name for item in there.references()] == [f"{ref.repository_name}@{image.digest}"]
@@ -235,12 +235,12 @@ def test_many_pushes_at_once(ref: Reference, stores: Stores, client: Client) -> 
     here, there = stores
     image = put_image(here)
     papers = [put_paper(here, image, f"paper {at}") for at in range(6)]
-    push(client, here, image, ref)
+    push(client, ref, here, image)
     errors: list[BaseException] = []
 
     def work(at: int) -> None:
         try:
-            push(client, here, put_image(here, f"app{at}", layers=4), ref.tagged(f"t{at}"))
+            push(client, ref.tagged(f"t{at}"), here, put_image(here, f"app{at}", layers=4))
             client.list_referrers(ref, image.digest, client.referrers(ref, image.digest))
         except BaseException as error:
             errors.append(error)
@@ -258,7 +258,7 @@ def test_many_pushes_at_once(ref: Reference, stores: Stores, client: Client) -> 
 def test_large_blobs_arrive(ref: Reference, stores: Stores, client: Client) -> None:
     here, there = stores
     image = put_image(here, "large", layers=5, size=3_000_000)
-    push(client, here, image, ref)
+    push(client, ref, here, image)
     pull(client, ref, there)
     assert content(there, image) == content(here, image)
 
@@ -283,15 +283,15 @@ def test_an_upload_in_pieces(ref: Reference, stores: Stores) -> None:
 
 def test_a_blob_is_mounted_from_where_the_image_came(ref: Reference, stores: Stores, client: Client) -> None:
     here, there = stores
-    push(client, here, put_image(here), ref)
+    push(client, ref, here, put_image(here))
     image = pull(client, ref, there).descriptor
-    assert push(client, there, image, Reference(ref.registry, f"{ref.repository}-copy", "1")).sent == 0
+    assert push(client, Reference(ref.registry, f"{ref.repository}-copy", "1"), there, image).sent == 0
 
 
 def test_delete(ref: Reference, stores: Stores, client: Client) -> None:
     here, _ = stores
     image = put_image(here)
-    push(client, here, image, ref)
+    push(client, ref, here, image)
     assert client.delete(ref.at(image.digest))
     assert not client.delete(ref.at(image.digest))
     with pytest.raises(NotFoundError):
@@ -306,7 +306,7 @@ def test_nothing_is_tagged_before_all_is_here(stores: Stores) -> None:
     image = put_image(here, layers=6)
     with hostile() as bad, Client(ClientConfig(retry=Retry(attempts=2, base=0.01))) as client:
         ref = Reference.parse(f"{bad.host}/app:1")
-        push(client, here, image, ref)
+        push(client, ref, here, image)
         bad.trick("GET .*/blobs/", lambda h: h.answer(500))
         with pytest.raises(RegistryError):
             pull(client, ref, there)
@@ -327,7 +327,7 @@ def test_the_tag_does_not_move_before_all_is_there(stores: Stores) -> None:
         put_paper(here, image)
         bad.trick(f"PUT .*/manifests/sha256-{image.digest.hex}", lambda h: (h.body(), h.answer(403))[1])
         with pytest.raises(RegistryError):
-            push(client, here, image, ref)
+            push(client, ref, here, image)
         assert "1" not in bad.manifests
 
 
@@ -338,14 +338,14 @@ def test_stale_and_foreign_entries_of_the_stand_in_tag_are_said(stores: Stores) 
         image = put_image(here)
         paper = put_paper(here, image)
         foreign = put_paper(here, put_image(here, "other"), "foreign")
-        push(client, here, image, ref)
-        push(client, here, foreign, ref.tagged("foreign"))
+        push(client, ref, here, image)
+        push(client, ref.tagged("foreign"), here, foreign)
         gone = Descriptor.of(b"gone", paper.media_type)
         broken = put_paper(here, image, "broken")
-        push(client, here, broken, ref.tagged("broken"))
+        push(client, ref.tagged("broken"), here, broken)
         bad.manifests[str(broken.digest)] = (broken.media_type, b"{}")
         half = put_paper(here, image, "half")
-        push(client, here, half, ref.tagged("half"))
+        push(client, ref.tagged("half"), here, half)
         del bad.blobs[str(Descriptor.of(b"half", "x").digest)]
         client.list_referrers(ref, image.digest, [gone, foreign, broken, half])
         pulled = pull(client, ref, there)
@@ -359,7 +359,7 @@ def test_a_child_that_is_not_as_listed(stores: Stores) -> None:
         ref = Reference.parse(f"{bad.host}/app:1")
         image = put_image(here)
         listed = Descriptor(image.media_type, image.digest, image.size + 1)
-        push(client, here, image, ref)
+        push(client, ref, here, image)
         index = put_index(here, {AMD64: listed})
         bad.put("2", read_blob(here.blobs, index.digest), index.media_type)
         with pytest.raises(ProtocolError, match="listed as"):
@@ -375,7 +375,7 @@ def test_evidence_beyond_bounds_is_left_and_said(stores: Stores) -> None:
         for at in range(4):
             subject = put_paper(here, subject, f"paper {at}")
         put_paper(here, image, "large" * 1000)
-        push(client, here, image, ref)
+        push(client, ref, here, image)
         pulled = pull(client, ref, there, bounds=Bounds(depth=3, blob=1000))
         assert len(pulled.evidence) == 3
         assert len(pulled.notes) == 2

@@ -7,7 +7,7 @@ could not be had is an error. `lading.registry.transfer` moves whole images with
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -106,14 +106,21 @@ class Client:
         stop: threading.Event | None = None,
     ) -> None:
         """Streams a blob into `blobs`."""
-        Download(
-            self.session(repository.registry),
-            self.config,
-            repository,
-            descriptor,
-            task or QUIET.task(""),
-            stop or threading.Event(),
-        ).into(blobs)
+        self._download(repository, descriptor, task, stop).into(blobs)
+
+    def blob_pieces(self, repository: Reference, descriptor: Descriptor) -> Iterator[memoryview]:
+        """A blob's bytes as they come, as many as its descriptor says: whoever takes them compares their digest."""
+        return self._download(repository, descriptor).pieces()
+
+    def _download(
+        self,
+        repository: Reference,
+        descriptor: Descriptor,
+        task: Task | None = None,
+        stop: threading.Event | None = None,
+    ) -> Download:
+        session = self.session(repository.registry)
+        return Download(session, self.config, repository, descriptor, task or QUIET.task(""), stop or threading.Event())
 
     def push_blob(
         self,

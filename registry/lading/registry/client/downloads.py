@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from threading import Event
 from typing import Final
 
@@ -12,7 +13,7 @@ from lading.registry.config import ClientConfig, Timeouts
 from lading.registry.errors import ProtocolError, StatusError, UnreachableError
 from lading.registry.http.transport import Answer
 from lading.registry.reference import Reference
-from lading.store.content.blobs import Blobs, BlobWriter
+from lading.store.content.blobs import Blobs
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
@@ -45,35 +46,35 @@ class Download:
     def into(self, blobs: Blobs) -> None:
         """Raises a `RegistryError`; nothing of the blob is kept then."""
         with blobs.writer(self.descriptor.digest.algorithm) as writer:
-            self._fill(writer)
+            for piece in self.pieces():
+                writer.write(piece)
+                self.task.advance(len(piece))
             try:
                 writer.commit(self.descriptor.digest)
             except DocumentError as error:
                 raise ProtocolError(f"{self.what}: the registry sent other bytes: {error.message}") from None
 
-    def _fill(self, writer: BlobWriter) -> None:
-        """Asks again for the rest, as long as each attempt brings something."""
-        have, idle = 0, 0
-        while have < self.descriptor.size or have == idle == 0:
+    def pieces(self) -> Iterator[memoryview]:
+        """The bytes in order, not verified: asks again for the rest, as long as each attempt brings something."""
+        have = idle = 0
+        while True:
+            before = have
             try:
-                got = self._attempt(writer, have)
+                for piece in self._attempt(have):
+                    have += len(piece)
+                    yield piece
+                return
             except _BrokenError as broken:
-                got, error = broken.got, broken.error
-                idle = 0 if got else idle + 1
+                idle = 0 if have > before else idle + 1
                 if idle >= self.config.retry.attempts:
-                    raise error from error.__cause__
+                    raise broken.error from broken.error.__cause__
                 if self.stop.wait(self.session.pause(idle + 1)):
                     raise StoppedError from None
-            else:
-                if have + got == self.descriptor.size:
-                    return
-            have += got
 
-    def _attempt(self, writer: BlobWriter, have: int) -> int:
-        """One request; how many new bytes it brought."""
+    def _attempt(self, have: int) -> Iterator[memoryview]:
+        """One request; the new bytes that it brings. Raises `_BrokenError` where they end early."""
         with self._rest(have) as answer:
-            skip = self._check(answer, have)
-            return self._copy(answer, writer, skip, self.descriptor.size - have)
+            yield from self._new(answer, self._check(answer, have), self.descriptor.size - have)
 
     def _rest(self, have: int) -> Answer:
         """What is missing, or all of it where the registry refuses to send a part."""
@@ -102,7 +103,7 @@ class Download:
             raise ProtocolError(f"{self.what}: has {length[:20]} bytes, its descriptor says {size}")
         return have
 
-    def _copy(self, answer: Answer, writer: BlobWriter, skip: int, wanted: int) -> int:
+    def _new(self, answer: Answer, skip: int, wanted: int) -> Iterator[memoryview]:
         got = 0
         pace = _Pace(self.config.timeouts, self.what)
         try:
@@ -115,23 +116,20 @@ class Download:
                 if got + len(new) > wanted:
                     raise ProtocolError(f"{self.what}: longer than the {self.descriptor.size} bytes announced")
                 if len(new):
-                    writer.write(new)
                     got += len(new)
-                    self.task.advance(len(new))
+                    yield new
         except UnreachableError as error:
-            raise _BrokenError(got, error) from None
+            raise _BrokenError(error) from None
         if got < wanted:
             short = f"{self.what}: ends {wanted - got} bytes before the {self.descriptor.size} announced"
-            raise _BrokenError(got, UnreachableError(short))
-        return got
+            raise _BrokenError(UnreachableError(short))
 
 
 class _BrokenError(Exception):
-    """The transfer broke after `got` new bytes."""
+    """The transfer broke."""
 
-    def __init__(self, got: int, error: UnreachableError) -> None:
+    def __init__(self, error: UnreachableError) -> None:
         super().__init__()
-        self.got = got
         self.error = error
 
 

@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from lading.registry.client.downloads import StoppedError
 from lading.store.content.blobs import BlobReader, Source
+from lading.store.errors import RegistryError
 from lading.store.oci.descriptors import Descriptor
 from lading.store.progress import Task
 
@@ -22,6 +23,8 @@ class Outgoing:
     def __init__(self, blobs: Source, descriptor: Descriptor, task: Task, stop: Event) -> None:
         self.sent: float | None = None
         """When the last byte of the blob went out, unless something was sent after that."""
+        self.is_lost = False
+        """Whether the registry that the bytes come from failed, not the one that they go to."""
         self._blobs = blobs
         self._descriptor = descriptor
         self._task = task
@@ -32,6 +35,13 @@ class Outgoing:
 
     def read(self, start: int, end: int) -> Iterator[bytes]:
         """The bytes from `start` to `end`; whoever reads to the blob's end reads verified bytes."""
+        try:
+            yield from self._read(start, end)
+        except RegistryError:
+            self.is_lost = True
+            raise
+
+    def _read(self, start: int, end: int) -> Iterator[bytes]:
         self.sent = None
         for piece in self._pieces(start, end):
             if self._stop.is_set():

@@ -119,7 +119,7 @@ class Upload:
                     self._close(content, location, 0)
                 return
             except (UnreachableError, StatusError) as error:
-                if isinstance(error, StatusError) and error.status not in _AGAIN:
+                if content.is_lost or (isinstance(error, StatusError) and error.status not in _AGAIN):
                     raise
                 if self._is_there(content.sent):
                     return

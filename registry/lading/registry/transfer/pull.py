@@ -1,4 +1,4 @@
-"""From a registry into the store: an image with everything that refers to it; its name comes last."""
+"""From a registry into a store or a layout: an image with everything that refers to it; its name comes last."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from lading.registry.client.referrers import pieces
 from lading.registry.errors import NotFoundError, ProtocolError
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import Reference
+from lading.registry.transfer.images import ImageSink
 from lading.registry.transfer.limits import Bounds
 from lading.registry.transfer.parallel import each
+from lading.registry.transfer.registry_source import RegistrySource
 from lading.store.errors import InputError, RegistryError
 from lading.store.fastclass import dataclass, field, replace
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.digests import Digest
-from lading.store.oci.documents import INDEXES, MANIFESTS, Index, Manifest
+from lading.store.oci.documents import Index, Manifest
 from lading.store.progress import QUIET, Part, Progress, Task
-from lading.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class Pull:
 
     client: Client
     ref: Reference
-    store: Store
+    source: RegistrySource
+    sink: ImageSink
     platform: Platform
     progress: Progress = QUIET
     bounds: Bounds = field(default_factory=Bounds)
@@ -67,8 +69,8 @@ class Pull:
     def run(self) -> Pulled:
         """Raises a `LadingError`; the name then means what it meant before."""
         self._left, self._blobs_left = self.bounds.total, self.bounds.blobs
-        top = self.client.fetch(self.ref)
-        with self.store.writing():
+        top = self._fetched(self.source.image())
+        with self.sink.writing():
             image, child = self._image(top)
             assert isinstance(image.document, Manifest)
             manifest = image.document
@@ -83,7 +85,7 @@ class Pull:
             for document in {image.descriptor.digest: image, top.descriptor.digest: top}.values():
                 self._keep(document)
             if self.name:
-                self.store.tag(self.ref.name, top.descriptor, [self.ref.name])
+                self.sink.tag(self.ref.name, top.descriptor, [self.ref.name])
         return Pulled(
             self.ref,
             top.descriptor,
@@ -110,24 +112,19 @@ class Pull:
         return fetched, child
 
     def _child(self, child: Descriptor) -> Fetched:
-        """A listed document; the local store's copy is as good, since it is verified by digest."""
-        if self.store.blobs.size(child.digest) == child.size and self.store.seals.holds(child.digest):
-            document = self.store.document(child)
-            return Fetched(replace(document.descriptor, digest=child.digest), document)
-        fetched = self.client.fetch(self.ref.at(child.digest))
-        got = fetched.descriptor
-        if got.size != child.size or got.media_type != child.media_type:
-            raise ProtocolError(
-                f"{self.ref.familiar}: {child.digest} is {got.media_type} of {got.size} bytes,"
-                f" listed as {child.media_type} of {child.size}"
-            )
-        return fetched
+        """A listed document; a copy that is here is as good, since it is verified by digest."""
+        if self.sink.blobs.size(child.digest) == child.size and self.sink.is_intact(child.digest):
+            return _by_digest(child, self.sink.document(child))
+        return self._fetched(child)
+
+    def _fetched(self, wanted: Descriptor) -> Fetched:
+        return _by_digest(wanted, self.source.document(wanted))
 
     def _keep(self, fetched: Fetched, tag: str | None = None) -> None:
         raw, digest = fetched.document.raw, fetched.descriptor.digest
-        self.store.put_manifest(raw, fetched.descriptor.media_type, tag=tag)
+        self.sink.put_manifest(raw, fetched.descriptor.media_type, tag=tag)
         if digest.algorithm != "sha256":  # an index lists it by this digest
-            with self.store.blobs.writer(digest.algorithm) as writer:
+            with self.sink.blobs.writer(digest.algorithm) as writer:
                 writer.write(raw)
                 writer.commit(digest)
 
@@ -146,15 +143,15 @@ class Pull:
         each(missing.values(), work, self.client.config.parallel)
 
     def _has(self, item: Descriptor) -> bool:
-        if not self.store.seals.holds(item.digest):
+        if not self.sink.is_intact(item.digest):
             return False
-        size = self.store.blobs.size(item.digest)
+        size = self.sink.blobs.size(item.digest)
         if size is not None and size != item.size:
             raise ProtocolError(f"{self.ref.familiar}: {item.digest} has {size} bytes, listed with {item.size}")
         return size is not None
 
     def _blob(self, item: Descriptor, stop: threading.Event, task: Task) -> None:
-        self.client.pull_blob(self.ref, item, self.store.blobs, task, stop)
+        self.client.pull_blob(self.ref, item, self.sink.blobs, task, stop)
         task.done()
         with self._lock:
             self.fetched += item.size
@@ -173,19 +170,19 @@ class Pull:
 
     def _gather(self, subject: Fetched) -> None:
         digest = subject.descriptor.digest
-        for tag, fetched in self.client.legacy_evidence(self.ref, digest).items():
-            self._take(fetched, tag)
+        for tag, older in self.source.legacy_tags(digest).items():
+            self._take(self._fetched(Descriptor("", older, 0)), tag)
         level = [digest]
         for _ in range(self.bounds.depth):
             level = [found for item in level for found in self._referrers(item)]
-        if level and any(self.client.referrers(self.ref, item) for item in level):
+        if level and any(self.source.referrers(item) for item in level):
             self.notes.append(f"evidence more than {self.bounds.depth} steps away from {digest} was left out")
 
     def _referrers(self, subject: Digest) -> list[Digest]:
         """Takes what refers to `subject`; what was new."""
         new: list[Digest] = []
-        for item in self.client.referrers(self.ref, subject):
-            if item.digest in self.evidence or item.media_type not in MANIFESTS | INDEXES:
+        for item in self.source.referrers(subject):
+            if item.digest in self.evidence:
                 continue
             try:
                 fetched = self._child(item)
@@ -222,7 +219,7 @@ class Pull:
 def pull(
     client: Client,
     ref: Reference,
-    store: Store,
+    sink: ImageSink,
     platform: Platform | None = None,
     progress: Progress = QUIET,
     *,
@@ -237,7 +234,12 @@ def pull(
     where not `name`. Raises a `LadingError`: `NotFoundError`, `InputError` where there is no such platform,
     `ProtocolError` ...
     """
-    return Pull(client, ref, store, platform or host_platform(), progress, bounds or Bounds(), name, required).run()
+    source, wanted = RegistrySource(client, ref), platform or host_platform()
+    return Pull(client, ref, source, sink, wanted, progress, bounds or Bounds(), name, required).run()
+
+
+def _by_digest(wanted: Descriptor, document: Manifest | Index) -> Fetched:
+    return Fetched(replace(document.descriptor, digest=wanted.digest), document)
 
 
 def _subject(fetched: Fetched) -> Digest | None:

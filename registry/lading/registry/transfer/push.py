@@ -1,4 +1,4 @@
-"""From a store or a layout into a registry: blobs, children, the image, its evidence; the tag comes last.
+"""From a store, a layout or a registry into a registry: blobs, children, the image, its evidence; the tag comes last.
 
 Evidence goes to the digest before the tag moves, so that nobody sees the tag without it, and a registry that
 judges a tag has what it needs.
@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from lading.registry.client.client import Client
 from lading.registry.client.referrers import descriptor_of, pieces
 from lading.registry.reference import Reference
-from lading.registry.transfer.parallel import each
 from lading.registry.transfer.images import ImageSource
+from lading.registry.transfer.parallel import each
 from lading.store.errors import InputError, RegistryError
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor
@@ -45,9 +45,9 @@ class Push:
     """One push under way."""
 
     client: Client
+    ref: Reference
     source: ImageSource
     descriptor: Descriptor
-    ref: Reference
     progress: Progress = QUIET
     sent: int = 0
     notes: list[str] = field(default_factory=list[str])
@@ -197,14 +197,14 @@ class Push:
 
 
 def push(
-    client: Client, source: ImageSource, descriptor: Descriptor, ref: Reference, progress: Progress = QUIET
+    client: Client, ref: Reference, source: ImageSource, descriptor: Descriptor, progress: Progress = QUIET
 ) -> Pushed:
     """Pushes a manifest or index with everything in the source that refers to it. It never signs.
 
     Raises `InputError` where something of the image is missing here, a `RegistryError` otherwise.
     """
     with source.writing():  # what is being sent is not collected meanwhile
-        return Push(client, source, descriptor, ref, progress).run()
+        return Push(client, ref, source, descriptor, progress).run()
 
 
 def _blobs(document: Manifest | Index) -> tuple[Descriptor, ...]:

@@ -6,13 +6,13 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lading.store.content.blobs import read_blob
 from lading.store.content.files import FileBlobs
-from lading.store.errors import DocumentError, InputError
+from lading.store.errors import InputError
 from lading.store.exchange.ingest import layout_entries, legacy_tag
+from lading.store.exchange.layout_sink import layout_document
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.store.oci.documents import DOCUMENTS, Index, Manifest, parse_document
+from lading.store.oci.documents import DOCUMENTS, Index, Manifest
 from lading.store.oci.layout import CONTAINERD_NAME, REF_NAME
 from lading.store.store import legacy_subject
 
@@ -56,10 +56,7 @@ class LayoutSource:
 
     def document(self, wanted: Descriptor) -> Manifest | Index:
         """As `Store.document`; what is listed with another size is refused."""
-        raw = read_blob(self.blobs, wanted.digest)
-        if wanted.size and len(raw) != wanted.size:
-            raise DocumentError(f"{wanted.digest}: has {len(raw)} bytes, but its descriptor says {wanted.size}")
-        return parse_document(raw, wanted.media_type or None, str(wanted.digest))
+        return layout_document(self.blobs, wanted)
 
     def referrers(self, subject: Digest) -> Sequence[Descriptor]:
         """What the layout's index lists that refers to `subject`."""
