@@ -192,16 +192,17 @@ def together_rows(bench: Bench, runs: int, count: int) -> None:
 
         return act
 
-    start = ("run", "-d", "--name", "NAME", "--network", "none", IMAGE, "busybox", "sleep", "100000")
-    acts = [all_at_once(bench.lading, *start), all_at_once(bench.peer, *start)]
-    acts += [all_at_once(bench.lading, "rm", "-f", "NAME"), all_at_once(bench.peer, "rm", "-f", "-t", "0", "NAME")]
-    turns = [[cost(act) for act in acts] for _ in range(runs + 1)][1:]
-    for label, column in (("started", 0), ("removed by force", 2)):
-        row(
-            f"{count} containers {label} side by side",
-            [turn[column] for turn in turns],
-            [turn[column + 1] for turn in turns],
-        )
+    remove = (all_at_once(bench.lading, "rm", "-f", "NAME"), all_at_once(bench.peer, "rm", "-f", "-t", "0", "NAME"))
+    for network, words in (("without network", ("--network", "none")), ("with the default network", ())):
+        start = ("run", "-d", "--name", "NAME", *words, IMAGE, "busybox", "sleep", "100000")
+        acts = [all_at_once(bench.lading, *start), all_at_once(bench.peer, *start), *remove]
+        turns = [[cost(act) for act in acts] for _ in range(runs + 1)][1:]
+        for label, column in (("started", 0), ("removed by force", 2)):
+            row(
+                f"{count} containers {label} side by side, {network}",
+                [turn[column] for turn in turns],
+                [turn[column + 1] for turn in turns],
+            )
 
 
 def verify_rows(bench: Bench, address: str, runs: int, images: int) -> None:
