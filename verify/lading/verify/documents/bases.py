@@ -61,19 +61,19 @@ class Base:
         )
 
     @classmethod
-    def of(cls, resource: ResourceDescriptor, what: str) -> Base | None:
+    def of(cls, resource: ResourceDescriptor, where: str) -> Base | None:
         """The base that a resolved dependency records; None where it is not an image.
 
         An image without a status (another builder's record) is ``unknown``.
         """
         if not (resource.name or "").startswith(_PREFIX) or resource.sha256 is None:
             return None
-        notes = Fields(dict(resource.annotations), what)
+        notes = Fields(dict(resource.annotations), where)
         policy, index = notes.optional_text(_POLICY), notes.optional_text(_INDEX)
         return cls(
             reference=(resource.name or "").removeprefix(_PREFIX),
             manifest=resource.sha256,
-            status=_status(notes.optional_text(_STATUS), what),
+            status=_status(notes.optional_text(_STATUS), where),
             index=None if index is None else Digest.parse(index),
             platform=notes.optional_text(_PLATFORM),
             policy=None if policy is None else Digest.parse(policy),
@@ -81,18 +81,18 @@ class Base:
         )
 
 
-def bases_of(dependencies: Iterable[ResourceDescriptor], what: str) -> tuple[Base, ...]:
+def bases_of(dependencies: Iterable[ResourceDescriptor], where: str) -> tuple[Base, ...]:
     """Every base that `dependencies` record."""
-    found = (Base.of(item, f"{what}[{at}]") for at, item in enumerate(dependencies))
+    found = (Base.of(item, f"{where}[{at}]") for at, item in enumerate(dependencies))
     return tuple(base for base in found if base is not None)
 
 
-def _status(text: str | None, what: str) -> BaseStatus:
+def _status(text: str | None, where: str) -> BaseStatus:
     known: Mapping[str, BaseStatus] = {status: status for status in _FROM_WEAKEST}
     if text is None:
         return "unknown"
     if text not in known:
-        raise DocumentError(f"{what}: {text!r} is not a standing")
+        raise DocumentError(f"{where}: {text!r} is not a standing")
     return known[text]
 
 

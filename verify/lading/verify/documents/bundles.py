@@ -40,19 +40,19 @@ def write(envelope: Envelope, public: PublicKey) -> bytes:
     )
 
 
-def parse(raw: bytes, what: str = "bundle") -> Bundle:
+def parse(raw: bytes, source: str = "bundle") -> Bundle:
     """Raises `DocumentError` for anything but one bundle v0.3 with one envelope."""
-    fields = Fields(json.parse(raw, what, limit=MAX_SIZE), what)
+    fields = Fields(json.parse(raw, source, limit=MAX_SIZE), source)
     kind = fields.text("mediaType")
     if kind not in _MEDIA_TYPES:
-        raise DocumentError(f"{what}: a bundle of the kind {kind!r}; only version 0.3 is read")
+        raise DocumentError(f"{source}: a bundle of the kind {kind!r}; only version 0.3 is read")
     hint, keyless = _material(fields.fields("verificationMaterial"))
     if "messageSignature" in fields:
         both = "dsseEnvelope" in fields
         raise DocumentError(
-            f"{what}: holds both a message signature and an envelope"
+            f"{source}: holds both a message signature and an envelope"
             if both
-            else f"{what}: signs bare bytes, which say nothing about an image; an envelope is needed"
+            else f"{source}: signs bare bytes, which say nothing about an image; an envelope is needed"
         )
     envelope = Envelope.read(fields.fields("dsseEnvelope"))
     fields.any("messageSignature")

@@ -58,9 +58,9 @@ class Node:
     line: int | None = None
 
     @classmethod
-    def parse(cls, value: object, what: str) -> Node:
+    def parse(cls, value: object, where: str) -> Node:
         """Raises `DocumentError`."""
-        fields = Fields(value, what)
+        fields = Fields(value, where)
         tree, layer = fields.optional_text("tree"), fields.optional_fields("layer")
         node = cls(
             step=fields.text("step"),
@@ -74,7 +74,7 @@ class Node:
         )
         fields.close()
         if node.tree is None and (node.layer is not None or node.link is not None):
-            raise DocumentError(f"{what}: has a layer or a link, but no tree")
+            raise DocumentError(f"{where}: has a layer or a link, but no tree")
         return node
 
     def json(self) -> dict[str, object]:
@@ -94,16 +94,16 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """That node `target` used the product of node `source` as its input `role` (``tree``, ``mount:/src``)."""
+    """Node `target` used the product of node `source` as its input `role` (``tree``, ``mount:/src``)."""
 
     source: int
     target: int
     role: str
 
     @classmethod
-    def parse(cls, value: object, what: str) -> Edge:
+    def parse(cls, value: object, where: str) -> Edge:
         """Raises `DocumentError`."""
-        fields = Fields(value, what)
+        fields = Fields(value, where)
         edge = cls(fields.integer("from"), fields.integer("to"), fields.text("role"))
         fields.close()
         return edge
@@ -121,14 +121,14 @@ class Dag:
     edges: tuple[Edge, ...] = ()
 
     @classmethod
-    def parse(cls, raw: bytes, what: str = "layer DAG") -> Dag:
+    def parse(cls, raw: bytes, source: str = "layer DAG") -> Dag:
         """Raises `DocumentError` for anything that `raw` of a sound DAG would not give."""
-        fields = Fields(parse(raw, what), what)
+        fields = Fields(parse(raw, source), source)
         if (kind := fields.text("mediaType")) != DAG:
-            raise DocumentError(f"{what}: is a {kind!r}, not a {DAG!r}")
+            raise DocumentError(f"{source}: is a {kind!r}, not a {DAG!r}")
         dag = cls(fields.each("nodes", Node.parse), fields.each("edges", Edge.parse))
         fields.close()
-        dag.check(what)
+        dag.check(source)
         return dag
 
     def raw(self) -> bytes:
@@ -147,13 +147,13 @@ class Dag:
         """How many links the artifact must hold."""
         return max((node.link + 1 for node in self.nodes if node.link is not None), default=0)
 
-    def check(self, what: str) -> None:
+    def check(self, source: str) -> None:
         """Raises `DocumentError` unless edges ascend between nodes and every link number is used."""
         if len(self.nodes) > MAX_NODES or len(self.edges) > _MAX_EDGES:
-            raise DocumentError(f"{what}: more than {MAX_NODES} nodes or {_MAX_EDGES} edges")
+            raise DocumentError(f"{source}: more than {MAX_NODES} nodes or {_MAX_EDGES} edges")
         for at, edge in enumerate(self.edges):
             if not 0 <= edge.source < edge.target < len(self.nodes):
-                raise DocumentError(f"{what}: edges[{at}]: goes from {edge.source} to {edge.target}")
+                raise DocumentError(f"{source}: edges[{at}]: goes from {edge.source} to {edge.target}")
         used = {node.link for node in self.nodes if node.link is not None}
         if used != set(range(len(used))):
-            raise DocumentError(f"{what}: the links are not numbered from 0 without a gap")
+            raise DocumentError(f"{source}: the links are not numbered from 0 without a gap")

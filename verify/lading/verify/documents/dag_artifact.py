@@ -73,7 +73,7 @@ def join(dag: Dag, found: Sequence[Envelope]) -> tuple[Link, ...]:
     return links
 
 
-def _link(envelope: Envelope, what: str) -> Link:
+def _link(envelope: Envelope, source: str) -> Link:
     if envelope.payload_type != envelopes.IN_TOTO:
-        raise DocumentError(f"{what}: payload type {envelope.payload_type!r} is not in-toto's")
-    return Link.parse(Statement.parse(envelope.payload, what), what)
+        raise DocumentError(f"{source}: payload type {envelope.payload_type!r} is not in-toto's")
+    return Link.parse(Statement.parse(envelope.payload, source), source)

@@ -29,13 +29,13 @@ class Signature:
     keyid: str = ""
 
     @classmethod
-    def parse(cls, value: object, what: str) -> Signature:
+    def parse(cls, value: object, where: str) -> Signature:
         """From an element of ``signatures``."""
-        fields = Fields(value, what)
-        signature = cls(decode64(fields.text("sig"), f"{what}: sig"), fields.optional_text("keyid") or "")
+        fields = Fields(value, where)
+        signature = cls(decode64(fields.text("sig"), f"{where}: sig"), fields.optional_text("keyid") or "")
         fields.close()
         if not signature.sig:
-            raise DocumentError(f"{what}: sig: empty")
+            raise DocumentError(f"{where}: sig: empty")
         return signature
 
     def json(self) -> dict[str, object]:
@@ -53,9 +53,9 @@ class Envelope:
     signatures: tuple[Signature, ...]
 
     @classmethod
-    def parse(cls, raw: bytes, what: str = "envelope") -> Envelope:
+    def parse(cls, raw: bytes, source: str = "envelope") -> Envelope:
         """Raises `DocumentError` for anything but one envelope with at least one signature."""
-        return cls.read(Fields(parse(raw, what, limit=MAX_SIZE), what))
+        return cls.read(Fields(parse(raw, source, limit=MAX_SIZE), source))
 
     @classmethod
     def read(cls, fields: Fields) -> Envelope:

@@ -25,7 +25,7 @@ _MAX_MATERIALS: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """That the step `name`, run as `command` on `materials`, made the tree `product`.
+    """Says that the step `name`, run as `command` on `materials`, made the tree `product`.
 
     `environment` holds the names of the variables the step saw, never their values. `byproducts` is what else
     is known of the execution: the network it had, its isolation. Values of build arguments that may not be
@@ -52,14 +52,14 @@ class Link:
         return Statement((ResourceDescriptor.of(self.product, TREE),), LINK, predicate)
 
     @classmethod
-    def parse(cls, statement: Statement, what: str = "link") -> Link:
+    def parse(cls, statement: Statement, source: str = "link") -> Link:
         """Raises `DocumentError` unless `statement` is a link in the form that a build writes."""
         if statement.predicate_type != LINK:
-            raise DocumentError(f"{what}: a statement of the type {statement.predicate_type!r}, not a link")
-        fields = Fields(dict(statement.predicate), what)
+            raise DocumentError(f"{source}: a statement of the type {statement.predicate_type!r}, not a link")
+        fields = Fields(dict(statement.predicate), source)
         link = cls(
             name=fields.text("name"),
-            product=_product(statement, what),
+            product=_product(statement, source),
             materials=fields.each("materials", _material),
             command=fields.strings("command"),
             environment=_variables(fields),
@@ -67,25 +67,25 @@ class Link:
         )
         fields.close()
         if len(link.materials) > _MAX_MATERIALS:
-            raise DocumentError(f"{what}: more than {_MAX_MATERIALS} materials")
+            raise DocumentError(f"{source}: more than {_MAX_MATERIALS} materials")
         return link
 
 
-def _product(statement: Statement, what: str) -> Digest:
+def _product(statement: Statement, source: str) -> Digest:
     match statement.subjects:
         case (ResourceDescriptor(name="tree", sha256=Digest() as product),):
             return product
         case _:
-            raise DocumentError(f"{what}: its subject must be one 'tree' with a SHA-256 digest")
+            raise DocumentError(f"{source}: its subject must be one 'tree' with a SHA-256 digest")
 
 
-def _material(value: object, what: str) -> ResourceDescriptor:
-    material = ResourceDescriptor.parse(value, what)
+def _material(value: object, where: str) -> ResourceDescriptor:
+    material = ResourceDescriptor.parse(value, where)
     name = material.name or ""
     if name not in (TREE, CONTEXT) and not name.startswith(PREFIXES):
-        raise DocumentError(f"{what}: {name!r} is none of 'tree', 'context', 'image:', 'mount:' and 'url:'")
+        raise DocumentError(f"{where}: {name!r} is none of 'tree', 'context', 'image:', 'mount:' and 'url:'")
     if not material.digest:
-        raise DocumentError(f"{what}: {name!r} has no digest")
+        raise DocumentError(f"{where}: {name!r} has no digest")
     return material
 
 

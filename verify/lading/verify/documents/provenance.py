@@ -57,14 +57,16 @@ class Provenance:
     byproducts: tuple[ResourceDescriptor, ...] = ()
 
     @classmethod
-    def parse(cls, statement: Statement, what: str = "provenance") -> Provenance:
+    def parse(cls, statement: Statement, source: str = "provenance") -> Provenance:
         """Raises `DocumentError` unless `statement` is a SLSA provenance v1."""
         if statement.predicate_type != PROVENANCE:
-            raise DocumentError(f"{what}: a statement of the type {statement.predicate_type!r}, not SLSA provenance v1")
-        fields = Fields(dict(statement.predicate), what)
+            raise DocumentError(
+                f"{source}: a statement of the type {statement.predicate_type!r}, not SLSA provenance v1"
+            )
+        fields = Fields(dict(statement.predicate), source)
         definition, run = fields.fields("buildDefinition"), fields.fields("runDetails")
         builder = run.fields("builder")
-        metadata = run.optional_fields("metadata") or Fields({}, what)
+        metadata = run.optional_fields("metadata") or Fields({}, source)
         return cls(
             build_type=definition.text("buildType"),
             builder_id=builder.text("id"),

@@ -71,9 +71,9 @@ class ResourceDescriptor:
     annotations: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
 
     @classmethod
-    def parse(cls, value: object, what: str) -> ResourceDescriptor:
+    def parse(cls, value: object, where: str) -> ResourceDescriptor:
         """Raises `DocumentError`, also for a digest of a known algorithm that is not one."""
-        fields = Fields(value, what)
+        fields = Fields(value, where)
         content = fields.optional_text("content")
         return cls(
             name=fields.optional_text("name"),
@@ -81,7 +81,7 @@ class ResourceDescriptor:
             uri=fields.optional_text("uri"),
             media_type=fields.optional_text("mediaType"),
             download_location=fields.optional_text("downloadLocation"),
-            content=None if content is None else decode64(content, f"{what}: content"),
+            content=None if content is None else decode64(content, f"{where}: content"),
             annotations=fields.mapping("annotations"),
         )
 
@@ -130,28 +130,28 @@ def _digests(fields: Fields) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """That `predicate`, which `predicate_type` explains, holds of every subject."""
+    """Says that `predicate`, which `predicate_type` explains, holds of every subject."""
 
     subjects: tuple[Subject, ...]
     predicate_type: str
     predicate: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
 
     @classmethod
-    def parse(cls, raw: bytes, what: str = "statement") -> Statement:
+    def parse(cls, raw: bytes, source: str = "statement") -> Statement:
         """From the payload of an envelope. A subject without a digest is refused; no subject proves nothing."""
-        fields = Fields(parse(raw, what, limit=MAX_SIZE), what)
+        fields = Fields(parse(raw, source, limit=MAX_SIZE), source)
         kind = fields.text("_type")
         if kind not in (TYPE, TYPE_V01):
-            raise DocumentError(f"{what}: _type is {kind!r}, only in-toto statements v1 and v0.1 are read")
+            raise DocumentError(f"{source}: _type is {kind!r}, only in-toto statements v1 and v0.1 are read")
         statement = cls(
             subjects=fields.each("subject", Subject.parse),
             predicate_type=fields.text("predicateType"),
             predicate=fields.mapping("predicate"),
         )
         if len(statement.subjects) > _MAX_SUBJECTS:
-            raise DocumentError(f"{what}: more than {_MAX_SUBJECTS} subjects")
+            raise DocumentError(f"{source}: more than {_MAX_SUBJECTS} subjects")
         if any(not subject.digest for subject in statement.subjects):
-            raise DocumentError(f"{what}: a subject has no digest")
+            raise DocumentError(f"{source}: a subject has no digest")
         return statement
 
     def raw(self) -> bytes:

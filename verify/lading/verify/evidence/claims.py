@@ -35,11 +35,11 @@ class Claim:
     keyless: bool
 
     @classmethod
-    def of(cls, location: EvidenceLocation, proof: Envelope | SimpleSignature, keyless: bool, what: str) -> Claim:
+    def of(cls, location: EvidenceLocation, proof: Envelope | SimpleSignature, keyless: bool, source: str) -> Claim:
         """Raises `DocumentError` for a malformed statement."""
         statement = None
         if isinstance(proof, Envelope) and proof.payload_type == IN_TOTO:
-            statement = Statement.parse(proof.payload, what)
+            statement = Statement.parse(proof.payload, source)
         return cls(location, proof, statement, keyless)
 
     @property

@@ -26,7 +26,7 @@ _TYPE: Final = "cosign container image signature"
 
 @dataclass(frozen=True, slots=True)
 class SimpleSignature:
-    """A signature over `payload`: that `image` was signed under the name `reference`, with `annotations`."""
+    """A signature over `payload`, which says that `image` was signed under the name `reference`, with `annotations`."""
 
     payload: bytes
     sig: bytes
@@ -36,16 +36,16 @@ class SimpleSignature:
     annotations: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
 
     @classmethod
-    def parse(cls, payload: bytes, layer: Descriptor, what: str = "signature") -> SimpleSignature:
+    def parse(cls, payload: bytes, layer: Descriptor, source: str = "signature") -> SimpleSignature:
         """From a layer's content and its descriptor. Raises `DocumentError`."""
-        fields = Fields(parse(payload, what, limit=MAX_PAYLOAD), what)
+        fields = Fields(parse(payload, source, limit=MAX_PAYLOAD), source)
         critical = fields.fields("critical")
         if (kind := critical.text("type")) != _TYPE:
-            raise DocumentError(f"{what}: of the type {kind!r}, not {_TYPE!r}")
+            raise DocumentError(f"{source}: of the type {kind!r}, not {_TYPE!r}")
         identity, image = critical.fields("identity"), critical.fields("image")
         signature = cls(
             payload=payload,
-            sig=decode64(layer.annotations.get(_SIGNATURE, ""), f"{what}: {_SIGNATURE}"),
+            sig=decode64(layer.annotations.get(_SIGNATURE, ""), f"{source}: {_SIGNATURE}"),
             image=Digest.parse(image.text("docker-manifest-digest")),
             reference=identity.optional_text("docker-reference") or "",
             keyless=has_certificate(layer),

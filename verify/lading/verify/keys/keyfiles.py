@@ -36,18 +36,18 @@ class _Scrypt:
     p: int
     salt: bytes
 
-    def check(self, what: str) -> None:
+    def check(self, source: str) -> None:
         power = self.n > 1 and self.n & (self.n - 1) == 0
         if not power or self.r < 1 or not 1 <= self.p <= _MAX_LANES or 128 * self.n * self.r > _MAX_MEMORY:
-            raise DocumentError(f"{what}: scrypt parameters N={self.n} r={self.r} p={self.p} are out of bounds")
+            raise DocumentError(f"{source}: scrypt parameters N={self.n} r={self.r} p={self.p} are out of bounds")
 
-    def derive(self, password: bytes, what: str) -> bytes:
+    def derive(self, password: bytes, source: str) -> bytes:
         try:
             return hashlib.scrypt(
                 password, salt=self.salt, n=self.n, r=self.r, p=self.p, dklen=32, maxmem=2 * _MAX_MEMORY
             )
         except (ValueError, MemoryError) as error:  # a combination that RFC 7914 §2 excludes
-            raise DocumentError(f"{what}: scrypt refuses the parameters: {error}") from None
+            raise DocumentError(f"{source}: scrypt refuses the parameters: {error}") from None
 
 
 def encrypt(pkcs8: bytes, password: bytes) -> bytes:
@@ -62,21 +62,21 @@ def encrypt(pkcs8: bytes, password: bytes) -> bytes:
     return write_pem(LABEL, canonical({"kdf": kdf, "cipher": cipher, "ciphertext": encode64(box)}))
 
 
-def decrypt(pem: bytes, password: bytes, what: str = "private key") -> bytes:
+def decrypt(pem: bytes, password: bytes, source: str = "private key") -> bytes:
     """The PKCS#8 DER in a key file. Raises `PasswordError`, or `DocumentError` for a malformed file."""
     from lading.verify.keys import secretbox  # noqa: PLC0415
 
-    _, body = read_pem(pem, LABELS, what)
-    fields = Fields(parse(body, what), what)
+    _, body = read_pem(pem, LABELS, source)
+    fields = Fields(parse(body, source), source)
     scrypt = _read_scrypt(fields.fields("kdf"))
     cipher = fields.fields("cipher")
     _expect(cipher, "name", "nacl/secretbox")
-    nonce = decode64(cipher.text("nonce"), f"{what}: nonce")
-    box = decode64(fields.text("ciphertext"), f"{what}: ciphertext")
+    nonce = decode64(cipher.text("nonce"), f"{source}: nonce")
+    box = decode64(fields.text("ciphertext"), f"{source}: ciphertext")
     fields.close()
-    plain = secretbox.unseal(scrypt.derive(password, what), nonce, box)
+    plain = secretbox.unseal(scrypt.derive(password, source), nonce, box)
     if plain is None:
-        raise PasswordError(f"{what}: the password does not open this key", hint="set LADING_PASSWORD, or try again")
+        raise PasswordError(f"{source}: the password does not open this key", hint="set LADING_PASSWORD, or try again")
     return plain
 
 

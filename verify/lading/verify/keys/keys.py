@@ -33,19 +33,19 @@ class PublicKey:
     der: bytes
 
     @classmethod
-    def from_pem(cls, data: bytes, what: str = "public key") -> PublicKey:
+    def from_pem(cls, data: bytes, source: str = "public key") -> PublicKey:
         """From one ``PUBLIC KEY`` block. Raises `DocumentError`."""
-        return cls.from_der(read_pem(data, (_LABEL,), what)[1], what)
+        return cls.from_der(read_pem(data, (_LABEL,), source)[1], source)
 
     @classmethod
-    def from_der(cls, data: bytes, what: str = "public key") -> PublicKey:
+    def from_der(cls, data: bytes, source: str = "public key") -> PublicKey:
         """From SubjectPublicKeyInfo. Raises `DocumentError` for another encoding, type or strength."""
         if len(data) > _MAX_DER:
-            raise DocumentError(f"{what}: {len(data)} bytes, more than a public key has")
+            raise DocumentError(f"{source}: {len(data)} bytes, more than a public key has")
         try:
             _signature_verifier(data)
         except DocumentError as error:
-            raise DocumentError(f"{what}: {error.message}", hint=error.hint) from None
+            raise DocumentError(f"{source}: {error.message}", hint=error.hint) from None
         return cls(data)
 
     @property
@@ -112,7 +112,7 @@ class PrivateKey:
         return cls._of(ec.generate_private_key(ec.SECP256R1()))
 
     @classmethod
-    def read(cls, pem: bytes, password: bytes, what: str = "private key") -> PrivateKey:
+    def read(cls, pem: bytes, password: bytes, source: str = "private key") -> PrivateKey:
         """From cosign's encrypted PEM. Raises `PasswordError`, or `DocumentError` for a malformed or other key."""
         from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
@@ -120,14 +120,14 @@ class PrivateKey:
 
         from lading.verify.keys import keyfiles  # noqa: PLC0415 - only where a key is opened
 
-        pkcs8 = keyfiles.decrypt(pem, password, what)
+        pkcs8 = keyfiles.decrypt(pem, password, source)
         try:
             key = load_der_private_key(pkcs8, None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise DocumentError(f"{what}: holds no private key that can be read") from None
+            raise DocumentError(f"{source}: holds no private key that can be read") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
             raise DocumentError(
-                f"{what}: not an ECDSA P-256 key, the only kind that signs here",
+                f"{source}: not an ECDSA P-256 key, the only kind that signs here",
                 hint=Remedy("make key of this kind", "let Lading make one"),
             )
         return cls._of(key)

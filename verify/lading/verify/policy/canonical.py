@@ -31,16 +31,16 @@ def compile_policy(policy: Policy) -> bytes:
     return canonical(value)
 
 
-def load_policy(raw: bytes, what: str) -> Policy:
+def load_policy(raw: bytes, source: str) -> Policy:
     """From `compile_policy`'s form. Whoever could have written it decides: never a floor's from a user's folder.
 
     Raises `DocumentError`.
     """
-    fields = Fields(parse(raw, what), what)
+    fields = Fields(parse(raw, source), source)
     if fields.integer("version") != VERSION:
-        raise DocumentError(f"{what}: compiled by another version")
+        raise DocumentError(f"{source}: compiled by another version")
     policy = Policy(
-        source=what,
+        source=source,
         scopes=_read_rules(fields, "scopes"),
         bases=_read_rules(fields, "from"),
         forbid_unverified=fields.boolean("forbidUnverified"),

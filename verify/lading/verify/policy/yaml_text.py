@@ -37,26 +37,26 @@ class Loader(yaml.CSafeLoader):
     """PyYAML's safe loader over libyaml; only its composer is used, so no tag ever makes an object."""
 
 
-def load(text: str, what: str) -> Value:
+def load(text: str, source: str) -> Value:
     """The one document in `text`. Raises `YamlError`."""
     if len(text) > MAX_SIZE:
-        raise YamlError(f"{what}: more than {MAX_SIZE} characters")
+        raise YamlError(f"{source}: more than {MAX_SIZE} characters")
     try:
-        _check_depth(text, what)
+        _check_depth(text, source)
         node = yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise YamlError(f"{what}:{mark.line + 1 if mark else 1}: not valid YAML: {error.problem}") from None
+        raise YamlError(f"{source}:{mark.line + 1 if mark else 1}: not valid YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, YamlError):
             raise
-        raise YamlError(f"{what}: not valid YAML: {str(error).splitlines()[0]}") from None
+        raise YamlError(f"{source}: not valid YAML: {str(error).splitlines()[0]}") from None
     if node is None:
-        raise YamlError(f"{what}: is empty")
-    return Value(node, what, "", _Budget(what))
+        raise YamlError(f"{source}: is empty")
+    return Value(node, source, "", _Budget(source))
 
 
-def _check_depth(text: str, what: str) -> None:
+def _check_depth(text: str, source: str) -> None:
     """Before composing, which recurses."""
     depth = 0
     for event in yaml.parse(text, Loader=Loader):
@@ -64,7 +64,7 @@ def _check_depth(text: str, what: str) -> None:
             depth += 1
             if depth > MAX_DEPTH:
                 line = event.start_mark.line + 1 if event.start_mark else 1
-                raise YamlError(f"{what}:{line}: nested more than {MAX_DEPTH} deep")
+                raise YamlError(f"{source}:{line}: nested more than {MAX_DEPTH} deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -72,29 +72,29 @@ def _check_depth(text: str, what: str) -> None:
 class _Budget:
     """How many more values may be looked at."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, source: str) -> None:
         self._left = MAX_VALUES
-        self._what = what
+        self._source = source
 
     def spend(self) -> None:
         self._left -= 1
         if self._left < 0:
-            raise YamlError(f"{self._what}: more than {MAX_VALUES} values")
+            raise YamlError(f"{self._source}: more than {MAX_VALUES} values")
 
 
 class Value:
     """One value: a scalar, a list or a section, at a place in a file."""
 
-    def __init__(self, node: yaml.Node, what: str, path: str, budget: _Budget) -> None:
+    def __init__(self, node: yaml.Node, source: str, path: str, budget: _Budget) -> None:
         budget.spend()
         self._node = node
-        self._what = what
+        self._source = source
         self._budget = budget
         self.path = path
 
     def error(self, message: str, hint: str | None = None) -> YamlError:
         """An error at this value's place."""
-        place = f"{self._what}:{self._node.start_mark.line + 1}: "
+        place = f"{self._source}:{self._node.start_mark.line + 1}: "
         return YamlError(place + (f"{self.path}: " if self.path else "") + message, hint)
 
     @property
@@ -148,7 +148,7 @@ class Value:
             yield name, value
 
     def _child(self, node: yaml.Node, step: str) -> Value:
-        return Value(node, self._what, self.path + step, self._budget)
+        return Value(node, self._source, self.path + step, self._budget)
 
     def _scalar(self, tag: str, wanted: str) -> str:
         if not isinstance(self._node, yaml.ScalarNode) or self._node.tag != tag:
