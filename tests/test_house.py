@@ -136,7 +136,7 @@ OTHERS_FLAGS = {
     "lading.build.convert.dispatch": "a Dockerfile's, in the history of an image",
     "lading.build.convert.resolve": "a Dockerfile's; and in a kept warning what an ARG is given by",
     "lading.build.debian.release": "gpgv's",
-    "lading.build.dockerfile.reader": "a Dockerfile's",
+    "lading.build.dockerfile.instruction_reader": "a Dockerfile's",
     "lading.runtime.oci.conmon": "conmon's",
     "lading.runtime.oci.oci_runtime": "crun's",
     "lading.runtime.process.execs": "crun's",

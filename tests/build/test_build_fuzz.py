@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 
 from lading.build.builder import build
 from lading.build.convert.resolve import ConvertOptions, resolve
-from lading.build.dockerfile.reader import read
+from lading.build.dockerfile.instruction_reader import read
 from lading.build.errors import DockerfileError
 from lading.build.graph import executor
 from lading.build.graph.request import BaseImage, BuildRequest

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from lading.build.convert import go_format
 from lading.build.convert.resolve import DEFAULT_EPOCH, ConvertOptions, Resolved, resolve
 from lading.build.dockerfile import glob
-from lading.build.dockerfile.reader import read
-from lading.build.dockerfile.values import (
+from lading.build.dockerfile.expansion import WordError, expand
+from lading.build.dockerfile.instruction_reader import read
+from lading.build.dockerfile.instruction_values import (
     ValueProblemError,
     check_signal,
     parse_duration,
@@ -20,7 +21,6 @@ from lading.build.dockerfile.values import (
     parse_owner,
     parse_ports,
 )
-from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError, Place
 from lading.build.graph.graph import CopyOp, RunOp
 from lading.store.oci.descriptors import Platform

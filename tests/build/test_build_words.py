@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lading.build.dockerfile.words import WordError, expand
+from lading.build.dockerfile.expansion import WordError, expand
 from suites.machine import needs, vectors_path
 
 ENVIRONMENT = {"PWD": "/home", "SHELL": "bash", "KOREAN": "한국어", "NULL": ""}

@@ -16,15 +16,15 @@ from lading.build.context.hashes import Hashes
 from lading.build.context.view import Folder
 from lading.build.convert.resolve import ConvertOptions, resolve
 from lading.build.dockerfile.ignore import Ignore
-from lading.build.dockerfile.reader import read
+from lading.build.dockerfile.instruction_reader import read
 from lading.build.errors import Place
 from lading.build.graph.action import Action, ActionCache, ActionResult
-from lading.build.graph.config import Config
 from lading.build.graph.graph import Chain, Graph, MkdirOp, Step
+from lading.build.graph.image_config import Config
 from lading.build.graph.request import Rendering
 from lading.build.graph.state import SolveState
-from lading.build.operations.actions import StepActions
-from lading.build.operations.rootfs import RootFilesystems
+from lading.build.operations.root_filesystems import RootFilesystems
+from lading.build.operations.step_actions import StepActions
 from lading.build.solver.local_cache import LocalCache, one_builder
 from lading.build.solver.solver import Solver
 from lading.store.content.blobs import Blobs

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.build.dockerfile.values import check_signal
+from lading.build.dockerfile.instruction_values import check_signal
 from lading.runtime.containers import logs
 from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 from lading.runtime.oci import conmon

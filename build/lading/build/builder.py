@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 
-from lading.build.attest.attester import DockerfileAttester, DockerfileFacts
+from lading.build.attest.dockerfile_attester import DockerfileAttester, DockerfileFacts
 from lading.build.attest.image import assemble
 from lading.build.context.context import Context, refuse_private
 from lading.build.context.hashes import Hashes
@@ -14,14 +14,14 @@ from lading.build.context.view import Folder
 from lading.build.convert.resolve import ConvertOptions, Resolved, resolve
 from lading.build.convert.source_files import Named, ignore
 from lading.build.convert.source_files import dockerfile as find_dockerfile
+from lading.build.dockerfile.instruction_reader import read
 from lading.build.dockerfile.instructions import Dockerfile
-from lading.build.dockerfile.reader import read
 from lading.build.errors import Place, placed
-from lading.build.graph.platforms import is_own
+from lading.build.graph.own_platform import is_own
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, Rendering
 from lading.build.graph.state import SolveState
-from lading.build.operations.actions import StepActions
-from lading.build.operations.rootfs import RootFilesystems
+from lading.build.operations.root_filesystems import RootFilesystems
+from lading.build.operations.step_actions import StepActions
 from lading.build.solver.local_cache import LocalCache
 from lading.build.solver.solver import Solver
 from lading.store.archives import trees

@@ -65,7 +65,7 @@ def build(request: BuildRequest, environment: BuildEnvironment, *, cache_limit: 
 
 def _build(request: BuildRequest, environment: BuildEnvironment, *, fresh: bool) -> Built:
     if request.file is not None and request.file.suffix == ".toml":
-        from lading.build.debian.builder import build_debian  # noqa: PLC0415
+        from lading.build.debian.debian_builder import build_debian  # noqa: PLC0415
 
         return build_debian(request, environment, fresh=fresh)
     return build_image(request, environment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lading.build.operations import rootfs
+from lading.build.operations import root_filesystems
 from lading.runtime.lifecycle.lifecycle import Lifecycle, RuntimeConfig
 
 if TYPE_CHECKING:
@@ -17,4 +17,4 @@ def end_dead_builds(configuration: Configuration, store: Store, driver: Driver) 
     """Ends their steps, and removes what these had mounted, joined and changed."""
     config = RuntimeConfig(configuration.root, configuration.run)
     Lifecycle(config, lambda: store, driver).recover_builds()
-    rootfs.sweep(store)
+    root_filesystems.sweep(store)

@@ -15,10 +15,10 @@ from tempfile import mkdtemp
 
 import pytest
 
-from lading.build.debian.actions import JOBS, PackageActions
-from lading.build.debian.builder import build_debian, packages_of
-from lading.build.debian.convert import package_graph
-from lading.build.debian.spec import parse_spec
+from lading.build.debian.debian_builder import build_debian, packages_of
+from lading.build.debian.debian_spec import parse_spec
+from lading.build.debian.package_actions import JOBS, PackageActions
+from lading.build.debian.package_graph import package_graph
 from lading.build.graph.request import BuildRequest, Built, Rendering
 from lading.build.graph.state import SolveState
 from lading.build.solver.solver import Solver

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lading.build.debian.sources import Release, machine_release, machine_sources, select
-from lading.build.debian.spec import parse_spec
+from lading.build.debian.apt_sources import Release, machine_release, machine_sources, select
+from lading.build.debian.debian_spec import parse_spec
 from lading.store.errors import InputError, LadingError, MachineError
 
 BOOKWORM = Release("debian", "bookworm")

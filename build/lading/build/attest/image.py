@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from lading.build.graph.config import render
 from lading.build.graph.graph import Graph
+from lading.build.graph.image_config import render
 from lading.build.graph.state import SolveState
 from lading.store.content.blobs import write_blob
 from lading.store.oci.descriptors import Descriptor

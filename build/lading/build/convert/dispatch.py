@@ -10,6 +10,15 @@ from typing import Final
 from lading.build.convert import go_format
 from lading.build.convert.stage import Arguments, StageState
 from lading.build.dockerfile.arguments import Heredoc, SyntaxProblemError, heredoc
+from lading.build.dockerfile.expansion import WordError, expand
+from lading.build.dockerfile.instruction_values import (
+    Owner,
+    ValueProblemError,
+    check_signal,
+    parse_mode,
+    parse_owner,
+    parse_ports,
+)
 from lading.build.dockerfile.instructions import (
     Arg,
     Cmd,
@@ -28,15 +37,6 @@ from lading.build.dockerfile.instructions import (
     Volume,
     Workdir,
 )
-from lading.build.dockerfile.values import (
-    Owner,
-    ValueProblemError,
-    check_signal,
-    parse_mode,
-    parse_owner,
-    parse_ports,
-)
-from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError
 from lading.build.graph.graph import Chain, CopyOp, InlineFile, MkdirOp, RunOp
 from lading.store.fastclass import dataclass

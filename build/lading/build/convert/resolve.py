@@ -8,13 +8,13 @@ from typing import Final
 
 from lading.build.convert.dispatch import EPOCH, PROXIES, DispatchOptions, apply
 from lading.build.convert.stage import Arguments, BuildSteps, StageState
+from lading.build.dockerfile.expansion import WordError, expand
+from lading.build.dockerfile.instruction_values import is_number, number
 from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Stage
-from lading.build.dockerfile.values import is_number, number
-from lading.build.dockerfile.words import WordError, expand
 from lading.build.errors import DockerfileError, Place, suggestion
-from lading.build.graph.config import Config
 from lading.build.graph.graph import Chain, Graph, StageLine
-from lading.build.graph.platforms import is_own
+from lading.build.graph.image_config import Config
+from lading.build.graph.own_platform import is_own
 from lading.store.errors import InputError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Platform

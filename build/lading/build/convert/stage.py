@@ -6,11 +6,11 @@ import posixpath
 from collections.abc import Mapping
 
 from lading.build.context.view import normalised
+from lading.build.dockerfile.expansion import Expansion, WordError, expand
 from lading.build.dockerfile.instructions import Stage
-from lading.build.dockerfile.words import Expansion, WordError, expand
 from lading.build.errors import DockerfileError, Place
-from lading.build.graph.config import Config, HistoryEntry
 from lading.build.graph.graph import Chain, Operation, StageLine, Step
+from lading.build.graph.image_config import Config, HistoryEntry
 from lading.store.fastclass import dataclass, field
 
 

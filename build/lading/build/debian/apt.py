@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from lading.build.debian.lists import PackageList
+from lading.build.debian.apt_sources import ArchiveSource, says
+from lading.build.debian.package_lists import PackageList
 from lading.build.debian.release import Keys, SignedRelease, check_release
-from lading.build.debian.sources import ArchiveSource, says
 from lading.build.graph.graph import PackageRecord
 from lading.store.errors import DocumentError, InputError, MachineError, RegistryError
 from lading.store.fastclass import dataclass

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lading.build.debian.apt import Resolution
+from lading.build.debian.apt_sources import ArchiveSource
 from lading.build.debian.release import Keys, SignedRelease
-from lading.build.debian.sources import ArchiveSource
 from lading.build.graph.graph import PackageRecord
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass

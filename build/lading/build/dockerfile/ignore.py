@@ -11,8 +11,8 @@ import re
 import warnings
 from collections.abc import Iterable
 
+from lading.build.dockerfile.expansion import is_space
 from lading.build.dockerfile.glob import PatternError, compiled
-from lading.build.dockerfile.words import is_space
 from lading.store.fastclass import dataclass
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from lading.build.dockerfile import arguments
 from lading.build.dockerfile.arguments import Heredoc, SyntaxProblemError
-from lading.build.dockerfile.words import is_space
+from lading.build.dockerfile.expansion import is_space
 from lading.build.errors import DockerfileError, Place
 from lading.store.fastclass import dataclass, replace
 from lading.store.system.patterns import pattern

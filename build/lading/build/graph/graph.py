@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-from lading.build.dockerfile.values import Owner
+from lading.build.dockerfile.instruction_values import Owner
 from lading.build.errors import Place
-from lading.build.graph.config import Config
+from lading.build.graph.image_config import Config
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lading.build.context.view import FileView, follow
-from lading.build.dockerfile.values import MAX_ID, Owner, ValueProblemError, number, parse_owner
+from lading.build.dockerfile.instruction_values import MAX_ID, Owner, ValueProblemError, number, parse_owner
 from lading.store.errors import InputError
 
 _LIMIT: Final = 10 << 20

@@ -10,7 +10,7 @@ from lading.build.context import pick
 from lading.build.context.pick import CopySource
 from lading.build.context.view import FileInfo, FileView, Folder
 from lading.build.dockerfile.glob import has_wildcards
-from lading.build.dockerfile.values import Owner
+from lading.build.dockerfile.instruction_values import Owner
 from lading.build.errors import DockerfileError, StepError, placed
 from lading.build.graph import executor
 from lading.build.graph.graph import CopyOp, DeriveOp, MkdirOp, RunOp, Step, UnpackOp
@@ -19,7 +19,7 @@ from lading.build.graph.state import SolveState
 from lading.build.operations import owners
 from lading.build.operations.archives import is_archive, unpack
 from lading.build.operations.copy import Copier, CopyOptions, CopyProblemError
-from lading.build.operations.rootfs import ActiveSnapshot, RootFilesystems
+from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 

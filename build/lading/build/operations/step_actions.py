@@ -7,14 +7,14 @@ from functools import partial
 
 from lading.build.context.context import Context
 from lading.build.errors import DockerfileError
-from lading.build.graph import links
+from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
 from lading.build.graph.graph import CopyOp, Step
 from lading.build.graph.request import BuildEnvironment, Rendering
 from lading.build.graph.state import SolveState, entries
 from lading.build.operations.inputs import inputs
 from lading.build.operations.prune import prune, root_changed
-from lading.build.operations.rootfs import ActiveSnapshot, RootFilesystems, Stack, chain_of
+from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems, Stack, chain_of
 from lading.build.operations.runner import CopySources, OperationRunner, pick_all
 from lading.store.archives.layers import Layer as WrittenLayer
 from lading.store.archives.layers import settle, write_layer
@@ -38,7 +38,7 @@ class StepActions:
     def of(self, step: Step) -> Action:
         """The action of `step`, all that stands below it solved. Raises `DockerfileError`."""
         given = self._given(step)
-        materials = links.materials(step, self.solved, self._note(given))
+        materials = step_links.materials(step, self.solved, self._note(given))
         found = inputs(step, given, self.solved, self.environment, self.rendering)
         return Action(found, materials, partial(self._execute, step, given, materials))
 
@@ -73,7 +73,7 @@ class StepActions:
             raise
         if layer is None:
             return ActionResult(None)
-        return ActionResult(layer, links.statement(step, layer.tree, materials, self.environment.executor))
+        return ActionResult(layer, step_links.statement(step, layer.tree, materials, self.environment.executor))
 
     def _render(self, step: Step, active: ActiveSnapshot, stack: Stack) -> ActionLayer | None:
         """The layer of what a step changed, its snapshot committed; None where it changed nothing."""

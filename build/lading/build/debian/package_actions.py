@@ -14,7 +14,7 @@ from typing import Final
 
 from lading.build.debian.deb import open_data, read_control
 from lading.build.debian.derived import derive, link_usr, merge_usr, put_file, put_folder, write_ld_cache
-from lading.build.graph import links
+from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
 from lading.build.graph.graph import DeriveOp, Graph, PackageRecord, Step, UnpackOp
 from lading.build.graph.request import BuildEnvironment, Rendering
@@ -45,7 +45,7 @@ class PackageActions:
 
     def of(self, step: Step) -> Action:
         """The action of `step`, all that it is derived from solved."""
-        materials = links.materials(step, self.solved, None)
+        materials = step_links.materials(step, self.solved, None)
         found = inputs(step, None, self.solved, self.environment, self.rendering)
         return Action(found, materials, partial(self._execute, step, materials))
 
@@ -59,7 +59,7 @@ class PackageActions:
                 layer = self._layer(self._derive(operation))
             case _:
                 raise TypeError(step.operation)
-        return ActionResult(layer, links.statement(step, layer.tree, materials, self.environment.executor))
+        return ActionResult(layer, step_links.statement(step, layer.tree, materials, self.environment.executor))
 
     def _layer(self, tree: Path) -> ActionLayer:
         blobs, rendering = self.environment.store.blobs, self.rendering

@@ -9,6 +9,7 @@ from lading.build.dockerfile import parser
 from lading.build.dockerfile.arguments import SyntaxProblemError, heredoc
 from lading.build.dockerfile.flags import Allowed
 from lading.build.dockerfile.flags import read as read_flags
+from lading.build.dockerfile.instruction_values import ValueProblemError, number, parse_duration
 from lading.build.dockerfile.instructions import (
     Arg,
     Cmd,
@@ -33,7 +34,6 @@ from lading.build.dockerfile.instructions import (
     Workdir,
 )
 from lading.build.dockerfile.parser import InstructionNode
-from lading.build.dockerfile.values import ValueProblemError, number, parse_duration
 from lading.build.errors import DockerfileError, suggestion
 from lading.store.system.patterns import pattern
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from lading.build.attest.attestations import AttestationInputs, AttestationWriter
 from lading.build.attest.image import timestamp
 from lading.build.debian.apt import Resolution
-from lading.build.debian.spec import DebianSpec, ImageSettings
+from lading.build.debian.debian_spec import DebianSpec, ImageSettings
 from lading.build.graph.action import ActionCache
 from lading.build.graph.graph import Graph, PackageRecord, Step
 from lading.build.graph.request import BuildEnvironment, BuildRequest

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from lading.build.debian.debian_spec import DebianSpec
 from lading.build.debian.derived import CERTIFICATES
-from lading.build.debian.spec import DebianSpec
-from lading.build.dockerfile.values import parse_ports
+from lading.build.dockerfile.instruction_values import parse_ports
 from lading.build.errors import Place
-from lading.build.graph.config import PATH, Config, HistoryEntry
 from lading.build.graph.graph import Chain, DeriveOp, Graph, Operation, PackageRecord, Step, UnpackOp
+from lading.build.graph.image_config import PATH, Config, HistoryEntry
 from lading.build.graph.request import BuildRequest
 from lading.store.oci.descriptors import Platform
 

@@ -31,8 +31,8 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from lading.build.debian.lists import NAME
-from lading.build.dockerfile.values import ValueProblemError, check_signal, parse_owner, parse_ports
+from lading.build.debian.package_lists import NAME
+from lading.build.dockerfile.instruction_values import ValueProblemError, check_signal, parse_owner, parse_ports
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from lading.build.attest.image import assemble
-from lading.build.debian.actions import JOBS, PackageActions
 from lading.build.debian.apt import Apt, Resolution
-from lading.build.debian.attester import DebianAttester, DebianFacts
-from lading.build.debian.convert import package_graph
+from lading.build.debian.apt_sources import machine_release, machine_sources, select
+from lading.build.debian.debian_attester import DebianAttester, DebianFacts
+from lading.build.debian.debian_spec import MAX_SIZE, DebianSpec, parse_spec
+from lading.build.debian.package_actions import JOBS, PackageActions
+from lading.build.debian.package_graph import package_graph
 from lading.build.debian.release import read_keys
 from lading.build.debian.saved import SavedResolutions
-from lading.build.debian.sources import machine_release, machine_sources, select
-from lading.build.debian.spec import MAX_SIZE, DebianSpec, parse_spec
 from lading.build.graph.graph import PackageRecord
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, Rendering
 from lading.build.graph.state import SolveState
