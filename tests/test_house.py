@@ -132,6 +132,20 @@ def test_a_kind_of_snapshots_is_named_where_it_is_chosen() -> None:
     assert named == ["lading.store.store"]
 
 
+def test_a_driver_is_named_where_it_is_chosen() -> None:
+    """Of networking, the other components know the `Driver` and what it is asked for; which one it is, is one line."""
+    known = {"driver", "ports"}
+    seen = {
+        (name, other.split(".")[2])
+        for name, file in modules().items()
+        for other in imported(file)
+        if other.startswith("lading.networking.") and not name.startswith("lading.networking")
+    }
+    assert {(name, room) for name, room in seen if room not in known} == {
+        ("lading.runtime.containers.networks", "routed")
+    }
+
+
 OTHERS_FLAGS = {
     "lading.build.convert.dispatch": "a Dockerfile's, in the history of an image",
     "lading.build.convert.resolve": "a Dockerfile's; and in a kept warning what an ARG is given by",

@@ -22,11 +22,11 @@ from pathlib import Path
 for words in ("link set lo up", "link add out0 type veth", "addr add 192.0.2.1/24 dev out0", "link set out0 up"):
     subprocess.run(["ip", *words.split()], check=True)
 from lading.networking.driver import PortMapping
-from lading.runtime.lifecycle.cleanup import driver
+from lading.runtime.containers.networks import default_driver
 from lading.runtime.process.execs import ExecOptions
 from suites.executor_images import Harbour
 harbour = Harbour(Path(sys.argv[2]), Path(sys.argv[3]))
-harbour.driver = driver(harbour.config)
+harbour.driver = lambda: default_driver(harbour.run_dir)
 def links():
     out = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout
     return [line for line in out.splitlines() if "lo:" not in line and "out0" not in line and "@out0" not in line]
@@ -56,7 +56,7 @@ def test_an_address_and_nothing_left(harbour: Harbour) -> None:
         out = harbour.run(*look, name="anna", network="default", remove=True)
         print(out.stdout)
         assert links() == [], links()
-        assert harbour.driver.attachments() == ()
+        assert harbour.driver().attachments() == ()
         assert harbour.gone() == []
     """
     out = within(harbour, script)
@@ -154,6 +154,31 @@ def test_a_killed_launch_is_recovered(harbour: Harbour) -> None:
         assert harbour.gone() == [], harbour.gone()
     """
     within(harbour, script)
+
+
+@needs("macvlan")
+def test_another_driver(harbour: Harbour) -> None:
+    """What a container is told of it, and what it refuses; the runtime knows the Protocol alone."""
+    script = """
+        from suites.macvlan_driver import MacvlanDriver
+        subprocess.run(["ip", "link", "set", "veth0", "up"], check=True)
+        harbour.driver = lambda: MacvlanDriver(harbour.run_dir / "network", "out0", "192.0.2.1/24", first=99)
+        serve = ("sh", "-c", "while true; do echo hello | nc -l -p 80; done")
+        harbour.start(*serve, name="server", network="default")
+        ask = ("sh", "-c", "until nc server 80 </dev/null; do sleep 0.1; done; ip -4 -o addr show eth0")
+        print(harbour.run(*ask, network="default", remove=True).stdout)
+        try:
+            harbour.run("true", network="default", publish=(PortMapping(None, 18080, 80),))
+        except Exception as error:
+            print(type(error).__name__, error)
+        harbour.runtime.remove("server", force=True)
+        assert harbour.driver().attachments() == ()
+        assert harbour.gone() == []
+    """
+    out = within(harbour, script)
+    assert out.startswith("hello\n")
+    assert " 192.0.2.101/24 " in out
+    assert "InputError a macvlan network publishes no ports" in out
 
 
 def test_a_port_in_use(harbour: Harbour) -> None:

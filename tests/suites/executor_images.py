@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from lading.networking.driver import Driver
+from lading.runtime.containers.networks import Drivers
 from lading.runtime.containers.run_folder import RunFolder
 from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 from lading.runtime.options import RunOptions, Streams
@@ -77,7 +77,7 @@ class Harbour:
 
     root: Path
     run_dir: Path
-    driver: Driver | None = None
+    driver: Drivers | None = None
     oci: str = "crun"
 
     @cached_property

@@ -54,11 +54,17 @@ def _ipv6() -> bool:
     return Path("/proc/net/if_inet6").exists()
 
 
+def _macvlan() -> bool:
+    make = "ip link add v0 type veth peer name v1 && ip link add link v0 type macvlan mode bridge"
+    return _netns() and subprocess.run(["unshare", "-n", "sh", "-c", make], capture_output=True).returncode == 0
+
+
 FEATURES: dict[str, Callable[[], bool]] = {
     "root": _root,
     "overlay": _overlay,
     "netns": _netns,
     "ipv6": _ipv6,
+    "macvlan": _macvlan,
     "vectors": _vectors,
 }
 

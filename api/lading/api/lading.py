@@ -197,7 +197,7 @@ class Lading:
         )
         with ExitStack() as stack, seen.watching():
             with self._lock:
-                _ = self._host.driver, self._host.run_folder()
+                self._host.run_folder()
             host = self._host_for(watch, stack)
             built = host.build(request, sign_key=KeyText.read(key) if key else None, pull=pull, listener=seen)
             host.deliver(built, request.names, push=push)

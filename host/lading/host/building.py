@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lading.host.images.images import Images, ResolvedImage
     from lading.host.trust.gate import VerificationInput
     from lading.host.trust.signing_keys import PasswordSource
-    from lading.networking.driver import Driver
+    from lading.runtime.containers.networks import Drivers
     from lading.store.store import Store
 
 
@@ -72,7 +72,7 @@ def _build(request: BuildRequest, environment: BuildEnvironment, *, fresh: bool)
 
 
 def build_environment(
-    store: Store, run_folder: Path, driver: Driver, *, images: Bases, key: BuildKey, listener: Listener
+    store: Store, run_folder: Path, driver: Drivers, *, images: Bases, key: BuildKey, listener: Listener
 ) -> BuildEnvironment:
     """What a build on this machine works with: its steps run in the sandbox."""
     from lading.runtime.lifecycle.lifecycle import RuntimeConfig  # noqa: PLC0415

@@ -95,7 +95,7 @@ class Host:
         if self._builds_died():
             from lading.host.recovery import end_dead_builds  # noqa: PLC0415
 
-            end_dead_builds(self.configuration, store, self.driver)
+            end_dead_builds(store, self.run_folder(), self.driver)
         if store.snapshots.has_temporary():
             with suppress(MachineError), store.collecting() as alone:  # a read-only disk: it disturbs nobody
                 if alone:
@@ -173,12 +173,11 @@ class Host:
         key = NamedKey(str(file), public)
         return self.verifier_by(Policy.trusting(key, types=kinds, annotations=annotations, source=str(file)))
 
-    @cached_property
     def driver(self) -> Driver:
         """The driver of the default network."""
-        from lading.host.networks import LazyDriver  # noqa: PLC0415
+        from lading.runtime.containers.networks import default_driver  # noqa: PLC0415
 
-        return LazyDriver(self.run_folder() / "network")
+        return default_driver(self.run_folder())
 
     @cached_property
     def runtime(self) -> Runtime:

@@ -8,13 +8,13 @@ from lading.build.operations import root_filesystems
 from lading.runtime.lifecycle.lifecycle import Lifecycle, RuntimeConfig
 
 if TYPE_CHECKING:
-    from lading.host.configuration import Configuration
-    from lading.networking.driver import Driver
+    from pathlib import Path
+
+    from lading.runtime.containers.networks import Drivers
     from lading.store.store import Store
 
 
-def end_dead_builds(configuration: Configuration, store: Store, driver: Driver) -> None:
+def end_dead_builds(store: Store, run_folder: Path, driver: Drivers) -> None:
     """Ends their steps, and removes what these had mounted, joined and changed."""
-    config = RuntimeConfig(configuration.root, configuration.run)
-    Lifecycle(config, lambda: store, driver).recover_builds()
+    Lifecycle(RuntimeConfig(store.root, run_folder), lambda: store, driver).recover_builds()
     root_filesystems.sweep(store)

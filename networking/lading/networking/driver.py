@@ -90,8 +90,8 @@ class AttachRequest:
 class Attachment:
     """A container's place in a network, as `attach` made it.
 
-    `netns` is the path at which the network namespace is bound, `interface` the link inside it, `link` its other
-    end on the host. Where the host has no IPv6, `ipv6` and `gateway6` are None.
+    `netns` is the path at which the network namespace is bound, `interface` the link inside it, `link` the link of
+    the host that it leads to. Without IPv6, `ipv6` and `gateway6` are None.
     """
 
     container: str
@@ -154,8 +154,9 @@ class Driver(Protocol):
     def attach(self, request: AttachRequest) -> Attachment:
         """Makes the container's network namespace and joins it; all or nothing.
 
-        Raises `InputError` for a request that cannot be met as asked (a host address that is not the host's),
-        `MachineError` for a port in use, a lack of addresses, or a kernel that refuses.
+        Everything that can be known before is looked at first, and nothing is done until then. Raises `InputError` for
+        a request that cannot be met as asked (a host address that is not the host's, a port where the driver publishes
+        none), `MachineError` for a port in use, a lack of addresses, or a kernel that refuses.
         """
         ...
 

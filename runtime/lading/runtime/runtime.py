@@ -18,8 +18,8 @@ from lading.store.errors import InputError, MachineError, Remedy
 from lading.store.system.border import border
 
 if TYPE_CHECKING:
-    from lading.networking.driver import Driver
     from lading.runtime.containers.logs import LogLine
+    from lading.runtime.containers.networks import Drivers
     from lading.runtime.process.execs import ExecOptions
     from lading.runtime.process.launch import Launch
     from lading.runtime.process.session import RunResult, Started
@@ -37,7 +37,7 @@ class Runtime:
     """
 
     @border
-    def __init__(self, config: RuntimeConfig, store: Callable[[], Store], driver: Driver | None) -> None:
+    def __init__(self, config: RuntimeConfig, store: Callable[[], Store], driver: Drivers | None) -> None:
         self._life = Lifecycle(config, store, driver)
 
     @border

@@ -12,7 +12,7 @@ import select
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from lading.runtime.cgroups.groups import Cgroups, ResourceLimits
 from lading.runtime.containers import networks
@@ -26,9 +26,6 @@ from lading.runtime.spec.spec import DEFAULT_PATH, ContainerSpec, Mount, bind
 from lading.store.system.border import border
 from lading.store.system.locks import open_lock, take
 from lading.store.system.private import private_folder
-
-if TYPE_CHECKING:
-    from lading.networking.driver import Driver
 
 _FOLDERS: Final = ("/proc", "/dev", "/sys")
 _CHUNK: Final = 1 << 16
@@ -79,7 +76,7 @@ class SandboxProcess(Protocol):
 class Sandbox:
     """Executes steps. Safe to use from several threads."""
 
-    def __init__(self, config: RuntimeConfig, driver: Driver | None) -> None:
+    def __init__(self, config: RuntimeConfig, driver: networks.Drivers | None) -> None:
         self._run_dir = config.run_dir
         self._filters = config.root / "filters"
         self._driver = driver

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -56,21 +57,13 @@ class RoutedDriver:
     def attach(self, request: AttachRequest) -> Attachment:
         """Makes the container's network namespace and joins it; all or nothing."""
         with self._records.gate():
-            if self._records.has(request.container):
-                raise MachineError(f"container {request.container} has a network already")
-            ipv6 = has_ipv6()
-            held = [port for other in self._records.everybody() for port in other.published] if request.publish else []
-            published = ports.settle(request.publish, held, ipv6=ipv6)
+            plan = self._checked(request)
             subnets = self._records.subnets(*self._wanted)
-            plan = self._plan(request, published, ipv6)
-            self._prepare(ipv6)
+            self._prepare(ipv6=plan.ipv6 is not None)
+            place = HostNetwork(self._group, self._records.folder, subnets[1].host(1))
             for _ in range(_TRIES):
-                try:
-                    return self._make(
-                        _somewhere(plan, *subnets), HostNetwork(self._group, self._records.folder, subnets[1].host(1))
-                    )
-                except AddressInUseError:
-                    continue
+                with suppress(AddressInUseError):
+                    return self._make(_somewhere(plan, *subnets), place)
             raise MachineError(f"the network {self._name} has no free address")
 
     @border
@@ -104,6 +97,14 @@ class RoutedDriver:
 
     # Planning
 
+    def _checked(self, request: AttachRequest) -> Attachment:
+        """What will be made, but for its addresses; what cannot be is refused."""
+        if self._records.has(request.container):
+            raise MachineError(f"container {request.container} has a network already")
+        ipv6 = has_ipv6()
+        held = [port for other in self._records.everybody() for port in other.published] if request.publish else []
+        return self._plan(request, ports.settle(request.publish, held, ipv6=ipv6), ipv6)
+
     def _link_of(self, container: str) -> str:
         return PREFIX + sha256(f"{self._seed}/{container}".encode()).hexdigest()[:12]
 
@@ -130,7 +131,7 @@ class RoutedDriver:
 
     # Making
 
-    def _prepare(self, ipv6: bool) -> None:
+    def _prepare(self, *, ipv6: bool) -> None:
         changed = switch_on_forwarding(ipv6=ipv6)
         if changed:
             self._records.remember_settings(changed)

@@ -22,6 +22,8 @@ from lading.store.system.locks import locked, open_lock
 if TYPE_CHECKING:
     from lading.networking.driver import Attachment, Driver
 
+Drivers = Callable[[], "Driver"]
+"""Gives the driver of a network, which is imported and made when a container first needs it."""
 _MAX_NAMES: Final = 100_000
 
 
@@ -32,7 +34,18 @@ def gate(run_dir: Path, name: str = "network.lock") -> Generator[None, None, Non
         yield
 
 
-def join(driver: Driver | None, record: Container, options: RunOptions, hostname: str, run_dir: Path) -> Attachment:
+def default_driver(run_dir: Path) -> Driver:
+    """The default network's driver, with its state where every process of this root finds it."""
+    from lading.networking.routed.routed import RoutedDriver  # noqa: PLC0415 - only where there is a network
+
+    return RoutedDriver(_state(run_dir))
+
+
+def _state(run_dir: Path) -> Path:
+    return run_dir / "network"
+
+
+def join(driver: Drivers | None, record: Container, options: RunOptions, hostname: str, run_dir: Path) -> Attachment:
     """Attaches a recorded container to the default network. Raises what the driver raises."""
     if driver is None:
         raise MachineError(
@@ -42,28 +55,32 @@ def join(driver: Driver | None, record: Container, options: RunOptions, hostname
 
     names = tuple(dict.fromkeys((record.name, record.short, hostname)))
     with gate(run_dir):
-        return driver.attach(AttachRequest(record.id, names, options.publish))
+        return driver().attach(AttachRequest(record.id, names, options.publish))
 
 
-def join_sandbox(driver: Driver, name: str, bundle: Path, run_dir: Path) -> str:
+def join_sandbox(driver: Drivers, name: str, bundle: Path, run_dir: Path) -> str:
     """Attaches a build's sandbox, which nobody looks for by name; the path of its network namespace."""
     from lading.networking.driver import AttachRequest  # noqa: PLC0415 - only where there is a network
 
     (bundle / "network").touch()
     with gate(run_dir):
-        return str(driver.attach(AttachRequest(name)).netns)
+        return str(driver().attach(AttachRequest(name)).netns)
 
 
-def sweep(driver: Driver, run_dir: Path, live: Callable[[], Collection[str]]) -> None:
-    """Removes the networks of whatever does not live; nobody joins between the count and the removal."""
+def sweep(driver: Drivers, run_dir: Path, live: Callable[[], Collection[str]]) -> None:
+    """Removes the networks of whatever does not live; nobody joins between the count and the removal.
+
+    Without a trace of a network there is nothing to do.
+    """
     with gate(run_dir):
-        driver.recover(live())
+        if _state(run_dir).exists():
+            driver().recover(live())
 
 
-def refresh(driver: Driver, records: ContainerRecords, run_dir: Path) -> None:
+def refresh(driver: Drivers, records: ContainerRecords, run_dir: Path) -> None:
     """Renews the hosts file of every attached container."""
     with gate(run_dir, "hosts.lock"):
-        lines = {attachment.container: _lines(attachment) for attachment in driver.attachments()[:_MAX_NAMES]}
+        lines = {attachment.container: _lines(attachment) for attachment in driver().attachments()[:_MAX_NAMES]}
         for container in lines:
             others = "".join(text for other, text in lines.items() if other != container)
             etc_files.renew(records.folder(container) / "hosts", others)

@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from lading.store.store import Store
 
 
-def driver(config: RuntimeConfig) -> Driver:
-    """The default network's driver with its state where every process of this root finds it."""
-    from lading.networking.routed.routed import RoutedDriver  # noqa: PLC0415 - only containers with a network need it
-
-    return RoutedDriver(config.run_dir / "network")
-
-
 def clean(root: Path, run_dir: Path, container: str) -> None:
     """Finishes one container, if nobody did yet. Where the root is gone, there is nothing to finish it in."""
     with suppress(FileNotFoundError):
@@ -40,13 +33,15 @@ def _clean(root: Path, run_dir: Path, container: str) -> None:
 
         return Store.open(root)
 
-    life = Lifecycle(config, store, None)
+    def driver() -> Driver:
+        from lading.runtime.containers.networks import default_driver  # noqa: PLC0415 - for one that has a network
+
+        return default_driver(run_dir)
+
+    life = Lifecycle(config, store, driver)
     record = life.records.read(container)
-    if record is None or not record.active:
-        return
-    if record.network == "default":
-        life.driver = driver(config)
-    life.settle(record)
+    if record and record.active:
+        life.settle(record)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from lading.store.snapshots.mounts import unmount
 from lading.store.system.locks import open_lock, take
 
 if TYPE_CHECKING:
-    from lading.networking.driver import Driver
+    from lading.runtime.containers.networks import Drivers
     from lading.runtime.containers.volumes import Volumes
     from lading.store.store import Store
 
@@ -54,7 +54,7 @@ class RuntimeConfig:
 class Lifecycle:
     """The containers of one root and what they hold in the kernel."""
 
-    def __init__(self, config: RuntimeConfig, store: Callable[[], Store], driver: Driver | None) -> None:
+    def __init__(self, config: RuntimeConfig, store: Callable[[], Store], driver: Drivers | None) -> None:
         if len(os.fsencode(config.run_dir)) > _MAX_RUN_DIR or ":" in str(config.run_dir):
             raise MachineError(f"{config.run_dir}: at most {_MAX_RUN_DIR} bytes and no colon, for sockets lie below it")
         self.config = config
@@ -136,7 +136,7 @@ class Lifecycle:
         if record.network == "default" and self.driver:
             from lading.runtime.containers import networks  # noqa: PLC0415
 
-            self.driver.detach(record.id)
+            self.driver().detach(record.id)
             networks.refresh(self.driver, self.records, self.config.run_dir)
         unmount(self.records.rootfs(record.id))
 

@@ -19,7 +19,6 @@ from lading.runtime.containers.records import remove_folder
 from lading.store.system.locks import is_locked
 
 if TYPE_CHECKING:
-    from lading.networking.driver import Driver
     from lading.runtime.cgroups.groups import Cgroups
     from lading.runtime.oci.oci_runtime import OciRuntime
 
@@ -43,7 +42,7 @@ def names(run_dir: Path) -> list[str]:
         return []
 
 
-def remove(name: str, bundle: Path, oci: OciRuntime, cgroups: Cgroups, driver: Driver | None) -> None:
+def remove(name: str, bundle: Path, oci: OciRuntime, cgroups: Cgroups, driver: networks.Drivers | None) -> None:
     """Takes down a sandbox whose OCI runtime ended by itself or by `end_runtime`."""
     if oci.knows(name):
         oci.delete(name)
@@ -51,11 +50,11 @@ def remove(name: str, bundle: Path, oci: OciRuntime, cgroups: Cgroups, driver: D
     remove_folder(oci.state / name)
     cgroups.remove(name)
     if driver and (bundle / "network").exists():
-        driver.detach(name)
+        driver().detach(name)
     remove_folder(bundle)
 
 
-def sweep(run_dir: Path, oci: OciRuntime, cgroups: Cgroups, driver: Driver | None) -> None:
+def sweep(run_dir: Path, oci: OciRuntime, cgroups: Cgroups, driver: networks.Drivers | None) -> None:
     """Takes down the sandboxes whose build is gone, at whatever point of their making."""
     if not names(run_dir):
         return
