@@ -6,6 +6,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import get_args
@@ -57,9 +58,15 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
+def parsed(file: Path) -> ast.Module:
+    """A module as Python reads it."""
+    return ast.parse(file.read_text())
+
+
 def imported(file: Path) -> Iterator[str]:
     """What a module imports anywhere: at its top, for types alone, inside functions."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -108,6 +115,30 @@ def test_the_way_through_the_house_names_rooms_that_there_are() -> None:
 def test_there_is_one_lock() -> None:
     """`lading.store.system.locks` alone calls flock."""
     assert [name for name, file in modules().items() if "flock(" in file.read_text()] == ["lading.store.system.locks"]
+
+
+def _renames(node: ast.AST) -> bool:
+    """Whether it is a call of `os.fsync`, `os.rename`, `os.replace`, or of a path's methods of these names."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return False
+    name, of_os = node.func.attr, isinstance(node.func.value, ast.Name) and node.func.value.id == "os"
+    return name == "fsync" or (name in {"rename", "replace"} and (of_os or (len(node.args) == 1 and not node.keywords)))
+
+
+def test_files_are_made_durable_and_named_in_one_place() -> None:
+    """`lading.store.system.atomic` alone does so; what else renames something makes no file appear."""
+    found = {name for name, file in modules().items() if any(map(_renames, ast.walk(parsed(file))))}
+    assert found == {
+        "lading.store.system.atomic",
+        "lading.store.archives.merging",  # moves what is in an unpacked layer into another
+        "lading.build.debian.derived",  # the same with packages
+        "lading.build.debian.package_actions",  # a folder of unpacked packages, which nobody keeps
+        "lading.build.debian.apt",  # one folder of lists for another
+        "lading.build.solver.trim",  # lets something go
+        "lading.host.upkeep.unpacking",  # a folder of the user's, who syncs it where it matters
+        "lading.networking.routed.records",  # no power cut outlives what they say
+        "lading.runtime.containers.slots",  # where files cannot be exchanged
+    }
 
 
 def test_system_calls_are_made_in_one_place() -> None:

@@ -23,6 +23,7 @@ from lading.build.debian.release import Keys, SignedRelease, check_release
 from lading.build.graph.graph import PackageRecord
 from lading.store.errors import DocumentError, InputError, MachineError, RegistryError
 from lading.store.fastclass import dataclass
+from lading.store.system.atomic import publish, sync
 from lading.store.system.patterns import pattern
 
 _INSTALL: Final = pattern(r"Inst (?P<name>[a-z0-9][a-z0-9+.-]+)(?::\w+)? \((?P<version>\S+) ")
@@ -151,12 +152,11 @@ class Apt:
                 file = _by_digest(archives, package)
             with file.open("rb") as stream:
                 digest = hashlib.file_digest(stream, package.digest.algorithm).hexdigest()
-                os.fsync(stream.fileno())
             if digest != package.digest.hex:
                 file.unlink()
                 raise DocumentError(f"{package.name} {package.version}: not the file that the signed list names")
-            paths[package].parent.mkdir(exist_ok=True)
-            file.replace(paths[package])
+            sync(file)
+            publish(file, paths[package])
 
     def _release(self, source: ArchiveSource) -> SignedRelease:
         file = self._lists / f"{_list_name(source)}_InRelease"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.store.errors import InputError, Remedy
-from lading.store.system.atomic import sync_folder
+from lading.store.system.atomic import new_file
 from lading.store.system.border import machine_errors
 from lading.store.system.opening import open_file
 from lading.store.system.private import own_root, private_folder
@@ -105,21 +105,9 @@ def read_file(path: Path, hint: str, limit: int = 1024 * 1024, *, pipes: bool = 
 def write_new(path: Path, data: bytes, mode: int) -> None:
     """A new file, durable and whole or not there at all; an existing one is left and `InputError` raised."""
     with machine_errors(path):
-        _write_new(path, data, mode)
-
-
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
-        os.link(part, path)
-    except FileExistsError:
-        raise InputError(f"{path} exists", hint="it is never overwritten: move it away first") from None
-    finally:
-        part.unlink()
-    sync_folder(path.parent)
+        try:
+            with new_file(path, mode, over=False) as stream:
+                os.fchmod(stream.fileno(), mode)
+                stream.write(data)
+        except FileExistsError:
+            raise InputError(f"{path} exists", hint="it is never overwritten: move it away first") from None

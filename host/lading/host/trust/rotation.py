@@ -11,7 +11,7 @@ from lading.host.trust.keyring import Keyring, write_pair
 from lading.host.trust.signing_keys import NoKeyError
 from lading.store.errors import LadingError, Remedy
 from lading.store.fastclass import dataclass
-from lading.store.system.atomic import sync_folder, write_atomically
+from lading.store.system.atomic import publish, write_atomically
 from lading.store.system.border import machine_errors
 from lading.store.system.locks import locked, open_folder
 from lading.verify.keys.keys import PublicKey
@@ -51,9 +51,8 @@ def _rotate(keyring: Keyring, folder: Path, password: bytes, policy: Path) -> Ro
         for current, kept in ((keyring.private_file, former), (keyring.public_file, former.with_suffix(".pub"))):
             if not kept.exists():
                 os.link(current, kept)
-        public.replace(keyring.public_file)
-        private.replace(keyring.private_file)
-        sync_folder(folder)
+        publish(public, keyring.public_file)
+        publish(private, keyring.private_file)
     return Rotated(new, former, changed)
 
 
@@ -70,7 +69,7 @@ def _finish(private: Path, public: Path, keyring: Keyring) -> None:
     """What a killed rotation left: half installed it is finished, else it is begun anew."""
     with machine_errors(private):
         if private.exists() and not public.exists():
-            private.replace(keyring.private_file)
+            publish(private, keyring.private_file)
         private.unlink(missing_ok=True)
         public.unlink(missing_ok=True)
 

@@ -11,7 +11,7 @@ import binascii
 import json
 import os
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -20,6 +20,8 @@ from lading.registry.reference import DEFAULT_REGISTRY
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields, parse
+from lading.store.system.atomic import write_atomically
+from lading.store.system.border import machine_errors
 from lading.store.system.locks import locked, open_folder
 
 _HUB_KEY: Final = "https://index.docker.io/v1/"
@@ -213,27 +215,10 @@ class _File:
             raise _unusable(error) from None
 
     def _write(self) -> None:
-        import tempfile  # noqa: PLC0415
-
         text = json.dumps(self.value, indent="\t", ensure_ascii=False) + "\n"
-        folder = self.path.parent
-        try:
-            mode = self.path.stat().st_mode & 0o777 if self.path.exists() else 0o600
-            file, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=folder)
-            try:
-                with os.fdopen(file, "wb") as out:
-                    out.write(text.encode())
-                    os.fchmod(out.fileno(), mode & 0o600)
-                    out.flush()
-                    os.fsync(out.fileno())
-                os.replace(name, self.path)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(name)
-                raise
-            _sync_folder(folder)
-        except OSError as error:
-            raise MachineError(f"{self.path}: cannot be written: {error.strerror}") from error
+        with machine_errors(self.path):
+            mode = self.path.stat().st_mode & 0o600 if self.path.exists() else 0o600
+        write_atomically(self.path, text.encode(), mode)
 
 
 def host_of(key: str) -> str:
@@ -272,11 +257,3 @@ def _locked(path: Path) -> Generator[None, None, None]:
         raise MachineError(f"{folder}: cannot be used: {error.strerror}") from error
     with locked(file):
         yield
-
-
-def _sync_folder(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

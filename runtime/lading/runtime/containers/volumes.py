@@ -19,7 +19,7 @@ from lading.runtime.spec.rootfs import open_in_root, settled
 from lading.runtime.spec.spec import Mount, bind, mount
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass
-from lading.store.system.atomic import sync_folder
+from lading.store.system.atomic import publish
 from lading.store.system.border import machine_errors
 from lading.store.system.locks import open_folder, take
 from lading.store.system.private import private_folder
@@ -176,12 +176,11 @@ def _fill(placed: ResolvedVolume, rootfs: Path, lock: int, place: Path) -> None:
             _copy_up(rootfs, placed.target, aside, lock)
         if not placed.anonymous:
             syncfs(aside)
-        os.rename(aside, place)
+        publish(aside, place)
     except BaseException:
         with suppress(OSError):
             remove_tree(aside)
         raise
-    sync_folder(aside.parent)
 
 
 def _take_over(placed: ResolvedVolume, lock: int) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from lading.runtime.spec.syscalls import NUMBERS
+from lading.store.system.atomic import new_file
 from lading.store.system.hashing import sha256
 
 ANNOTATION: Final = "run.oci.seccomp_bpf_data"
@@ -50,9 +51,8 @@ def compiled(profile: Mapping[str, object], raw: bytes, folder: Path) -> str | N
     try:
         text = base64.b64encode(_compile(profile)).decode()
         folder.mkdir(mode=0o700, exist_ok=True)
-        temporary = file.with_name(f"{os.getpid()}.new")
-        temporary.write_text(text)
-        temporary.rename(file)
+        with new_file(file) as stream:
+            stream.write(text.encode())
     except (OSError, AttributeError, ValueError):
         return None
     return text

@@ -18,7 +18,7 @@ from lading.store.content.verifying_reader import HashingReader
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import HEX, LENGTHS, Digest
 from lading.store.system import hashing
-from lading.store.system.atomic import sync_folder
+from lading.store.system.atomic import publish, sync
 from lading.store.system.border import machine_errors
 from lading.store.system.locks import LOCK, abandoned, locked_folder, take
 from lading.store.system.opening import open_file
@@ -140,12 +140,8 @@ class _FileWriter:
         target = self._place(digest)
         with machine_errors(target):
             os.fchmod(self._file, 0o444)
-            os.fsync(self._file)
-            if not target.parent.is_dir():
-                target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-                sync_folder(target.parent.parent)
-            os.replace(self._path, target)
-            sync_folder(target.parent)
+            sync(self._path)
+            publish(self._path, target)
         self._close()
         return digest
 

@@ -24,7 +24,7 @@ from lading.store.oci.documents import Index, Manifest, stack
 from lading.store.oci.json import canonical
 from lading.store.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, index_json
 from lading.store.store import Store
-from lading.store.system.atomic import sync_folder
+from lading.store.system.atomic import new_file
 from lading.store.system.border import machine_errors
 from lading.store.system.room import Room
 
@@ -61,17 +61,8 @@ def to_file(file: Path, write: Callable[[Sink], None]) -> None:
             with file.open("wb") as out:
                 write(out.write)
             return
-        part = file.with_name(f".{file.name}.{os.urandom(6).hex()}")
-        try:
-            with part.open("wb") as out:
-                write(out.write)
-                out.flush()
-                os.fsync(out.fileno())
-            part.replace(file)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        sync_folder(file.parent)
+        with new_file(file, 0o666) as out:
+            write(out.write)
 
 
 def parts(store: Store, descriptor: Descriptor, *, evidence: bool) -> Iterator[Digest]:

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import secrets
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from lading.registry.server.storage.catalog import Catalog
 from lading.store.content.files import FileBlobs
 from lading.store.errors import MachineError
 from lading.store.oci.digests import Digest
-from lading.store.system.atomic import sync_folder
+from lading.store.system.atomic import publish, sync
 from lading.store.system.border import machine_errors
 
 
@@ -28,7 +27,6 @@ class Uploads:
         self._blobs = blobs
         self._catalog = catalog
         self._hashes: dict[str, tuple[int, Any]] = {}
-        self._lock = threading.Lock()
 
     def begin(self, repository: str) -> str:
         """A new upload's name."""
@@ -82,13 +80,11 @@ class Uploads:
             raise Failure("DIGEST_INVALID", "the content does not have the digest that was given")
         target = self._blobs.path(digest)
         with machine_errors(path):
-            _seal(path)
-            with self._lock:
-                _make_folder(target.parent)
+            path.chmod(0o444)
+            sync(path)
         # The collector asks and removes in one transaction, so this is one as well.
         with self._catalog.transaction(), machine_errors(target):
-            os.replace(path, target)
-            sync_folder(target.parent)
+            publish(path, target)
             self._catalog.add_blob(repository, digest, length)
             self._catalog.end_upload(name)
         self._hashes.pop(name, None)
@@ -119,18 +115,3 @@ class Uploads:
                     yield name
             except FileNotFoundError:
                 yield name
-
-
-def _seal(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fchmod(file, 0o444)
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
-def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
