@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lading.registry.server.failures import Failure
+from lading.registry.server.api_errors import Failure
 from lading.registry.server.storage.catalog import Catalog
 from lading.registry.server.storage.gc import BLOB_LIFE, GRACE, UPLOAD_LIFE, collect
 from lading.registry.server.storage.storage import Storage

@@ -10,9 +10,9 @@ from typing import Final, Protocol
 
 from lading.registry.server import names
 from lading.registry.server.access.gate import Gate, Headers
-from lading.registry.server.answers import JSON, Answer, Pair, Request
+from lading.registry.server.api_errors import Failure, of_exception
 from lading.registry.server.bodies import Body, Channel
-from lading.registry.server.failures import Failure, of_exception
+from lading.registry.server.messages import JSON, Answer, Pair, Request
 from lading.registry.server.routes import blobs, lists, manifests
 from lading.registry.server.routes.uploads import Uploading
 from lading.registry.server.storage.storage import Storage

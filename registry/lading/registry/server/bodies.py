@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 from lading.registry.server.access.gate import Headers
-from lading.registry.server.failures import Failure
+from lading.registry.server.api_errors import Failure
 from lading.store.oci.json import MAX_SIZE
 
 PATIENCE: Final = 60.0

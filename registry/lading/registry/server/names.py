@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lading.registry.server.failures import Failure
+from lading.registry.server.api_errors import Failure
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import Digest
 from lading.store.system.patterns import pattern

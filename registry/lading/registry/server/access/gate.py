@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from lading.registry.http.hosts import is_loopback
-from lading.registry.server.failures import Failure
+from lading.registry.server.api_errors import Failure
 
 _FORWARDED: Final = (
     *("forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),

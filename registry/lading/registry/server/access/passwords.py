@@ -15,7 +15,7 @@ from typing import Final
 import bcrypt
 
 from lading.registry.server.access.gate import Headers
-from lading.registry.server.failures import Failure
+from lading.registry.server.api_errors import Failure
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.system.patterns import pattern

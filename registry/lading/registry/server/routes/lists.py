@@ -8,8 +8,8 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from lading.registry.server import names
-from lading.registry.server.answers import Answer, Pair, Request, json_answer
-from lading.registry.server.failures import Failure
+from lading.registry.server.api_errors import Failure
+from lading.registry.server.messages import Answer, Pair, Request, json_answer
 from lading.registry.server.storage.storage import Storage
 from lading.store.errors import DocumentError
 from lading.store.fastclass import replace

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from lading.registry.server import names
-from lading.registry.server.answers import Answer, Pair, Request, content_digest, is_known
-from lading.registry.server.failures import Failure
+from lading.registry.server.api_errors import Failure
+from lading.registry.server.messages import Answer, Pair, Request, content_digest, is_known
 from lading.registry.server.storage.storage import Storage
 from lading.store.content.blobs import MissingBlobError
 from lading.store.errors import DocumentError

@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from lading.registry.server import names
-from lading.registry.server.answers import Answer, Request
+from lading.registry.server.api_errors import Failure
 from lading.registry.server.bodies import Body
-from lading.registry.server.failures import Failure
+from lading.registry.server.messages import Answer, Request
 from lading.registry.server.routes import blobs
 from lading.registry.server.storage.storage import Storage
 from lading.store.oci.digests import Digest

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lading.registry.server.failures import Failure
+from lading.registry.server.api_errors import Failure
 from lading.registry.server.storage.catalog import Catalog
 from lading.store.content.files import FileBlobs
 from lading.store.errors import MachineError

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from lading.registry.server.access.gate import Headers
-from lading.registry.server.failures import Failure
+from lading.registry.server.api_errors import Failure
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
 
