@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lading.registry.server.api_errors import Failure
+from lading.registry.server.api_errors import ApiError
 from lading.registry.server.storage.catalog import Catalog
 from lading.registry.server.storage.gc import BLOB_LIFE, GRACE, UPLOAD_LIFE, collect
 from lading.registry.server.storage.storage import Storage
@@ -269,7 +269,7 @@ def test_what_is_used_stays_and_what_is_not_goes(storage: Storage) -> None:
     assert storage.catalog.blob_size("a", lost) is None
     assert storage.document(image) == manifest(b"used")
     assert storage.blobs.size(Digest.of(b"used")) == 4
-    with pytest.raises(Failure):
+    with pytest.raises(ApiError):
         storage.uploads.length(upload)
 
 
@@ -306,7 +306,7 @@ def test_a_push_that_asked_whether_a_blob_is_here_finds_it(tmp_path: Path) -> No
     catalog._run("UPDATE blob SET seen = 0")
     catalog.close()
     storage = Storage(tmp_path / "storage")
-    storage.catalog.see_blob("a/b", Digest.parse(digest))
+    storage.catalog.touch_blob("a/b", Digest.parse(digest))
     collect(storage)
     assert storage.catalog.blob_size("a/b", Digest.parse(digest)) == 5
     storage.close()

@@ -32,7 +32,7 @@ _STATUS: Final = {
 }
 
 
-class Failure(Exception):  # noqa: N818 - it is an answer
+class ApiError(Exception):
     """An answer that is an error. `headers` are added to it."""
 
     def __init__(
@@ -49,8 +49,8 @@ class Failure(Exception):  # noqa: N818 - it is an answer
         return json.dumps({"errors": [{"code": self.code, "message": self.message}]}).encode()
 
 
-def of_exception(error: BaseException) -> Failure:
+def of_exception(error: BaseException) -> ApiError:
     """What a client is told of a fault of ours: never a path of this machine, never a traceback."""
     if is_full(error):
-        return Failure("UNAVAILABLE", "the registry's disk is full")
-    return Failure("UNKNOWN", "the registry failed at this; its log says why")
+        return ApiError("UNAVAILABLE", "the registry's disk is full")
+    return ApiError("UNKNOWN", "the registry failed at this; its log says why")

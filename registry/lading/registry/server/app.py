@@ -10,11 +10,11 @@ from typing import Final, Protocol
 
 from lading.registry.server import names
 from lading.registry.server.access.gate import Gate, Headers
-from lading.registry.server.api_errors import Failure, of_exception
+from lading.registry.server.api_errors import ApiError, of_exception
 from lading.registry.server.bodies import Body, Channel
-from lading.registry.server.messages import JSON, Answer, Pair, Request
+from lading.registry.server.messages import JSON, Pair, Request, Response
 from lading.registry.server.routes import blobs, lists, manifests
-from lading.registry.server.routes.uploads import Uploading
+from lading.registry.server.routes.uploads import UploadRoutes
 from lading.registry.server.storage.storage import Storage
 from lading.store.system.patterns import pattern
 
@@ -29,7 +29,7 @@ _LARGE: Final = 64 * 1024
 _AT_ONCE: Final = 2
 """Manifests beyond `_LARGE` bytes that are read at once: what JSON becomes in memory is many times its size."""
 
-Handler = Callable[[Storage, Request], Answer]
+Handler = Callable[[Storage, Request], Response]
 
 _SIMPLE: Final[dict[str, dict[str, Handler]]] = {
     "manifests": {"GET": manifests.get, "HEAD": manifests.get, "DELETE": manifests.delete},
@@ -61,7 +61,7 @@ class App:
     def __init__(self, storage: Storage, gate: Gate) -> None:
         self._storage = storage
         self._gate = gate
-        self._uploading = Uploading(storage)
+        self._uploads = UploadRoutes(storage)
         self._checkers = ThreadPoolExecutor(_CHECKERS, "passwords")
         self._checks = 0
         self._large = ThreadPoolExecutor(_AT_ONCE, "manifests")
@@ -72,27 +72,27 @@ class App:
             return
         body = Body(channel, scope.headers)
         try:
-            answer = await self._answer(scope, body)
-        except Failure as failure:
+            response = await self._respond(scope, body)
+        except ApiError as error:
             await body.drain()
-            answer = _failed(failure)
+            response = _failed(error)
         except Exception as error:
             LOG.error("%s %r: %r", scope.method, scope.path, error)
             await body.drain()
-            answer = _failed(of_exception(error))
-        _send(channel, answer, head=scope.method == "HEAD")
+            response = _failed(of_exception(error))
+        _send(channel, response, head=scope.method == "HEAD")
 
-    async def _answer(self, scope: Scope, body: Body) -> Answer:
+    async def _respond(self, scope: Scope, body: Body) -> Response:
         await self._admit(scope)
         if scope.path in ("/v2/", "/v2"):
             if scope.method not in ("GET", "HEAD"):
                 raise _unsupported(scope.method, ("GET", "HEAD"))
-            return Answer(200, (("content-type", JSON),), b"{}")
+            return Response(200, (("content-type", JSON),), b"{}")
         if scope.path == "/v2/_catalog":
             return await self._simple("catalog", Request(scope.method, "", "", scope.query_string, scope.headers))
         match = _ROUTE.fullmatch(scope.path) if len(scope.path) <= _MAX_PATH else None
         if match is None or (match["kind"] == "tags" and match["rest"] != "list"):
-            raise Failure("NOT_FOUND", "there is nothing at this path")
+            raise ApiError("NOT_FOUND", "there is nothing at this path")
         name = names.repository(match["name"])
         request = Request(scope.method, name, match["rest"], scope.query_string, scope.headers)
         return await self._route(match["kind"], request, body)
@@ -102,7 +102,7 @@ class App:
         if known is not None:
             return known
         if self._checks >= _MAX_CHECKS:
-            raise Failure("TOOMANYREQUESTS", "too many logins at once", headers=(("retry-after", "2"),))
+            raise ApiError("TOOMANYREQUESTS", "too many logins at once", headers=(("retry-after", "2"),))
         self._checks += 1
         try:
             loop = asyncio.get_running_loop()
@@ -110,16 +110,16 @@ class App:
         finally:
             self._checks -= 1
 
-    async def _route(self, kind: str, request: Request, body: Body) -> Answer:
+    async def _route(self, kind: str, request: Request, body: Body) -> Response:
         if kind == "blobs/uploads":
-            return await self._uploading.answer(request, body)
+            return await self._uploads.respond(request, body)
         if kind == "manifests" and request.method == "PUT":
             raw = await body.document()
             few = self._large if len(raw) > _LARGE else None
             return await asyncio.get_running_loop().run_in_executor(few, manifests.put, self._storage, request, raw)
         return await self._simple(kind, request)
 
-    async def _simple(self, kind: str, request: Request) -> Answer:
+    async def _simple(self, kind: str, request: Request) -> Response:
         handler = _SIMPLE[kind].get(request.method)
         if handler is None:
             raise _unsupported(request.method, (*_SIMPLE[kind], *(("PUT",) if kind == "manifests" else ())))
@@ -127,23 +127,23 @@ class App:
         return await asyncio.get_running_loop().run_in_executor(few, handler, self._storage, request)
 
 
-def _unsupported(method: str, allowed: tuple[str, ...]) -> Failure:
-    return Failure("UNSUPPORTED", f"{method} is not for this path", headers=(("allow", ", ".join(allowed)),))
+def _unsupported(method: str, allowed: tuple[str, ...]) -> ApiError:
+    return ApiError("UNSUPPORTED", f"{method} is not for this path", headers=(("allow", ", ".join(allowed)),))
 
 
-def _failed(failure: Failure) -> Answer:
-    return Answer(failure.status, (("content-type", JSON), *failure.headers), failure.body())
+def _failed(error: ApiError) -> Response:
+    return Response(error.status, (("content-type", JSON), *error.headers), error.body())
 
 
-def _send(channel: Channel, answer: Answer, *, head: bool) -> None:
-    headers: list[Pair] = [*_ALWAYS, *answer.headers]
-    if answer.file is not None and answer.part is not None:
-        channel.response_file_range(answer.status, headers, str(answer.file), *answer.part)
-    elif answer.file is not None:
-        channel.response_file(answer.status, headers, str(answer.file))
-    elif head or not answer.body:
-        if not any(name == "content-length" for name, _ in headers) and answer.status not in (204, 304):
-            headers.append(("content-length", str(len(answer.body))))
-        channel.response_empty(answer.status, headers)
+def _send(channel: Channel, response: Response, *, head: bool) -> None:
+    headers: list[Pair] = [*_ALWAYS, *response.headers]
+    if response.file is not None and response.part is not None:
+        channel.response_file_range(response.status, headers, str(response.file), *response.part)
+    elif response.file is not None:
+        channel.response_file(response.status, headers, str(response.file))
+    elif head or not response.body:
+        if not any(name == "content-length" for name, _ in headers) and response.status not in (204, 304):
+            headers.append(("content-length", str(len(response.body))))
+        channel.response_empty(response.status, headers)
     else:
-        channel.response_bytes(answer.status, headers, answer.body)
+        channel.response_bytes(response.status, headers, response.body)

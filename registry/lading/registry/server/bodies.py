@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 from lading.registry.server.access.gate import Headers
-from lading.registry.server.api_errors import Failure
+from lading.registry.server.api_errors import ApiError
 from lading.store.oci.json import MAX_SIZE
 
 PATIENCE: Final = 60.0
@@ -53,16 +53,16 @@ class Body:
         self.length = _length(headers)
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Raises `Failure` where the client stalls, or goes before it sent what it said it would."""
+        """Raises `ApiError` where the client stalls, or goes before it sent what it said it would."""
         received = 0
         while (piece := await self._next(PATIENCE)) is not None:
             received += len(piece)
             yield piece
         if self.length is not None and received != self.length:
-            raise Failure("SIZE_INVALID", "the body ended early", status=400)
+            raise ApiError("SIZE_INVALID", "the body ended early", status=400)
 
     async def document(self) -> bytes:
-        """The whole of a small one. Raises `Failure` SIZE_INVALID beyond 4 MiB."""
+        """The whole of a small one. Raises `ApiError` SIZE_INVALID beyond 4 MiB."""
         if self.length is not None and self.length > MAX_SIZE:
             raise _too_large()
         parts: list[bytes] = []
@@ -79,7 +79,7 @@ class Body:
         if self._waited_for:  # it sends nothing before it is told to
             return
         size = 0
-        with contextlib.suppress(Failure, TimeoutError):
+        with contextlib.suppress(ApiError, TimeoutError):
             async with asyncio.timeout(_DRAIN_PATIENCE):
                 while size < _DRAINED and (piece := await self._next(_DRAIN_PATIENCE)) is not None:
                     size += len(piece)
@@ -95,7 +95,7 @@ class Body:
             return None
         except TimeoutError:
             self._ended = True
-            raise Failure("REQUEST_TIMEOUT", "the body did not go on", headers=(("connection", "close"),)) from None
+            raise ApiError("REQUEST_TIMEOUT", "the body did not go on", headers=(("connection", "close"),)) from None
 
 
 def _length(headers: Headers) -> int | None:
@@ -103,5 +103,5 @@ def _length(headers: Headers) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _too_large() -> Failure:
-    return Failure("SIZE_INVALID", f"a manifest of more than {MAX_SIZE} bytes")
+def _too_large() -> ApiError:
+    return ApiError("SIZE_INVALID", f"a manifest of more than {MAX_SIZE} bytes")

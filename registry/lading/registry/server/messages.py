@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from lading.registry.server.access.gate import Headers
-from lading.registry.server.api_errors import Failure
+from lading.registry.server.api_errors import ApiError
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
 
@@ -18,7 +18,7 @@ _MAX_PARAMETERS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A status, headers, and a body in memory or in a file; `part` is a range of the file, end excluded."""
 
     status: int
@@ -39,10 +39,10 @@ class Request:
     headers: Headers
 
     def asked(self, key: str) -> str | None:
-        """The value of a query parameter. Raises `Failure` where there are two: readers would differ."""
+        """The value of a query parameter. Raises `ApiError` where there are two: readers would differ."""
         found = self.all_asked(key)
         if len(found) > 1:
-            raise Failure("UNSUPPORTED", f"{key} is given twice", status=400)
+            raise ApiError("UNSUPPORTED", f"{key} is given twice", status=400)
         return found[0] if found else None
 
     def all_asked(self, key: str) -> list[str]:
@@ -50,7 +50,7 @@ class Request:
         try:
             return parse_qs(self.query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS).get(key, [])
         except ValueError:
-            raise Failure("UNSUPPORTED", "too many query parameters", status=400) from None
+            raise ApiError("UNSUPPORTED", "too many query parameters", status=400) from None
 
     @property
     def is_head(self) -> bool:
@@ -58,9 +58,9 @@ class Request:
         return self.method == "HEAD"
 
 
-def json_answer(value: object, *headers: Pair, status: int = 200, media_type: str = JSON) -> Answer:
+def json_response(value: object, *headers: Pair, status: int = 200, media_type: str = JSON) -> Response:
     """A JSON document."""
-    return Answer(status, (("content-type", media_type), *headers), json.dumps(value).encode())
+    return Response(status, (("content-type", media_type), *headers), json.dumps(value).encode())
 
 
 def content_digest(digest: Digest) -> Pair:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lading.registry.server.api_errors import Failure
+from lading.registry.server.api_errors import ApiError
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import Digest
 from lading.store.system.patterns import pattern
@@ -16,22 +16,22 @@ _MAX_REPOSITORY: Final = 255
 
 
 def repository(text: str) -> str:
-    """Raises `Failure` NAME_INVALID."""
+    """Raises `ApiError` NAME_INVALID."""
     if len(text) > _MAX_REPOSITORY or not _REPOSITORY.fullmatch(text):
-        raise Failure("NAME_INVALID", "not a repository name")
+        raise ApiError("NAME_INVALID", "not a repository name")
     return text
 
 
 def tag(text: str) -> str:
-    """Raises `Failure` TAG_INVALID."""
+    """Raises `ApiError` TAG_INVALID."""
     if not _TAG.fullmatch(text):
-        raise Failure("TAG_INVALID", "not a tag", status=400)
+        raise ApiError("TAG_INVALID", "not a tag", status=400)
     return text
 
 
 def digest(text: str) -> Digest:
-    """Raises `Failure` DIGEST_INVALID."""
+    """Raises `ApiError` DIGEST_INVALID."""
     try:
         return Digest.parse(text)
     except DocumentError:
-        raise Failure("DIGEST_INVALID", "not a digest of a known algorithm") from None
+        raise ApiError("DIGEST_INVALID", "not a digest of a known algorithm") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from lading.registry.http.hosts import is_loopback
-from lading.registry.server.api_errors import Failure
+from lading.registry.server.api_errors import ApiError
 
 _FORWARDED: Final = (
     *("forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
@@ -26,11 +26,11 @@ class Gate(Protocol):
     """Whether a request may go on. One function for every route; what is asked for decides later, too."""
 
     def recall(self, headers: Headers, authority: str | None) -> str | None:
-        """At once: the name of who asks, "" for nobody, None where `check` has to say. Raises `Failure`."""
+        """At once: the name of who asks, "" for nobody, None where `check` has to say. Raises `ApiError`."""
         ...
 
     def check(self, headers: Headers) -> str:
-        """As `recall`, and may take its time. Raises `Failure`."""
+        """As `recall`, and may take its time. Raises `ApiError`."""
         ...
 
 
@@ -38,17 +38,17 @@ class LoopbackGate:
     """Everybody on this machine: no proxy and no browser page may lend that to others."""
 
     def recall(self, headers: Headers, authority: str | None) -> str:
-        """Raises `Failure` for a forwarded request, one from a web page, or one for a host that is not loopback."""
+        """Raises `ApiError` for a forwarded request, one from a web page, or one for a host that is not loopback."""
         if any(headers.get(name) is not None for name in _FORWARDED):
-            raise Failure("DENIED", "this registry has no passwords and does not answer through a proxy")
+            raise ApiError("DENIED", "this registry has no passwords and does not answer through a proxy")
         if headers.get("origin") is not None or headers.get("sec-fetch-site") not in _OWN_SITE:
-            raise Failure("DENIED", "this registry has no passwords and does not answer web pages")
+            raise ApiError("DENIED", "this registry has no passwords and does not answer web pages")
         host = headers.get("host") or authority or ""
         name, colon, port = host.rpartition(":")
         if colon and port.isdigit():
             host = name
         if not is_loopback(host.strip("[]") if ":" in host else host):
-            raise Failure("DENIED", "this registry has no passwords and answers to loopback names only")
+            raise ApiError("DENIED", "this registry has no passwords and answers to loopback names only")
         return ""
 
     def check(self, headers: Headers) -> str:

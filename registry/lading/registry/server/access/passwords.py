@@ -15,7 +15,7 @@ from typing import Final
 import bcrypt
 
 from lading.registry.server.access.gate import Headers
-from lading.registry.server.api_errors import Failure
+from lading.registry.server.api_errors import ApiError
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.system.patterns import pattern
@@ -49,7 +49,7 @@ class PasswordGate:
         self._lock = threading.Lock()
 
     def recall(self, headers: Headers, authority: str | None) -> str | None:
-        """Raises `Failure` UNAUTHORIZED with a challenge."""
+        """Raises `ApiError` UNAUTHORIZED with a challenge."""
         del authority
         name, password = _credentials(headers)
         with self._lock:
@@ -57,7 +57,7 @@ class PasswordGate:
         return name if known else None
 
     def check(self, headers: Headers) -> str:
-        """Raises `Failure` UNAUTHORIZED with a challenge. Takes as long for an unknown name as for a wrong password."""
+        """Raises `ApiError` UNAUTHORIZED with a challenge. Takes as long for an unknown name as for a wrong password."""
         name, password = _credentials(headers)
         self._refresh()
         expected = self._passwords.hashes.get(name)
@@ -124,7 +124,7 @@ def _stamp(file: Path) -> tuple[int, int, int]:
 def _credentials(headers: Headers) -> tuple[str, str]:
     scheme, _, text = (headers.get("authorization") or "").partition(" ")
     if scheme.lower() != "basic":
-        raise Failure("UNAUTHORIZED", "log in first", headers=_CHALLENGE)
+        raise ApiError("UNAUTHORIZED", "log in first", headers=_CHALLENGE)
     try:
         name, colon, password = base64.b64decode(text.strip(), validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
@@ -134,5 +134,5 @@ def _credentials(headers: Headers) -> tuple[str, str]:
     return name, password
 
 
-def _wrong() -> Failure:
-    return Failure("UNAUTHORIZED", "wrong name or password", headers=_CHALLENGE)
+def _wrong() -> ApiError:
+    return ApiError("UNAUTHORIZED", "wrong name or password", headers=_CHALLENGE)

@@ -8,8 +8,8 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from lading.registry.server import names
-from lading.registry.server.api_errors import Failure
-from lading.registry.server.messages import Answer, Pair, Request, json_answer
+from lading.registry.server.api_errors import ApiError
+from lading.registry.server.messages import Pair, Request, Response, json_response
 from lading.registry.server.storage.storage import Storage
 from lading.store.errors import DocumentError
 from lading.store.fastclass import replace
@@ -24,26 +24,26 @@ _BATCH: Final = 16
 _NUMBER: Final = pattern(r"[0-9]{1,18}")
 
 
-def tags(storage: Storage, request: Request) -> Answer:
+def tags(storage: Storage, request: Request) -> Response:
     """GET of a repository's tags."""
     if not storage.catalog.exists(request.name):
-        raise Failure("NAME_UNKNOWN", f"there is no repository {request.name}")
+        raise ApiError("NAME_UNKNOWN", f"there is no repository {request.name}")
     found, link = _page(
         request, f"/v2/{request.name}/tags/list", lambda last, n: storage.catalog.tags(request.name, last, n)
     )
-    return json_answer({"name": request.name, "tags": found}, *link)
+    return json_response({"name": request.name, "tags": found}, *link)
 
 
-def catalog(storage: Storage, request: Request) -> Answer:
+def catalog(storage: Storage, request: Request) -> Response:
     """GET of the repositories."""
     found, link = _page(request, "/v2/_catalog", storage.catalog.repositories)
-    return json_answer({"repositories": found}, *link)
+    return json_response({"repositories": found}, *link)
 
 
 def _page(request: Request, path: str, read: Callable[[str, int], list[str]]) -> tuple[list[str], list[Pair]]:
     text = request.asked("n")
     if text is not None and not _NUMBER.fullmatch(text):
-        raise Failure("PAGINATION_NUMBER_INVALID", "n has to be a number", status=400)
+        raise ApiError("PAGINATION_NUMBER_INVALID", "n has to be a number", status=400)
     count = min(int(text), _PAGE) if text is not None else _PAGE
     if count == 0:
         return [], []
@@ -54,7 +54,7 @@ def _page(request: Request, path: str, read: Callable[[str, int], list[str]]) ->
     return found, [("link", f'<{path}?n={count}&last={quote(found[-1], safe="")}>; rel="next"')]
 
 
-def referrers(storage: Storage, request: Request) -> Answer:
+def referrers(storage: Storage, request: Request) -> Response:
     """GET of what refers to a digest; always an index, empty where nothing does, in pages by digest."""
     subject = names.digest(request.rest)
     wanted, after = request.asked("artifactType"), request.asked("last") or ""
@@ -67,7 +67,7 @@ def referrers(storage: Storage, request: Request) -> Answer:
     if more:
         query = urlencode({"last": items[-1]["digest"]} | ({} if wanted is None else {"artifactType": wanted}))
         headers.append(("link", f'</v2/{request.name}/referrers/{subject}?{query}>; rel="next"'))
-    return json_answer({"schemaVersion": 2, "mediaType": INDEX, "manifests": items}, *headers, media_type=INDEX)
+    return json_response({"schemaVersion": 2, "mediaType": INDEX, "manifests": items}, *headers, media_type=INDEX)
 
 
 def _recorded(storage: Storage, name: str, subject: Digest, wanted: str | None, after: str) -> list[Descriptor]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from lading.registry.server import names
-from lading.registry.server.api_errors import Failure
-from lading.registry.server.messages import Answer, Pair, Request, content_digest, is_known
+from lading.registry.server.api_errors import ApiError
+from lading.registry.server.messages import Pair, Request, Response, content_digest, is_known
 from lading.registry.server.storage.storage import Storage
 from lading.store.content.blobs import MissingBlobError
 from lading.store.errors import DocumentError
@@ -20,7 +20,7 @@ from lading.store.oci.json import Fields, parse
 MAX_TAGS: Final = 10
 
 
-def get(storage: Storage, request: Request) -> Answer:
+def get(storage: Storage, request: Request) -> Response:
     """GET and HEAD of a manifest by tag or digest."""
     row = storage.catalog.manifest(request.name, _wanted(request))
     if row is None:
@@ -32,25 +32,25 @@ def get(storage: Storage, request: Request) -> Answer:
         ("cache-control", "max-age=31536000" if ":" in request.rest else "no-cache"),
     )
     if is_known(request, row.digest):
-        return Answer(304, headers)
+        return Response(304, headers)
     if request.is_head:
-        return Answer(200, (*headers, ("content-length", str(row.size))))
+        return Response(200, (*headers, ("content-length", str(row.size))))
     try:
-        return Answer(200, headers, storage.document(row.digest))
+        return Response(200, headers, storage.document(row.digest))
     except MissingBlobError:  # deleted since the row was read
         raise _unknown(request) from None
 
 
-def put(storage: Storage, request: Request, raw: bytes) -> Answer:
+def put(storage: Storage, request: Request, raw: bytes) -> Response:
     """PUT of a manifest by tag or digest; what it consists of has to be here before."""
     reference = _reference(request.rest)
     by_digest = ":" in reference
     digest = names.digest(reference) if by_digest else Digest.of(raw)
     if Digest.of(raw, digest.algorithm) != digest:
-        raise Failure("DIGEST_INVALID", "the manifest does not have the digest that was given")
+        raise ApiError("DIGEST_INVALID", "the manifest does not have the digest that was given")
     tags = [names.tag(text) for text in request.all_asked("tag")] if by_digest else [reference]
     if len(tags) > MAX_TAGS:
-        raise Failure("MANIFEST_INVALID", f"more than {MAX_TAGS} tags at once", status=414)
+        raise ApiError("MANIFEST_INVALID", f"more than {MAX_TAGS} tags at once", status=414)
     document = _parse(raw, request)
     with storage.catalog.transaction():
         _check_condition(storage, request, reference)
@@ -59,10 +59,10 @@ def put(storage: Storage, request: Request, raw: bytes) -> Answer:
         storage.put_document(raw, digest)
         subject = document.subject.digest if document.subject else None
         storage.catalog.add_manifest(request.name, _descriptor(document, digest), subject, parts, tags)
-    return Answer(201, _put_headers(request.name, digest, subject, tags if by_digest else []))
+    return Response(201, _put_headers(request.name, digest, subject, tags if by_digest else []))
 
 
-def delete(storage: Storage, request: Request) -> Answer:
+def delete(storage: Storage, request: Request) -> Response:
     """DELETE of a tag, or of a manifest with its tags."""
     reference = _wanted(request)
     if ":" in reference:
@@ -71,11 +71,11 @@ def delete(storage: Storage, request: Request) -> Answer:
         found = storage.catalog.remove_tag(request.name, reference)
     if not found:
         raise _unknown(request)
-    return Answer(202)
+    return Response(202)
 
 
-def _unknown(request: Request) -> Failure:
-    return Failure("MANIFEST_UNKNOWN", f"{request.name} has no manifest {request.rest}")
+def _unknown(request: Request) -> ApiError:
+    return ApiError("MANIFEST_UNKNOWN", f"{request.name} has no manifest {request.rest}")
 
 
 def _reference(text: str) -> str:
@@ -86,7 +86,7 @@ def _wanted(request: Request) -> str:
     """Of something that should be here: what no manifest can have as reference is not."""
     try:
         return _reference(request.rest)
-    except Failure:
+    except ApiError:
         raise _unknown(request) from None
 
 
@@ -103,7 +103,7 @@ def _parse(raw: bytes, request: Request) -> Manifest | Index:
     try:
         return parse_document(raw, announced, "manifest")
     except DocumentError as error:
-        raise Failure("MANIFEST_INVALID", error.message) from None
+        raise ApiError("MANIFEST_INVALID", error.message) from None
 
 
 def _descriptor(document: Manifest | Index, digest: Digest) -> Descriptor:
@@ -123,14 +123,14 @@ def _check_condition(storage: Storage, request: Request, reference: str) -> None
     exists = row is not None and absent is not None and (absent.strip() == "*" or str(row.digest) in absent)
     differs = same is not None and (row is None or (same.strip() != "*" and str(row.digest) not in same))
     if exists or differs:
-        raise Failure("PRECONDITION_FAILED", f"{reference} is not what the request expects")
+        raise ApiError("PRECONDITION_FAILED", f"{reference} is not what the request expects")
 
 
 def _check_type(storage: Storage, name: str, digest: Digest, document: Manifest | Index) -> None:
     """The same bytes are not one thing for one reader and another for the next."""
     row = storage.catalog.manifest(name, str(digest))
     if row is not None and row.media_type != document.media_type:
-        raise Failure("MANIFEST_INVALID", f"{digest} is here as {row.media_type}")
+        raise ApiError("MANIFEST_INVALID", f"{digest} is here as {row.media_type}")
 
 
 def _parts(storage: Storage, name: str, document: Manifest | Index) -> list[Digest]:
@@ -144,9 +144,9 @@ def _parts(storage: Storage, name: str, document: Manifest | Index) -> list[Dige
         if size is None:
             elsewhere = _foreign(document.raw) if elsewhere is None else elsewhere
             if str(part.digest) not in elsewhere:
-                raise Failure("MANIFEST_BLOB_UNKNOWN", f"{name} does not have the blob {part.digest}")
+                raise ApiError("MANIFEST_BLOB_UNKNOWN", f"{name} does not have the blob {part.digest}")
         elif size != part.size:
-            raise Failure("MANIFEST_INVALID", f"{part.digest} has {size} bytes, not {part.size}")
+            raise ApiError("MANIFEST_INVALID", f"{part.digest} has {size} bytes, not {part.size}")
     return [Digest.parse(text) for text in found]
 
 
@@ -157,4 +157,4 @@ def _foreign(raw: bytes) -> set[str]:
     try:
         return {layer.text("digest") for layer in layers if layer.strings("urls")}
     except DocumentError as error:
-        raise Failure("MANIFEST_INVALID", error.message) from None
+        raise ApiError("MANIFEST_INVALID", error.message) from None

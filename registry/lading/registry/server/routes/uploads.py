@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
+from weakref import WeakValueDictionary
 
 from lading.registry.server import names
-from lading.registry.server.api_errors import Failure
+from lading.registry.server.api_errors import ApiError
 from lading.registry.server.bodies import Body
-from lading.registry.server.messages import Answer, Request
+from lading.registry.server.messages import Request, Response
 from lading.registry.server.routes import blobs
 from lading.registry.server.storage.storage import Storage
 from lading.store.oci.digests import Digest
@@ -30,19 +31,20 @@ _WAIT: Final = 5.0
 """Seconds to wait for another request to the same upload."""
 
 
-class Uploading:
+class UploadRoutes:
     """Answers what is asked of ``/v2/NAME/blobs/uploads/``."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._uploads = storage.uploads
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """One for each upload that somebody writes to or waits for; whoever does keeps it."""
 
-    async def answer(self, request: Request, body: Body) -> Answer:
-        """Raises `Failure`, `MachineError`."""
+    async def respond(self, request: Request, body: Body) -> Response:
+        """Raises `ApiError`, `MachineError`."""
         if not request.rest:
             if request.method != "POST":
-                raise Failure("UNSUPPORTED", f"{request.method} is not for this path", headers=(("allow", "POST"),))
+                raise ApiError("UNSUPPORTED", f"{request.method} is not for this path", headers=(("allow", "POST"),))
             return await self._begin(request, body)
         name = request.rest
         if request.method == "GET":
@@ -62,7 +64,7 @@ class Uploading:
         """The blob, where the upload was finished by this very request already, whose answer did not arrive."""
         try:
             digest = names.digest(request.asked("digest") or "")
-        except Failure:
+        except ApiError:
             return None
         known = self._storage.catalog.has_upload(name, request.name)
         return None if known or self._storage.catalog.blob_size(request.name, digest) is None else digest
@@ -70,9 +72,9 @@ class Uploading:
     async def _check_known(self, request: Request, name: str) -> None:
         known = self._storage.catalog.has_upload
         if not _NAME.fullmatch(name) or not await asyncio.to_thread(known, name, request.name):
-            raise Failure("BLOB_UPLOAD_UNKNOWN", "no such upload")
+            raise ApiError("BLOB_UPLOAD_UNKNOWN", "no such upload")
 
-    async def _begin(self, request: Request, body: Body) -> Answer:
+    async def _begin(self, request: Request, body: Body) -> Response:
         mounted = await asyncio.to_thread(blobs.mount, self._storage, request)
         if mounted is not None:
             return mounted
@@ -89,18 +91,18 @@ class Uploading:
             raise
         return blobs.created(request.name, digest)
 
-    async def _go_on(self, request: Request, name: str, body: Body) -> Answer:
+    async def _go_on(self, request: Request, name: str, body: Body) -> Response:
         if request.method == "DELETE":
             await asyncio.to_thread(self._uploads.cancel, name)
-            return Answer(204)
+            return Response(204)
         if request.method not in ("PATCH", "PUT"):
             allowed = (("allow", "GET, PATCH, PUT, DELETE"),)
-            raise Failure("UNSUPPORTED", f"{request.method} is not for this path", headers=allowed)
+            raise ApiError("UNSUPPORTED", f"{request.method} is not for this path", headers=allowed)
         digest = names.digest(request.asked("digest") or "") if request.method == "PUT" else None
         expected = await asyncio.to_thread(self._check_position, request, name, body)
         received = await self._receive(name, body)
         if expected is not None and received != expected:
-            raise Failure("SIZE_INVALID", "fewer or more bytes than Content-Range says", status=400)
+            raise ApiError("SIZE_INVALID", "fewer or more bytes than Content-Range says", status=400)
         if digest is None:
             return await asyncio.to_thread(self._standing, request, name)
         # Without a length nobody knows whether the client had said all, or died.
@@ -132,15 +134,15 @@ class Uploading:
                 await asyncio.to_thread(self._uploads.cancel, name)
             raise
 
-    def _standing(self, request: Request, name: str, status: int = 202) -> Answer:
+    def _standing(self, request: Request, name: str, status: int = 202) -> Response:
         """How far an upload is. An empty one is ``0-0``, as clients know it."""
         length = self._uploads.length(name)
         location = f"/v2/{request.name}/blobs/uploads/{name}?{_OFFSET}={length}"
         headers = (("location", location), ("range", f"0-{max(length - 1, 0)}"), ("docker-upload-uuid", name))
-        return Answer(status, headers)
+        return Response(status, headers)
 
     def _check_position(self, request: Request, name: str, body: Body) -> int | None:
-        """A chunk begins where the last one ended; its length where it is stated. Raises `Failure` RANGE_INVALID."""
+        """A chunk begins where the last one ended; its length where it is stated. Raises `ApiError` RANGE_INVALID."""
         length = self._uploads.length(name)
         text = request.headers.get("content-range")
         if text is None:
@@ -152,12 +154,12 @@ class Uploading:
         if first != length or last < first:
             raise self._elsewhere(request, name, length)
         if body.length is not None and body.length != last - first + 1:
-            raise Failure("SIZE_INVALID", "Content-Range and Content-Length do not agree", status=400)
+            raise ApiError("SIZE_INVALID", "Content-Range and Content-Length do not agree", status=400)
         return last - first + 1
 
-    def _elsewhere(self, request: Request, name: str, length: int) -> Failure:
+    def _elsewhere(self, request: Request, name: str, length: int) -> ApiError:
         headers = self._standing(request, name).headers
-        return Failure("RANGE_INVALID", f"the next chunk has to begin at byte {length}", headers=headers)
+        return ApiError("RANGE_INVALID", f"the next chunk has to begin at byte {length}", headers=headers)
 
     # One request at a time
 
@@ -168,22 +170,16 @@ class Uploading:
             async with asyncio.timeout(_WAIT):
                 await lock.acquire()
         except TimeoutError:
-            raise Failure("BLOB_UPLOAD_INVALID", "another request writes to this upload", status=409) from None
+            raise ApiError("BLOB_UPLOAD_INVALID", "another request writes to this upload", status=409) from None
         try:
             yield
         finally:
             lock.release()
-            if not lock.locked() and self._locks.get(name) is lock and not _awaited(lock):
-                del self._locks[name]
 
     async def _settled(self, name: str) -> None:
         """Waits a little for a request that is writing."""
         try:
             async with asyncio.timeout(_WAIT), self._alone(name):
                 return
-        except (TimeoutError, Failure):
+        except (TimeoutError, ApiError):
             return
-
-
-def _awaited(lock: asyncio.Lock) -> bool:
-    return bool(getattr(lock, "_waiters", None))

@@ -97,7 +97,7 @@ class Catalog:
         )
         return bool(self._run(sql, repository, time.time(), source, str(digest)))
 
-    def see_blob(self, repository: str, digest: Digest) -> None:
+    def touch_blob(self, repository: str, digest: Digest) -> None:
         """Somebody counts on it: a push that asks whether it is here is about to name it."""
         row = self._one("SELECT seen FROM blob WHERE repository = ? AND digest = ?", repository, str(digest))
         if row and row[0] < time.time() - _FRESH:

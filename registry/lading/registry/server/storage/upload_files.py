@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lading.registry.server.api_errors import Failure
+from lading.registry.server.api_errors import ApiError
 from lading.registry.server.storage.catalog import Catalog
 from lading.store.content.files import FileBlobs
 from lading.store.errors import MachineError
@@ -46,7 +46,7 @@ class Uploads:
         try:
             return os.stat(self._folder / name).st_size
         except FileNotFoundError:
-            raise Failure("BLOB_UPLOAD_UNKNOWN", "no such upload") from None
+            raise ApiError("BLOB_UPLOAD_UNKNOWN", "no such upload") from None
 
     def append(self, name: str, data: bytes) -> None:
         """Adds to an upload, hashing in passing. Raises `MachineError`; one caller at a time."""
@@ -68,7 +68,7 @@ class Uploads:
             self._hashes[name] = (before + len(data), running)
 
     def finish(self, name: str, repository: str, digest: Digest, *, keep: bool = False) -> None:
-        """Makes an upload a blob of a repository. Raises `Failure` where it is not `digest`, and gives it up.
+        """Makes an upload a blob of a repository. Raises `ApiError` where it is not `digest`, and gives it up.
 
         With `keep` it stays, for whoever goes on with it.
         """
@@ -77,7 +77,7 @@ class Uploads:
         if self._hex(name, path, digest) != digest.hex:
             if not keep:
                 self.cancel(name)
-            raise Failure("DIGEST_INVALID", "the content does not have the digest that was given")
+            raise ApiError("DIGEST_INVALID", "the content does not have the digest that was given")
         target = self._blobs.path(digest)
         with machine_errors(path):
             path.chmod(0o444)
