@@ -17,9 +17,9 @@ from lading.registry.auth.challenges import KNOWN, Challenge, parse_challenges
 from lading.registry.config import ClientConfig
 from lading.registry.credentials.files import Credential
 from lading.registry.errors import ProtocolError, UnauthorizedError
-from lading.registry.http.failures import failure
+from lading.registry.http.failures import status_error
 from lading.registry.http.hosts import Origin
-from lading.registry.http.transport import Answer, Request, read_body
+from lading.registry.http.transport import HttpRequest, HttpResponse, read_body
 from lading.store.errors import DocumentError, RegistryError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields, parse
@@ -31,7 +31,7 @@ _DEFAULT_LIFE: Final = 60.0
 _LONGEST_LIFE: Final = 3600.0
 _VISIBLE: Final = pattern(r"[\x21-\x7e]+")
 
-Send = Callable[[Request], Answer]
+Send = Callable[[HttpRequest], HttpResponse]
 
 
 def scope(repository: str, *actions: str) -> str:
@@ -97,12 +97,12 @@ class Authorizer:
             if token and token.header != sent and token.ends > time.monotonic():
                 return token.header  # another thread was faster
             self._tokens.pop(scopes, None)
-            answer = self._answer(origin, challenge, scopes)
-            if answer is None or (answer == sent and challenge.scheme == "basic"):
+            response = self._answer(origin, challenge, scopes)
+            if response is None or (response == sent and challenge.scheme == "basic"):
                 raise self.refused(scopes)
             lasting = {name: value for name, value in challenge.parameters.items() if name != "scope"}
             self._challenge = Challenge(challenge.scheme, lasting)
-            return answer
+            return response
 
     def _choose(self, challenges: Iterable[Challenge]) -> Challenge:
         known = {challenge.scheme: challenge for challenge in reversed(list(challenges))}
@@ -143,13 +143,13 @@ class Authorizer:
         service = challenge.parameters.get("service", "")
         self._check_realm(origin, realm, credential)
         wanted = sorted(merged((*scopes, *challenge.parameters.get("scope", "").split())))[:_MAX_SCOPES]
-        with self._send(_token_request(realm, service, wanted, credential)) as answer:
-            what = f"{self._registry}: its token service {Origin.of(realm).netloc}"
-            if answer.status in (400, 401, 403) and credential:
+        with self._send(_token_request(realm, service, wanted, credential)) as response:
+            where = f"{self._registry}: its token service {Origin.of(realm).netloc}"
+            if response.status in (400, 401, 403) and credential:
                 raise self.refused(scopes)
-            if answer.status != 200:
-                raise failure(answer, what, self._config.timeouts.document)
-            return _read_token(read_body(answer, MAX_TOKEN, self._config.timeouts.document, what), what)
+            if response.status != 200:
+                raise status_error(response, where, self._config.timeouts.document)
+            return _read_token(read_body(response, MAX_TOKEN, self._config.timeouts.document, where), where)
 
     def _check_realm(self, origin: Origin, realm: str, credential: Credential | None) -> None:
         if "#" in realm or not _VISIBLE.fullmatch(realm):
@@ -193,7 +193,7 @@ class Authorizer:
         )
 
 
-def _token_request(realm: str, service: str, scopes: list[str], credential: Credential | None) -> Request:
+def _token_request(realm: str, service: str, scopes: list[str], credential: Credential | None) -> HttpRequest:
     if credential and credential.identity_token:
         form = {
             "grant_type": "refresh_token",
@@ -203,7 +203,7 @@ def _token_request(realm: str, service: str, scopes: list[str], credential: Cred
             "refresh_token": credential.identity_token,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        return Request("POST", realm, headers, urlencode(form).encode())
+        return HttpRequest("POST", realm, headers, urlencode(form).encode())
     query = [("service", service)] if service else []
     query += [("scope", item) for item in scopes]
     if credential and credential.username:
@@ -212,16 +212,16 @@ def _token_request(realm: str, service: str, scopes: list[str], credential: Cred
     headers = {"Accept": "application/json"}
     if credential and credential.username:
         headers["Authorization"] = credential.basic
-    return Request("GET", url, headers)
+    return HttpRequest("GET", url, headers)
 
 
-def _read_token(raw: bytes, what: str) -> _Token:
+def _read_token(raw: bytes, where: str) -> _Token:
     try:
-        fields = Fields(parse(raw, what, limit=MAX_TOKEN), what)
+        fields = Fields(parse(raw, where, limit=MAX_TOKEN), where)
         token = fields.optional_text("token") or fields.optional_text("access_token") or ""
         life = min(float(fields.integer("expires_in", default=0)) or _DEFAULT_LIFE, _LONGEST_LIFE)
     except DocumentError as error:
         raise ProtocolError(error.message) from None
     if not _VISIBLE.fullmatch(token):
-        raise ProtocolError(f"{what}: gave no token")
+        raise ProtocolError(f"{where}: gave no token")
     return _Token(f"Bearer {token}", time.monotonic() + max(life - min(10.0, life / 4), 1.0))

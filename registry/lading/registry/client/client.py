@@ -16,7 +16,7 @@ from lading.registry.client.downloads import Download
 from lading.registry.client.manifests import Fetched, Manifests
 from lading.registry.client.pages import pages
 from lading.registry.client.referrers import Referrers
-from lading.registry.client.session import Call, Session
+from lading.registry.client.session import ApiRequest, Session
 from lading.registry.client.uploads import Outcome, Upload
 from lading.registry.config import ClientConfig
 from lading.registry.credentials.files import Credential, Given
@@ -148,17 +148,17 @@ class Client:
 
     def tags(self, repository: Reference) -> list[str]:
         """Every tag, in the registry's order."""
-        what = f"{repository.repository_name}: tags"
+        where = f"{repository.repository_name}: tags"
         path = f"/v2/{repository.repository}/tags/list?n=1000"
-        call = Call("GET", path, what, scopes=frozenset({scope(repository.repository, "pull")}))
+        request = ApiRequest("GET", path, where, scopes=frozenset({scope(repository.repository, "pull")}))
         found: list[str] = []
-        for _, raw in pages(self.session(repository.registry), self.config, call):
+        for _, raw in pages(self.session(repository.registry), self.config, request):
             try:
-                found += Fields(parse(raw, what), what).strings("tags")
+                found += Fields(parse(raw, where), where).strings("tags")
             except DocumentError as error:
                 raise ProtocolError(error.message) from None
             if len(found) > MAX_TAGS:
-                raise ProtocolError(f"{what}: more than {MAX_TAGS}")
+                raise ProtocolError(f"{where}: more than {MAX_TAGS}")
         return found
 
     def referrers(
@@ -185,7 +185,7 @@ class Client:
 
     def ping(self, registry: str) -> None:
         """Raises a `RegistryError` unless the registry is there and accepts whoever asks."""
-        self.session(registry).send(Call("GET", "/v2/", registry)).__exit__(None, None, None)
+        self.session(registry).send(ApiRequest("GET", "/v2/", registry)).__exit__(None, None, None)
 
     def close(self) -> None:
         """Closes all connections."""

@@ -8,10 +8,10 @@ from threading import Event
 from typing import Final
 
 from lading.registry.auth.tokens import scope
-from lading.registry.client.session import Call, Session
+from lading.registry.client.session import ApiRequest, Session
 from lading.registry.config import ClientConfig, Timeouts
 from lading.registry.errors import ProtocolError, StatusError, UnreachableError
-from lading.registry.http.transport import Answer
+from lading.registry.http.transport import HttpResponse
 from lading.registry.reference import Reference
 from lading.store.content.blobs import Blobs
 from lading.store.errors import DocumentError
@@ -39,7 +39,7 @@ class Download:
     stop: Event
 
     @property
-    def what(self) -> str:
+    def where(self) -> str:
         """For errors."""
         return f"{self.repository.repository_name}: blob {self.descriptor.digest}"
 
@@ -52,7 +52,7 @@ class Download:
             try:
                 writer.commit(self.descriptor.digest)
             except DocumentError as error:
-                raise ProtocolError(f"{self.what}: the registry sent other bytes: {error.message}") from None
+                raise ProtocolError(f"{self.where}: the registry sent other bytes: {error.message}") from None
 
     def pieces(self) -> Iterator[memoryview]:
         """The bytes in order, not verified: asks again for the rest, as long as each attempt brings something."""
@@ -73,55 +73,59 @@ class Download:
 
     def _attempt(self, have: int) -> Iterator[memoryview]:
         """One request; the new bytes that it brings. Raises `_BrokenError` where they end early."""
-        with self._rest(have) as answer:
-            yield from self._new(answer, self._check(answer, have), self.descriptor.size - have)
+        with self._rest(have) as response:
+            yield from self._new(response, self._check(response, have), self.descriptor.size - have)
 
-    def _rest(self, have: int) -> Answer:
+    def _rest(self, have: int) -> HttpResponse:
         """What is missing, or all of it where the registry refuses to send a part."""
         if have:
             try:
-                return self.session.send(self._call({"Range": f"bytes={have}-"}))
+                return self.session.send(self._request({"Range": f"bytes={have}-"}))
             except StatusError:
                 pass
-        return self.session.send(self._call({}))
+        return self.session.send(self._request({}))
 
-    def _call(self, headers: dict[str, str]) -> Call:
+    def _request(self, headers: dict[str, str]) -> ApiRequest:
         name = self.repository.repository
         path = f"/v2/{name}/blobs/{self.descriptor.digest}"
-        return Call("GET", path, self.what, frozenset({200, 206}), frozenset({scope(name, "pull")}), headers=headers)
+        return ApiRequest(
+            "GET", path, self.where, frozenset({200, 206}), frozenset({scope(name, "pull")}), headers=headers
+        )
 
-    def _check(self, answer: Answer, have: int) -> int:
+    def _check(self, response: HttpResponse, have: int) -> int:
         """How many bytes of the answer are known already. Raises `ProtocolError` for another length or range."""
         size = self.descriptor.size
-        if answer.status == 206:
-            match = _RANGE.fullmatch(answer.header("content-range") or "")
+        if response.status == 206:
+            match = _RANGE.fullmatch(response.header("content-range") or "")
             if not match or int(match[1]) != have or match[3] not in ("*", str(size)):
-                raise ProtocolError(f"{self.what}: asked for bytes from {have}, got {answer.header('content-range')}")
+                raise ProtocolError(
+                    f"{self.where}: asked for bytes from {have}, got {response.header('content-range')}"
+                )
             return 0
-        length = answer.header("content-length")
+        length = response.header("content-length")
         if length is not None and length != str(size):
-            raise ProtocolError(f"{self.what}: has {length[:20]} bytes, its descriptor says {size}")
+            raise ProtocolError(f"{self.where}: has {length[:20]} bytes, its descriptor says {size}")
         return have
 
-    def _new(self, answer: Answer, skip: int, wanted: int) -> Iterator[memoryview]:
+    def _new(self, response: HttpResponse, skip: int, wanted: int) -> Iterator[memoryview]:
         got = 0
-        pace = _Pace(self.config.timeouts, self.what)
+        pace = _Pace(self.config.timeouts, self.where)
         try:
-            for piece in answer.pieces():
+            for piece in response.pieces():
                 if self.stop.is_set():
                     raise StoppedError
                 pace.moved(len(piece))
                 new = memoryview(piece)[min(skip, len(piece)) :]
                 skip -= len(piece) - len(new)
                 if got + len(new) > wanted:
-                    raise ProtocolError(f"{self.what}: longer than the {self.descriptor.size} bytes announced")
+                    raise ProtocolError(f"{self.where}: longer than the {self.descriptor.size} bytes announced")
                 if len(new):
                     got += len(new)
                     yield new
         except UnreachableError as error:
             raise _BrokenError(error) from None
         if got < wanted:
-            short = f"{self.what}: ends {wanted - got} bytes before the {self.descriptor.size} announced"
+            short = f"{self.where}: ends {wanted - got} bytes before the {self.descriptor.size} announced"
             raise _BrokenError(UnreachableError(short))
 
 
@@ -136,9 +140,9 @@ class _BrokenError(Exception):
 class _Pace:
     """Notices a sender so slow that it may as well have stopped."""
 
-    def __init__(self, timeouts: Timeouts, what: str) -> None:
+    def __init__(self, timeouts: Timeouts, where: str) -> None:
         self._timeouts = timeouts
-        self._what = what
+        self._what = where
         self._since = time.monotonic()
         self._bytes = 0
 

@@ -6,10 +6,10 @@ from typing import Final
 from urllib.parse import quote
 
 from lading.registry.auth.tokens import scope
-from lading.registry.client.session import Call, Session
+from lading.registry.client.session import ApiRequest, Session
 from lading.registry.config import ClientConfig
 from lading.registry.errors import NotFoundError, ProtocolError, StatusError
-from lading.registry.http.transport import Answer, read_body
+from lading.registry.http.transport import HttpResponse, read_body
 from lading.registry.reference import Reference
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
@@ -44,17 +44,17 @@ class Manifests:
 
         The digest is always that of the bytes: the registry's own word for it is compared, never believed.
         """
-        what = str(ref)
-        with self.session.send(self._call("GET", ref)) as answer:
-            kind = media_type(answer)
-            raw = read_body(answer, limit, self.config.timeouts.document, what)
-            said, etag = answer.header("docker-content-digest"), answer.header("etag")
+        where = str(ref)
+        with self.session.send(self._request("GET", ref)) as response:
+            kind = media_type(response)
+            raw = read_body(response, limit, self.config.timeouts.document, where)
+            said, etag = response.header("docker-content-digest"), response.header("etag")
         digest = Digest.of(raw, ref.digest.algorithm if ref.digest else "sha256")
         if ref.digest and digest != ref.digest:
-            raise ProtocolError(f"{what}: the registry sent other bytes, whose digest is {digest}")
-        _compare(what, raw, said)
+            raise ProtocolError(f"{where}: the registry sent other bytes, whose digest is {digest}")
+        _compare(where, raw, said)
         try:
-            document = parse_document(raw, kind, what)
+            document = parse_document(raw, kind, where)
         except DocumentError as error:
             raise ProtocolError(error.message) from None
         return Fetched(Descriptor(document.media_type, digest, len(raw)), document, etag)
@@ -76,32 +76,32 @@ class Manifests:
             return None
 
     def _asked(self, ref: Reference) -> Descriptor | None:
-        with self.session.send(self._call("HEAD", ref)) as answer:
-            said, length = answer.header("docker-content-digest"), answer.header("content-length")
+        with self.session.send(self._request("HEAD", ref)) as response:
+            said, length = response.header("docker-content-digest"), response.header("content-length")
             if not said or not length:
                 return None
             try:
-                return Descriptor(media_type(answer) or "", Digest.parse(said), int(length))
+                return Descriptor(media_type(response) or "", Digest.parse(said), int(length))
             except (DocumentError, ValueError):
                 return None
 
-    def put(self, ref: Reference, raw: bytes, kind: str, conditions: dict[str, str] | None = None) -> Answer:
+    def put(self, ref: Reference, raw: bytes, kind: str, conditions: dict[str, str] | None = None) -> HttpResponse:
         """Writes a manifest; the answer's headers say what the registry made of it."""
         headers = {"Content-Type": kind, "Content-Length": str(len(raw))} | (conditions or {})
-        call = self._call("PUT", ref, headers=headers, body=raw)
-        with self.session.send(call) as answer:
+        request = self._request("PUT", ref, headers=headers, body=raw)
+        with self.session.send(request) as response:
             digest = ref.digest or Digest.of(raw)
-            said = answer.header("docker-content-digest")
+            said = response.header("docker-content-digest")
             if said and said.startswith(f"{digest.algorithm}:") and said != str(digest):
                 raise ProtocolError(f"{ref}: was pushed as {digest}, the registry took it for {said[:140]}")
-            return answer
+            return response
 
     def delete(self, ref: Reference) -> bool:
         """Whether it was there."""
-        with self.session.send(self._call("DELETE", ref, missing=True)) as answer:
-            return answer.status != 404
+        with self.session.send(self._request("DELETE", ref, missing=True)) as response:
+            return response.status != 404
 
-    def _call(
+    def _request(
         self,
         method: str,
         ref: Reference,
@@ -109,26 +109,28 @@ class Manifests:
         missing: bool = False,
         headers: dict[str, str] | None = None,
         body: bytes | None = None,
-    ) -> Call:
+    ) -> ApiRequest:
         statuses = _STATUSES.get(method, frozenset({200})) | (frozenset({404}) if missing else frozenset[int]())
         actions = {"PUT": ("pull", "push"), "DELETE": ("pull", "push", "delete")}.get(method, ("pull",))
         path = f"/v2/{ref.repository}/manifests/{quote(ref.selector, safe=':')}"
         scopes = frozenset({scope(ref.repository, *actions)})
         seconds = self.config.timeouts.commit if method == "PUT" else None
-        return Call(method, path, str(ref), statuses, scopes, headers or {"Accept": ACCEPT}, body, seconds=seconds)
+        return ApiRequest(
+            method, path, str(ref), statuses, scopes, headers or {"Accept": ACCEPT}, body, seconds=seconds
+        )
 
 
-def media_type(answer: Answer) -> str | None:
+def media_type(response: HttpResponse) -> str | None:
     """The Content-Type without its parameters."""
-    return (answer.header("content-type") or "").partition(";")[0].strip() or None
+    return (response.header("content-type") or "").partition(";")[0].strip() or None
 
 
-def _compare(what: str, raw: bytes, said: str | None) -> None:
+def _compare(where: str, raw: bytes, said: str | None) -> None:
     if not said:
         return
     try:
         digest = Digest.parse(said.strip())
     except DocumentError:
-        raise ProtocolError(f"{what}: the registry names it by {said[:140]!r}, which is no digest") from None
+        raise ProtocolError(f"{where}: the registry names it by {said[:140]!r}, which is no digest") from None
     if Digest.of(raw, digest.algorithm) != digest:
-        raise ProtocolError(f"{what}: the registry says it sent {digest}, but the bytes are not")
+        raise ProtocolError(f"{where}: the registry says it sent {digest}, but the bytes are not")

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from lading.registry.client.session import Call, Session
+from lading.registry.client.session import ApiRequest, Session
 from lading.registry.config import ClientConfig
 from lading.registry.errors import ProtocolError
 from lading.registry.http.hosts import Origin, join
-from lading.registry.http.transport import Answer, read_body
+from lading.registry.http.transport import HttpResponse, read_body
 from lading.store.fastclass import replace
 from lading.store.oci.json import MAX_SIZE
 from lading.store.system.patterns import pattern
@@ -20,21 +20,21 @@ _LINK: Final = pattern(r'\s*<([^<>]{1,4096})>((?:\s*;\s*[A-Za-z0-9*-]+\s*=\s*(?:
 _NEXT: Final = pattern(r';\s*rel\s*=\s*"?(?:[^";]* )?next(?: [^";]*)?"?\s*(?:;|$)', re.IGNORECASE)
 
 
-def pages(session: Session, config: ClientConfig, call: Call) -> Iterator[tuple[Answer, bytes]]:
+def pages(session: Session, config: ClientConfig, request: ApiRequest) -> Iterator[tuple[HttpResponse, bytes]]:
     """Every page's headers and bounded body. Raises `ProtocolError` for a list that does not end."""
     seen: set[str] = set()
     for _ in range(MAX_PAGES):
-        with session.send(call) as answer:
-            yield answer, read_body(answer, MAX_SIZE, config.timeouts.document, call.what)
-            following = next_link(answer.header("link") or "")
-        if following is None or answer.status != 200:
+        with session.send(request) as response:
+            yield response, read_body(response, MAX_SIZE, config.timeouts.document, request.where)
+            following = next_link(response.header("link") or "")
+        if following is None or response.status != 200:
             return
-        url = session.resolve(join(session.resolve(call.target), following))
+        url = session.resolve(join(session.resolve(request.target), following))
         if Origin.of(url) != session.origin or url in seen:
-            raise ProtocolError(f"{call.what}: its next page leads astray: {following[:200]!r}")
+            raise ProtocolError(f"{request.where}: its next page leads astray: {following[:200]!r}")
         seen.add(url)
-        call = replace(call, target=url)
-    raise ProtocolError(f"{call.what}: more than {MAX_PAGES} pages")
+        request = replace(request, target=url)
+    raise ProtocolError(f"{request.where}: more than {MAX_PAGES} pages")
 
 
 def next_link(header: str) -> str | None:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from lading.registry.auth.tokens import scope
 from lading.registry.client.manifests import Fetched, Manifests, media_type
 from lading.registry.client.pages import pages
-from lading.registry.client.session import Call, Session
+from lading.registry.client.session import ApiRequest, Session
 from lading.registry.config import ClientConfig
 from lading.registry.errors import NotFoundError, ProtocolError, StatusError
 from lading.registry.reference import Reference
@@ -109,18 +109,18 @@ class Referrers:
         """None where the registry has no such API."""
         query = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
         path = f"/v2/{repository.repository}/referrers/{subject}{query}"
-        what = f"{repository.repository_name}: referrers of {subject}"
+        where = f"{repository.repository_name}: referrers of {subject}"
         scopes = frozenset({scope(repository.repository, "pull")})
-        call = Call("GET", path, what, frozenset({200}) | _ABSENT, scopes, {"Accept": INDEX})
+        request = ApiRequest("GET", path, where, frozenset({200}) | _ABSENT, scopes, {"Accept": INDEX})
         found: list[Descriptor] = []
-        for answer, raw in pages(self.session, self.config, call):
-            if answer.status in _ABSENT:
+        for response, raw in pages(self.session, self.config, request):
+            if response.status in _ABSENT:
                 return None
-            if media_type(answer) != INDEX:
+            if media_type(response) != INDEX:
                 return None
-            found += self._entries(_index(raw, what))
+            found += self._entries(_index(raw, where))
             if len(found) > MAX_REFERRERS:
-                raise ProtocolError(f"{what}: more than {MAX_REFERRERS}")
+                raise ProtocolError(f"{where}: more than {MAX_REFERRERS}")
         return tuple(found)
 
     def _fallback(self, repository: Reference, subject: Digest) -> Fetched | None:
@@ -163,9 +163,9 @@ def _digests(fetched: Fetched | None) -> frozenset[Digest]:
     return frozenset(item.digest for item in fetched.document.manifests)
 
 
-def _index(raw: bytes, what: str) -> Index:
+def _index(raw: bytes, where: str) -> Index:
     try:
-        document = parse_document(raw, INDEX, what)
+        document = parse_document(raw, INDEX, where)
     except DocumentError as error:
         raise ProtocolError(error.message) from None
     assert isinstance(document, Index)

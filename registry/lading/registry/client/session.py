@@ -17,9 +17,9 @@ from lading.registry.auth.tokens import Authorizer
 from lading.registry.config import ClientConfig
 from lading.registry.errors import BusyError, CertificateError, ProtocolError, UnreachableError
 from lading.registry.http.budget import spending
-from lading.registry.http.failures import failure, retry_after
+from lading.registry.http.failures import retry_after, status_error
 from lading.registry.http.hosts import SCHEMES, Origin, join
-from lading.registry.http.transport import Answer, Body, Request, Transport
+from lading.registry.http.transport import Body, HttpRequest, HttpResponse, Transport
 from lading.store.errors import RegistryError
 from lading.store.fastclass import dataclass, field, replace
 
@@ -33,13 +33,13 @@ _WORTH_SAYING: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiRequest:
     """One request to a registry, repeated where that is harmless."""
 
     method: str
     target: str
     """A path on the registry, or an absolute URL that the registry gave (a Location)."""
-    what: str
+    where: str
     """For errors: what the user would call it."""
     accept: frozenset[int] = frozenset({200})
     """Statuses that are no failure."""
@@ -79,36 +79,36 @@ class Session:
         """What a piece of work will need: asked for with its first request, so that one token does for all."""
         self._auth.intend(scopes)
 
-    def send(self, call: Call) -> Answer:
-        """The answer, its body unread, if its status is one of `call.accept`. Raises a `RegistryError`."""
-        url = self.resolve(call.target)
+    def send(self, request: ApiRequest) -> HttpResponse:
+        """The answer, its body unread, if its status is one of `request.accept`. Raises a `RegistryError`."""
+        url = self.resolve(request.target)
         own = Origin.of(url) == self.origin
-        sent = self._auth.header(self.origin, call.scopes) if own else None
-        answer = self._once(call, url, sent)
+        sent = self._auth.header(self.origin, request.scopes) if own else None
+        response = self._once(request, url, sent)
         try:
-            login = self._login(answer, call.scopes, sent) if own else None
+            login = self._login(response, request.scopes, sent) if own else None
         except BaseException:
-            with answer:  # or its connection is never free again
+            with response:  # or its connection is never free again
                 raise
         if login:
-            with answer:
+            with response:
                 pass
-            answer = self._once(call, url, login)
-        if answer.status in call.accept:
-            return answer
-        with answer:
-            if answer.status == 401:
-                raise self._auth.refused(call.scopes)
-            raise failure(answer, call.what, self._config.timeouts.document)
+            response = self._once(request, url, login)
+        if response.status in request.accept:
+            return response
+        with response:
+            if response.status == 401:
+                raise self._auth.refused(request.scopes)
+            raise status_error(response, request.where, self._config.timeouts.document)
 
-    def _login(self, answer: Answer, scopes: frozenset[str], sent: str | None) -> str | None:
+    def _login(self, response: HttpResponse, scopes: frozenset[str], sent: str | None) -> str | None:
         """What to send where an answer asks for a login; some registries say how at ``/v2/`` alone."""
-        if answer.status == 401:
-            asked = answer.header("www-authenticate") or ""
+        if response.status == 401:
+            asked = response.header("www-authenticate") or ""
             if not understood(asked):
                 asked = self._ping() or asked
             return self._auth.challenged(self.origin, scopes, asked, sent)
-        if answer.status not in _HIDING or sent is not None or self._pinged:
+        if response.status not in _HIDING or sent is not None or self._pinged:
             return None
         try:
             found = self._ping()
@@ -119,12 +119,12 @@ class Session:
     def _ping(self) -> str | None:
         """The challenge of ``/v2/``."""
         self._pinged = True
-        with self._patiently(Request("GET", f"{self.origin.url}/v2/")) as answer:
-            return answer.header("www-authenticate") if answer.status == 401 else None
+        with self._send_with_retries(HttpRequest("GET", f"{self.origin.url}/v2/")) as response:
+            return response.header("www-authenticate") if response.status == 401 else None
 
-    def resolve(self, target: str, answer: Answer | None = None) -> str:
+    def resolve(self, target: str, response: HttpResponse | None = None) -> str:
         """The URL of a path, or of a Location in an answer. Raises `ProtocolError` for one that leads astray."""
-        url = join(answer.url if answer else f"{self.origin.url}/", target)
+        url = join(response.url if response else f"{self.origin.url}/", target)
         reached = Origin.of(url)
         if reached.scheme == "http" and self.origin.scheme == "https" and reached.host == self.origin.host:
             # A proxy in front of the registry forgot to say that it speaks HTTPS.
@@ -144,40 +144,42 @@ class Session:
         here = self.origin.loopback if self._here is None else self._here or self.origin.loopback
         return target != self.origin and not here
 
-    def _once(self, call: Call, url: str, authorization: str | None) -> Answer:
-        """One request with its redirects, repeated where the call allows."""
-        headers = dict(call.headers)
+    def _once(self, request: ApiRequest, url: str, authorization: str | None) -> HttpResponse:
+        """One request with its redirects, repeated where that is allowed."""
+        headers = dict(request.headers)
         origin = Origin.of(url)
         for _ in range(_MAX_REDIRECTS + 1):
             own = {"Authorization": authorization} if authorization and origin == self.origin else {}
             away, led = self._is_away(origin), origin != self.origin
-            request = Request(call.method, url, headers | own, call.body, call.seconds, away, led, call.waiting)
-            answer = self._patiently(request) if call.repeat else self._transport.send(request)
+            hop = HttpRequest(
+                request.method, url, headers | own, request.body, request.seconds, away, led, request.waiting
+            )
+            response = self._send_with_retries(hop) if request.repeat else self._transport.send(hop)
             if origin == self.origin:
-                self._here = answer.here
-            if answer.status not in _REDIRECTS or answer.status in call.accept:
-                return answer
-            with answer:
-                location = answer.header("location")
-            if not location or (answer.status == 303 and call.method not in ("GET", "HEAD")):
-                raise ProtocolError(f"{call.what}: a redirect that leads nowhere")
+                self._here = response.here
+            if response.status not in _REDIRECTS or response.status in request.accept:
+                return response
+            with response:
+                location = response.header("location")
+            if not location or (response.status == 303 and request.method not in ("GET", "HEAD")):
+                raise ProtocolError(f"{request.where}: a redirect that leads nowhere")
             url = join(url, location)
             self._check_leap(origin, Origin.of(url))
             origin = Origin.of(url)
-        raise ProtocolError(f"{call.what}: more than {_MAX_REDIRECTS} redirects")
+        raise ProtocolError(f"{request.where}: more than {_MAX_REDIRECTS} redirects")
 
-    def _elsewhere(self, request: Request) -> Answer:
+    def _elsewhere(self, request: HttpRequest) -> HttpResponse:
         """To a token service."""
         target = Origin.of(request.url)
-        return self._patiently(replace(request, away=self._is_away(target), led=target != self.origin))
+        return self._send_with_retries(replace(request, away=self._is_away(target), led=target != self.origin))
 
-    def _patiently(self, request: Request) -> Answer:
+    def _send_with_retries(self, request: HttpRequest) -> HttpResponse:
         """Sends until there is an answer that will not be another in a moment."""
         retry = self._config.retry
         for attempt in range(1, retry.attempts + 1):
             last = attempt == retry.attempts
             try:
-                answer = self._transport.send(request)
+                response = self._transport.send(request)
             except CertificateError:
                 raise
             except UnreachableError:
@@ -185,10 +187,10 @@ class Session:
                     raise
                 pause = self.pause(attempt)
             else:
-                if answer.status not in PASSING or last:
-                    return answer
-                with answer:
-                    pause = self.pause(attempt, retry_after(answer.header("retry-after")))
+                if response.status not in PASSING or last:
+                    return response
+                with response:
+                    pause = self.pause(attempt, retry_after(response.header("retry-after")))
             time.sleep(pause)
         raise AssertionError("unreachable")
 
@@ -221,7 +223,7 @@ class Session:
         error: UnreachableError | None = None
         for origin in candidates:
             try:
-                with self._transport.send(Request("GET", f"{origin.url}/v2/")):
+                with self._transport.send(HttpRequest("GET", f"{origin.url}/v2/")):
                     SCHEMES.found(self.registry, origin)
                     return origin
             except CertificateError:

@@ -16,10 +16,10 @@ from urllib.parse import quote
 from lading.registry.auth.tokens import scope
 from lading.registry.client.downloads import StoppedError
 from lading.registry.client.outgoing import Outgoing
-from lading.registry.client.session import PASSING, Call, Session
+from lading.registry.client.session import PASSING, ApiRequest, Session
 from lading.registry.config import ClientConfig
 from lading.registry.errors import ProtocolError, StatusError, UnreachableError
-from lading.registry.http.transport import Answer, Body
+from lading.registry.http.transport import Body, HttpResponse
 from lading.registry.reference import Reference
 from lading.store.content.blobs import Source
 from lading.store.errors import RegistryError
@@ -59,7 +59,7 @@ class Upload:
     """Bytes of the smallest piece that the registry takes."""
 
     @property
-    def what(self) -> str:
+    def where(self) -> str:
         """For errors."""
         return f"{self.repository.repository_name}: blob {self.descriptor.digest}"
 
@@ -83,8 +83,8 @@ class Upload:
         """Whether the registry says that it has the blob, all of it."""
         path = f"/v2/{self.repository.repository}/blobs/{self.descriptor.digest}"
         try:
-            with self.session.send(self._call("HEAD", path, {200})) as answer:
-                return answer.header("content-length") in (None, str(self.descriptor.size))
+            with self.session.send(self._request("HEAD", path, {200})) as response:
+                return response.header("content-length") in (None, str(self.descriptor.size))
         except StatusError:
             return False
 
@@ -92,16 +92,16 @@ class Upload:
         """None where the registry took the blob over from `other`, else where to upload it."""
         query = f"mount={quote(str(self.descriptor.digest), safe='')}&from={quote(other, safe='')}"
         scopes = {scope(other, "pull")}
-        call = self._call("POST", self._uploads(f"?{query}"), {201, 202}, _EMPTY, scopes=scopes, repeat=False)
-        with self.session.send(call) as answer:
-            return None if answer.status == 201 else self._location(answer)
+        request = self._request("POST", self._uploads(f"?{query}"), {201, 202}, _EMPTY, scopes=scopes, repeat=False)
+        with self.session.send(request) as response:
+            return None if response.status == 201 else self._location(response)
 
     def _start(self) -> str:
         """Begins an upload; its URL."""
-        with self.session.send(self._call("POST", self._uploads(), {200, 202}, _EMPTY)) as answer:
-            least = answer.header("oci-chunk-min-length") or ""
+        with self.session.send(self._request("POST", self._uploads(), {200, 202}, _EMPTY)) as response:
+            least = response.header("oci-chunk-min-length") or ""
             self._least = min(int(least), _MOST_CHUNK) if re.fullmatch("[0-9]{1,12}", least) else 0
-            return self._location(answer)
+            return self._location(response)
 
     def _uploads(self, query: str = "") -> str:
         return f"/v2/{self.repository.repository}/blobs/uploads/{query}"
@@ -155,8 +155,8 @@ class Upload:
     def _standing(self, location: str) -> tuple[int, str, bool]:
         """How much the registry has, and where to go on; from the beginning, and not known, where it does not say."""
         try:
-            with self.session.send(self._call("GET", location, {200, 202, 204})) as answer:
-                return self._stands_at(answer, 0), self._location(answer, location), True
+            with self.session.send(self._request("GET", location, {200, 202, 204})) as response:
+                return self._stands_at(response, 0), self._location(response, location), True
         except (StatusError, ProtocolError):
             return 0, self._start(), False
 
@@ -164,7 +164,7 @@ class Upload:
         while at < self.descriptor.size:
             before, (at, location) = at, self._patch(content, location, at)
             if at <= before:
-                words = f"{self.what}: the registry takes nothing after byte {at}"
+                words = f"{self.where}: the registry takes nothing after byte {at}"
                 raise StatusError(words, status=416)
         self._close(content, location, at)
 
@@ -172,45 +172,47 @@ class Upload:
         """Sends one piece; where the registry stands then."""
         end = min(at + max(self._least, self.config.chunk), self.descriptor.size)
         headers = _OCTETS | {"Content-Length": str(end - at), "Content-Range": f"{at}-{end - 1}"}
-        call = self._call("PATCH", location, _DONE | {416}, headers, body=lambda: content.read(at, end), repeat=False)
-        with self.session.send(call) as answer:
-            if answer.status == 416:
+        request = self._request(
+            "PATCH", location, _DONE | {416}, headers, body=lambda: content.read(at, end), repeat=False
+        )
+        with self.session.send(request) as response:
+            if response.status == 416:
                 # It has other bytes than it said, such as one where 0-0 was taken for none.
-                stands = self._stands_at(answer, 1)
-                return max(stands, 1) if at == 0 else stands, self._location(answer, location)
-            stands = self._stands_at(answer, end)
+                stands = self._stands_at(response, 1)
+                return max(stands, 1) if at == 0 else stands, self._location(response, location)
+            stands = self._stands_at(response, end)
             if not at < stands <= end:
-                raise ProtocolError(f"{self.what}: sent bytes {at} to {end}, the registry says it has {stands}")
-            return stands, self._location(answer, location)
+                raise ProtocolError(f"{self.where}: sent bytes {at} to {end}, the registry says it has {stands}")
+            return stands, self._location(response, location)
 
     def _close(self, content: Outgoing, location: str, at: int) -> None:
         """The last request, with all that is left; its answer may take long, for the registry may have to copy."""
         size = self.descriptor.size
         headers = _OCTETS | {"Content-Length": str(size - at)}
         url = f"{location}{'&' if '?' in location else '?'}digest={quote(str(self.descriptor.digest), safe='')}"
-        call = self._call("PUT", url, _DONE, headers, body=lambda: content.read(at, size), repeat=False)
-        with self.session.send(call):
+        request = self._request("PUT", url, _DONE, headers, body=lambda: content.read(at, size), repeat=False)
+        with self.session.send(request):
             return
 
-    def _stands_at(self, answer: Answer, default: int) -> int:
-        header = answer.header("range")
+    def _stands_at(self, response: HttpResponse, default: int) -> int:
+        header = response.header("range")
         if not header:
             return default
         match = _RANGE.fullmatch(header.strip())
         if not match or int(match[1]) >= self.descriptor.size > 0:
-            raise ProtocolError(f"{self.what}: the registry says it has {header[:60]!r}")
+            raise ProtocolError(f"{self.where}: the registry says it has {header[:60]!r}")
         # A registry that has nothing yet says 0-0 too: only after bytes were sent it means that one is there.
         return 0 if match[1] == "0" and not default else int(match[1]) + 1
 
-    def _location(self, answer: Answer, before: str | None = None) -> str:
-        location = answer.header("location")
+    def _location(self, response: HttpResponse, before: str | None = None) -> str:
+        location = response.header("location")
         if location:
-            return self.session.resolve(location, answer)
+            return self.session.resolve(location, response)
         if not before:
-            raise ProtocolError(f"{self.what}: the registry began an upload without saying where")
+            raise ProtocolError(f"{self.where}: the registry began an upload without saying where")
         return before
 
-    def _call(
+    def _request(
         self,
         method: str,
         target: str,
@@ -220,9 +222,9 @@ class Upload:
         scopes: set[str] | None = None,
         body: Body | None = None,
         repeat: bool = True,
-    ) -> Call:
+    ) -> ApiRequest:
         own = frozenset({scope(self.repository.repository, "pull", "push"), *(scopes or ())})
-        call = Call(method, target, self.what, frozenset(accept), own, headers or {}, body, repeat)
+        request = ApiRequest(method, target, self.where, frozenset(accept), own, headers or {}, body, repeat)
         if method != "PUT":
-            return call
-        return replace(call, seconds=self.config.timeouts.commit, waiting=lambda: self.task.say(_WAITING))
+            return request
+        return replace(request, seconds=self.config.timeouts.commit, waiting=lambda: self.task.say(_WAITING))

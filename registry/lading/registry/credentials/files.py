@@ -186,9 +186,9 @@ class _File:
         return Credential(username, secret)
 
     def _entry(self, key: str, value: object) -> Credential | None:
-        what = f"{self.path}: auths: {key}"
+        where = f"{self.path}: auths: {key}"
         try:
-            fields = Fields(value, what)
+            fields = Fields(value, where)
             auth = fields.optional_text("auth")
             username, password = fields.optional_text("username") or "", fields.optional_text("password") or ""
             tokens = fields.optional_text("identitytoken") or "", fields.optional_text("registrytoken") or ""

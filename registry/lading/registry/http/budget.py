@@ -61,5 +61,5 @@ def spending() -> Budget | None:
     return _SPENT.get()
 
 
-def _exhausted(what: str, name: str) -> ExhaustedError:
-    return ExhaustedError(f"more than {what} for one judgement; LADING_LIMITS={name}=... raises that")
+def _exhausted(amount: str, name: str) -> ExhaustedError:
+    return ExhaustedError(f"more than {amount} for one judgement; LADING_LIMITS={name}=... raises that")

@@ -12,7 +12,7 @@ from lading.registry.errors import (
     StatusError,
     UnauthorizedError,
 )
-from lading.registry.http.transport import Answer, read_body
+from lading.registry.http.transport import HttpResponse, read_body
 from lading.store.errors import DocumentError, RegistryError
 from lading.store.oci.json import Fields, parse
 
@@ -35,12 +35,12 @@ _WORDS: Final = {
 }
 
 
-def failure(answer: Answer, what: str, seconds: float) -> StatusError:
-    """The error for an answer; `what` says of which registry and thing, in the words of a user."""
-    codes, words = _read(answer, what, seconds)
-    status = answer.status
-    text = f"{what}: {_WORDS.get(status, f'answered {status}')}" + (f": {'; '.join(words)}" if words else "")
-    after = retry_after(answer.header("retry-after"))
+def status_error(response: HttpResponse, where: str, seconds: float) -> StatusError:
+    """The error for an answer; `where` says of which registry and thing, in the words of a user."""
+    codes, words = _read(response, where, seconds)
+    status = response.status
+    text = f"{where}: {_WORDS.get(status, f'answered {status}')}" + (f": {'; '.join(words)}" if words else "")
+    after = retry_after(response.header("retry-after"))
     return _KINDS.get(status, StatusError)(text, status=status, codes=codes, retry_after=after)
 
 
@@ -62,11 +62,11 @@ def retry_after(header: str | None) -> float | None:
     return max(0.0, (then - datetime.now(UTC)).total_seconds())
 
 
-def _read(answer: Answer, what: str, seconds: float) -> tuple[tuple[str, ...], list[str]]:
+def _read(response: HttpResponse, where: str, seconds: float) -> tuple[tuple[str, ...], list[str]]:
     """The registry's own codes and words; none where the body is no such document."""
     try:
-        fields = Fields(parse(read_body(answer, MAX_ERROR, seconds, what), what, limit=MAX_ERROR), what)
-        errors = [Fields(item, what) for item in fields.items("errors")[:_MAX_SHOWN]]
+        fields = Fields(parse(read_body(response, MAX_ERROR, seconds, where), where, limit=MAX_ERROR), where)
+        errors = [Fields(item, where) for item in fields.items("errors")[:_MAX_SHOWN]]
         pairs = [(item.optional_text("code") or "", item.optional_text("message") or "") for item in errors]
     except (DocumentError, RegistryError):
         return (), []

@@ -35,7 +35,7 @@ Body = bytes | Callable[[], Iterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """One request to one URL."""
 
     method: str
@@ -52,7 +52,7 @@ class Request:
     """Called every ten seconds while nothing comes."""
 
 
-class Answer(Protocol):
+class HttpResponse(Protocol):
     """An answer whose body was not read yet; a context manager that lets go of the connection."""
 
     @property
@@ -87,7 +87,7 @@ class Answer(Protocol):
 class Transport(Protocol):
     """What carries requests."""
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: HttpRequest) -> HttpResponse:
         """Raises `UnreachableError` or `CertificateError`."""
         ...
 
@@ -96,16 +96,16 @@ class Transport(Protocol):
         ...
 
 
-def read_body(answer: Answer, limit: int, seconds: float, what: str) -> bytes:
+def read_body(response: HttpResponse, limit: int, seconds: float, where: str) -> bytes:
     """A whole bounded body. Raises `ProtocolError` beyond `limit` bytes, `UnreachableError` beyond `seconds`."""
     data = bytearray()
     end = time.monotonic() + seconds
-    for piece in answer.pieces():
+    for piece in response.pieces():
         data += piece
         if len(data) > limit:
-            raise ProtocolError(f"{what}: more than the {limit} bytes allowed")
+            raise ProtocolError(f"{where}: more than the {limit} bytes allowed")
         if time.monotonic() > end:
-            raise UnreachableError(f"{what}: not complete after {seconds:.0f} seconds")
+            raise UnreachableError(f"{where}: not complete after {seconds:.0f} seconds")
     return bytes(data)
 
 
@@ -117,7 +117,7 @@ class HttpxTransport:
         self._clients: dict[Origin, httpx.Client] = {}
         self._lock = threading.Lock()
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: HttpRequest) -> HttpResponse:
         """The answer's headers are here when this returns; its body is not. Raises `ExhaustedError`."""
         from lading.registry.http.wire import Exchange, exchanging  # noqa: PLC0415 - brings httpcore
 
@@ -141,7 +141,7 @@ class HttpxTransport:
             if content is None or isinstance(content, bytes):
                 exchange.ends = _until(request.seconds or patience)
             built = client.build_request(request.method, request.url, headers=dict(request.headers), content=content)
-            return _HttpxAnswer(client.send(built, stream=True), origin, patience)
+            return _HttpxResponse(client.send(built, stream=True), origin, patience)
 
     def close(self) -> None:
         """Closes every pool."""
@@ -183,8 +183,8 @@ class HttpxTransport:
         return made
 
 
-class _HttpxAnswer:
-    """An `Answer` over an httpx response."""
+class _HttpxResponse:
+    """An `HttpResponse` over an httpx response."""
 
     __slots__ = ("_origin", "_patience", "_response")
 

@@ -33,7 +33,7 @@ class Exchange:
 
     ends: float
     """Monotonic time."""
-    what: str = ""
+    where: str = ""
     """The origin asked, for errors."""
     away: bool = False
     """It must not reach this machine."""
@@ -80,9 +80,9 @@ def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 def _check(exchange: Exchange, address: str) -> None:
     """Raises `ProtocolError` where the exchange must not go to `address`."""
     if exchange.away and is_here(address):
-        raise ProtocolError(f"{exchange.what}: leads to this machine ({address}); not followed")
+        raise ProtocolError(f"{exchange.where}: leads to this machine ({address}); not followed")
     if exchange.led and _plain(address).is_link_local:
-        raise ProtocolError(f"{exchange.what}: leads to a link-local address ({address}); not followed")
+        raise ProtocolError(f"{exchange.where}: leads to a link-local address ({address}); not followed")
 
 
 class Wire(httpcore.NetworkBackend):

@@ -57,7 +57,7 @@ class PasswordGate:
         return name if known else None
 
     def check(self, headers: Headers) -> str:
-        """Raises `ApiError` UNAUTHORIZED with a challenge. Takes as long for an unknown name as for a wrong password."""
+        """Raises `ApiError` UNAUTHORIZED. Takes as long for an unknown name as for a wrong password."""
         name, password = _credentials(headers)
         self._refresh()
         expected = self._passwords.hashes.get(name)
