@@ -43,7 +43,9 @@ class Repositories:
                 self.client.push_blob(ref, Descriptor.of(blob, "application/octet-stream"), blobs)
             self.client.push_manifest(ref.at(artifact.descriptor.digest), artifact.manifest, MANIFEST)
             subject = image().descriptor
-            self.client.list_referrers(ref, subject.digest, [artifact.descriptor] if _about(artifact, subject) else [])
+            self.client.publish_referrers(
+                ref, subject.digest, [artifact.descriptor] if _about(artifact, subject) else []
+            )
         return RegistryEvidence(self.client, ref)
 
 

@@ -698,7 +698,7 @@ def test_the_stand_in_tag_keeps_what_others_wrote(bad: Hostile, client: Client) 
     theirs = {**referrer("theirs"), "data": "e30=", "com.example.extra": 1}
     bad.put(f"sha256-{SUBJECT.hex}", index(theirs), INDEX)
     mine = Descriptor.parse(referrer("mine"), "mine")
-    assert client.list_referrers(ref(bad), SUBJECT, [mine]) == ()
+    assert client.publish_referrers(ref(bad), SUBJECT, [mine]) == ()
     written = json.loads(bad.manifests[f"sha256-{SUBJECT.hex}"][1])
     assert written["manifests"] == [theirs, mine.json()]
 
@@ -712,7 +712,7 @@ def test_the_stand_in_tag_is_written_again_after_a_race(bad: Hostile, client: Cl
         bad.put(tag, index(theirs), INDEX)  # somebody who read before we wrote
 
     bad.trick(f"PUT .*/manifests/{tag}", raced, times=1)
-    client.list_referrers(ref(bad), SUBJECT, [Descriptor.parse(mine, "mine")])
+    client.publish_referrers(ref(bad), SUBJECT, [Descriptor.parse(mine, "mine")])
     assert {item.annotations["word"] for item in client.referrers(ref(bad), SUBJECT)} == {"mine", "theirs"}
 
 
@@ -724,7 +724,7 @@ def test_a_registry_with_conditions_is_asked_under_them(bad: Hostile, client: Cl
         times=1,
     )
     bad.trick(f"PUT .*/manifests/{tag}", lambda h: (h.body(), h.answer(412))[1], times=1)
-    client.list_referrers(ref(bad), SUBJECT, [Descriptor.parse(referrer("mine"), "mine")])
+    client.publish_referrers(ref(bad), SUBJECT, [Descriptor.parse(referrer("mine"), "mine")])
     first, second = bad.asked(f"PUT .*/manifests/{tag}")
     assert first.headers["If-Match"] == '"one"'
     assert second.headers["If-None-Match"] == "*"

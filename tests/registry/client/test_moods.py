@@ -57,7 +57,7 @@ class Scene:
         self.registry.put("1", self.store.document(self.image).raw)
         if not self.registry.referrers_api:
             with Client() as plain:
-                plain.list_referrers(self.ref(), self.image.digest, [self.paper])
+                plain.publish_referrers(self.ref(), self.image.digest, [self.paper])
         self.registry.seen.clear()
 
 

@@ -12,7 +12,7 @@ from lading.registry.client.client import Client
 from lading.registry.config import ClientConfig, Retry
 from lading.registry.errors import NotFoundError, ProtocolError, RegistryError
 from lading.registry.reference import Reference
-from lading.registry.transfer.limits import Bounds
+from lading.registry.transfer.limits import EvidenceLimits
 from lading.registry.transfer.pull import pull
 from lading.registry.transfer.push import push
 from lading.store.content.blobs import read_blob
@@ -241,7 +241,7 @@ def test_many_pushes_at_once(ref: Reference, stores: Stores, client: Client) -> 
     def work(at: int) -> None:
         try:
             push(client, ref.tagged(f"t{at}"), here, put_image(here, f"app{at}", layers=4))
-            client.list_referrers(ref, image.digest, client.referrers(ref, image.digest))
+            client.publish_referrers(ref, image.digest, client.referrers(ref, image.digest))
         except BaseException as error:
             errors.append(error)
 
@@ -347,7 +347,7 @@ def test_stale_and_foreign_entries_of_the_stand_in_tag_are_said(stores: Stores) 
         half = put_paper(here, image, "half")
         push(client, ref.tagged("half"), here, half)
         del bad.blobs[str(Descriptor.of(b"half", "x").digest)]
-        client.list_referrers(ref, image.digest, [gone, foreign, broken, half])
+        client.publish_referrers(ref, image.digest, [gone, foreign, broken, half])
         pulled = pull(client, ref, there)
         assert digests(pulled.evidence) == digests([paper])
         assert len(pulled.notes) == 4
@@ -376,6 +376,6 @@ def test_evidence_beyond_bounds_is_left_and_said(stores: Stores) -> None:
             subject = put_paper(here, subject, f"paper {at}")
         put_paper(here, image, "large" * 1000)
         push(client, ref, here, image)
-        pulled = pull(client, ref, there, bounds=Bounds(depth=3, blob=1000))
+        pulled = pull(client, ref, there, limits=EvidenceLimits(depth=3, blob=1000))
         assert len(pulled.evidence) == 3
         assert len(pulled.notes) == 2

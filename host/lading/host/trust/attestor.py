@@ -110,4 +110,4 @@ class Attestor:
             write_blob(content, blob)
             client.push_blob(reference, Descriptor.of(blob, "application/octet-stream"), content)
         client.push_manifest(reference.at(artifact.descriptor.digest), artifact.manifest, MANIFEST)
-        client.list_referrers(reference, subject.digest, [artifact.descriptor])
+        client.publish_referrers(reference, subject.digest, [artifact.descriptor])

@@ -171,7 +171,7 @@ class Client:
         """cosign's older evidence of `subject`, by tag."""
         return self._referrers(repository).legacy(repository, subject)
 
-    def list_referrers(
+    def publish_referrers(
         self, repository: Reference, subject: Digest, added: Iterable[Descriptor]
     ) -> tuple[Descriptor, ...]:
         """Makes manifests that were just pushed be listed as referring to `subject`.

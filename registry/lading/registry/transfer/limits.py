@@ -6,7 +6,7 @@ from lading.store.fastclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class EvidenceLimits:
     """What lies beyond is left where it is, and said."""
 
     depth: int = 4

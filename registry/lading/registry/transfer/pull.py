@@ -12,7 +12,7 @@ from lading.registry.errors import NotFoundError, ProtocolError
 from lading.registry.platforms import choose, host_platform
 from lading.registry.reference import Reference
 from lading.registry.transfer.images import ImageSink
-from lading.registry.transfer.limits import Bounds
+from lading.registry.transfer.limits import EvidenceLimits
 from lading.registry.transfer.parallel import each
 from lading.registry.transfer.registry_source import RegistrySource
 from lading.store.errors import InputError, RegistryError
@@ -54,7 +54,7 @@ class Pull:
     sink: ImageSink
     platform: Platform
     progress: Progress = QUIET
-    bounds: Bounds = field(default_factory=Bounds)
+    limits: EvidenceLimits = field(default_factory=EvidenceLimits)
     name: bool = True
     required: bool = True
     complete: bool = True
@@ -68,7 +68,7 @@ class Pull:
 
     def run(self) -> Pulled:
         """Raises a `LadingError`; the name then means what it meant before."""
-        self._left, self._blobs_left = self.bounds.total, self.bounds.blobs
+        self._left, self._blobs_left = self.limits.total, self.limits.blobs
         top = self._fetched(self.source.image())
         with self.sink.writing():
             image, child = self._image(top)
@@ -173,10 +173,10 @@ class Pull:
         for tag, older in self.source.legacy_tags(digest).items():
             self._take(self._fetched(Descriptor("", older, 0)), tag)
         level = [digest]
-        for _ in range(self.bounds.depth):
+        for _ in range(self.limits.depth):
             level = [found for item in level for found in self._referrers(item)]
         if level and any(self.source.referrers(item) for item in level):
-            self.notes.append(f"evidence more than {self.bounds.depth} steps away from {digest} was left out")
+            self.notes.append(f"evidence more than {self.limits.depth} steps away from {digest} was left out")
 
     def _referrers(self, subject: Digest) -> list[Digest]:
         """Takes what refers to `subject`; what was new."""
@@ -201,10 +201,10 @@ class Pull:
         blobs = [document.config, *document.layers] if isinstance(document, Manifest) else []
         size = sum(item.size for item in blobs)
         if (
-            len(self.evidence) >= self.bounds.documents
+            len(self.evidence) >= self.limits.documents
             or len(blobs) > self._blobs_left
             or size > self._left
-            or any(item.size > self.bounds.blob for item in blobs)
+            or any(item.size > self.limits.blob for item in blobs)
         ):
             self.notes.append(f"evidence {fetched.descriptor.digest} ({size} bytes) is too much and was left out")
             return False
@@ -223,7 +223,7 @@ def pull(
     platform: Platform | None = None,
     progress: Progress = QUIET,
     *,
-    bounds: Bounds | None = None,
+    limits: EvidenceLimits | None = None,
     name: bool = True,
     required: bool = True,
 ) -> Pulled:
@@ -235,7 +235,7 @@ def pull(
     `ProtocolError` ...
     """
     source, wanted = RegistrySource(client, ref), platform or host_platform()
-    return Pull(client, ref, source, sink, wanted, progress, bounds or Bounds(), name, required).run()
+    return Pull(client, ref, source, sink, wanted, progress, limits or EvidenceLimits(), name, required).run()
 
 
 def _by_digest(wanted: Descriptor, document: Manifest | Index) -> Fetched:

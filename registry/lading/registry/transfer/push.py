@@ -164,7 +164,7 @@ class Push:
             self._blobs(_blobs(document), lambda item: Part(self._papers))
             self._document(document)
         if new:
-            for lost in self.client.list_referrers(self.ref, subject, map(descriptor_of, new)):
+            for lost in self.client.publish_referrers(self.ref, subject, map(descriptor_of, new)):
                 self.notes.append(f"{lost.digest} was pushed, but the registry does not list it with {subject}")
         for item in own:
             self.evidence[item.digest] = item
