@@ -45,6 +45,21 @@ _LEAST_LOOKS: Final = 2
 
 
 @dataclass(slots=True)
+class _Course:
+    """How an upload goes."""
+
+    location: str
+    at: int = 0
+    """Bytes that the registry has."""
+    best: int = 0
+    idle: int = 0
+    """Attempts in a row that brought it no further."""
+    wholes: int = 0
+    """Attempts to send all at once."""
+    in_pieces: bool = False
+
+
+@dataclass(slots=True)
 class Upload:
     """One blob to push."""
 
@@ -108,32 +123,38 @@ class Upload:
 
     def _push(self, content: Outgoing, location: str) -> None:
         """Until it is there, or several attempts in a row moved nothing."""
-        at = best = idle = wholes = 0
-        pieces = False
-        while True:
-            try:
-                if at or pieces:
-                    self._in_pieces(content, location, at)
-                else:
-                    wholes += 1
-                    self._close(content, location, 0)
+        course = _Course(location)
+        while (error := self._attempt(content, course)) is not None:
+            if content.is_lost or (isinstance(error, StatusError) and error.status not in _AGAIN):
+                raise error
+            if self._is_there(content.sent):
                 return
-            except (UnreachableError, StatusError) as error:
-                if content.is_lost or (isinstance(error, StatusError) and error.status not in _AGAIN):
-                    raise
-                if self._is_there(content.sent):
-                    return
-                idle += 1
-                if idle >= self.config.retry.attempts:
-                    raise
-                self._wait(idle, error)
-                busy = isinstance(error, StatusError) and error.status == 429
-                pieces = pieces or wholes > 1 or (isinstance(error, StatusError) and error.status in _TOO_LARGE)
-            at, location, known = self._standing(location)
-            # A link that broke will break again; a registry that asked for patience takes the whole then.
-            pieces = pieces or (known and not busy)
-            if at > best:
-                best, idle = at, 0
+            course.idle += 1
+            if course.idle >= self.config.retry.attempts:
+                raise error
+            self._wait(course.idle, error)
+            self._look(course, error)
+
+    def _attempt(self, content: Outgoing, course: _Course) -> UnreachableError | StatusError | None:
+        """All of it at once, or in pieces what is left; the error that ended it."""
+        try:
+            if course.at or course.in_pieces:
+                self._in_pieces(content, course.location, course.at)
+            else:
+                course.wholes += 1
+                self._close(content, course.location, 0)
+        except (UnreachableError, StatusError) as error:
+            return error
+        return None
+
+    def _look(self, course: _Course, error: UnreachableError | StatusError) -> None:
+        """Where the registry stands after an attempt that failed, and how to go on."""
+        status = error.status if isinstance(error, StatusError) else None
+        course.at, course.location, known = self._standing(course.location)
+        # A link that broke will break again; a registry that asked for patience takes the whole then.
+        course.in_pieces |= course.wholes > 1 or status in _TOO_LARGE or (known and status != 429)
+        if course.at > course.best:
+            course.best, course.idle = course.at, 0
 
     def _is_there(self, sent: float | None) -> bool:
         """Whether the blob came to be there: looked for as long again as its commit was waited for, and twice."""
