@@ -15,7 +15,7 @@ from suites.patience import PATIENCE
 from suites.screen import terminal
 
 HEAVY = {
-    *("httpx", "httpcore", "rich", "zstandard", "yaml", "jsonschema", "pydantic", "granian", "asyncio"),
+    *("httpx", "httpcore", "rich", "zstandard", "yaml", "nacl", "jsonschema", "pydantic", "granian", "asyncio"),
     *(
         "tarfile",
         "email",
@@ -49,7 +49,7 @@ def lading(tmp_path_factory: pytest.TempPathFactory) -> Lading:
 
 def loaded(root: Path, *words: str) -> set[str]:
     """The modules that `lading WORDS` imports; it has to succeed."""
-    environment = {"PATH": os.environ["PATH"], "LADING_ROOT": str(root)}
+    environment = {"PATH": os.environ["PATH"], "LADING_ROOT": str(root), "LADING_PASSWORD": "pw"}
     argv = [sys.executable, "-c", CODE, *words]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
     code, *modules = done.stdout.splitlines()[-1].split()
@@ -80,7 +80,12 @@ def test_signatures_are_reckoned_again_for_whoever_does_not_just_run_it(lading: 
     lading.ok(*words)
     assert "cryptography" not in loaded(lading.root, *words)
     assert "cryptography" in loaded(lading.root, "run", "--policy", str(named), *words[1:])
-    assert "cryptography" in loaded(lading.root, "verify", "--local", "bb")
+    assert loaded(lading.root, "verify", "--local", "bb") & {"cryptography", "nacl"} == {"cryptography"}
+
+
+@needs("root", "overlay", "busybox")
+def test_what_opens_private_keys_is_there_only_to_open_one(lading: Lading) -> None:
+    assert {"nacl", "cryptography"} <= loaded(lading.root, "sign", "bb")
 
 
 @needs("root", "overlay", "busybox")
