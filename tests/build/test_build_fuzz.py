@@ -37,7 +37,7 @@ class Idle:
     isolation = "none"
     privileges: Mapping[str, object] = MappingProxyType({})
 
-    def execute(self, rootfs: Path, step: executor.ProcessSpec, output: executor.Output) -> int:
+    def execute(self, rootfs: Path, step: executor.ProcessSpec, output: executor.OutputListener) -> int:
         del rootfs, step, output
         return 0
 

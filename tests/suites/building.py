@@ -35,7 +35,7 @@ class ChrootExecutor:
     def __init__(self) -> None:
         self.runs = 0
 
-    def execute(self, rootfs: Path, step: executor.ProcessSpec, output: executor.Output) -> int:
+    def execute(self, rootfs: Path, step: executor.ProcessSpec, output: executor.OutputListener) -> int:
         self.runs += 1
         user = ["--userspec", step.user] if step.user else []
         script = 'cd "$0" && exec "$@"'

@@ -31,7 +31,7 @@ class WatchingExecutor(ChrootExecutor):
         super().__init__()
         self.views: list[View] = []
 
-    def execute(self, rootfs: Path, step: executor.ProcessSpec, output: executor.Output) -> int:
+    def execute(self, rootfs: Path, step: executor.ProcessSpec, output: executor.OutputListener) -> int:
         code = super().execute(rootfs, step, output)
         self.views.append(seen(rootfs))
         return code

@@ -84,8 +84,8 @@ def _resolve(
                 solved.images[name] = environment.images.resolve(name, environment.platform)
         return solved.images[name].config
 
-    choices = ConvertOptions(request.arguments, environment.platform, request.target, request.epoch)
-    resolved = resolve(dockerfile, choices, image)
+    options = ConvertOptions(request.arguments, environment.platform, request.target, request.epoch)
+    resolved = resolve(dockerfile, options, image)
     resolved.graph.config.labels.update(request.labels)
     return resolved
 

@@ -31,7 +31,7 @@ _FOLDERS: Final = ("/proc", "/dev", "/sys")
 _CHUNK: Final = 1 << 16
 _SIGKILL: Final = 9
 
-Output = Callable[[bytes, Literal["stdout", "stderr"]], None]
+_Output = Callable[[bytes, Literal["stdout", "stderr"]], None]
 
 
 class SandboxProcess(Protocol):
@@ -95,7 +95,7 @@ class Sandbox:
         return {"capabilities": self._capabilities, "noNewPrivileges": False}
 
     @border
-    def execute(self, rootfs: Path, process: SandboxProcess, output: Output) -> int:
+    def execute(self, rootfs: Path, process: SandboxProcess, output: _Output) -> int:
         """Runs a step to its end in the mounted folder `rootfs`; its exit code, 126 and 127 as a shell would.
 
         An exception out of `output`, KeyboardInterrupt included, kills the step. Raises `MachineError` where the
@@ -171,7 +171,7 @@ class Sandbox:
             filters=self._filters,
         )
 
-    def _run(self, name: str, bundle: Path, step: SandboxProcess, output: Output) -> int:
+    def _run(self, name: str, bundle: Path, step: SandboxProcess, output: _Output) -> int:
         errors = bundle / "errors"
         argv = self._oci.argv("--log", str(errors), "run", "--bundle", str(bundle), name)
         pid, readers = _start(argv, step.stdin)
@@ -203,7 +203,7 @@ def _start(argv: list[str], stdin: bytes | None) -> tuple[int, dict[int, Literal
     return pid, {out_reader: "stdout", err_reader: "stderr"}
 
 
-def _carry(readers: dict[int, Literal["stdout", "stderr"]], output: Output) -> None:
+def _carry(readers: dict[int, Literal["stdout", "stderr"]], output: _Output) -> None:
     """Hands on whole lines as they come, and a line's beginning only where it is long or the last."""
     poll, rest = select.poll(), dict.fromkeys(readers, b"")
     for fd in readers:

@@ -33,13 +33,13 @@ _KIND: Final = "image"
 
 @dataclass(frozen=True, slots=True)
 class AttestationInputs:
-    """What is to be attested: the DAG, the (action key, product) of each link it numbers, and the provenance.
+    """What is to be attested: the DAG, the (action key, result) of each link it numbers, and the provenance.
 
     `provenance` makes the predicate that names the DAG artifact; given None, it leaves out that name and all times.
     """
 
     dag: Dag
-    products: Sequence[tuple[str, ActionResult]]
+    results: Sequence[tuple[str, ActionResult]]
     provenance: Callable[[Digest | None], Provenance]
 
 
@@ -92,7 +92,7 @@ class AttestationWriter:
     def _make(self, inputs: AttestationInputs, signer: Signer) -> tuple[Descriptor, ...]:
         image = self.image
         created = timestamp(self.environment.clock())
-        links = [self._envelope(key, product, signer) for key, product in inputs.products]
+        links = [self._envelope(key, result, signer) for key, result in inputs.results]
         artifact = dag_artifact.artifact(image, inputs.dag, links)
         subjects = self._subjects()
         provenance = inputs.provenance(artifact.descriptor.digest)
@@ -103,12 +103,12 @@ class AttestationWriter:
         )
         return tuple(self._store(one) for one in artifacts)
 
-    def _envelope(self, key: str, product: ActionResult, signer: Signer) -> bytes:
+    def _envelope(self, key: str, result: ActionResult, signer: Signer) -> bytes:
         """The link of a step, signed now if no build before signed it."""
-        if product.envelope:
-            return product.envelope
-        envelope = signing.seal(Statement.parse(product.statement), signer).raw()
-        self.cache.keep(key, replace(product, envelope=envelope))
+        if result.envelope:
+            return result.envelope
+        envelope = signing.seal(Statement.parse(result.statement), signer).raw()
+        self.cache.keep(key, replace(result, envelope=envelope))
         return envelope
 
     def _store(self, artifact: Artifact) -> Descriptor:

@@ -44,8 +44,8 @@ class DockerfileAttester:
     def attest(self, image: Descriptor, begun: float) -> tuple[tuple[Descriptor, ...], bool]:
         """The attestations of `image`, and whether they are those of an earlier build. None without a key."""
         dag, steps = self._dag()
-        products = [(found.key, found.result) for found in (self.solved.steps[step] for step in steps)]
-        inputs = AttestationInputs(dag, products, lambda artifact: self._provenance(artifact, begun))
+        results = [(found.key, found.result) for found in (self.solved.steps[step] for step in steps)]
+        inputs = AttestationInputs(dag, results, lambda artifact: self._provenance(artifact, begun))
         return AttestationWriter(self.environment, self.cache, image, self.request.names).attest(inputs)
 
     def _dag(self) -> tuple[Dag, list[int]]:

@@ -36,7 +36,7 @@ class MissingSourceError(InputError):
     """A source is not there."""
 
 
-Content = Callable[[FileInfo, bool], str | None]
+ContentDigest = Callable[[FileInfo, bool], str | None]
 """The SHA-256 of a file, given whether a source names it: "" where it need not be known, None to leave it out."""
 
 
@@ -65,7 +65,7 @@ def _folder(view: FileView, path: str) -> list[FileInfo]:
     return view.children(path) if item and item.is_folder else []
 
 
-def pick(view: FileView, name: str, content: Content, *, named: bool = True) -> CopySource | None:
+def pick(view: FileView, name: str, content: ContentDigest, *, named: bool = True) -> CopySource | None:
     """The source at `name`, links to it followed, with everything below it; None where `content` leaves it out.
 
     `named` says that it was not a wildcard that found it. Raises `MissingSourceError`, and `InputError` for what
@@ -84,7 +84,7 @@ def _last(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _below(view: FileView, folder: FileInfo, content: Content, depth: int) -> tuple[CopySource, ...]:
+def _below(view: FileView, folder: FileInfo, content: ContentDigest, depth: int) -> tuple[CopySource, ...]:
     if depth > _MAX_DEPTH:
         raise InputError(f"{folder.path}: folders are nested more than {_MAX_DEPTH} deep")
     found: list[CopySource] = []

@@ -139,10 +139,10 @@ class _Checked:
 
     def __init__(self, stream: Source, source: str) -> None:
         self._stream = stream
-        self._what = source
+        self._source = source
 
     def read(self, size: int, /) -> bytes:
-        with _refusing(self._what):
+        with _refusing(self._source):
             return self._stream.read(size)
 
 

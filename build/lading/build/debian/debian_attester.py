@@ -50,8 +50,8 @@ class DebianAttester:
     def attest(self, image: Descriptor, begun: float) -> tuple[tuple[Descriptor, ...], bool]:
         """The attestations, and whether they are those of an earlier build. None without a key."""
         solved = [self.solved.steps[step.number] for step in self.graph.steps]
-        products = [(step.key, step.result) for step in solved]
-        inputs = AttestationInputs(self._dag(), products, lambda artifact: self._provenance(artifact, begun))
+        results = [(step.key, step.result) for step in solved]
+        inputs = AttestationInputs(self._dag(), results, lambda artifact: self._provenance(artifact, begun))
         return AttestationWriter(self.environment, self.cache, image, self.request.names).attest(inputs)
 
     def _dag(self) -> Dag:

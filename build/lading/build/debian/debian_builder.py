@@ -19,6 +19,7 @@ from lading.build.debian.package_graph import package_graph
 from lading.build.debian.release import read_keys
 from lading.build.debian.saved import SavedResolutions
 from lading.build.graph.graph import PackageRecord
+from lading.build.graph.own_platform import is_own
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, Rendering
 from lading.build.graph.state import SolveState
 from lading.build.solver.local_cache import LocalCache, one_builder
@@ -100,7 +101,7 @@ def _warnings(resolution: Resolution, layers: int) -> Iterator[str]:
 
 def _refuse(request: BuildRequest, environment: BuildEnvironment) -> None:
     own = environment.platform
-    if request.platform is not None and request.platform not in (str(own), f"{own.os}/{own.architecture}"):
+    if request.platform is not None and not is_own(request.platform, own):
         raise InputError(
             f"platform {request.platform} is not supported yet: only this machine's own, {own}", option="platform"
         )

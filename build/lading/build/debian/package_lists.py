@@ -40,7 +40,7 @@ class PackageList:
                 f"{file.name}: is not the {listed_as} that the signed release lists",
                 hint=Remedy("fetch lists", "ask for the lists anew"),
             )
-        self._what = file.name
+        self._source = file.name
         self._release = release.digest
 
     def names(self) -> set[str]:
@@ -73,14 +73,14 @@ class PackageList:
         def take(field: str, form: re.Pattern[str]) -> str:
             value = fields.get(field, "")
             if len(value) > _MAX_FIELD or not form.fullmatch(value):
-                raise DocumentError(f"{self._what}: {name}: {field}: {value[:80]!r} is not one")
+                raise DocumentError(f"{self._source}: {name}: {field}: {value[:80]!r} is not one")
             return value
 
         if not NAME.fullmatch(name):
-            raise DocumentError(f"{self._what}: {name[:80]!r} is not a package's name")
+            raise DocumentError(f"{self._source}: {name[:80]!r} is not a package's name")
         size = take("size", re.compile("[0-9]{1,12}"))
         if int(size) > _MAX_SIZE:
-            raise DocumentError(f"{self._what}: {name}: size: {size} bytes are more than {_MAX_SIZE}")
+            raise DocumentError(f"{self._source}: {name}: size: {size} bytes are more than {_MAX_SIZE}")
         return PackageRecord(
             name=name,
             version=take("version", _VERSION),
@@ -97,5 +97,5 @@ class PackageList:
                 try:
                     return Digest.parse(f"{algorithm}:{digits.lower()}")
                 except DocumentError as error:
-                    raise DocumentError(f"{self._what}: {name}: {error.message[:300]}") from None
-        raise DocumentError(f"{self._what}: {name}: has no SHA256")
+                    raise DocumentError(f"{self._source}: {name}: {error.message[:300]}") from None
+        raise DocumentError(f"{self._source}: {name}: has no SHA256")

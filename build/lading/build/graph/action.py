@@ -44,7 +44,7 @@ class ActionLayer:
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """The product of an action: its layer (None: it changed nothing), and the link statement about it.
+    """What an action made: its layer (None: it changed nothing), and the link statement about it.
 
     `envelope` is the signed link, None until a build that completes signs it.
     """

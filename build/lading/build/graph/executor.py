@@ -11,7 +11,7 @@ from lading.store.fastclass import dataclass
 WEAK: Final = frozenset({"chroot"})
 """Isolations that root inside can leave: the provenance then says that the signing key was in reach."""
 Network = Literal["none", "host", "default"]
-Output: TypeAlias = Callable[[bytes, Literal["stdout", "stderr"]], None]
+OutputListener: TypeAlias = Callable[[bytes, Literal["stdout", "stderr"]], None]
 """Told what a step writes, as it writes it."""
 
 
@@ -45,7 +45,7 @@ class Executor(Protocol):
         """What a step may do, as its key and its link have it: ``capabilities`` by name, ``noNewPrivileges``."""
         ...
 
-    def execute(self, rootfs: Path, process: ProcessSpec, output: Output) -> int:
+    def execute(self, rootfs: Path, process: ProcessSpec, output: OutputListener) -> int:
         """Runs `step` in the mounted folder `rootfs` and returns its exit code.
 
         Raises `MachineError` where the sandbox itself fails; nothing of it is left running then.

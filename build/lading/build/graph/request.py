@@ -9,6 +9,7 @@ from typing import Final, Literal, Protocol
 from lading.build.context.revision import Revision
 from lading.build.graph.executor import Executor
 from lading.build.graph.graph import Step
+from lading.store.archives.compression import Compression
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.digests import Digest
@@ -17,8 +18,6 @@ from lading.store.store import Store
 from lading.verify.documents.bases import Base, BaseStatus
 from lading.verify.documents.provenance import LOCAL_BUILDER
 from lading.verify.keys.keys import Signer
-
-Compression = Literal["zstd", "gzip"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What is known while a graph is solved: images resolved, products of steps, what of the context was used."""
+"""What is known while a graph is solved: images resolved, results of steps, what of the context was used."""
 
 from __future__ import annotations
 

@@ -26,22 +26,22 @@ _UNPACKED: Final = 2
 
 
 def inputs(
-    step: Step, given: CopySources | None, solved: SolveState, environment: BuildEnvironment, rendering: Rendering
+    step: Step, picked: CopySources | None, solved: SolveState, environment: BuildEnvironment, rendering: Rendering
 ) -> bytes:
-    """Of `step`, as canonical JSON; `given` are the files of the context that it takes."""
+    """Of `step`, as canonical JSON; `picked` are the files of the context that it takes."""
     return canonical(
         {
             "version": VERSION,
             "platform": str(environment.platform),
             "below": solved.identity(step.below),
-            "operation": _operation(step, given, solved, environment.executor),
+            "operation": _operation(step, picked, solved, environment.executor),
             "epoch": rendering.epoch,
             "compression": rendering.compression,
         }
     )
 
 
-def _operation(step: Step, given: CopySources | None, solved: SolveState, executor: Executor) -> dict[str, object]:
+def _operation(step: Step, picked: CopySources | None, solved: SolveState, executor: Executor) -> dict[str, object]:
     match step.operation:
         case MkdirOp(path=path, user=user):
             return {"kind": "folder", "path": path, "user": user}
@@ -67,10 +67,10 @@ def _operation(step: Step, given: CopySources | None, solved: SolveState, execut
                 "privileges": dict(executor.privileges),
             }
         case CopyOp() as operation:
-            return _copy(operation, given, solved)
+            return _copy(operation, picked, solved)
 
 
-def _copy(operation: CopyOp, given: CopySources | None, solved: SolveState) -> dict[str, object]:
+def _copy(operation: CopyOp, picked: CopySources | None, solved: SolveState) -> dict[str, object]:
     owner = operation.owner
     value: dict[str, object] = {
         "kind": "copy",
@@ -82,7 +82,7 @@ def _copy(operation: CopyOp, given: CopySources | None, solved: SolveState) -> d
     }
     if operation.origin is not None:
         return {**value, "origin": solved.identity(operation.origin), "sources": list(operation.sources)}
-    return {**value, "context": [_source(source) for source in given.sources] if given else []}
+    return {**value, "context": [_source(source) for source in picked.sources] if picked else []}
 
 
 def _source(source: CopySource) -> dict[str, object]:

@@ -44,23 +44,23 @@ class OperationRunner:
     roots: RootFilesystems
     solved: SolveState
 
-    def run(self, step: Step, active: ActiveSnapshot, given: CopySources | None) -> None:
+    def run(self, step: Step, active: ActiveSnapshot, picked: CopySources | None) -> None:
         """Does what `step` says to `active`. Raises `DockerfileError` naming the step's line."""
         with placed(step.place):
             try:
-                self._run(step, active, given)
+                self._run(step, active, picked)
             except DockerfileError:
                 raise
             except InputError as error:
                 word = step.text.split(" ", 1)[0]
                 raise DockerfileError(step.place, f"{word}: {error.message}", hint=error.hint) from error
 
-    def _run(self, step: Step, active: ActiveSnapshot, given: CopySources | None) -> None:
+    def _run(self, step: Step, active: ActiveSnapshot, picked: CopySources | None) -> None:
         match step.operation:
             case RunOp() as operation:
                 self._execute(step, operation, active)
             case CopyOp() as operation:
-                self._copy(step, operation, active, given)
+                self._copy(step, operation, active, picked)
             case MkdirOp() as operation:
                 self._mkdir(operation, active)
             case UnpackOp() | DeriveOp():
@@ -88,17 +88,17 @@ class OperationRunner:
         if code != 0:
             raise StepError(step.place, f"{_cut(step.written)}: exit code {code}", log=log.lines())
 
-    def _copy(self, step: Step, operation: CopyOp, active: ActiveSnapshot, given: CopySources | None) -> None:
+    def _copy(self, step: Step, operation: CopyOp, active: ActiveSnapshot, picked: CopySources | None) -> None:
         with ExitStack() as stack:
             if operation.origin is not None:
                 root = stack.enter_context(self.roots.reading(self.solved.stack(operation.origin)))
                 view: FileView = stack.enter_context(Folder(root, "/"))
-                given = CopySources(view, pick_all(view, operation, step, _anything, self.environment))
+                picked = CopySources(view, pick_all(view, operation, step, _anything, self.environment))
             copier = Copier(active.root, self._options(operation, active))
             try:
-                if given and given.view:
-                    for source in given.sources:
-                        self._put(copier, given.view, source, operation)
+                if picked and picked.view:
+                    for source in picked.sources:
+                        self._put(copier, picked.view, source, operation)
                 for document in operation.documents:
                     copier.write(document.name, document.content, operation.destination)
             except OSError as error:
@@ -136,7 +136,7 @@ def _anything(item: FileInfo, named: bool) -> str | None:
 
 
 def pick_all(
-    view: FileView, operation: CopyOp, step: Step, content: pick.Content, environment: BuildEnvironment
+    view: FileView, operation: CopyOp, step: Step, content: pick.ContentDigest, environment: BuildEnvironment
 ) -> tuple[CopySource, ...]:
     """All sources of a COPY. Raises `DockerfileError` where one is missing; says where a wildcard matched nothing."""
     found: list[CopySource] = []

@@ -37,12 +37,12 @@ class StepActions:
 
     def of(self, step: Step) -> Action:
         """The action of `step`, all that stands below it solved. Raises `DockerfileError`."""
-        given = self._given(step)
-        materials = step_links.materials(step, self.solved, self._note(given))
-        found = inputs(step, given, self.solved, self.environment, self.rendering)
-        return Action(found, materials, partial(self._execute, step, given, materials))
+        picked = self._picked(step)
+        materials = step_links.materials(step, self.solved, self._note(picked))
+        found = inputs(step, picked, self.solved, self.environment, self.rendering)
+        return Action(found, materials, partial(self._execute, step, picked, materials))
 
-    def _given(self, step: Step) -> CopySources | None:
+    def _picked(self, step: Step) -> CopySources | None:
         operation = step.operation
         if not isinstance(operation, CopyOp) or operation.origin is not None:
             return None
@@ -51,21 +51,21 @@ class StepActions:
         context = self.context()
         return CopySources(context, pick_all(context, operation, step, context.content, self.environment))
 
-    def _note(self, given: CopySources | None) -> Digest | None:
-        if given is None or not given.sources:
+    def _note(self, picked: CopySources | None) -> Digest | None:
+        if picked is None or not picked.sources:
             return None
         found: dict[bytes, Entry] = {}
-        for source in given.sources:
+        for source in picked.sources:
             found.update((entry.path, entry) for entry in entries(source, source.item.path))
         self.solved.note(found.values())
         return Tree(b"", [found[path] for path in sorted(found)]).root()
 
     def _execute(
-        self, step: Step, given: CopySources | None, materials: tuple[ResourceDescriptor, ...]
+        self, step: Step, picked: CopySources | None, materials: tuple[ResourceDescriptor, ...]
     ) -> ActionResult:
         stack = self.solved.stack(step.below)
         with self.roots.writing(stack) as active:
-            OperationRunner(self.environment, self.roots, self.solved).run(step, active, given)
+            OperationRunner(self.environment, self.roots, self.solved).run(step, active, picked)
         try:
             layer = self._render(step, active, stack)
         except BaseException:

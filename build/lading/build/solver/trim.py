@@ -22,9 +22,9 @@ from lading.store.store import Store
 from lading.store.system.border import machine_errors
 from lading.store.system.removal import remove_tree
 
-Kind = Literal["step", "attestations", "context", "package lists", "package"]
+CacheKind = Literal["step", "attestations", "context", "package lists", "package"]
 
-_KINDS: Final[dict[str, Kind]] = {"action": "step", "image": "attestations", "stat": "context"}
+_KINDS: Final[dict[str, CacheKind]] = {"action": "step", "image": "attestations", "stat": "context"}
 _LEAST: Final = 2 * 10**9
 _AT_ONCE: Final = 10
 """Rows deleted in one transaction: its journal stays within the room that is set aside for one."""
@@ -38,7 +38,7 @@ class CacheEntry:
     `shared` says that an image or a container has its content anyway.
     """
 
-    kind: Kind
+    kind: CacheKind
     key: str
     used: float
     size: int
@@ -181,7 +181,7 @@ def _folder(store: Store) -> Path:
 def _files(store: Store) -> list[CacheEntry]:
     found: list[CacheEntry] = []
     for path in _listed(_folder(store)):
-        kind: Kind = "package" if path.name == "debs" else "package lists"
+        kind: CacheKind = "package" if path.name == "debs" else "package lists"
         for item in _listed(path) if kind == "package" else [path]:
             with suppress(OSError):
                 found.append(CacheEntry(kind, item.name, item.stat().st_mtime, bytes_of(item), False, item))

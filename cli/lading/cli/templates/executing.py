@@ -7,7 +7,7 @@ from inspect import signature
 from typing import Final, cast
 
 from lading.cli.templates.functions import FUNCTIONS, LAZY, NAMES, Function
-from lading.cli.templates.nodes import Action, Block, Constant, FieldChain, Jump, Node, Operand, Pipeline, Text
+from lading.cli.templates.nodes import Block, Constant, FieldChain, Jump, Node, Operand, Pipeline, TemplateAction, Text
 from lading.cli.templates.nodes import Function as Named
 from lading.cli.templates.parsing import parse
 from lading.cli.templates.values import Lookup, fault, kind, member, show, true
@@ -50,7 +50,7 @@ class _Run:
             match node:
                 case Text(text):
                     self._write(text)
-                case Action(pipeline):
+                case TemplateAction(pipeline):
                     value = self._pipeline(pipeline, dot)
                     if not pipeline.variables:
                         self._write(show(value))

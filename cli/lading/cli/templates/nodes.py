@@ -55,7 +55,7 @@ Operand = Constant | Function | FieldChain | Pipeline
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class TemplateAction:
     """A pipeline whose value is written."""
 
     pipeline: Pipeline
@@ -78,4 +78,4 @@ class Jump:
     kind: str
 
 
-Node = Text | Action | Block | Jump
+Node = Text | TemplateAction | Block | Jump

@@ -9,7 +9,6 @@ from typing import Final, Literal
 
 from lading.cli.templates.lexing import KEYWORDS, Token, fault, tokens
 from lading.cli.templates.nodes import (
-    Action,
     Block,
     Constant,
     FieldChain,
@@ -18,6 +17,7 @@ from lading.cli.templates.nodes import (
     Node,
     Operand,
     Pipeline,
+    TemplateAction,
     Text,
 )
 from lading.store.system.patterns import pattern
@@ -97,7 +97,7 @@ class _Parser:
             return Jump(word)
         if word in ("define", "template", "block"):
             raise fault(f"{{{{{word}}}}}: templates within templates are not supported")
-        return Action(self._pipeline("command", "close"))
+        return TemplateAction(self._pipeline("command", "close"))
 
     def _block(self, kind: Literal["if", "with", "range"]) -> Block:
         self._deeper()
