@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lading.build.convert import go_format
 from lading.build.convert.resolve import DEFAULT_EPOCH, ConvertOptions, Resolved, resolve
 from lading.build.dockerfile import glob
-from lading.build.dockerfile.expansion import WordError, expand
+from lading.build.dockerfile.expansion import expand
 from lading.build.dockerfile.instruction_reader import read
 from lading.build.dockerfile.instruction_values import (
     ValueProblemError,
@@ -21,6 +21,7 @@ from lading.build.dockerfile.instruction_values import (
     parse_owner,
     parse_ports,
 )
+from lading.build.dockerfile.substitution import WordError
 from lading.build.errors import DockerfileError, Place
 from lading.build.graph.graph import CopyOp, RunOp
 from lading.store.oci.descriptors import Platform

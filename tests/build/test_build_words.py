@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lading.build.dockerfile.expansion import WordError, expand
+from lading.build.dockerfile.expansion import expand
+from lading.build.dockerfile.substitution import WordError
 from suites.machine import needs, vectors_path
 
 ENVIRONMENT = {"PWD": "/home", "SHELL": "bash", "KOREAN": "한국어", "NULL": ""}

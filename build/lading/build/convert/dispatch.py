@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from functools import singledispatch
-from typing import Final
 
 from lading.build.convert import go_format
-from lading.build.convert.stage import Arguments, StageState
-from lading.build.dockerfile.arguments import Heredoc, SyntaxProblemError, heredoc
-from lading.build.dockerfile.expansion import WordError, expand
+from lading.build.convert.copy_step import copy
+from lading.build.convert.run_step import run
+from lading.build.convert.stage import DispatchOptions, StageState
 from lading.build.dockerfile.instruction_values import (
-    Owner,
     ValueProblemError,
     check_signal,
-    parse_mode,
-    parse_owner,
     parse_ports,
 )
 from lading.build.dockerfile.instructions import (
@@ -38,29 +32,7 @@ from lading.build.dockerfile.instructions import (
     Workdir,
 )
 from lading.build.errors import DockerfileError
-from lading.build.graph.graph import Chain, CopyOp, InlineFile, MkdirOp, RunOp
-from lading.store.fastclass import dataclass
-from lading.store.system.patterns import pattern
-
-PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
-EPOCH: Final = "SOURCE_DATE_EPOCH"
-_UNUSABLE: Final = pattern("[\0\ud800-\udfff]")
-_REMOTE: Final = ("http://", "https://", "git://", "ssh://", "git@")
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchOptions:
-    """What an instruction may look at beyond its stage."""
-
-    arguments: Arguments
-    epoch: int
-    origin: Callable[[Copy], Chain]
-
-    @property
-    def proxies(self) -> tuple[tuple[str, str], ...]:
-        """Proxy variables of the call: RUN sees them, no key and no record does."""
-        names = {name for upper in PROXIES for name in (upper, upper.lower())}
-        return tuple(sorted((name, value) for name, value in self.arguments.given.items() if name in names))
+from lading.build.graph.graph import MkdirOp
 
 
 @singledispatch
@@ -125,106 +97,12 @@ def _(instruction: Workdir, state: StageState, options: DispatchOptions) -> None
 
 @apply.register
 def _(instruction: Copy, state: StageState, options: DispatchOptions) -> None:
-    place = instruction.place
-    sources = tuple(state.expand(place, source) for source in instruction.sources)
-    for source in sources:
-        if source.startswith(_REMOTE):
-            what = "ADD of a URL or a git repository is not supported yet" if instruction.add else "COPY takes no URL"
-            raise DockerfileError(place, f"{what}: {source}")
-    destination = state.expand(place, instruction.destination)
-    chown, chmod = state.expand(place, instruction.chown), state.expand(place, instruction.chmod)
-    owner, mode = _owned(instruction, chown, chmod)
-    operation = CopyOp(
-        sources,
-        tuple(_document(instruction, document, state) for document in instruction.documents),
-        state.resolve(destination),
-        options.origin(instruction) if instruction.origin is not None else None,
-        owner,
-        mode,
-        instruction.add,
-    )
-    flags = [f"--chown={chown}"] * bool(chown) + [f"--chmod={chmod}"] * bool(chmod)
-    inline = [f"<<{document.name}" for document in instruction.documents]
-    text = " ".join([instruction.word, *flags, *sources, *inline, destination])
-    state.step(place, operation, text, _written(instruction, inline))
-
-
-def _owned(instruction: Copy, chown: str, chmod: str) -> tuple[Owner | None, int | None]:
-    try:
-        return (parse_owner(chown) if chown else None), (parse_mode(chmod) if chmod else None)
-    except ValueProblemError as problem:
-        raise DockerfileError(instruction.place, f"{instruction.word}: {problem}") from None
-
-
-def _written(instruction: Copy, inline: list[str]) -> tuple[str, ...]:
-    flags = [
-        f"--{name}={value}"
-        for name, value in (("from", instruction.origin), ("chown", instruction.chown), ("chmod", instruction.chmod))
-        if value
-    ]
-    return (instruction.word, *flags, *instruction.sources, *inline, instruction.destination)
-
-
-def _document(instruction: Copy, document: Heredoc, state: StageState) -> InlineFile:
-    text = document.text
-    if document.expand:
-        try:
-            text = expand(text, state.variables, quotes=False).text
-        except WordError as error:
-            raise DockerfileError(instruction.place, str(error)) from None
-    return InlineFile(document.name, text.encode("utf-8", "surrogateescape"))
+    copy(instruction, state, options)
 
 
 @apply.register
 def _(instruction: Run, state: StageState, options: DispatchOptions) -> None:
-    args = instruction.command.args
-    if instruction.documents:
-        args = (_script(instruction),)
-    argv = state.config.shelled(args) if instruction.command.shell else args
-    environment = {**state.variables}
-    environment.setdefault(EPOCH, str(options.epoch))
-    operation = RunOp(
-        argv,
-        tuple(sorted(environment.items())),
-        options.proxies,
-        state.config.workdir,
-        state.config.user,
-        instruction.network,
-    )
-    declared = [f"{name}={state.variables.get(name, value)}" for name, value in state.arguments.items()]
-    shown = [f"|{len(declared)}", *declared] if declared else []
-    state.step(instruction.place, operation, " ".join(["RUN", *shown, *argv]), argv, _as_written(instruction))
-
-
-def _as_written(instruction: Run) -> str:
-    command = instruction.command
-    words = " ".join(" ".join(command.args).split()) if command.shell else json.dumps(command.args, ensure_ascii=False)
-    network = "" if instruction.network == "default" else f"--network={instruction.network} "
-    return f"RUN {network}{words}"
-
-
-def _script(instruction: Run) -> str:
-    if any(_UNUSABLE.search(document.content) for document in instruction.documents):
-        raise DockerfileError(instruction.place, "RUN: a heredoc that is a script is UTF-8 text without NUL bytes")
-    if len(instruction.command.args) != 1 or not instruction.command.shell:
-        raise DockerfileError(instruction.place, "RUN: a heredoc needs a command for a shell")
-    first = instruction.documents[0]
-    if _announces(instruction):
-        if first.text.startswith("#!"):
-            raise DockerfileError(
-                instruction.place, "RUN with a heredoc that names its interpreter (#!) is not supported yet"
-            )
-        return first.text
-    bodies = "".join(f"\n{document.content}{document.name}" for document in instruction.documents)
-    return instruction.command.args[0] + bodies
-
-
-def _announces(instruction: Run) -> bool:
-    """Whether the command is a heredoc and nothing else."""
-    try:
-        return heredoc(instruction.command.args[0]) is not None
-    except SyntaxProblemError as problem:
-        raise DockerfileError(instruction.place, str(problem)) from None
+    run(instruction, state, options)
 
 
 @apply.register

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from lading.build.convert.dispatch import EPOCH, PROXIES, DispatchOptions, apply
-from lading.build.convert.stage import Arguments, BuildSteps, StageState
-from lading.build.dockerfile.expansion import WordError, expand
+from lading.build.convert.dispatch import apply
+from lading.build.convert.stage import EPOCH, PROXIES, Arguments, BuildSteps, DispatchOptions, StageState
+from lading.build.dockerfile.expansion import expand
 from lading.build.dockerfile.instruction_values import is_number, number
 from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Stage
+from lading.build.dockerfile.substitution import WordError
 from lading.build.errors import DockerfileError, Place, suggestion
 from lading.build.graph.graph import Chain, Graph, StageLine
 from lading.build.graph.image_config import Config

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from lading.build.context.view import normalised
-from lading.build.dockerfile.expansion import Expansion, WordError, expand
-from lading.build.dockerfile.instructions import Stage
+from lading.build.dockerfile.expansion import Expansion, expand
+from lading.build.dockerfile.instructions import Copy, Stage
+from lading.build.dockerfile.substitution import WordError
 from lading.build.errors import DockerfileError, Place
 from lading.build.graph.graph import Chain, Operation, StageLine, Step
 from lading.build.graph.image_config import Config, HistoryEntry
 from lading.store.fastclass import dataclass, field
+
+PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+EPOCH: Final = "SOURCE_DATE_EPOCH"
 
 
 @dataclass(slots=True)
@@ -81,3 +86,18 @@ class Arguments:
 
     given: Mapping[str, str]
     scope: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchOptions:
+    """What an instruction may look at beyond its stage."""
+
+    arguments: Arguments
+    epoch: int
+    origin: Callable[[Copy], Chain]
+
+    @property
+    def proxies(self) -> tuple[tuple[str, str], ...]:
+        """Proxy variables of the call: RUN sees them, no key and no record does."""
+        names = {name for upper in PROXIES for name in (upper, upper.lower())}
+        return tuple(sorted((name, value) for name, value in self.arguments.given.items() if name in names))

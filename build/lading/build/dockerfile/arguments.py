@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, cast
 
-from lading.build.dockerfile.expansion import WordError, expand, is_space
+from lading.build.dockerfile.expansion import expand, is_space
+from lading.build.dockerfile.substitution import WordError
 from lading.store.fastclass import dataclass
 from lading.store.system.patterns import pattern
 

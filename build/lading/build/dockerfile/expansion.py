@@ -6,27 +6,22 @@ with its own ideas of escapes inside quotes. Held to its tables ``envVarTest`` a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
+from lading.build.dockerfile.substitution import WordError, modify, replace
 from lading.store.fastclass import dataclass, field
 
 _SPACES: Final = frozenset("\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000") | frozenset(
     map(chr, range(0x2000, 0x200B))
 )
 _SPECIAL: Final = frozenset("@*#?-$!0")
-_REGEX: Final = frozenset("[]{}.+()|^$")
 _END: Final = ""
 
 
 def is_space(character: str) -> bool:
     """As Go's ``unicode.IsSpace``."""
     return character in _SPACES
-
-
-class WordError(ValueError):
-    """A word cannot be expanded; the message is for the user, without place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,24 +208,7 @@ class _Lexer:
         value = self.get(name)
         if value is None and self.keep_unset:
             return f"${{{name}{written}{word}}}"
-        return self.modified(name, written, operator, word, value)
-
-    def modified(self, name: str, written: str, operator: str, word: str, value: str | None) -> str:
-        missing = value is None or (written[0] == ":" and value == "")
-        if operator == "-":
-            return word if missing else value or ""
-        if operator == "+":
-            return "" if missing else word
-        if operator == "?":
-            if missing:
-                state = "unset" if value is None else "empty"
-                raise WordError(f"{name}: {word or f'is not allowed to be {state}'}")
-            return value or ""
-        if operator in ("#", "%"):
-            greedy = word.startswith(operator) and word != ""
-            pattern = word[1:] if greedy else word
-            return (_trim_suffix if operator == "%" else _trim_prefix)(pattern, value or "", greedy)
-        raise WordError(f"unsupported modifier ({written.strip()}) in substitution")
+        return modify(name, written, operator, word, value)
 
     def replaced(self, name: str) -> str:
         everywhere = self.peek() == "/"
@@ -241,8 +219,7 @@ class _Lexer:
         value = self.get(name)
         if value is None and self.keep_unset:
             return f"${{{name}/{pattern}/{replacement}}}"
-        regex = _pattern(pattern, greedy=True)
-        return regex.sub(lambda _: replacement, value or "", count=0 if everywhere else 1)
+        return replace(value or "", pattern, replacement, everywhere=everywhere)
 
     def argument(self, stop: str, raw_escapes: bool, meaning: str) -> str:
         try:
@@ -270,46 +247,3 @@ class _Lexer:
         if value is None:
             self.unset.add(name)
         return value
-
-
-def _pattern(pattern: str, *, greedy: bool) -> re.Pattern[str]:
-    out: list[str] = []
-    at = 0
-    while at < len(pattern):
-        character = pattern[at]
-        at += 1
-        if character == "*":
-            out.append(".*" if greedy else ".*?")
-        elif character == "?":
-            out.append(".")
-        elif character == "\\":
-            following = pattern[at : at + 1]
-            if following in ("}", "/") and following:
-                continue
-            if following not in ("*", "?", "\\") or not following:
-                raise WordError(f"invalid pattern ({pattern}) in substitution: invalid escape '\\{following}'")
-            out.append("\\" + following)
-            at += 1
-        else:
-            out.append("\\" + character if character in _REGEX else character)
-    return re.compile("".join(out))
-
-
-def _trim_prefix(pattern: str, value: str, greedy: bool) -> str:
-    match = _pattern(pattern, greedy=greedy).match(value)
-    return value[match.end() :] if match else value
-
-
-def _trim_suffix(pattern: str, value: str, greedy: bool) -> str:
-    # The shortest match at the end is the shortest match at the beginning of everything reversed.
-    return _trim_prefix(_reverse(pattern), value[::-1], greedy)[::-1]
-
-
-def _reverse(pattern: str) -> str:
-    units: list[str] = []
-    at = 0
-    while at < len(pattern):
-        length = 2 if pattern[at] == "\\" and at + 1 < len(pattern) else 1
-        units.append(pattern[at : at + length])
-        at += length
-    return "".join(reversed(units))

@@ -1,0 +1,79 @@
+"""What ``${NAME:-WORD}`` and its kin make of a variable's value, and the patterns that they take."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_REGEX: Final = frozenset("[]{}.+()|^$")
+
+
+class WordError(ValueError):
+    """A word cannot be expanded; the message is for the user, without place."""
+
+
+def modify(name: str, written: str, operator: str, word: str, value: str | None) -> str:
+    """What ``${NAME<written>WORD}`` is where NAME has `value`, None where nobody set it. Raises `WordError`."""
+    missing = value is None or (written[0] == ":" and value == "")
+    if operator == "-":
+        return word if missing else value or ""
+    if operator == "+":
+        return "" if missing else word
+    if operator == "?":
+        if missing:
+            state = "unset" if value is None else "empty"
+            raise WordError(f"{name}: {word or f'is not allowed to be {state}'}")
+        return value or ""
+    if operator in ("#", "%"):
+        greedy = word.startswith(operator) and word != ""
+        pattern = word[1:] if greedy else word
+        return (_trim_suffix if operator == "%" else _trim_prefix)(pattern, value or "", greedy)
+    raise WordError(f"unsupported modifier ({written.strip()}) in substitution")
+
+
+def replace(value: str, pattern: str, replacement: str, *, everywhere: bool) -> str:
+    """`value` with the longest matches of `pattern` replaced: the first of them, or all. Raises `WordError`."""
+    return _pattern(pattern, greedy=True).sub(lambda _: replacement, value, count=0 if everywhere else 1)
+
+
+def _pattern(pattern: str, *, greedy: bool) -> re.Pattern[str]:
+    out: list[str] = []
+    at = 0
+    while at < len(pattern):
+        character = pattern[at]
+        at += 1
+        if character == "*":
+            out.append(".*" if greedy else ".*?")
+        elif character == "?":
+            out.append(".")
+        elif character == "\\":
+            following = pattern[at : at + 1]
+            if following in ("}", "/") and following:
+                continue
+            if following not in ("*", "?", "\\") or not following:
+                raise WordError(f"invalid pattern ({pattern}) in substitution: invalid escape '\\{following}'")
+            out.append("\\" + following)
+            at += 1
+        else:
+            out.append("\\" + character if character in _REGEX else character)
+    return re.compile("".join(out))
+
+
+def _trim_prefix(pattern: str, value: str, greedy: bool) -> str:
+    match = _pattern(pattern, greedy=greedy).match(value)
+    return value[match.end() :] if match else value
+
+
+def _trim_suffix(pattern: str, value: str, greedy: bool) -> str:
+    # The shortest match at the end is the shortest match at the beginning of everything reversed.
+    return _trim_prefix(_reverse(pattern), value[::-1], greedy)[::-1]
+
+
+def _reverse(pattern: str) -> str:
+    units: list[str] = []
+    at = 0
+    while at < len(pattern):
+        length = 2 if pattern[at] == "\\" and at + 1 < len(pattern) else 1
+        units.append(pattern[at : at + length])
+        at += length
+    return "".join(reversed(units))
