@@ -15,6 +15,8 @@ import pytest
 
 from lading.cli.calls.table import COMMANDS
 from lading.cli.display.output import age, escape, size
+from lading.cli.display.sizes import byte_count
+from lading.store.errors import UsageError
 from suites.commands import LADING, Lading, context
 from suites.patience import PATIENCE
 
@@ -380,6 +382,29 @@ def test_a_closed_pipe_is_no_error(lading: Lading) -> None:
 def test_outside_words_cannot_draw_on_the_terminal() -> None:
     assert escape("a\x1b[31mb\u202ec\nd\x9be\u200bf") == "a\\x1b[31mb\\u202ec\\nd\\x9be\\u200bf"
     assert escape("\u00fcml\u00e4ut \u2713") == "\u00fcml\u00e4ut \u2713"
+
+
+@pytest.mark.parametrize(
+    ("text", "base", "count"),
+    [
+        ("0", 1000, 0),
+        ("20GB", 1000, 20 * 10**9),
+        ("20 GiB", 1000, 20 << 30),
+        ("1.5m", 1024, 3 << 19),
+        (".5g", 1024, 1 << 29),
+        ("64K", 1024, 64 << 10),
+        ("1tb", 1024, 1 << 40),
+        ("1099511627776b", 1024, 1 << 40),
+    ],
+)
+def test_sizes_as_they_are_given(text: str, base: int, count: int) -> None:
+    assert byte_count(text, "--size", base=base) == count
+
+
+@pytest.mark.parametrize("text", ["", "k", "-1", "1e9", "1kk", "1 0", "٣", "9" * 20, "."])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^--size=.*: expected a size"):
+        byte_count(text, "--size")
 
 
 def test_sizes_and_ages_as_docker_shows_them() -> None:

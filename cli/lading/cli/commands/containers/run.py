@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from lading.runtime.options import RunOptions
     from lading.verify.judgement.verdict import Verdict
 
-_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-
 
 def run(
     ctx: typer.Context,
@@ -204,11 +202,13 @@ def _publish(words: list[str] | None) -> tuple[PortMapping, ...]:
 
 
 def _limits(memory: str | None, cpus: float | None, pids: int | None) -> ResourceLimits:
+    from lading.cli.display.sizes import byte_count  # noqa: PLC0415
     from lading.runtime.cgroups.groups import ResourceLimits  # noqa: PLC0415
 
     if pids is not None and pids < 1:
         pids = None
-    return ResourceLimits(_bytes(memory, "--memory") or None if memory else None, cpus or None, pids)
+    limit = byte_count(memory, "--memory", base=1024) if memory else 0
+    return ResourceLimits(limit or None, cpus or None, pids)
 
 
 def _log_limit(words: list[str] | None) -> int:
@@ -217,21 +217,14 @@ def _log_limit(words: list[str] | None) -> int:
     limit = LOG_LIMIT
     for name, value in pairs(words, "--log-opt").items():
         if name == "max-size":
-            limit = 0 if value == "-1" else max(_bytes(value, "--log-opt max-size"), 1)
+            from lading.cli.display.sizes import byte_count  # noqa: PLC0415
+
+            limit = 0 if value == "-1" else max(byte_count(value, "--log-opt max-size", base=1024), 1)
         elif (name, value) != ("max-file", "1"):
             raise UsageError(
                 f"--log-opt {name}={value} is not built yet", hint="a log that reaches max-size is begun anew"
             )
     return limit
-
-
-def _bytes(text: str, option: str) -> int:
-    number = text.rstrip("bBkKmMgGtT")
-    unit = text[len(number) :].lower()
-    factor = _UNITS.get(unit.removesuffix("b") if len(unit) > 1 else unit)
-    if factor is None or not number.isascii() or not number.replace(".", "", 1).isdigit() or len(number) > 19:
-        raise UsageError(f"{option} {text}: expected a number and b, k, m or g")
-    return int(float(number) * factor)
 
 
 _MAX_ENV_FILE: Final = 1 << 20
