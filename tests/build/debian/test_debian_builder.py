@@ -245,9 +245,9 @@ def test_all_in_one_layer_with_a_linker_cache(tmp_path: Path, system: Path, key:
     [
         (SPEC.replace('"tool"', '"nonsense"'), {}, "nonsense: no such package"),
         (SPEC.replace("[debian]", '[debian]\nsuite = "stable"'), {}, ""),
-        (SPEC, {"target": "stage"}, "--target is for Dockerfiles"),
-        (SPEC, {"arguments": {"A": "b"}}, "--build-arg is for Dockerfiles"),
-        (SPEC, {"platform": "linux/s390x"}, "--platform linux/s390x is not supported yet"),
+        (SPEC, {"target": "stage"}, "target is for Dockerfiles"),
+        (SPEC, {"arguments": {"A": "b"}}, "build-arg is for Dockerfiles"),
+        (SPEC, {"platform": "linux/s390x"}, "platform linux/s390x is not supported yet"),
         ("version = 1", {}, "debian: missing"),
     ],
 )
