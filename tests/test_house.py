@@ -178,8 +178,8 @@ def test_a_driver_is_named_where_it_is_chosen() -> None:
 
 
 OTHERS_FLAGS = {
-    "lading.build.convert.dispatch": "a Dockerfile's, in the history of an image",
     "lading.build.convert.resolve": "a Dockerfile's; and in a kept warning what an ARG is given by",
+    "lading.build.convert.run_step": "a Dockerfile's, in the history of an image",
     "lading.build.debian.release": "gpgv's",
     "lading.build.dockerfile.instruction_reader": "a Dockerfile's",
     "lading.runtime.oci.conmon": "conmon's",

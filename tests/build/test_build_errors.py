@@ -88,7 +88,7 @@ def test_what_the_call_gets_wrong(bench: Bench, tmp_path: Path) -> None:
         bench.build(tmp_path)
     assert caught.value.hint == "name another"
     context = write(tmp_path, {"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"})
-    with pytest.raises(InputError, match="^platform linux/s390x is not supported yet"):
+    with pytest.raises(InputError, match=r"^platform linux/s390x is not supported yet"):
         bench.build(context, platform="linux/s390x")
     with pytest.raises(InputError, match="SOURCE_DATE_EPOCH: expected seconds"):
         bench.build(context, arguments={"SOURCE_DATE_EPOCH": "yesterday"})
