@@ -141,6 +141,24 @@ def test_files_are_made_durable_and_named_in_one_place() -> None:
     }
 
 
+def test_the_image_of_an_index_is_found_in_one_place() -> None:
+    """All ask `child_for`, which says what there is; one takes any where none fits."""
+    named = {name for name, file in modules().items() if "lading.registry.platforms.choose" in set(imported(file))}
+    assert named == {"lading.host.images.outputs"}
+
+
+def test_the_type_of_a_referrer_is_told_in_one_place() -> None:
+    """`lading.store.oci.documents` alone lets the type of a config stand in for an artifact's."""
+    stands_in = re.compile(r"artifact_type\b.*\bconfig\.media_type", re.DOTALL)
+    functions = [
+        (name, ast.unparse(node))
+        for name, file in modules().items()
+        for node in ast.walk(parsed(file))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    assert [name for name, text in functions if stands_in.search(text)] == ["lading.store.oci.documents"]
+
+
 def test_system_calls_are_made_in_one_place() -> None:
     """`lading.store.system.syscalls` alone calls the C library; what else needs ctypes calls something else."""
     assert {name for name, file in modules().items() if "ctypes" in set(imported(file))} == {

@@ -16,7 +16,7 @@ from lading.store.errors import InputError, MachineError
 from lading.store.gc import collect
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.store.oci.documents import MANIFEST
+from lading.store.oci.documents import EMPTY, MANIFEST, as_referrer
 from lading.store.store import Store, one_image
 from suites.images import blobs_of, put_image, put_index, put_manifest, put_referrer
 from suites.machine import needs
@@ -215,3 +215,23 @@ def test_skopeo_reads_the_store_as_a_layout(store: Store) -> None:
         ["skopeo", "inspect", "--raw", f"oci:{store.root}:{APP}"], capture_output=True, check=True
     ).stdout
     assert Digest.of(said) == image.digest
+
+
+@pytest.mark.parametrize(
+    ("members", "kind"),
+    [
+        ({}, EMPTY),
+        ({"artifactType": ""}, EMPTY),
+        ({"artifactType": "test/evidence", "annotations": {"a": "b"}}, "test/evidence"),
+    ],
+)
+def test_a_manifest_without_an_artifact_type_is_of_its_configs(
+    store: Store, members: dict[str, object], kind: str
+) -> None:
+    subject = put_image(store, b"layer")
+    put = put_manifest(store, b"{}", EMPTY, [], subject=subject.json(), **members)
+    (found,) = store.referrers(subject.digest)
+    assert (found.digest, found.artifact_type) == (put.digest, kind)
+    listed = as_referrer(store.document(put))
+    assert listed == Descriptor(put.media_type, put.digest, put.size, members.get("annotations", {}), kind)
+    assert as_referrer(store.document(put_index(store, subject))).artifact_type is None

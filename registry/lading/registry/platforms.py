@@ -12,6 +12,7 @@ from typing import Final
 
 from lading.store.errors import InputError
 from lading.store.oci.descriptors import Descriptor, Platform
+from lading.store.oci.documents import Index
 from lading.store.system.patterns import pattern
 
 _ARCHITECTURES: Final = {
@@ -29,6 +30,7 @@ _ARM: Final = {"armv5l": "v5", "armv6l": "v6", "armv7l": "v7", "armv8l": "v7"}
 _DEFAULT_VARIANT: Final = {"arm": "v7", "arm64": "v8", "amd64": "v1"}
 _OLDEST: Final = {"arm": 5, "arm64": 8, "amd64": 1}
 _EXACT: Final = 1000
+_SHOWN: Final = 12
 _ATTESTATION: Final = "vnd.docker.reference.type"
 _PART: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIANT: Final = pattern(r"v([0-9]{1,2})(?:\.([0-9]{1,2}))?")
@@ -74,6 +76,16 @@ def choose(descriptors: Iterable[Descriptor], wanted: Platform) -> Descriptor | 
         return images[0]
     ranked = [(rank, -at, item) for at, item in enumerate(images) if (rank := _rank(item.platform, wanted))]
     return max(ranked, key=lambda entry: entry[:2])[2] if ranked else None
+
+
+def child_for(index: Index, wanted: Platform, source: str) -> Descriptor:
+    """The image of an index that `choose` finds best. Raises `InputError`, which names `source` and what it has."""
+    child = choose(index.manifests, wanted)
+    if child is None:
+        names = [str(item.platform) for item in index.manifests if item.platform and item.platform.os != "unknown"]
+        offered = ", ".join(names[:_SHOWN]) or "none that names a platform"
+        raise InputError(f"{source}: has no image for {wanted}", hint=f"it has {offered}")
+    return child
 
 
 def _rank(offered: Platform | None, wanted: Platform) -> tuple[int, int] | None:

@@ -30,6 +30,7 @@ from lading.store.oci.documents import (
     ImageConfig,
     Index,
     Manifest,
+    artifact_type_of,
     kind_of,
     parse_config,
     parse_document,
@@ -155,10 +156,7 @@ class Store:
 
     def _refer(self, subject: Digest, document: Manifest | Index, tag: str | None) -> None:
         own = document.descriptor
-        kind = document.artifact_type
-        if kind is None and isinstance(document, Manifest):
-            kind = document.config.media_type
-        row = (str(subject), str(own.digest), own.media_type, own.size, kind, tag)
+        row = (str(subject), str(own.digest), own.media_type, own.size, artifact_type_of(document), tag)
         with self._changing():
             self.index.run("INSERT OR REPLACE INTO referrer VALUES (?, ?, ?, ?, ?, ?)", row)
 

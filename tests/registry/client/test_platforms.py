@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from lading.registry.platforms import choose, host_platform, normalise, parse_platform
+from lading.registry.platforms import child_for, choose, host_platform, normalise, parse_platform
 from lading.store.errors import InputError
 from lading.store.oci.descriptors import Descriptor, Platform
-from lading.store.oci.documents import MANIFEST
+from lading.store.oci.documents import INDEX, MANIFEST, Index
 
 
 def offer(*texts: str | None) -> list[Descriptor]:
@@ -60,6 +60,20 @@ def test_attestations_are_no_images_whatever_their_platform() -> None:
         platform=image.platform,
     )
     assert choose([paper], parse_platform("linux/amd64")) is None
+
+
+@pytest.mark.parametrize(
+    ("offers", "hint"),
+    [
+        (["linux/arm64", "unknown/unknown", "linux/386"], "it has linux/arm64, linux/386"),
+        ([], "it has none that names a platform"),
+    ],
+)
+def test_an_index_without_the_platform_says_what_it_has(offers: list[str | None], hint: str) -> None:
+    index = Index(b"", INDEX, tuple(offer(*offers)), None, None, {})
+    with pytest.raises(InputError, match="example: has no image for linux/amd64") as caught:
+        child_for(index, parse_platform("linux/amd64"), "example")
+    assert caught.value.hint == hint
 
 
 @pytest.mark.parametrize(

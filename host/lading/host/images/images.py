@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lading.host.images.built import built
-from lading.registry.platforms import choose, host_platform
+from lading.registry.platforms import child_for, host_platform
 from lading.registry.reference import InvalidReferenceError, Reference
 from lading.store.errors import DocumentError, InputError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, collect
 from lading.store.oci.descriptors import Descriptor, Platform
-from lading.store.oci.documents import Index, Manifest
+from lading.store.oci.documents import Manifest
 from lading.store.store import Store, one_image
 from lading.verify.judgement.targets import Target
 
@@ -100,9 +100,7 @@ class Images:
         wanted = platform or host_platform()
         if isinstance(document, Manifest):
             return Target(document, None, None, located.names, located.origins)
-        child = choose(document.manifests, wanted)
-        if child is None:
-            raise InputError(f"{located.descriptor.digest}: has nothing for {wanted}", hint=_offers(document))
+        child = child_for(document, wanted, str(located.descriptor.digest))
         manifest = self.store.document(child)
         if not isinstance(manifest, Manifest):
             raise DocumentError(f"{child.digest}: an index within an index")
@@ -178,11 +176,6 @@ class Images:
 def is_digest(text: str) -> bool:
     """Whether a text is a digest and nothing else, though it could be read as a name of docker.io's."""
     return text.startswith("sha256:") and len(text) == len("sha256:") + 64
-
-
-def _offers(index: Index) -> str | None:
-    offered = [str(child.platform) for child in index.manifests if child.platform and child.platform.os != "unknown"]
-    return f"it has {', '.join(offered)}" if offered else None
 
 
 def _meant(text: str) -> str:

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lading.host.images.images import ALONE, Images, NoSuchImageError, ResolvedImage, is_digest
-from lading.registry.platforms import choose, host_platform
+from lading.registry.platforms import child_for, host_platform
 from lading.registry.reference import Reference
-from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
+from lading.store.errors import DocumentError, LadingError, RegistryError
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import Index, Manifest, parse_document
@@ -74,9 +74,7 @@ def _target(client: Client, reference: Reference, platform: Platform) -> Target:
 
 
 def _child(client: Client, reference: Reference, index: Index, wanted: Platform) -> Target:
-    child = choose(index.manifests, wanted)
-    if child is None:
-        raise InputError(f"{reference.familiar}: has nothing for {wanted}")
+    child = child_for(index, wanted, reference.familiar)
     descriptor, raw = client.manifest(reference.at(child.digest))
     manifest = parse_document(raw, descriptor.media_type, str(child.digest))
     if not isinstance(manifest, Manifest):

@@ -24,7 +24,7 @@ from lading.store.errors import DocumentError, RegistryError
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.store.oci.documents import INDEX, Index, Manifest, parse_document
+from lading.store.oci.documents import INDEX, Index, parse_document
 from lading.store.oci.json import Fields, canonical, parse
 
 LEGACY_SUFFIXES: Final = (".sig", ".att")
@@ -38,13 +38,6 @@ _WRITING: Final = threading.Lock()
 def fallback_tag(subject: Digest) -> str:
     """``sha256-<hex>``, cut where the specification cuts it."""
     return f"{subject.algorithm[:32]}-{subject.hex[:64]}"
-
-
-def descriptor_of(document: Manifest | Index) -> Descriptor:
-    """As a list of referrers has it: with artifact type and annotations."""
-    kind = document.artifact_type or (document.config.media_type if isinstance(document, Manifest) else None)
-    plain = document.descriptor
-    return Descriptor(plain.media_type, plain.digest, plain.size, document.annotations, kind)
 
 
 @dataclass(frozen=True, slots=True)

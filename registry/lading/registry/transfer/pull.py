@@ -9,13 +9,13 @@ from lading.registry.client.client import Client
 from lading.registry.client.manifests import Fetched
 from lading.registry.client.referrers import pieces
 from lading.registry.errors import NotFoundError, ProtocolError
-from lading.registry.platforms import choose, host_platform
+from lading.registry.platforms import child_for, host_platform
 from lading.registry.reference import Reference
 from lading.registry.transfer.images import ImageSink
 from lading.registry.transfer.limits import EvidenceLimits
 from lading.registry.transfer.parallel import each
 from lading.registry.transfer.registry_source import RegistrySource
-from lading.store.errors import InputError, RegistryError
+from lading.store.errors import RegistryError
 from lading.store.fastclass import dataclass, field, replace
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.digests import Digest
@@ -101,11 +101,7 @@ class Pull:
         """The image itself, and its entry in the index if it was reached through one."""
         if isinstance(top.document, Manifest):
             return top, None
-        child = choose(top.document.manifests, self.platform)
-        if child is None:
-            raise InputError(
-                f"{self.ref.familiar}: has no image for {self.platform}", hint=f"it has {_offers(top.document)}"
-            )
+        child = child_for(top.document, self.platform, self.ref.familiar)
         fetched = self._child(child)
         if not isinstance(fetched.document, Manifest):
             raise ProtocolError(f"{self.ref.familiar}: {child.digest} is another index; that is not understood")
@@ -244,8 +240,3 @@ def _by_digest(wanted: Descriptor, document: Manifest | Index) -> Fetched:
 
 def _subject(fetched: Fetched) -> Digest | None:
     return fetched.document.subject.digest if fetched.document.subject else None
-
-
-def _offers(index: Index) -> str:
-    names = [str(item.platform) for item in index.manifests if item.platform and item.platform.os != "unknown"]
-    return ", ".join(names[:12]) or "none that names a platform"

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from lading.registry.client.client import Client
-from lading.registry.client.referrers import descriptor_of, pieces
+from lading.registry.client.referrers import pieces
 from lading.registry.reference import Reference
 from lading.registry.transfer.images import ImageSource
 from lading.registry.transfer.parallel import each
@@ -18,7 +18,7 @@ from lading.store.errors import InputError, RegistryError
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.store.oci.documents import Index, Manifest
+from lading.store.oci.documents import Index, Manifest, as_referrer
 from lading.store.progress import QUIET, Part, Progress, Task
 
 _MAX_DEPTH = 8
@@ -164,7 +164,7 @@ class Push:
             self._blobs(_blobs(document), lambda item: Part(self._papers))
             self._document(document)
         if new:
-            for lost in self.client.publish_referrers(self.ref, subject, map(descriptor_of, new)):
+            for lost in self.client.publish_referrers(self.ref, subject, map(as_referrer, new)):
                 self.notes.append(f"{lost.digest} was pushed, but the registry does not list it with {subject}")
         for item in own:
             self.evidence[item.digest] = item

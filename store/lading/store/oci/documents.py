@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lading.store.errors import DocumentError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, replace
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.digests import Digest
 from lading.store.oci.json import MAX_SIZE, Fields, parse
@@ -73,6 +73,17 @@ class Index:
     def descriptor(self) -> Descriptor:
         """Of this document."""
         return Descriptor.of(self.raw, self.media_type)
+
+
+def artifact_type_of(document: Manifest | Index) -> str | None:
+    """What a list of referrers says that a document is: a manifest that names no type is of its config's."""
+    return document.artifact_type or (document.config.media_type if isinstance(document, Manifest) else None)
+
+
+def as_referrer(document: Manifest | Index) -> Descriptor:
+    """As a list of referrers has it: with artifact type and annotations (distribution-spec, "Listing Referrers")."""
+    kind, annotations = artifact_type_of(document), document.annotations
+    return replace(document.descriptor, artifact_type=kind, annotations=annotations)
 
 
 def parse_document(raw: bytes, media_type: str | None, what: str) -> Manifest | Index:

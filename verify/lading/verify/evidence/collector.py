@@ -13,7 +13,7 @@ from lading.store.errors import DocumentError, LadingError
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.store.oci.documents import Manifest, parse_document
+from lading.store.oci.documents import Manifest, artifact_type_of, parse_document
 from lading.verify.documents import bundles, envelopes
 from lading.verify.documents.envelopes import Envelope
 from lading.verify.documents.kinds import evidence_kind
@@ -179,7 +179,7 @@ def _useless(manifest: Manifest, kind: str | None) -> tuple[str, str]:
         return "dag", _DAG
     if any(layer.media_type.startswith(BUNDLE_PREFIX) for layer in manifest.layers):
         return "malformed", "holds a bundle beside other layers; a bundle stands alone"
-    words = manifest.artifact_type or manifest.config.media_type
+    words = artifact_type_of(manifest)
     return "other", f"neither a signature nor an attestation that is read here: {words!r}"
 
 

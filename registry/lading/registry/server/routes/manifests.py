@@ -12,9 +12,8 @@ from lading.registry.server.storage.storage import Storage
 from lading.store.content.blobs import MissingBlobError
 from lading.store.errors import DocumentError
 from lading.store.fastclass import replace
-from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.store.oci.documents import Index, Manifest, parse_document
+from lading.store.oci.documents import Index, Manifest, as_referrer, parse_document
 from lading.store.oci.json import Fields, parse
 
 MAX_TAGS: Final = 10
@@ -58,7 +57,7 @@ def put(storage: Storage, request: Request, raw: bytes) -> Response:
         parts = _parts(storage, request.name, document)
         storage.put_document(raw, digest)
         subject = document.subject.digest if document.subject else None
-        storage.catalog.add_manifest(request.name, _descriptor(document, digest), subject, parts, tags)
+        storage.catalog.add_manifest(request.name, replace(as_referrer(document), digest=digest), subject, parts, tags)
     return Response(201, _put_headers(request.name, digest, subject, tags if by_digest else []))
 
 
@@ -104,14 +103,6 @@ def _parse(raw: bytes, request: Request) -> Manifest | Index:
         return parse_document(raw, announced, "manifest")
     except DocumentError as error:
         raise ApiError("MANIFEST_INVALID", error.message) from None
-
-
-def _descriptor(document: Manifest | Index, digest: Digest) -> Descriptor:
-    """As the list of referrers has it: the type of the config stands in where a manifest names no artifact type."""
-    kind = document.artifact_type
-    if kind is None and isinstance(document, Manifest):
-        kind = document.config.media_type
-    return replace(document.descriptor, digest=digest, artifact_type=kind, annotations=document.annotations)
 
 
 def _check_condition(storage: Storage, request: Request, reference: str) -> None:
