@@ -657,6 +657,26 @@ def test_a_floor_governs_bases_too() -> None:
     assert base("strict", own, floor=lax).status == "unverified"
 
 
+class Counting(Incomplete):
+    """How often it is asked for what there is."""
+
+    asked = 0
+
+    def referrers(self, subject: Descriptor) -> ReferrerList:
+        self.asked += 1
+        return self._inner.referrers(subject)
+
+
+def test_nobody_is_asked_twice_about_one_base() -> None:
+    both = Shelf(signature(DEBIAN.descriptor), signature(DEBIAN.descriptor, "company"))
+    first, second = Counting(Shelf(signature(DEBIAN.descriptor))), Counting(both)
+    lax = floored("from: {default: {signed_by: {keys: [company]}, allow_unverified: true}}\n")
+    assert base("strict", first, second, floor=lax).status == "verified"
+    assert (first.asked, second.asked) == (1, 1)
+    assert base("strict", first, second).status == "verified"
+    assert (first.asked, second.asked) == (2, 1)
+
+
 def test_a_base_is_no_door() -> None:
     assert not isinstance(base("strict", Shelf(signature(DEBIAN.descriptor)).evidence), Verdict)
 

@@ -61,6 +61,7 @@ class EvidenceCollector:
         self._lists: list[str] = []
         self._unread: dict[Digest, str] = {}
         self._subjects = subjects
+        self._asked: list[Evidence] = []
         self._seen: set[tuple[Digest, Digest]] = set()
         self._left = MAX_BYTES
         self._content: dict[Digest, bytes] = {}
@@ -71,7 +72,13 @@ class EvidenceCollector:
         return (*self._lists, *self._unread.values())
 
     def add(self, source: Evidence) -> None:
-        """Everything that `source` has; whatever goes wrong there becomes an error, and one bound reached ends it."""
+        """Everything that `source` has, which is asked only once.
+
+        Whatever goes wrong there becomes an error, and one bound reached ends it.
+        """
+        if any(source is other for other in self._asked):
+            return
+        self._asked.append(source)
         try:
             self._add(source)
         except ExhaustedError as error:

@@ -142,12 +142,13 @@ class Verifier:
         self._check_index(target)
         asking = [bound for bound in rules if bound.rule.requirements]
         strict = [bound for bound in asking if not bound.rule.allow_unverified]
+        collector = EvidenceCollector(target.subjects)
         if strict:
-            self._judge(target, strict, evidence)
+            self._judge(target, strict, evidence, collector)
         if not asking:
             return self._base(target, "unverified", "the policy asks for nothing of this base")
         try:
-            decision = self._judge(target, asking, evidence)
+            decision = self._judge(target, asking, evidence, collector)
         except GateError as error:
             return self._base(target, "unverified", _lacking(error))
         if decision.base_status == "unverified":
@@ -155,10 +156,17 @@ class Verifier:
         return self._base(target, "verified", "accepted by key")
 
     def _judge(
-        self, target: Target, rules: Sequence[BoundRule], evidence: Sequence[Evidence], *, thorough: bool = False
+        self,
+        target: Target,
+        rules: Sequence[BoundRule],
+        evidence: Sequence[Evidence],
+        collector: EvidenceCollector | None = None,
+        *,
+        thorough: bool = False,
     ) -> Decision:
+        """By what `collector` holds already and by `evidence`, of which it asks nobody a second time."""
         self._check_index(target)
-        collector = EvidenceCollector(target.subjects)
+        collector = collector or EvidenceCollector(target.subjects)
         judgement = Judge(target.digests, collector, self._check).judge(rules)
         for source in evidence:
             collector.add(source)
