@@ -54,10 +54,13 @@ def start_server(folder: Path, listen: str = "127.0.0.1:0", **config: object) ->
         serve_command(folder, listen, **config), env=environment, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
-    line = process.stderr.readline()
-    if _LISTENING not in line:
+    said = line = process.stderr.readline()
+    while line and _LISTENING not in line:  # it may have a warning to give before
+        line = process.stderr.readline()
+        said += line
+    if not line:
         process.kill()
-        raise AssertionError(line + process.communicate()[1])
+        raise AssertionError(said + process.communicate()[1])
     return ServerProcess(line.split("://", 1)[1].split(",")[0], process)
 
 

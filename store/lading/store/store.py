@@ -7,7 +7,6 @@ nobody and removes nothing while such work is going on in any process.
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Generator, Iterable, Mapping
@@ -358,12 +357,7 @@ class Store:
         """Whether the lock was had: where nobody waits for it, it may not be."""
         path = self.root / "writing.lock"
         with machine_errors(path):
-            try:
-                file = open_lock(path)
-            except OSError as error:
-                if error.errno != errno.EROFS:
-                    raise
-                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # who only reads needs the lock, too
+            file = open_lock(path)
         try:
             with machine_errors(path):
                 had = take(file, wait=wait, shared=shared)

@@ -8,7 +8,6 @@ import re
 import select
 import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Generator
@@ -23,7 +22,6 @@ from lading.registry.server.storage.catalog import Catalog
 from lading.registry.server.storage.gc import BLOB_LIFE, GRACE, UPLOAD_LIFE, collect
 from lading.registry.server.storage.storage import Storage
 from lading.store.oci.digests import Digest
-from suites.machine import needs
 from suites.patience import PATIENCE, until
 from suites.registry_api import MANIFEST, Repository, code_of, digest_of, manifest
 from suites.registry_server import running_server, start_server
@@ -165,55 +163,7 @@ def test_a_second_request_does_not_wait_for_ever_for_a_stalled_one(tmp_path: Pat
         assert repo.client.get(location).headers["range"] == f"0-{mebibyte + 2}"
 
 
-# A full disk
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Generator[Path, None, None]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "lad-registry", folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
-@needs("root")
-def test_a_full_disk_is_said_and_leaves_nothing_half_done(small_disk: Path) -> None:
-    with running_server(small_disk / "s") as address:
-        repo = connect(address)
-        repo.put_image("before", bytes(1_000_000))
-        location = repo.begin()
-        for answer in (
-            repo.client.patch(location, content=bytes(20_000_000)),
-            repo.client.put(repo.begin(), params={"digest": digest_of(b"")}, content=bytes(20_000_000)),
-            repo.request("POST", f"blobs/uploads/?digest={digest_of(b'')}", content=bytes(20_000_000)),
-        ):
-            assert (answer.status_code, code_of(answer)) == (507, "UNAVAILABLE")
-            assert str(small_disk) not in answer.text
-        assert repo.client.get(location).status_code == 404, "its bytes would be in everybody's way"
-        assert os.listdir(small_disk / "s/uploads") == []
-        repo.put_image("after", bytes(1_000_001))
-        assert repo.get("manifests/before").status_code == 200
-
-
-@needs("root")
-def test_a_disk_without_room_for_a_manifest(small_disk: Path) -> None:
-    with running_server(small_disk / "s") as address:
-        repo = connect(address)
-        raw = repo.manifest()
-        ballast = small_disk / "ballast"
-        with ballast.open("wb", buffering=0) as stream, pytest.raises(OSError, match="No space"):
-            while True:
-                stream.write(bytes(4096))
-        answer = repo.put("v1", raw)
-        assert (answer.status_code, code_of(answer)) == (507, "UNAVAILABLE")
-        assert repo.get("manifests/v1").status_code == 404
-        assert repo.client.post("/v2/a/b/blobs/uploads/").status_code in (202, 507)
-        ballast.unlink()
-        assert repo.put("v1", raw).status_code == 201
-        assert repo.get("manifests/v1").content == raw
+# What rotted
 
 
 def test_content_that_rotted_is_not_handed_out_as_a_manifest(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from lading.store.system.sqlite import is_full
+from lading.store.system.sqlite import is_full, is_read_only
 
 _STATUS: Final = {
     "BLOB_UNKNOWN": 404,
@@ -53,4 +53,6 @@ def of_exception(error: BaseException) -> ApiError:
     """What a client is told of a fault of ours: never a path of this machine, never a traceback."""
     if is_full(error):
         return ApiError("UNAVAILABLE", "the registry's disk is full")
+    if is_read_only(error):
+        return ApiError("UNAVAILABLE", "the registry's disk can only be read")
     return ApiError("UNKNOWN", "the registry failed at this; its log says why")

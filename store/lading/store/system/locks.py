@@ -5,6 +5,7 @@ A lock is that of an open file and ends with it, at the latest with the last pro
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Generator
@@ -26,8 +27,13 @@ def take(file: int, *, wait: bool = True, shared: bool = False) -> bool:
 
 
 def open_lock(path: Path) -> int:
-    """A file to be locked, made where it is missing."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """A file to be locked, made where it is missing; on a disk that can only be read, it has to be there."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def open_folder(path: Path) -> int:

@@ -26,15 +26,18 @@ _HINTS: Final[dict[int, str]] = dict.fromkeys(_BUSY, "another lading is at work 
 class Connection:
     """A connection to a database, safe to share between threads and, through SQLite's own locks, between processes.
 
-    Its methods raise `MachineError`, which names the file, with the hint for a full disk or for a damaged file.
+    Its methods raise `MachineError`, which names the file, with the hint for a full disk or for a damaged file. One
+    that is `immutable`, which nobody changes meanwhile, can be read where no file can be made beside it.
     """
 
-    def __init__(self, path: Path, *, room: str, elsewhere: str, readonly: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, room: str, elsewhere: str, readonly: bool = False, immutable: bool = False
+    ) -> None:
         self._path = path
         self._hints = _HINTS | dict.fromkeys(_NO_ROOM, room) | dict.fromkeys(_DAMAGED, elsewhere)
         self._lock = threading.RLock()
         self._owner = 0
-        place = f"file:{quote(str(path))}?mode=ro" if readonly else path
+        place = f"file:{quote(str(path))}?mode=ro{'&immutable=1' * immutable}" if readonly else path
         with self._errors():
             self._connection = sqlite3.connect(
                 place, timeout=_PATIENCE, isolation_level=None, check_same_thread=False, uri=readonly
@@ -116,12 +119,28 @@ def is_full(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if _code(error) == sqlite3.SQLITE_FULL:
+        if _code(error) == sqlite3.SQLITE_FULL or _extended(error) == sqlite3.SQLITE_IOERR_SHMSIZE:
+            return True
+        error = error.__cause__
+    return False
+
+
+def is_read_only(error: BaseException | None) -> bool:
+    """Whether a disk, a folder or a file that may only be read is at the bottom of an error."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno == errno.EROFS:
+            return True
+        if _code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             return True
         error = error.__cause__
     return False
 
 
 def _code(error: BaseException | None) -> int:
-    """The low byte of an extended code is the primary one; errors of the module itself have none."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+    """The low byte of an extended code is the primary one."""
+    return _extended(error) & 0xFF
+
+
+def _extended(error: BaseException | None) -> int:
+    """Errors of the module itself have none."""
+    return getattr(error, "sqlite_errorcode", 0)

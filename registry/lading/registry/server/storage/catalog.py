@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Final
 
 from lading.registry.server.storage.database import Database
+from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
@@ -102,7 +103,8 @@ class Catalog:
         row = self._one("SELECT seen FROM blob WHERE repository = ? AND digest = ?", repository, str(digest))
         if row and row[0] < time.time() - _FRESH:
             sql = "UPDATE blob SET seen = ? WHERE repository = ? AND digest = ?"
-            self._run(sql, time.time(), repository, str(digest))
+            with suppress(MachineError):  # a disk that takes nothing is no reason not to say what is there
+                self._run(sql, time.time(), repository, str(digest))
 
     def user_of_blob(self, repository: str, digest: Digest) -> str | None:
         """A manifest of the repository that has the blob as a part."""

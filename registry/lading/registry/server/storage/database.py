@@ -1,14 +1,20 @@
-"""One SQLite database (WAL): a connection that writes, and one that reads and waits for no writer's disk."""
+"""One SQLite database (WAL): a connection that writes, and one that reads and waits for no writer's disk.
+
+Where the disk is full or can only be read, what is there is served all the same, and each change tries anew.
+"""
 
 from __future__ import annotations
 
-from contextlib import closing
+import logging
+import threading
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, Final
 
 from lading.store.errors import MachineError, Remedy
-from lading.store.system.sqlite import Connection
+from lading.store.system.sqlite import Connection, is_full, is_read_only
 
+LOG: Final = logging.getLogger("lading.registry.server")
 _VERSION: Final = 2
 _ROOM_HINT: Final = "free some space there"
 _ELSEWHERE_HINT: Final = Remedy("restore or store elsewhere", "restore it from a backup, or serve another folder")
@@ -21,32 +27,59 @@ class Database:
     """
 
     def __init__(self, path: Path, schema: str) -> None:
-        self._writer = _connect(path)
-        self.transaction = self._writer.transaction
-        self._writer.insist("PRAGMA journal_mode = WAL")
-        self._writer.run("PRAGMA synchronous = FULL")
-        self._prepare(path, schema)
-        self._reader = _connect(path)
-        self._reader.run("PRAGMA query_only = ON")
+        self._path = path
+        self._schema = schema
+        self._opening = threading.Lock()
+        self._writer: Connection | None = None
+        try:
+            self._open()
+        except MachineError as error:
+            if not (path.exists() and (is_full(error) or is_read_only(error))):
+                raise
+            self._reader = _connect_to_read(path)
+            LOG.warning("%s; until that is mended, it is only read", error.message)
 
-    def _prepare(self, path: Path, schema: str) -> None:
-        with self.transaction():
-            found = self.one("PRAGMA user_version")[0]
+    def _open(self) -> Connection:
+        writer = _connect(self._path)
+        try:
+            writer.insist("PRAGMA journal_mode = WAL")
+            writer.run("PRAGMA synchronous = FULL")
+            self._prepare(writer)
+            reader = _connect(self._path)
+            reader.run("PRAGMA query_only = ON")
+        except BaseException:
+            writer.close()
+            raise
+        self._writer, self._reader = writer, reader
+        return writer
+
+    def _prepare(self, writer: Connection) -> None:
+        with writer.transaction():
+            found = writer.all("PRAGMA user_version")[0][0]
             if found not in (0, _VERSION):
                 raise MachineError(
-                    f"{path}: has the form {found}, and this lading reads {_VERSION}",
+                    f"{self._path}: has the form {found}, and this lading reads {_VERSION}",
                     hint=Remedy(
                         "store elsewhere, it is another version's", "another version wrote it; serve another folder"
                     ),
                 )
             if found == 0:
-                for statement in schema.split(";"):
-                    self.run(statement)
-                self.run(f"PRAGMA user_version = {_VERSION}")
+                for statement in self._schema.split(";"):
+                    writer.run(statement)
+                writer.run(f"PRAGMA user_version = {_VERSION}")
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing, and durable; one inside another is part of it."""
+        return self._writing().transaction()
+
+    def _writing(self) -> Connection:
+        with self._opening:
+            return self._writer or self._open()
 
     def all(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Every row."""
-        return (self._writer if self._writer.is_mine() else self._reader).all(sql, parameters)
+        writer = self._writer
+        return (writer if writer and writer.is_mine() else self._reader).all(sql, parameters)
 
     def one(self, sql: str, *parameters: object) -> tuple[Any, ...]:
         """The first row, empty where there is none."""
@@ -55,13 +88,15 @@ class Database:
 
     def run(self, sql: str, *parameters: object) -> int:
         """Changes something; how many rows."""
-        with self.transaction():
-            return self._writer.run(sql, parameters)
+        writer = self._writing()
+        with writer.transaction():
+            return writer.run(sql, parameters)
 
     def close(self) -> None:
         """Closes both connections."""
         self._reader.close()
-        self._writer.close()
+        if self._writer:
+            self._writer.close()
 
 
 def tables(path: Path) -> set[str]:
@@ -70,5 +105,11 @@ def tables(path: Path) -> set[str]:
         return {row[0] for row in connection.all("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
-def _connect(path: Path, *, readonly: bool = False) -> Connection:
-    return Connection(path, room=_ROOM_HINT, elsewhere=_ELSEWHERE_HINT, readonly=readonly)
+def _connect_to_read(path: Path) -> Connection:
+    """Where no file can be made. What a killed server left beside the database is part of it; nobody else writes."""
+    log = path.with_name(f"{path.name}-wal")
+    return _connect(path, readonly=True, immutable=not (log.exists() and log.stat().st_size))
+
+
+def _connect(path: Path, *, readonly: bool = False, immutable: bool = False) -> Connection:
+    return Connection(path, room=_ROOM_HINT, elsewhere=_ELSEWHERE_HINT, readonly=readonly, immutable=immutable)

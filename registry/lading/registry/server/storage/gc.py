@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from lading.registry.server.storage.storage import Storage
+from lading.store.errors import MachineError
 from lading.store.oci.digests import Digest
+from lading.store.system.sqlite import is_full
 
 UPLOAD_LIFE: Final = 24 * 3600.0
 """Seconds after its last byte for which an upload can be gone on with."""
@@ -24,7 +26,11 @@ def collect(storage: Storage, now: float | None = None) -> int:
     for name in storage.uploads.idle(moment - UPLOAD_LIFE):
         storage.uploads.cancel(name)
         count += 1
-    storage.catalog.remove_unused_blobs(moment - BLOB_LIFE)
+    try:
+        storage.catalog.remove_unused_blobs(moment - BLOB_LIFE)
+    except MachineError as error:
+        if not is_full(error):  # the files that go below make room for the next round
+            raise
     storage.blobs.sweep()
     for digest in list(storage.blobs):
         if not storage.catalog.is_used(digest):
