@@ -96,6 +96,15 @@ def test_a_terminal_costs_nothing_until_something_is_drawn(lading: Lading) -> No
     assert " rich" not in shown.raw.decode()
 
 
+@needs("root", "overlay", "busybox")
+def test_a_build_draws_at_a_terminal_alone(lading: Lading, tmp_path: Path) -> None:
+    words = ("build", "-t", "drawn", str(busybox(tmp_path / "c", "CMD true\n")))
+    assert "rich" not in loaded(lading.root, *words)
+    with terminal([sys.executable, "-c", CODE, *words], lading.variables()) as shown:
+        assert shown.end() == 0
+    assert " rich.live" in shown.raw.decode()
+
+
 UNUSED = {"ctypes", "socket", "lading.verify", "lading.store.archives.reader"}
 STORE = {"sqlite3", "lading.store.store", "lading.store.index"}
 
