@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.error import HTTPError
 
+import bcrypt
 import pytest
 
 import lading.api
@@ -24,8 +25,12 @@ from lading.api import (
     Lading,
     LadingError,
     NotFoundError,
+    ResourceLimits,
+    RunOptions,
+    UnauthorizedError,
+    VolumeMount,
 )
-from suites.commands import LADING, context
+from suites.commands import LADING, busybox, context
 from suites.machine import needs
 from suites.registry_server import running_server
 
@@ -61,7 +66,7 @@ def pushed(folder: Path, name: str, **files: str) -> str:
 
 
 def test_the_examples_import_the_public_face_alone() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 7
     for file in [*EXAMPLES, Path(__file__)]:
         tree = ast.parse(file.read_text())
         names = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
@@ -74,7 +79,7 @@ def test_the_examples_import_the_public_face_alone() -> None:
 
 def test_every_promised_name_is_there() -> None:
     for name in lading.api.__all__:
-        assert getattr(lading.api, name).__doc__ or name == "Watcher", name
+        assert getattr(lading.api, name).__doc__ or name in ("Watcher", "RemedyName"), name
 
 
 @needs("root")
@@ -204,6 +209,133 @@ def test_nothing_is_printed_and_no_variable_counts(tmp_path: Path, registry: str
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+CONTAINERS = ("root", "overlay", "crun", "conmon", "busybox")
+
+
+@needs(*CONTAINERS)
+def test_a_container_runs_what_was_judged(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    with made(tmp_path) as user:
+        user.make_key(PASSWORD)
+        user.build(busybox(tmp_path / "context"), ["app"])
+        verdict = user.verify("app").require()
+        options = RunOptions(
+            "app",
+            ("sh", "-c", "cat; echo $NAME; echo error >&2; echo file >/shared/file; exit 7"),
+            env=("NAME=value",),
+            network="none",
+            remove=True,
+            interactive=True,
+            limits=ResourceLimits(pids=100),
+            volumes=(VolumeMount("bind", str(tmp_path / "shared"), "/shared"),),
+        )
+        with (
+            (tmp_path / "in").open("w+b") as given,
+            (tmp_path / "out").open("w+b") as out,
+            (tmp_path / "err").open("w+b") as err,
+        ):
+            given.write(b"typed\n")
+            given.seek(0)
+            ended = user.run(verdict, options, stdin=given.fileno(), stdout=out.fileno(), stderr=err.fileno())
+        assert ended.exit_code == 7
+        assert ((tmp_path / "out").read_text(), (tmp_path / "err").read_text()) == ("typed\nvalue\n", "error\n")
+        assert (tmp_path / "shared/file").read_text() == "file\n"
+
+
+@needs(*CONTAINERS)
+def test_a_container_may_go_on_without_the_program(tmp_path: Path) -> None:
+    with made(tmp_path) as user:
+        user.make_key(PASSWORD)
+        user.build(busybox(tmp_path / "context"), ["app"])
+        options = RunOptions("app", ("sh", "-c", "echo said"), name="later", network="none", detach=True)
+        begun = user.run(user.verify("app").require(), options)
+        assert (begun.name, begun.exit_code) == ("later", None)
+        with pytest.raises(InputError, match="has this name already") as refused:
+            user.run(user.verify("app").require(), options)
+        assert refused.value.remedy is not None
+        assert (refused.value.remedy.name, refused.value.option) == ("remove container", "name")
+        statements = user.provenance("later").statements
+        assert {statement.kind for statement in statements if statement.trusted} == {
+            "signature",
+            "slsaprovenance1",
+        }
+
+
+def test_what_is_saved_is_loaded_with_its_evidence(tmp_path: Path) -> None:
+    words = context(tmp_path / "context", "FROM scratch\nCOPY a /a\n", a="content")
+    with made(tmp_path / "maker") as maker:
+        maker.make_key(PASSWORD)
+        digest = maker.build(words, ["app"]).digest
+        events: list[Event] = []
+        [saved] = maker.save(["app"], tmp_path / "app.tar", evidence=True, watch=events.append)
+        assert (saved.digest, saved.source, saved.names) == (digest, digest, ("docker.io/library/app:latest",))
+        assert events[-1].ended
+        assert events[-1].done == (tmp_path / "app.tar").stat().st_size
+        [other] = maker.save(["app"], tmp_path / "layout", form="oci", compression="gzip")
+        assert other.source == digest != other.digest
+        with pytest.raises(CancelledError):
+            maker.save(["app"], tmp_path / "none.tar", watch=cancelled)
+        assert not [path.name for path in tmp_path.iterdir() if "none" in path.name]
+    trusting(tmp_path / "maker", tmp_path / "user")
+    with made(tmp_path / "user") as user:
+        [loaded] = user.load(tmp_path / "app.tar")
+        assert (loaded.name, loaded.digest) == ("docker.io/library/app:latest", digest)
+        assert user.verify("app").accepted
+        [bare] = user.load(tmp_path / "layout", "other")
+        assert bare.digest == other.digest
+        assert user.verify("other").outcome == "no_attestation"  # other bytes, of which nobody speaks
+        with pytest.raises(LadingError, match="No such file"):
+            user.load(tmp_path / "nothing.tar")
+
+
+def cancelled(event: Event) -> None:
+    raise CancelledError("not now")
+
+
+def test_what_is_signed_here_and_at_a_registry_counts(tmp_path: Path, registry: str) -> None:
+    name = f"{registry}/team/app:1"
+    digest = pushed(tmp_path / "maker", name)
+    with made(tmp_path / "user") as user:
+        user.make_key(PASSWORD)
+        user.pull(name)
+        assert user.verify(name).outcome == "refused"
+        assert not any(statement.trusted for statement in user.provenance(name).statements)
+        assert user.sign(name, annotations={"stage": "test"}) == (digest,)
+        assert user.verify(name, place="local").accepted
+        assert user.verify(name, place="remote").outcome == "refused"
+        assert user.sign(name, remote=True) == (digest,)
+        assert user.verify(name, place="remote").accepted
+        assert user.attest(name, "custom", b'{"tested": true}') == (digest,)
+        kinds = {statement.kind: statement.statement for statement in user.provenance(name).statements}
+        assert b'"tested":true' in (kinds["custom"] or b"")
+        with pytest.raises(InputError, match="signed, not attested"):
+            user.attest(name, "https://sigstore.dev/cosign/sign/v1", b"{}")
+
+
+def test_a_login_is_kept_where_the_configuration_says(tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_text(f"ann:{bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode()}\n")
+    with running_server(tmp_path / "registry", htpasswd=users) as address:
+        with made(tmp_path / "user", credentials=(tmp_path / "config.json",)) as user:
+            user.make_key(PASSWORD)
+            words = context(tmp_path / "context", "FROM scratch\nCOPY a /a\n", a="content")
+            user.build(words, [f"{address}/app"])
+            with pytest.raises(UnauthorizedError) as refused:
+                user.push(f"{address}/app")
+            assert refused.value.remedy is not None
+            assert (refused.value.remedy.name, refused.value.remedy.about) == ("log in", (address,))
+            with pytest.raises(UnauthorizedError):
+                user.login(address, "ann", "wrong")
+            assert user.login(address, "ann", "secret") == str(tmp_path / "config.json")
+            user.push(f"{address}/app")
+            assert user.logout(address)
+            with pytest.raises(UnauthorizedError):
+                user.push(f"{address}/app")
+            assert not user.logout(address)
+        with made(tmp_path / "other") as other, pytest.raises(InputError, match="no file is configured"):
+            other.login(address, "ann", "secret")
+
+
 def example(name: str, *words: object) -> str:
     return subprocess.check_output([sys.executable, HOUSE / "examples/library" / name, *map(str, words)], text=True)
 
@@ -230,6 +362,13 @@ def test_the_examples_work(tmp_path: Path, registry: str) -> None:
     assert example("push_layout.py", tmp_path / "stranger", layout, other).strip() == digest
     assert sorted(path.relative_to(layout) for path in layout.rglob("*")) == before
     assert not list((tmp_path / "stranger/blobs").rglob("sha256/*"))  # nothing was copied
+    said = example("provenance.py", tmp_path / "root", name)
+    assert sorted(line.split(" (")[0] for line in said.splitlines()) == [
+        "dag by nobody whom the policy trusts",
+        "signature by 'own'",
+        "slsaprovenance1 by 'own'",
+    ]
+    assert example("carry.py", tmp_path / "root", name, tmp_path / "app.tar", "pw").split() == [digest, name]
     hook = subprocess.Popen(
         [sys.executable, HOUSE / "examples/library/hook.py", tmp_path / "root"],
         stdout=subprocess.PIPE,
@@ -245,3 +384,14 @@ def test_the_examples_work(tmp_path: Path, registry: str) -> None:
     finally:
         hook.kill()
         hook.communicate()
+
+
+@needs(*CONTAINERS)
+def test_the_example_of_a_container_works(tmp_path: Path) -> None:
+    with Lading(tmp_path / "root", password=PASSWORD) as maker:
+        maker.make_key(PASSWORD)
+        maker.build(busybox(tmp_path / "context"), ["app"])
+    assert example("run.py", tmp_path / "root", "app", "echo", "hello") == "hello\n"
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        example("run.py", tmp_path / "root", "app", "sh", "-c", "exit 3")
+    assert failed.value.returncode == 3

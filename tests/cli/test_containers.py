@@ -300,3 +300,15 @@ def test_nothing_of_a_container_stays_in_the_callers_control_groups(lading: Ladi
 def test_a_file_of_variables_without_an_end_is_refused(lading: Lading) -> None:
     said = lading.call("run", "--rm", "--env-file", "/dev/zero", "bb", "true")
     assert (said.code, said.err) == (125, "lading: --env-file /dev/zero: larger than 1048576 bytes\n")
+
+
+def test_provenance_of_a_container_is_that_of_its_image(lading: Lading) -> None:
+    """By its name or its ID, also where the image has another name by now; no registry is asked."""
+    of_image = lading.ok("provenance", "--json", "bb")
+    container = lading.ok("run", "-d", "--network", "none", "--name", "Web_1", "bb", "true")
+    try:
+        assert lading.ok("wait", "Web_1") == "0"
+        for text in ("Web_1", container, container[:12]):
+            assert lading.ok("provenance", "--json", text) == of_image
+    finally:
+        lading.ok("rm", "-f", "Web_1")

@@ -80,3 +80,50 @@ class BuildResult:
     reused: bool
     """Whether nothing was executed or signed: all of it is an earlier build's."""
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """An image that was read, and the full name that it has now, "" where there is none in the archive."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveResult:
+    """An image that was written: `source` is the one here, `digest` another where it was compressed otherwise."""
+
+    digest: str
+    source: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatementResult:
+    """One thing that is attached to an image."""
+
+    digest: str
+    """Of its own manifest."""
+    source: str
+    """Where it lies: the local store, or the repository."""
+    kind: str
+    """``signature``, ``dag``, the type of a statement as cosign calls it, or a URI."""
+    trusted_by: tuple[str, ...]
+    """The policy's names of the keys that signed it and that it trusts for this; empty where it is merely present."""
+    statement: bytes | None
+    """The in-toto statement as it was signed; None where it is none."""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the policy trusts a signer of it."""
+        return bool(self.trusted_by)
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenanceResult:
+    """What is known of where an image came from."""
+
+    image: str
+    manifest: str
+    statements: tuple[StatementResult, ...]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from lading.build.builder import build as build_image
 from lading.build.graph.request import BaseImage, BuildEnvironment, BuildRequest, Built, KeySource, Listener
@@ -18,37 +18,17 @@ from lading.registry.reference import Reference
 from lading.store.errors import LadingError
 from lading.store.fastclass import replace
 from lading.store.oci.descriptors import Platform
-from lading.verify.judgement.verifier import Verifier
 from lading.verify.keys.keys import PrivateKey
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lading.host.images.images import Images, ResolvedImage
-    from lading.host.trust.gate import VerificationInput
+    from lading.host.images.images import Images
+    from lading.host.images.transfers import Transfers
+    from lading.host.trust.gate import Gate
     from lading.host.trust.signing_keys import PasswordSource
     from lading.runtime.containers.networks import Drivers
     from lading.store.store import Store
-
-
-class BaseSource(Protocol):
-    """Where base images are pulled, judged and named: a `Host`."""
-
-    def local(self, located: ResolvedImage, platform: Platform | None = None) -> VerificationInput:
-        """A located image with its evidence."""
-        ...
-
-    def pull_beside(self, text: str, platform: Platform | None = None) -> ResolvedImage:
-        """A pulled image that has not taken its name yet."""
-        ...
-
-    def name(self, image: ResolvedImage) -> None:
-        """Gives it the name."""
-        ...
-
-    def warn(self, text: str) -> None:
-        """Tells the user something that should be known."""
-        ...
 
 
 def build(request: BuildRequest, environment: BuildEnvironment, *, cache_limit: int, fresh: bool) -> Built:
@@ -129,29 +109,37 @@ _CHECK: type[KeySource] = BuildKey
 class Bases:
     """Base images: the local one, else pulled, let in by the ``from`` section of the policy and of the floor."""
 
-    def __init__(self, source: BaseSource, images: Images, verifier: Callable[[], Verifier], *, pull: bool) -> None:
-        self._source = source
+    def __init__(
+        self,
+        images: Images,
+        transfers: Transfers,
+        gate: Gate,
+        *,
+        pull: bool,
+        warn: Callable[[str], None],
+    ) -> None:
         self._images = images
-        self._make_verifier = verifier
+        self._transfers = transfers
+        self._gate = gate
+        self._warn = warn
         self._pull = pull
-        self._verifier: Verifier | None = None
 
     def resolve(self, name: str, platform: Platform) -> BaseImage:
         """The image `name` for `platform`. Raises `GateError`, `RejectedError`, `UnknownError`."""
         reference = Reference.parse(name)
         located, pulled = self._images.find(name), None
         if located is None or self._pull:
-            self._verifier_once().screen_base(reference.name)
+            self._gate.verifiers.permissive.screen_base(reference.name)
             try:
-                located = pulled = self._source.pull_beside(name, platform)
+                located = pulled = self._transfers.pull_beside(name, platform)
             except LadingError as error:
                 raise unknown(error) from error
-        case = self._source.local(located, platform)
-        base = self._verifier_once().base(case.target, case.evidence)
+        case = self._gate.local(located, platform)
+        base = self._gate.verifiers.permissive.base(case.target, case.evidence)
         if pulled is not None:
-            self._source.name(pulled)
+            self._transfers.name(pulled)
         if base.status != "verified":
-            self._source.warn(f"base image {reference.familiar} is {base.status}: {base.reason}")
+            self._warn(f"base image {reference.familiar} is {base.status}: {base.reason}")
         manifest = case.target.manifest
         return BaseImage(
             reference=reference.name,
@@ -163,8 +151,3 @@ class Bases:
             index=case.target.index.descriptor.digest if case.target.index else None,
             policy=base.policy,
         )
-
-    def _verifier_once(self) -> Verifier:
-        if self._verifier is None:
-            self._verifier = self._make_verifier()
-        return self._verifier

@@ -3,47 +3,35 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from lading.host.configuration import Configuration
-from lading.store.errors import InputError, LadingError, MachineError, Remedy
-from lading.store.fastclass import replace
+from lading.store.errors import InputError, LadingError, MachineError
 from lading.store.progress import QUIET, Progress
 from lading.store.system.locks import is_locked
 from lading.store.system.private import own_root, private_folder
 
 if TYPE_CHECKING:
     from lading.build.graph.request import BuildRequest, Built, Listener
-    from lading.host.images.images import Images, ResolvedImage
-    from lading.host.images.outputs import ImageOutput
+    from lading.host.images.archives import Archives
+    from lading.host.images.images import Images
+    from lading.host.images.transfers import Transfers
+    from lading.host.trust.attached_evidence import AttachedEvidence
     from lading.host.trust.attestor import Attestor
-    from lading.host.trust.gate import VerificationInput
+    from lading.host.trust.gate import Gate
     from lading.host.trust.keyring import Keyring
+    from lading.host.trust.policies import Verifiers
     from lading.host.trust.signing_keys import KeyText, PasswordSource
     from lading.networking.driver import Driver
     from lading.registry.client.client import Client
-    from lading.registry.reference import Reference
-    from lading.registry.transfer.pull import Pulled
-    from lading.registry.transfer.push import Pushed
     from lading.runtime.containers.run_folder import RunFolder
     from lading.runtime.runtime import Runtime
-    from lading.store.archives.compression import Compression
-    from lading.store.oci.descriptors import Descriptor, Platform
     from lading.store.store import Store
-    from lading.verify.evidence.evidence import Evidence
-    from lading.verify.judgement.verdict import Verdict
-    from lading.verify.judgement.verifier import Verifier
-    from lading.verify.keys.keys import PublicKey
-    from lading.verify.policy.policy import Policy
-
-
-_NONE: Final[Mapping[str, str]] = {}
 
 
 def _silent(text: str) -> None:
@@ -84,7 +72,7 @@ class Host:
         other.progress = progress
         return other
 
-    # The parts
+    # Images
 
     @cached_property
     def store(self) -> Store:
@@ -109,18 +97,33 @@ class Host:
 
     @cached_property
     def images(self) -> Images:
-        """The store's images as the user addresses them."""
+        """Those of the store, as the user addresses them."""
         from lading.host.images.images import Images  # noqa: PLC0415
 
         return Images(self.store)
 
     @property
-    def cache_limit(self) -> int:
-        """Bytes that the build cache may hold after a build."""
-        from lading.build.solver.trim import default_limit  # noqa: PLC0415
+    def transfers(self) -> Transfers:
+        """Pulls and pushes."""
+        from lading.host.images.transfers import Transfers  # noqa: PLC0415
 
-        given = self.configuration.build_cache
-        return default_limit(self.configuration.root) if given is None else given
+        return Transfers(self.images, lambda: self.client, self.progress)
+
+    @property
+    def archives(self) -> Archives:
+        """Saves and loads."""
+        from lading.host.images.archives import Archives  # noqa: PLC0415
+
+        return Archives(self.images, self.progress)
+
+    @cached_property
+    def client(self) -> Client:
+        """The registry client."""
+        from lading.host.registries import client  # noqa: PLC0415
+
+        return client(self.configuration, self._warn)
+
+    # Trust
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -130,54 +133,59 @@ class Host:
         return Keyring(self.configuration.root)
 
     @cached_property
-    def client(self) -> Client:
-        """The registry client."""
-        from lading.host.registries import client  # noqa: PLC0415
+    def passwords(self) -> PasswordSource:
+        """Where the passwords of keys come from."""
+        from lading.host.trust.signing_keys import NoPasswords  # noqa: PLC0415
 
-        return client(self.configuration, self._warn)
+        return self._passwords or NoPasswords()
 
-    @cached_property
-    def verifier(self) -> Verifier:
-        """By the policy of the configuration, and the floor. Raises `InputError` where there is none."""
-        return self.current_verifier()
+    @property
+    def verifiers(self) -> Verifiers:
+        """By the policy as it is now: for one request."""
+        from lading.host.trust.policies import Verifiers  # noqa: PLC0415
 
-    def current_verifier(self) -> Verifier:
-        """As `verifier`, by what the files say now: for those who live longer than a policy."""
-        from lading.host.trust import policies  # noqa: PLC0415
+        return Verifiers(self.configuration, lambda: self.store.index)
 
-        named = self.configuration.policy
-        own = policies.load(named) if named else policies.load_own(self.configuration.root, lambda: self.store.index)
-        return policies.verifier(own, self.configuration.floor)
+    @property
+    def gate(self) -> Gate:
+        """What finds an image and lets it in: for one request."""
+        from lading.host.trust.gate import Gate  # noqa: PLC0415
 
-    def verifier_by(self, policy: Policy) -> Verifier:
-        """By another policy, and the floor."""
-        from lading.host.trust import policies  # noqa: PLC0415
+        return Gate(self.images, lambda: self.transfers, lambda: self.client, self.verifiers)
 
-        return policies.verifier(policy, self.configuration.floor)
+    def attestor(self, key: KeyText | None) -> Attestor:
+        """What signs and attests images where they lie, with one key, else our own."""
+        from lading.host.trust.attestor import Attestor  # noqa: PLC0415
 
-    def verifier_by_key(
-        self, file: Path, types: Sequence[str] = (), annotations: Mapping[str, str] = _NONE
-    ) -> Verifier:
-        """By one public key in place of a policy, and the floor. `types` of attestations as cosign names them, or URIs.
+        return Attestor(lambda: self.images, lambda: self.client, lambda: self._key(key).open(self.passwords))
 
-        Raises `InputError`.
+    def _key(self, named: KeyText | None) -> KeyText:
+        from lading.host.trust.signing_keys import KeyText  # noqa: PLC0415
+
+        return named or KeyText.own(self.keyring)
+
+    def attached(self, text: str, *, remote: bool = False) -> AttachedEvidence:
+        """Everything that is attached to an image or to a container's, here, else or with `remote` at its registry.
+
+        Raises `InputError`, `RegistryError`.
         """
-        from lading.host.trust.keyring import read_file  # noqa: PLC0415
-        from lading.verify.documents.statements import predicate_type  # noqa: PLC0415
-        from lading.verify.keys.keys import PublicKey  # noqa: PLC0415
-        from lading.verify.keys.named_key import NamedKey  # noqa: PLC0415
-        from lading.verify.policy.policy import Policy  # noqa: PLC0415
+        from lading.host.trust.attached_evidence import read_attached  # noqa: PLC0415
 
-        public = PublicKey.from_pem(read_file(file, "name a public key"), str(file))
-        kinds = tuple(predicate_type(word) for word in types)
-        key = NamedKey(str(file), public)
-        return self.verifier_by(Policy.trusting(key, types=kinds, annotations=annotations, source=str(file)))
+        gate = self.gate
+        case = gate.remote(text) if remote else gate.here(text, self._image_of) or gate.remote(text, here=False)
+        keys = [self.keyring.public()] if self.keyring.public_file.exists() else []
+        return read_attached(case, case.decision(gate.verifiers.own), keys)
 
-    def driver(self) -> Driver:
-        """The driver of the default network."""
-        from lading.runtime.containers.networks import default_driver  # noqa: PLC0415
+    def _image_of(self, text: str) -> str | None:
+        """The digest of a container's image, None where none has this name or, as `ps` shows it, this ID."""
+        if (self.configuration.root / "containers").is_dir():
+            with suppress(InputError):
+                found = self.runtime.find(text)
+                if found.name == text or text.startswith(found.short):
+                    return found.manifest
+        return None
 
-        return default_driver(self.run_folder())
+    # Containers and builds
 
     @cached_property
     def runtime(self) -> Runtime:
@@ -188,6 +196,12 @@ class Host:
         if self._builds_died() or not (self.configuration.root / "index.db").exists():
             _ = self.store  # opening it ends them, and marks a new root as ours
         return Runtime(RuntimeConfig(self.configuration.root, self.run_folder()), lambda: self.store, self.driver)
+
+    def driver(self) -> Driver:
+        """The driver of the default network."""
+        from lading.runtime.containers.networks import default_driver  # noqa: PLC0415
+
+        return default_driver(self.run_folder())
 
     def run_folder(self) -> Path:
         """The folder for what lasts until the next boot, made where it is missing. Raises `MachineError`."""
@@ -201,206 +215,6 @@ class Host:
             private_folder(self.configuration.runs)
         return RunFolder(own_root(self.configuration.root), self.configuration.run)
 
-    # What it does
-
-    def resolve_for_launch(
-        self, text: str, *, pull: str = "missing", platform: Platform | None = None, unverified: bool = False
-    ) -> VerificationInput:
-        """What would run of `text`: the local image, else the one that a registry has (`pull`: missing, always, never).
-
-        No registry is asked for what no scope covers, except with `unverified`. What was pulled takes its name from
-        another image only when `admit` accepts it.
-        Raises `NoSuchImageError`, `RegistryError`, `RejectedError`.
-        """
-        located = self.images.find(text)
-        if pull == "never" or (located is not None and pull == "missing"):
-            return self.local(located or self.images.get(text), platform)
-        if not unverified:
-            self._screen(text, self.verifier)
-        pulled = self.pull_beside(text, platform)
-        return replace(self.local(pulled, platform), pulled=pulled)
-
-    def local(self, located: ResolvedImage, platform: Platform | None = None) -> VerificationInput:
-        """A located image with the evidence here; where a registry would not list its own, that is asked again."""
-        from lading.host.images import unlisted  # noqa: PLC0415
-        from lading.host.trust.gate import local_input  # noqa: PLC0415
-
-        asked = unlisted.among(self.store, (*located.names, *located.origins))
-        return local_input(self.store, located, platform, [self._evidence_at(name) for name in asked])
-
-    def _evidence_at(self, name: str) -> Evidence:
-        from lading.registry.client.evidence import RegistryEvidence  # noqa: PLC0415
-        from lading.registry.reference import Reference  # noqa: PLC0415
-
-        return RegistryEvidence(self.client, Reference.parse(name))
-
-    def remote(
-        self, text: str, platform: Platform | None = None, *, judge: Verifier | None = None, here: bool = True
-    ) -> VerificationInput:
-        """What a registry has now under the name `text`, where a scope of the `judge` covers that.
-
-        Raises `RegistryError`, `RejectedError`; for one that is not `here` they say so.
-        """
-        from lading.host.trust.gate import fetching, remote_input  # noqa: PLC0415
-        from lading.registry.reference import Reference  # noqa: PLC0415
-
-        if judge is not None:
-            self._screen(text, judge)
-        with fetching(text, here=here):
-            return remote_input(self.client, Reference.parse(text), platform)
-
-    def input_at(
-        self,
-        text: str,
-        verifier: Verifier,
-        *,
-        place: Literal["any", "local", "remote"] = "any",
-        platform: Platform | None = None,
-    ) -> VerificationInput:
-        """What `run` would run: the local image, else the registry's; or what is at one of these places alone.
-
-        Nothing is pulled. Raises `NoSuchImageError`, `RegistryError`, `RejectedError`.
-        """
-        from lading.host.trust.gate import local_input  # noqa: PLC0415
-
-        if place == "remote":
-            return self.remote(text, platform, judge=verifier)
-        if place == "local":
-            return local_input(self.store, self.images.get(text), platform)
-        located = self.images.find(text)
-        if located is None:
-            return self.remote(text, platform, judge=verifier, here=False)
-        return self.local(located, platform)
-
-    def _screen(self, text: str, verifier: Verifier) -> None:
-        from lading.registry.reference import Reference  # noqa: PLC0415
-        from lading.verify.judgement.errors import RejectedError  # noqa: PLC0415
-
-        name = Reference.parse(text).name
-        try:
-            verifier.screen(name)
-        except RejectedError as error:
-            raise RejectedError(error.message if name == text else f"{text}: {error.message}") from None
-
-    def admit(self, case: VerificationInput, *, unverified: str | None = None) -> Verdict:
-        """The verdict that opens the door. With `unverified`, a reason, one without proof, on record as such.
-
-        Raises `GateError`.
-        """
-        if unverified:
-            verdict = self._override_verifier().override(case.target, unverified)
-            self._record(verdict)
-        else:
-            verdict = case.verdict(self._launch_verifier())
-        if case.pulled is not None:
-            self.name(case.pulled)
-        return verdict
-
-    def _launch_verifier(self) -> Verifier:
-        from lading.host.trust.known_signatures import KnownSignatures  # noqa: PLC0415
-
-        named = self.configuration.policy is not None
-        return self.verifier if named else self.verifier.remembering(KnownSignatures(self.store.index))
-
-    def _override_verifier(self) -> Verifier:
-        from lading.host.trust import policies  # noqa: PLC0415
-        from lading.verify.policy.policy import Policy  # noqa: PLC0415
-
-        path = self.configuration.policy or self.configuration.root / "policy.yaml"
-        return self.verifier if policies.is_there(path) else self.verifier_by(Policy("no policy", scopes={}))
-
-    def _record(self, verdict: Verdict) -> None:
-        from lading.store.oci.json import canonical  # noqa: PLC0415
-
-        row = (time.time(), str(verdict.manifest), verdict.basis, canonical(verdict.decision.json()))
-        self.store.index.run("INSERT INTO decision (time, digest, basis, body) VALUES (?, ?, ?, ?)", row)
-
-    def pull(self, text: str, *, platform: Platform | None = None, required: bool = True) -> Pulled:
-        """Downloads an image with its evidence, and gives it the name. Raises `RegistryError`.
-
-        Evidence that could not be listed is an error, or with `required` off a note.
-        """
-        from lading.host.trust.gate import fetching  # noqa: PLC0415
-
-        with fetching(text):
-            return self._pull(text, platform, name=True, required=required)
-
-    def _pull(self, text: str, platform: Platform | None, *, name: bool, required: bool = True) -> Pulled:
-        from lading.host.images import unlisted  # noqa: PLC0415
-        from lading.registry.platforms import host_platform  # noqa: PLC0415
-        from lading.registry.reference import Reference  # noqa: PLC0415
-        from lading.registry.transfer.pull import pull  # noqa: PLC0415
-
-        reference = Reference.parse(text)
-        wanted = platform or host_platform()
-        pulled = pull(self.client, reference, self.store, wanted, progress=self.progress, name=name, required=required)
-        unlisted.note(self.store, reference.name, complete=pulled.complete)
-        return pulled
-
-    def pull_beside(self, text: str, platform: Platform | None = None) -> ResolvedImage:
-        """As `pull`, and a name that is taken still means what it meant, until `name` is called with the outcome.
-
-        So a refused image never takes a name from a good one.
-        """
-        from lading.host.images.images import ResolvedImage  # noqa: PLC0415
-        from lading.host.trust.gate import fetching  # noqa: PLC0415
-        from lading.registry.reference import Reference  # noqa: PLC0415
-
-        name = Reference.parse(text).name
-        before = self.store.reference(name)
-        with fetching(text, here=before is not None):
-            pulled = self._pull(text, platform, name=before is None)
-        same = before is not None and before.descriptor.digest == pulled.descriptor.digest
-        return ResolvedImage(pulled.descriptor, (name,), (*(before.origins if before and same else ()), name))
-
-    def name(self, image: ResolvedImage) -> None:
-        """Gives an image its names, with its origins."""
-        for name in image.names:
-            self.store.tag(name, image.descriptor, image.origins)
-
-    def compressed(self, descriptor: Descriptor, compression: Compression | None) -> Descriptor:
-        """An image whose layers are compressed so, the image itself where they are: call within `Store.writing`."""
-        from lading.store.exchange.convert import convert  # noqa: PLC0415
-
-        return convert(self.store, descriptor, compression, self.progress) if compression else descriptor
-
-    def push(self, text: str, to: str | None = None, *, compression: Compression | None = None) -> Pushed:
-        """Uploads an image with its evidence, under its own name or another. Raises `RegistryError`.
-
-        With another `compression` of its layers it is another image, of which no evidence speaks.
-        """
-        from lading.registry.reference import Reference  # noqa: PLC0415
-        from lading.registry.transfer.push import push  # noqa: PLC0415
-
-        located = self.images.get(text)
-        if to is None and not located.own:
-            hint = Remedy("name destination", "name where it goes", text)
-            raise InputError(f"{text}: the image has no name", hint=hint)
-        reference = Reference.parse(to or located.own[0])
-        with self.store.writing():
-            image = self.compressed(located.descriptor, compression)
-            return push(self.client, reference, self.store, image, progress=self.progress)
-
-    def push_layout(self, folder: Path, to: str, *, name: str = "") -> Pushed:
-        """Uploads an image of an OCI layout with the evidence there, from where it lies: its only one, or `name`'s.
-
-        Raises `InputError`, `DocumentError`, `RegistryError`.
-        """
-        from lading.registry.reference import Reference  # noqa: PLC0415
-        from lading.registry.transfer.push import push  # noqa: PLC0415
-        from lading.store.exchange.layout_source import LayoutSource  # noqa: PLC0415
-
-        source = LayoutSource(folder)
-        return push(self.client, Reference.parse(to), source, source.image(name), progress=self.progress)
-
-    def deliver(
-        self, built: Built, names: Sequence[str], *, outputs: Sequence[ImageOutput] = (), push: bool
-    ) -> list[Pushed]:
-        """Brings what was built where it is wanted: to files and folders, then under each name to its registry."""
-        for output in outputs:
-            output.write(self.store, built.descriptor, names)
-        return [self.push(name) for name in names] if push else []
-
     def build(self, request: BuildRequest, *, sign_key: KeyText | None, pull: bool, listener: Listener) -> Built:
         """Builds, signs and tags an image, from a Dockerfile or a Debian package set."""
         from lading.host.building import Bases, BuildKey, build, build_environment  # noqa: PLC0415
@@ -409,60 +223,21 @@ class Host:
             self.store,
             self.run_folder(),
             self.driver,
-            images=Bases(self, self.images, self._base_verifier, pull=pull),
-            key=BuildKey(sign_key or self._own_key(), self.passwords),
+            images=Bases(self.images, self.transfers, self.gate, pull=pull, warn=self._warn),
+            key=BuildKey(self._key(sign_key), self.passwords),
             listener=listener,
         )
         return build(request, environment, cache_limit=self.cache_limit, fresh=pull)
 
-    def _own_key(self) -> KeyText:
-        from lading.host.trust.signing_keys import KeyText  # noqa: PLC0415
+    @property
+    def cache_limit(self) -> int:
+        """Bytes that the build cache may hold after a build."""
+        from lading.build.solver.trim import default_limit  # noqa: PLC0415
 
-        return KeyText.own(self.keyring)
+        given = self.configuration.build_cache
+        return default_limit(self.configuration.root) if given is None else given
 
-    def _base_verifier(self) -> Verifier:
-        from lading.host.trust import policies  # noqa: PLC0415
-        from lading.verify.policy.policy import Policy  # noqa: PLC0415
-
-        path = self.configuration.policy or self.configuration.root / "policy.yaml"
-        return self.verifier_by(policies.load(path) if policies.is_there(path) else Policy("no policy", scopes={}))
-
-    @cached_property
-    def passwords(self) -> PasswordSource:
-        """Where the passwords of keys come from."""
-        from lading.host.trust.signing_keys import NoPasswords  # noqa: PLC0415
-
-        return self._passwords or NoPasswords()
-
-    def warn(self, text: str) -> None:
-        """Tells the user something that should be known."""
-        self._warn(text)
-
-    def attestor(self, key: KeyText | None) -> Attestor:
-        """What signs and attests images where they lie, with one key."""
-        from lading.host.trust.attestor import Attestor  # noqa: PLC0415
-
-        return Attestor(lambda: self.images, lambda: self.client, lambda: (key or self._own_key()).open(self.passwords))
-
-    def own_key(self, file: Path | None) -> PublicKey:
-        """The public half of `file`, else our own."""
-        return self.keyring.public(file)
-
-    def key_name(self, fingerprint: str) -> str | None:
-        """What the policy calls a key, None where it does not know it, or where there is no policy."""
-        try:
-            return self.verifier.key_name(fingerprint)
-        except InputError:
-            return None
-
-    def local_reference(self, text: str) -> Reference:
-        """A name to be given to a new image. Raises `InputError` for one with a digest."""
-        from lading.registry.reference import Reference  # noqa: PLC0415
-
-        reference = Reference.parse(text)
-        if reference.digest is not None:
-            raise InputError(f"{text!r}: an image cannot be named by digest before it is built")
-        return reference
+    # The end
 
     def close(self) -> None:
         """Closes what was opened."""

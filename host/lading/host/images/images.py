@@ -137,6 +137,14 @@ class Images:
             self.store.tag(reference.name, located.descriptor, located.origins)
         return reference.name
 
+    @staticmethod
+    def new_name(text: str) -> Reference:
+        """A name to be given to a new image. Raises `InputError` for one with a digest."""
+        reference = Reference.parse(text)
+        if reference.digest is not None:
+            raise InputError(f"{text!r}: an image cannot be named by digest before it is built")
+        return reference
+
     def remove(self, text: str, *, force: bool = False) -> tuple[list[str], Collected]:
         """Forgets a name, or all names of an image given by digest or ID; with the last goes what is the image's own.
 

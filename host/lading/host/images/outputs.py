@@ -15,6 +15,7 @@ from lading.store.exchange.export import Form, Saved, to_file, write_archive
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import Manifest
+from lading.store.progress import QUIET, Progress, Task
 from lading.store.store import Store
 
 Named = tuple[Descriptor, Sequence[str]]
@@ -45,16 +46,29 @@ class ImageOutput:
         """Writes an image there: whole, or not at all. Raises `MachineError`."""
         self.write_all(store, [(descriptor, tuple(names))], evidence=evidence)
 
-    def write_all(self, store: Store, images: Sequence[Named], *, evidence: bool = False) -> None:
+    def write_all(
+        self, store: Store, images: Sequence[Named], *, evidence: bool = False, progress: Progress = QUIET
+    ) -> None:
         """As `write`, several images; into a layout one after another."""
         if self.name and len(images) > 1:
             raise UsageError(f"{self.name} could be the name of any of {len(images)} images")
         named = [(descriptor, (self.name,) if self.name else names) for descriptor, names in images]
+        task = progress.task(str(self.path))
         if self.kind != "oci":
-            to_file(self.path, lambda sink: write_stream(store, named, sink, self.kind, evidence=evidence))
-            return
-        for descriptor, names in named:
-            layouts.write_layout(store, descriptor, self.path, names, evidence=evidence)
+            to_file(self.path, lambda sink: write_stream(store, named, _seen(sink, task), self.kind, evidence=evidence))
+        else:
+            for descriptor, names in named:
+                layouts.write_layout(store, descriptor, self.path, names, evidence=evidence)
+                task.advance(1)
+        task.done()
+
+
+def _seen(sink: Sink, task: Task) -> Sink:
+    def write(data: bytes | memoryview) -> None:
+        sink(data)
+        task.advance(len(data))
+
+    return write
 
 
 def write_stream(store: Store, images: Sequence[Named], sink: Sink, kind: Kind, *, evidence: bool = False) -> None:

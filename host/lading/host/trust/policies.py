@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from lading.host.configuration import Configuration
 from lading.host.trust.keyring import read_file
 from lading.store.errors import DocumentError, InputError, MachineError, Remedy
 from lading.store.index import Index
@@ -18,6 +20,7 @@ from lading.verify.policy.policy import Policy, PolicyError
 _MISSING: Final = Remedy(
     "make key and policy", "a new key brings a policy that trusts it; docs/policy.md says how to write one"
 )
+_NONE: Final[Mapping[str, str]] = {}
 _UNSURE: Final = "nothing is accepted by a policy that may be there and cannot be read"
 _KIND: Final = "policy"
 _READER: Final = "1 "
@@ -101,3 +104,52 @@ def is_there(path: Path) -> bool:
     except OSError as error:
         raise PolicyError(f"{path}: cannot be looked at: {error.strerror}", hint=_UNSURE) from None
     return False
+
+
+class Verifiers:
+    """The verifiers of one configuration. A policy is read once: make this anew for each request."""
+
+    def __init__(self, configuration: Configuration, index: Callable[[], Index]) -> None:
+        self._named = configuration.policy
+        self._root = configuration.root
+        self._floor = configuration.floor
+        self._index = index
+
+    @cached_property
+    def own(self) -> Verifier:
+        """By the policy of the configuration, and the floor. Raises `InputError` where there is none."""
+        return verifier(load(self._named) if self._named else load_own(self._root, self._index), self._floor)
+
+    def for_launch(self) -> Verifier:
+        """As `own`, with what was checked at earlier launches where only the root's own policy judges."""
+        from lading.host.trust.known_signatures import KnownSignatures  # noqa: PLC0415
+
+        return self.own if self._named else self.own.remembering(KnownSignatures(self._index()))
+
+    @cached_property
+    def permissive(self) -> Verifier:
+        """As `own`, or where there is no such policy by the floor alone."""
+        if is_there(self._named or self._root / "policy.yaml"):
+            return self.own
+        return verifier(Policy("no policy", scopes={}), self._floor)
+
+    def by_key(self, file: Path, types: Sequence[str] = (), annotations: Mapping[str, str] = _NONE) -> Verifier:
+        """By one public key in place of a policy, and the floor. `types` of attestations as cosign names them, or URIs.
+
+        Raises `InputError`.
+        """
+        from lading.verify.documents.statements import predicate_type  # noqa: PLC0415
+        from lading.verify.keys.keys import PublicKey  # noqa: PLC0415 - a launch without further keys reads none
+        from lading.verify.keys.named_key import NamedKey  # noqa: PLC0415
+
+        public = PublicKey.from_pem(read_file(file, "name a public key"), str(file))
+        kinds = tuple(predicate_type(word) for word in types)
+        key = NamedKey(str(file), public)
+        return verifier(Policy.trusting(key, types=kinds, annotations=annotations, source=str(file)), self._floor)
+
+    def key_name(self, fingerprint: str) -> str | None:
+        """What the policy calls a key, None where it does not know it, or where there is no policy."""
+        try:
+            return self.own.key_name(fingerprint)
+        except InputError:
+            return None

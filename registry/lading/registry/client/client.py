@@ -50,6 +50,11 @@ class Client:
                 self._sessions[registry] = Session(registry, self.config, self._transport)
             return self._sessions[registry]
 
+    def forget(self, registry: str) -> None:
+        """From now on its logins are looked up anew; what is under way goes on."""
+        with self._lock:
+            self._sessions.pop(registry, None)
+
     def will_push(self, repository: Reference) -> None:
         """Whatever is asked of a repository from now on is asked with the right to push: one login does for all."""
         self.session(repository.registry).intend(scope(repository.repository, "pull", "push"))

@@ -96,7 +96,9 @@ class CredentialFiles:
         return None
 
     def save(self, registry: str, credential: Credential) -> str:
-        """Keeps a credential; returns where: the file, or the helper's name."""
+        """Keeps a credential; returns where: the file, or the helper's name. Raises `InputError` without any file."""
+        if not self.paths:
+            raise InputError("no file is configured in which passwords are kept")
         with _locked(self.paths[0]):
             return _File(self.paths[0]).save(registry, credential)
 

@@ -121,8 +121,9 @@ def run(
     )
     options.validate()
     with Foreground(session.output, tty=tty and not detach, interactive=interactive, proxy=proxy) as caller:
-        verdict = session.host.admit(
-            session.host.resolve_for_launch(image, pull=pull, unverified=unsafe_unverified),
+        gate = session.host.gate
+        verdict = gate.admit(
+            gate.resolve_for_launch(image, pull=pull, unverified=unsafe_unverified),
             unverified="--unsafe-unverified was given" if unsafe_unverified else None,
         )
         _tell(session, verdict, options)

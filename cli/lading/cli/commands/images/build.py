@@ -119,7 +119,7 @@ def build(
         _ensure_key(session)
     with ended_by_signals(), view_for(progress, session.output, quiet=quiet) as view:
         built = session.host.build(request, sign_key=key, pull=pull, listener=view)
-    session.host.deliver(built, request.names, outputs=outputs, push=push)
+    session.host.transfers.deliver(built.descriptor, request.names, outputs=outputs, push=push)
     _report(session, built, iidfile, request.names, None if quiet else _signer(session, built))
 
 
@@ -151,7 +151,7 @@ def _request(
         context=folder,
         file=None if file is None or text is not None else _file(file),
         dockerfile=text,
-        names=tuple(session.host.local_reference(name).name for name in tags or ()),
+        names=tuple(session.host.images.new_name(name).name for name in tags or ()),
         arguments=_arguments(build_arg, session.environment),
         target=target,
         labels=pairs([word if "=" in word else f"{word}=" for word in label or ()], "--label"),
@@ -267,4 +267,4 @@ def _signer(session: CliSession, built: Built) -> str | None:
     """The name that the policy has for the key, else its fingerprint."""
     if built.signer is None:
         return None
-    return session.host.key_name(built.signer) or f"key {built.signer[:16]}"
+    return session.host.verifiers.key_name(built.signer) or f"key {built.signer[:16]}"

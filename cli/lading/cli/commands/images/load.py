@@ -37,14 +37,12 @@ def load(
 
     Evidence in a layout comes along. Nothing is judged here: `run`, `verify` and `build` do that.
     """
-    from lading.host.images.loading import load as read  # noqa: PLC0415
-
     session = CliSession.of(ctx)
     session.quiet, session.progress = quiet, progress
     if source == "-" and os.isatty(0):
         raise UsageError("an archive is not read from a terminal", hint="name a file with -i, or redirect one: < FILE")
     with ended_by_signals():
-        found = read(session.host.store, source, tag, session.host.progress)
+        found = session.host.archives.load(source, tag)
     for image in found:
         name = short(image.name) if image.name else ""
         session.output.result(f"Loaded image: {name}" if name else f"Loaded image ID: {image.descriptor.digest}")

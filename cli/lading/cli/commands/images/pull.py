@@ -49,7 +49,7 @@ def pull(
     wanted = parse_platform(platform) if platform else None
 
     def one(image: str) -> None:
-        pulled = session.host.pull(image, platform=wanted, required=evidence is EvidenceDemand.required)
+        pulled = session.host.transfers.pull(image, platform=wanted, required=evidence is EvidenceDemand.required)
         for note in pulled.notes:
             session.output.note(escape(note))
         session.output.result(str(pulled.descriptor.digest))

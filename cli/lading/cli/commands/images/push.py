@@ -39,7 +39,7 @@ def push(
     wanted = compression(compress)
     here = session.host.images.get(image).descriptor if wanted else None
     with ended_by_signals():
-        pushed = session.host.push(image, destination, compression=wanted)
+        pushed = session.host.transfers.push(image, destination, compression=wanted)
     if here and here.digest != pushed.descriptor.digest:
         session.output.note(another(here, pushed.descriptor, str(wanted)))
     for note in pushed.notes:

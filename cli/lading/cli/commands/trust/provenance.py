@@ -45,7 +45,7 @@ def provenance(
     json_ = json_ or format_ is OutputForm.json
     if json_ and (graph or svg):
         raise UsageError("JSON and a drawing exclude each other")
-    papers = _papers(session, image, remote=remote)
+    papers = session.host.attached(image, remote=remote)
     if json_:
         session.output.result(json.dumps([_statement(item) for item in papers.decision.candidates], indent=2))
         return
@@ -54,17 +54,6 @@ def provenance(
         return
     for line in _words(papers):
         session.output.told(line, 9 if line[:5].strip().isdigit() else 4)
-
-
-def _papers(session: CliSession, image: str, *, remote: bool) -> AttachedEvidence:
-    from lading.host.trust.attached_evidence import read_attached  # noqa: PLC0415
-    from lading.host.trust.gate import local_input  # noqa: PLC0415
-
-    host = session.host
-    located = None if remote else host.images.find(image)
-    case = host.remote(image, here=remote) if located is None else local_input(host.store, located)
-    keys = [host.own_key(None)] if host.keyring.public_file.exists() else []
-    return read_attached(case, case.decision(host.verifier), keys)
 
 
 def _statement(candidate: Candidate) -> dict[str, object]:

@@ -68,8 +68,8 @@ def verify(
 
 def _verifier(session: CliSession, key: Path | None, types: list[str], annotations: dict[str, str]) -> Verifier:
     if key is None:
-        return session.host.verifier
-    return session.host.verifier_by_key(key, types, annotations)
+        return session.host.verifiers.own
+    return session.host.verifiers.by_key(key, types, annotations)
 
 
 def _judge(session: CliSession, verifier: Verifier, image: str, *, local: bool, remote: bool, form: OutputForm) -> int:
@@ -77,7 +77,7 @@ def _judge(session: CliSession, verifier: Verifier, image: str, *, local: bool, 
     from lading.verify.judgement.errors import GateError  # noqa: PLC0415
 
     try:
-        case = session.host.input_at(image, verifier, place="local" if local else "remote" if remote else "any")
+        case = session.host.gate.input_at(image, verifier, place="local" if local else "remote" if remote else "any")
     except LadingError as error:
         return _failed(session, image, _uncheckable(error), form)
     try:
