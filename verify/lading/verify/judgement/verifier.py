@@ -7,36 +7,28 @@ is one; all must accept. What cannot be judged is refused, whatever went wrong.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from lading.store.errors import Remedy
 from lading.store.fastclass import replace
-from lading.verify.documents.bases import Base, BaseStatus
+from lading.verify.documents.bases import Base
 from lading.verify.evidence.collector import EvidenceCollector
 from lading.verify.evidence.evidence import Evidence
 from lading.verify.judgement.account import rows
 from lading.verify.judgement.binding import FROM, bind, lookup
-from lading.verify.judgement.decision import Basis, Decision, Ending
+from lading.verify.judgement.decision import Decision
 from lading.verify.judgement.errors import GateError, NoAttestationError, RefusedError, RejectedError, UncheckableError
-from lading.verify.judgement.judge import ANY, BoundRule, Judge, Judgement
+from lading.verify.judgement.judge import BoundRule, Judge
+from lading.verify.judgement.recorder import DecisionRecorder
 from lading.verify.judgement.targets import Target
 from lading.verify.judgement.verdict import Verdict, mint
 from lading.verify.keys.keys import PublicKey, SignatureCheck
-from lading.verify.policy.canonical import policy_digest
 from lading.verify.policy.policy import Policy
 
 __all__ = ["GateError", "NoAttestationError", "RefusedError", "Target", "UncheckableError", "Verifier"]
 
 
-_HINTS: Final[Mapping[type[GateError], str]] = {
-    RefusedError: Remedy("look closer", "the decision lists everything that was looked at, and why it did not count"),
-    NoAttestationError: Remedy("sign", "sign it, if it is yours to vouch for"),
-}
 _T = TypeVar("_T")
-
-_SHOWN: Final = 3
-"""Reasons in the one line of a refusal; `Decision.explain` has all."""
 
 
 class Verifier:
@@ -53,13 +45,14 @@ class Verifier:
         self._floors = () if floor is None else (floor,)
         self._clock = clock
         self._check = check
+        self._record = DecisionRecorder(policy, self._floors, clock)
 
     def verify(self, target: Target, evidence: Sequence[Evidence]) -> Verdict:
         """Judges `target` by what `evidence` holds, asked in order until it suffices.
 
         Raises `RefusedError`, `NoAttestationError` or `UncheckableError`; nothing else, whatever happens.
         """
-        return mint(self._guard(target, lambda: self._judge(target, self._scopes(target), evidence)))
+        return mint(self._guard(target, lambda: self._judge(target, self._bind(target.references), evidence)))
 
     def remembering(self, check: SignatureCheck) -> Verifier:
         """The same, its signatures checked by `check`, which may remember; under a floor, itself."""
@@ -72,7 +65,9 @@ class Verifier:
     def examine(self, target: Target, evidence: Sequence[Evidence]) -> Decision:
         """The decision on all that every place holds, accepted or not, for showing; it opens no door."""
         try:
-            return self._guard(target, lambda: self._judge(target, self._scopes(target), evidence, thorough=True))
+            return self._guard(
+                target, lambda: self._judge(target, self._bind(target.references), evidence, thorough=True)
+            )
         except RefusedError as error:
             return error.decision if error.candidates else self._present(target, evidence, error.decision)
         except GateError as error:
@@ -96,42 +91,37 @@ class Verifier:
         """
         for policy in (self._policy, *self._floors):
             if policy.forbid_unverified:
-                raise self._refuse(target, f"{policy.source} forbids to run what is not verified")
+                raise self._record.refusal(target, f"{policy.source} forbids to run what is not verified")
         for policy, reference, rule in lookup(target.references, self._floors, Policy.rule_for):
             if rule is not None and rule.reject:
-                raise self._refuse(target, f"scope {rule.scope!r} of {policy.source} rejects {reference or 'it'}")
+                words = f"scope {rule.scope!r} of {policy.source} rejects {reference or 'it'}"
+                raise self._record.refusal(target, words)
         self._check_index(target)
-        return mint(self._decision(target, None, "accepted", reason=reason, basis="override"))
+        return mint(self._record.decision(target, None, "accepted", reason=reason, basis="override"))
 
     def base(self, target: Target, evidence: Sequence[Evidence]) -> Base:
         """How far a base image is vouched for by the ``from`` sections; it opens no door.
 
         Raises as `verify` does where a section asks for more than is shown.
         """
-        return self._guard(target, lambda: self._judge_base(target, self._base_rules(target), evidence))
+        return self._guard(target, lambda: self._judge_base(target, self._bind_base(target.references), evidence))
 
     def _guard(self, target: Target, judge: Callable[[], _T]) -> _T:
         try:
             return judge()
         except RejectedError as error:
-            raise self._refuse(target, str(error)) from None
+            raise self._record.refusal(target, str(error)) from None
         except GateError:
             raise
         except Exception as error:  # any fault is a refusal
             words = f"could not be checked: {type(error).__name__}: {error}"
-            decision = self._decision(target, None, "uncheckable", reason=words)
+            decision = self._record.decision(target, None, "uncheckable", reason=words)
             raise UncheckableError(f"{decision.title}: {words}", decision) from error
-
-    def _scopes(self, target: Target) -> list[BoundRule]:
-        return self._bind(target.references)
 
     def _bind(self, references: Sequence[str | None]) -> list[BoundRule]:
         """A floor without scopes has no opinion on images; a policy without scopes accepts none."""
         floors = [floor for floor in self._floors if floor.scopes is not None]
         return bind(references, (self._policy, *floors), Policy.rule_for)
-
-    def _base_rules(self, target: Target) -> list[BoundRule]:
-        return self._bind_base(target.references)
 
     def _bind_base(self, references: Sequence[str | None]) -> list[BoundRule]:
         """A floor without a ``from`` section has no opinion on bases."""
@@ -146,14 +136,15 @@ class Verifier:
         if strict:
             self._judge(target, strict, evidence, collector)
         if not asking:
-            return self._base(target, "unverified", "the policy asks for nothing of this base")
+            return self._record.base(target, "unverified", "the policy asks for nothing of this base")
         try:
             decision = self._judge(target, asking, evidence, collector)
         except GateError as error:
-            return self._base(target, "unverified", _lacking(error))
+            return self._record.base(target, "unverified", _lacking(error))
         if decision.base_status == "unverified":
-            return self._base(target, "unverified", "accepted by key, but stands on a base that nobody vouched for")
-        return self._base(target, "verified", "accepted by key")
+            words = "accepted by key, but stands on a base that nobody vouched for"
+            return self._record.base(target, "unverified", words)
+        return self._record.base(target, "verified", "accepted by key")
 
     def _judge(
         self,
@@ -174,8 +165,8 @@ class Verifier:
             if judgement.accepted and not thorough:
                 break
         if judgement.accepted:
-            return self._decision(target, judgement, "accepted", errors=collector.errors)
-        raise self._failure(target, judgement, collector)
+            return self._record.decision(target, judgement, "accepted", errors=collector.errors)
+        raise self._record.failure(target, judgement, collector)
 
     def _present(self, target: Target, evidence: Sequence[Evidence], refused: Decision) -> Decision:
         """`refused` with what is attached, where no rule says what to make of it."""
@@ -185,84 +176,11 @@ class Verifier:
         judgement = Judge(target.digests, collector, self._check).judge(())
         return replace(refused, candidates=judgement.candidates, errors=collector.errors)
 
-    def _failure(self, target: Target, judgement: Judgement, collector: EvidenceCollector) -> GateError:
-        missing = next(finding for finding in judgement.findings if not finding.met)
-        wanted = f"scope {missing.scope!r} of {missing.policy} asks for {missing.requirement}"
-        kind: type[GateError]
-        if collector.errors:
-            kind, words = UncheckableError, f"could not be checked: {collector.errors[0]}"
-        elif not collector.claims and not any(item.broken for item in collector.ignored):
-            kind, words = NoAttestationError, f"nothing is attached to it that could be judged; {wanted}"
-        else:
-            kind, words = RefusedError, f"refused: {wanted}; {_looked(judgement, missing.requirement)}"
-        decision = self._decision(target, judgement, kind.outcome, reason=words, errors=collector.errors)
-        return kind(f"{decision.title}: {words}", decision, hint=_HINTS.get(kind))
-
     def _check_index(self, target: Target) -> None:
         if not target.in_index:
-            raise self._refuse(target, "it is not among the manifests of the index it was reached through")
-
-    def _refuse(self, target: Target, words: str) -> RefusedError:
-        decision = self._decision(target, None, "refused", reason=words)
-        return RefusedError(f"{decision.title}: refused: {words}", decision)
-
-    def _decision(
-        self,
-        target: Target,
-        judgement: Judgement | None,
-        outcome: Ending,
-        *,
-        reason: str = "",
-        errors: Sequence[str] = (),
-        basis: Basis = "policy",
-    ) -> Decision:
-        return Decision(
-            outcome=outcome,
-            basis=basis,
-            manifest=target.manifest.descriptor.digest,
-            index=None if target.index is None else target.index.descriptor.digest,
-            platform=None if target.platform is None else str(target.platform),
-            names=target.names,
-            origins=target.origins,
-            policy=policy_digest(self._policy),
-            floor=next((policy_digest(floor) for floor in self._floors), None),
-            time=self._clock(),
-            findings=judgement.findings if judgement else (),
-            candidates=judgement.candidates if judgement else (),
-            errors=tuple(errors),
-            bases=judgement.bases if judgement else (),
-            base_status=judgement.base_status if judgement else "unknown",
-            reason=reason,
-        )
-
-    def _base(self, target: Target, status: BaseStatus, reason: str) -> Base:
-        return Base(
-            reference=target.names[0] if target.names else str(target.digests[0]),
-            manifest=target.manifest.descriptor.digest,
-            status=status,
-            index=None if target.index is None else target.index.descriptor.digest,
-            platform=None if target.platform is None else str(target.platform),
-            policy=policy_digest(self._policy),
-            reason=reason,
-        )
+            raise self._record.refusal(target, "it is not among the manifests of the index it was reached through")
 
 
 def _lacking(error: GateError) -> str:
     """What is missing, at a glance."""
     return "; ".join(f"no {row.text}" for row in rows(error.decision) if not row.met) or error.message
-
-
-def _looked(judgement: Judgement, requirement: str) -> str:
-    """Why candidates did not count: of each reason the first, in half a line, so that the order hides no reason."""
-    found = [
-        (outcome.reason, f"{candidate.label} {candidate.location.manifest.short} {outcome.reason}")
-        for candidate in judgement.candidates
-        for outcome in candidate.outcomes
-        if outcome.requirement in (requirement, ANY) and not outcome.counted and candidate.kind not in ("dag", "other")
-    ]
-    first: dict[str, str] = {}
-    for reason, words in found:
-        first.setdefault(reason, words)
-    shown = list(first.values())[:_SHOWN]
-    more = f"; and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
-    return "; ".join(shown) + more
