@@ -389,7 +389,7 @@ def test_what_is_damaged_can_be_given_up_or_mended(store: Store) -> None:
     for name in (APP, "docker.io/library/index:1"):
         with pytest.raises(DamagedError, match="nothing can be collected") as caught:
             collect(store)
-        assert "removing that name" in (caught.value.hint or "")
+        assert "gives it up" in (caught.value.hint or "")
         remove(store, name)
     with pytest.raises(DamagedError, match="container 0123456789ab") as caught:
         collect(store)
