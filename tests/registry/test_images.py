@@ -19,6 +19,7 @@ from lading.store.exchange.layout_source import LayoutSource
 from lading.store.exchange.layouts import write_layout
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
+from lading.store.oci.documents import Manifest
 from lading.store.store import Store
 from suites.image_sink import ImageSinkContract, spoil
 from suites.image_source import ImageSourceContract, MakeSource
@@ -145,6 +146,19 @@ def test_an_image_that_one_registry_lost_is_named_nowhere_else(origin: Store) ->
         with pytest.raises(RegistryError, match="not found"):
             push(client, there, source, source.image())
         assert not other.manifests
+
+
+def test_a_blob_that_is_not_read_to_its_end_holds_no_connection(origin: Store) -> None:
+    image = put_image(origin, layers=1, size=3_000_000)
+    with hostile() as one, Client() as client:
+        here = Reference.parse(f"{one.host}/a:1")
+        push(client, here, origin, image)
+        source = RegistrySource(client, here)
+        document = source.document(source.image())
+        assert isinstance(document, Manifest)
+        for _ in range(client.config.parallel + 5):  # one more than the client has connections
+            with source.blobs.open(document.layers[0].digest) as reader:
+                assert len(reader.read(1000)) == 1000
 
 
 def test_a_link_that_breaks_between_two_registries_is_taken_up_again(origin: Store) -> None:

@@ -7,7 +7,7 @@ could not be had is an error. `lading.registry.transfer` moves whole images with
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -113,7 +113,7 @@ class Client:
         """Streams a blob into `blobs`."""
         self._download(repository, descriptor, task, stop).into(blobs)
 
-    def blob_pieces(self, repository: Reference, descriptor: Descriptor) -> Iterator[memoryview]:
+    def blob_pieces(self, repository: Reference, descriptor: Descriptor) -> Generator[memoryview, None, None]:
         """A blob's bytes as they come, as many as its descriptor says: whoever takes them compares their digest."""
         return self._download(repository, descriptor).pieces()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from threading import Event
 from typing import Final
 
@@ -54,7 +54,7 @@ class Download:
             except DocumentError as error:
                 raise ProtocolError(f"{self.where}: the registry sent other bytes: {error.message}") from None
 
-    def pieces(self) -> Iterator[memoryview]:
+    def pieces(self) -> Generator[memoryview, None, None]:
         """The bytes in order, not verified: asks again for the rest, as long as each attempt brings something."""
         have = idle = 0
         while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 from lading.registry.client.client import Client
@@ -100,12 +100,16 @@ class RegistryBlobs:
 class _Pieces(io.RawIOBase):
     """A file over what comes piece by piece."""
 
-    def __init__(self, pieces: Iterator[memoryview]) -> None:
+    def __init__(self, pieces: Generator[memoryview, None, None]) -> None:
         self._pieces = pieces
         self._left = memoryview(b"")
 
     def readable(self) -> bool:
         return True
+
+    def close(self) -> None:
+        self._pieces.close()  # and with it the answer, which may not have been read to its end
+        super().close()
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
         while not self._left:
