@@ -55,7 +55,8 @@ def test_forms(text: str, expected: list[PortMapping]) -> None:
 def test_what_is_not_a_port(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_publish(text)
-    assert caught.value.message.startswith(f"-p {text}: ")
+    assert caught.value.message.startswith(f"publish {text}: ")
+    assert caught.value.option == "publish"
 
 
 @given(st.text(max_size=20))
