@@ -15,12 +15,14 @@ pytestmark = needs("root", "netns", "ip", "nft")
 
 
 def who_reaches_whom(state: Path, outside: Path) -> dict[str, Any]:
+    from ipaddress import IPv4Network, IPv6Network
+
     from lading.networking.driver import AttachRequest, PortMapping
-    from lading.networking.routed.routed import RoutedDriver, Subnet
+    from lading.networking.routed.routed import RoutedDriver
     from suites.nethost import answer, ask, listen
 
     one = RoutedDriver(state)
-    two = RoutedDriver(state, "second", Subnet("10.143.0.0", 16), Subnet("fd4c:6164:696e:6702::", 64))
+    two = RoutedDriver(state, "second", IPv4Network("10.143.0.0/16"), IPv6Network("fd4c:6164:696e:6702::/64"))
     a = one.attach(
         AttachRequest(
             "a",
@@ -481,9 +483,10 @@ def test_a_client_that_keeps_sending_finds_the_next_container(tmp_path: Path) ->
 
 def elsewhere(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
+    from ipaddress import IPv4Network
 
     from lading.networking.driver import AttachRequest
-    from lading.networking.routed.routed import RoutedDriver, Subnet
+    from lading.networking.routed.routed import RoutedDriver
     from lading.store.errors import LadingError
 
     subprocess.run(["ip", "route", "add", "10.128.0.0/9", "via", "192.0.2.99"], check=True)
@@ -491,10 +494,11 @@ def elsewhere(state: Path, outside: Path) -> dict[str, Any]:
     seen["second"] = RoutedDriver(state, "second").attach(AttachRequest("b")).ipv4
     subprocess.run(["ip", "route", "add", "172.28.0.0/15", "via", "192.0.2.99"], check=True)
     seen["kept"] = RoutedDriver(state).attach(AttachRequest("c")).ipv4
-    try:
-        RoutedDriver(state, "third", Subnet.parse("10.200.0.0/16")).attach(AttachRequest("d"))
-    except LadingError as error:
-        seen["refused"] = error.message
+    for subnet in ("10.200.0.0/16", "192.168.7.0/30"):
+        try:
+            RoutedDriver(state, "third", IPv4Network(subnet)).attach(AttachRequest("d"))
+        except LadingError as error:
+            seen[subnet] = error.message
     return seen
 
 
@@ -503,7 +507,8 @@ def test_ranges_that_the_host_uses_are_left_alone(tmp_path: Path) -> None:
     assert seen["chosen"].startswith("172.28.")
     assert seen["second"].startswith("172.29.")
     assert seen["kept"].startswith("172.28.")
-    assert seen["refused"] == "the subnet 10.200.0.0/16 overlaps 10.128.0.0/9, which this host has a route to"
+    assert seen["10.200.0.0/16"] == "the subnet 10.200.0.0/16 overlaps 10.128.0.0/9, which this host has a route to"
+    assert seen["192.168.7.0/30"] == "the subnet 192.168.7.0/30 has fewer than 8 addresses"
 
 
 def settings(state: Path, outside: Path) -> dict[str, Any]:

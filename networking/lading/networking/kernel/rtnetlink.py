@@ -35,6 +35,9 @@ _DELROUTE: Final = 25
 _GETROUTE: Final = 26
 _NEWNEIGH: Final = 28
 
+RTA_DST: Final = 1
+RT_TABLE_LOCAL: Final = 255
+
 _UNIVERSE: Final = 0
 _LINK: Final = 253
 _MAIN: Final = 254

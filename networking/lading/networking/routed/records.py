@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from lading.networking.driver import Attachment
-from lading.networking.routed.subnets import Subnet, choose
-from lading.store.errors import DocumentError, LadingError
+from lading.networking.routed.subnets import choose
+from lading.store.errors import DocumentError
 from lading.store.oci.json import Fields, canonical, parse
 from lading.store.system.border import machine_errors
 from lading.store.system.locks import open_lock, take
@@ -61,13 +62,16 @@ class NetworkRecords:
                 (self._root / "sysctls.json").unlink()
             self._root.rmdir()
 
-    def subnets(self, wanted4: Subnet | None, wanted6: Subnet | None) -> tuple[Subnet, Subnet]:
+    def subnets(self, wanted4: IPv4Network | None, wanted6: IPv6Network | None) -> tuple[IPv4Network, IPv6Network]:
         """The network's two ranges, chosen when it is first used. Raises what `choose` raises."""
         file = self.folder / "network.json"
         found = _subnets(file)
         if found is None or (wanted4 or found[0], wanted6 or found[1]) != found:
             others = [
-                subnet for other in self._root.glob("*/network.json") if other != file for subnet in _known(other)
+                subnet
+                for other in self._root.glob("*/network.json")
+                if other != file
+                for subnet in _subnets(other) or ()
             ]
             found = choose(wanted4, wanted6, others)
             _replace(file, canonical({"subnet4": str(found[0]), "subnet6": str(found[1])}))
@@ -128,16 +132,12 @@ def _attachment(file: Path) -> Attachment | None:
         return None
 
 
-def _subnets(file: Path) -> tuple[Subnet, Subnet] | None:
+def _subnets(file: Path) -> tuple[IPv4Network, IPv6Network] | None:
     try:
         fields = Fields(parse(file.read_bytes(), str(file)), str(file))
-        return Subnet.parse(fields.text("subnet4")), Subnet.parse(fields.text("subnet6"))
-    except (OSError, LadingError):
+        return IPv4Network(fields.text("subnet4")), IPv6Network(fields.text("subnet6"))
+    except (OSError, ValueError, DocumentError):
         return None
-
-
-def _known(file: Path) -> tuple[Subnet, ...]:
-    return _subnets(file) or ()
 
 
 def _replace(file: Path, data: bytes) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final
 
@@ -23,14 +24,11 @@ from lading.networking.kernel.nfnetlink import Element
 from lading.networking.kernel.sysctl import has_ipv6, mtu, switch_on_forwarding
 from lading.networking.routed import veth
 from lading.networking.routed.records import NetworkRecords, attachments_in
-from lading.networking.routed.subnets import Subnet
 from lading.networking.routed.veth import GATEWAY4, GATEWAY6, PREFIX, AddressInUseError, HostNetwork
 from lading.store.errors import MachineError
 from lading.store.fastclass import replace
 from lading.store.system.border import border
 from lading.store.system.hashing import sha256
-
-__all__ = ["PREFIX", "RoutedDriver", "Subnet"]
 
 _TRIES: Final = 64
 
@@ -42,7 +40,11 @@ class RoutedDriver:
     """
 
     def __init__(
-        self, state: Path, name: str = "default", subnet4: Subnet | None = None, subnet6: Subnet | None = None
+        self,
+        state: Path,
+        name: str = "default",
+        subnet4: IPv4Network | None = None,
+        subnet6: IPv6Network | None = None,
     ) -> None:
         self._records = NetworkRecords(state, name)
         self._name = name
@@ -60,7 +62,7 @@ class RoutedDriver:
             plan = self._checked(request)
             subnets = self._records.subnets(*self._wanted)
             self._prepare(ipv6=plan.ipv6 is not None)
-            place = HostNetwork(self._group, self._records.folder, subnets[1].host(1))
+            place = HostNetwork(self._group, self._records.folder, subnets[1][1].packed)
             for _ in range(_TRIES):
                 with suppress(AddressInUseError):
                     return self._make(_somewhere(plan, *subnets), place)
@@ -199,9 +201,7 @@ def _forget_flows(attachment: Attachment) -> None:
         conntrack.forget_udp(ports)
 
 
-def _somewhere(plan: Attachment, subnet4: Subnet, subnet6: Subnet) -> Attachment:
+def _somewhere(plan: Attachment, subnet4: IPv4Network, subnet6: IPv6Network) -> Attachment:
     """The same with an address, chosen by chance: the kernel says whether it is free."""
-    hosts = 2 ** (32 - subnet4.bits) - 3
-    number = int.from_bytes(os.urandom(4), "big") % hosts + 2
-    ipv6 = None if plan.ipv6 is None else rtnetlink.show(subnet6.host(number))
-    return replace(plan, ipv4=rtnetlink.show(subnet4.host(number)), ipv6=ipv6)
+    number = int.from_bytes(os.urandom(4), "big") % (subnet4.num_addresses - 3) + 2
+    return replace(plan, ipv4=str(subnet4[number]), ipv6=None if plan.ipv6 is None else str(subnet6[number]))
