@@ -23,27 +23,28 @@ MARK: Final = 0x10000000
 _TABLE: Final = 1423
 _FIRST: Final = 1421
 
-_NEWRULE: Final = 32
-_LOOKUP, _GOTO, _NOTHING = 1, 2, 3
-_IIFNAME, _TARGET, _PRIORITY, _MARK, _TABLE_OF, _MASK = 3, 4, 6, 10, 15, 16
+# linux/rtnetlink.h and linux/fib_rules.h
+_RTM_NEWRULE: Final = 32
+_FR_ACT_TO_TBL, _FR_ACT_GOTO, _FR_ACT_NOP = 1, 2, 3
+_FRA_IIFNAME, _FRA_GOTO, _FRA_PRIORITY, _FRA_FWMARK, _FRA_TABLE, _FRA_FWMASK = 3, 4, 6, 10, 15, 16
 _UNKNOWN: Final = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EINVAL)
 
 
 def put_up(here: Netlink, *, ipv6: bool) -> None:
     """Makes the routing rules where they are missing, the one that prohibits last. Raises `NetlinkError`."""
-    jump = number(_TARGET, _FIRST + 3)
+    jump = number(_FRA_GOTO, _FIRST + 3)
     rules = (
-        (_FIRST + 3, _NOTHING, b""),
-        (_FIRST, _GOTO, text(_IIFNAME, "lo") + jump),
-        (_FIRST + 1, _GOTO, number(_MARK, MARK) + number(_MASK, MARK) + jump),
-        (_FIRST + 2, _LOOKUP, number(_TABLE_OF, _TABLE)),
+        (_FIRST + 3, _FR_ACT_NOP, b""),
+        (_FIRST, _FR_ACT_GOTO, text(_FRA_IIFNAME, "lo") + jump),
+        (_FIRST + 1, _FR_ACT_GOTO, number(_FRA_FWMARK, MARK) + number(_FRA_FWMASK, MARK) + jump),
+        (_FIRST + 2, _FR_ACT_TO_TBL, number(_FRA_TABLE, _TABLE)),
     )
     for family in (socket.AF_INET, *([socket.AF_INET6] if ipv6 else [])):
         for priority, action, rest in rules:
             head = struct.pack("=BBBBBBBBI", family, 0, 0, 0, 0, 0, 0, action, 0)
-            body = head + number(_PRIORITY, priority) + rest
+            body = head + number(_FRA_PRIORITY, priority) + rest
             try:
-                here.send([Message("add a routing rule", _NEWRULE, ACK | CREATE | EXCL, body)])
+                here.send([Message("add a routing rule", _RTM_NEWRULE, ACK | CREATE | EXCL, body)])
             except NetlinkError as error:
                 if error.errno in _UNKNOWN:
                     break

@@ -12,6 +12,9 @@ from typing import Final, Self
 
 from lading.store.fastclass import dataclass
 
+NETFILTER: Final = 12
+"""The family of sockets (NETLINK_NETFILTER) for nftables and conntrack; 0 is routing."""
+
 REQUEST: Final = 0x1
 ACK: Final = 0x4
 REPLACE: Final = 0x100
@@ -89,12 +92,15 @@ class Netlink:
         flags = message.flags | REQUEST
         return _HEADER.pack(16 + len(message.body), message.kind, flags, self._sequence, 0) + message.body
 
-    def send(self, messages: Sequence[Message]) -> None:
-        """All in one call; raises the first `NetlinkError` after every message was answered."""
+    def send(self, messages: Sequence[Message], *, whole: bool = False) -> None:
+        """All in one call; raises the first `NetlinkError` after every message with `ACK` was answered.
+
+        With `whole` the kernel does all or nothing: the first refusal says it all, and others may never be answered.
+        """
         first = self._sequence + 1
         self._socket.send(b"".join(map(self._pack, messages)))
-        left, failure = len(messages), None
-        while left:
+        left, failure = sum(bool(message.flags & ACK) for message in messages), None
+        while left and not (whole and failure):
             for kind, sequence, body in _split(self._socket.recv(_SIZE)):
                 if kind != _ERROR or sequence < first:
                     continue

@@ -26,32 +26,39 @@ from lading.networking.kernel.netlink import (
 )
 from lading.store.fastclass import dataclass
 
-_NEWLINK: Final = 16
-_DELLINK: Final = 17
-_GETLINK: Final = 18
-_NEWADDR: Final = 20
-_NEWROUTE: Final = 24
-_DELROUTE: Final = 25
-_GETROUTE: Final = 26
-_NEWNEIGH: Final = 28
+_RTM_NEWLINK: Final = 16
+_RTM_DELLINK: Final = 17
+_RTM_GETLINK: Final = 18
+_RTM_NEWADDR: Final = 20
+_RTM_NEWROUTE: Final = 24
+_RTM_DELROUTE: Final = 25
+_RTM_GETROUTE: Final = 26
+_RTM_NEWNEIGH: Final = 28
 
+# linux/rtnetlink.h
 RTA_DST: Final = 1
 RT_TABLE_LOCAL: Final = 255
+_RTA_OIF: Final = 4
+_RTA_GATEWAY: Final = 5
+_RTA_TABLE: Final = 15
+_RT_SCOPE_UNIVERSE: Final = 0
+_RT_SCOPE_LINK: Final = 253
+_RT_TABLE_MAIN: Final = 254
+_RTPROT_STATIC: Final = 4
+_RTN_UNICAST: Final = 1
+_RTN_PROHIBIT: Final = 8
+_RTEXT_FILTER_SKIP_STATS: Final = 8
 
-_UNIVERSE: Final = 0
-_LINK: Final = 253
-_MAIN: Final = 254
-_TABLE: Final = 15
-_STATIC: Final = 4
-_UNICAST: Final = 1
-_PROHIBIT: Final = 8
-_NODAD: Final = 0x02
-_PERMANENT: Final = 0x80
-_RP_FILTER: Final = 8
-_SRC_VMARK: Final = 24
-_ROUTE_LOCALNET: Final = 26
-_SKIP_STATS: Final = 8
+# linux/if_addr.h and linux/neighbour.h
+_IFA_ADDRESS: Final = 1
+_IFA_LOCAL: Final = 2
+_IFA_F_NODAD: Final = 0x02
+_NDA_DST: Final = 1
+_NDA_LLADDR: Final = 2
+_NUD_PERMANENT: Final = 0x80
 
+# linux/if.h, linux/if_link.h, linux/veth.h and linux/ip.h
+_IFF_UP: Final = 1
 _IFLA_ADDRESS: Final = 1
 _IFLA_IFNAME: Final = 3
 _IFLA_MTU: Final = 4
@@ -61,6 +68,15 @@ _IFLA_AF_SPEC: Final = 26
 _IFLA_GROUP: Final = 27
 _IFLA_NET_NS_FD: Final = 28
 _IFLA_EXT_MASK: Final = 29
+_IFLA_INFO_KIND: Final = 1
+_IFLA_INFO_DATA: Final = 2
+_VETH_INFO_PEER: Final = 1
+_IFLA_INET_CONF: Final = 1
+_IFLA_INET6_ADDR_GEN_MODE: Final = 8
+_IN6_ADDR_GEN_MODE_NONE: Final = b"\1"
+_IPV4_DEVCONF_RP_FILTER: Final = 8
+_IPV4_DEVCONF_SRC_VMARK: Final = 24
+_IPV4_DEVCONF_ROUTE_LOCALNET: Final = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +102,26 @@ def veth(host: End, inside: End, namespace: int, mtu: int, group: int) -> Messag
     peer += attribute(_IFLA_ADDRESS, inside.mac) + number(_IFLA_NET_NS_FD, namespace)
     body = _link() + text(_IFLA_IFNAME, host.name) + number(_IFLA_MTU, mtu)
     body += attribute(_IFLA_ADDRESS, host.mac) + number(_IFLA_GROUP, group)
-    body += nested(_IFLA_LINKINFO, text(1, "veth"), nested(2, attribute(1, peer)))
-    return Message(f"make the link {host.name}", _NEWLINK, ACK | CREATE | EXCL, body)
+    pair = nested(_IFLA_INFO_DATA, attribute(_VETH_INFO_PEER, peer))
+    body += nested(_IFLA_LINKINFO, text(_IFLA_INFO_KIND, "veth"), pair)
+    return Message(f"make the link {host.name}", _RTM_NEWLINK, ACK | CREATE | EXCL, body)
 
 
 def up(index: int) -> Message:
     """Sets a link up."""
-    return Message("set a link up", _NEWLINK, ACK, _link(index, 1))
+    return Message("set a link up", _RTM_NEWLINK, ACK, _link(index, up=True))
 
 
 def down(name: str) -> Message:
     """Sets a link down: its routes go at once."""
-    body = struct.pack("=BxHiII", 0, 0, 0, 0, 1) + text(_IFLA_IFNAME, name)
-    return Message(f"set the link {name} down", _NEWLINK, ACK, body)
+    body = _link(up=False) + text(_IFLA_IFNAME, name)
+    return Message(f"set the link {name} down", _RTM_NEWLINK, ACK, body)
 
 
 def no_own_address(index: int) -> Message:
     """The kernel shall give the link no IPv6 address of its own making: ours are there at once, without DAD."""
-    return Message(
-        "set a link's IPv6 mode", _NEWLINK, ACK, _link(index) + _family(socket.AF_INET6, attribute(8, b"\1"))
-    )
+    setting = attribute(_IFLA_INET6_ADDR_GEN_MODE, _IN6_ADDR_GEN_MODE_NONE)
+    return Message("set a link's IPv6 mode", _RTM_NEWLINK, ACK, _link(index) + _family(socket.AF_INET6, setting))
 
 
 def ipv4_mode(index: int, *, loopback: bool) -> Message:
@@ -113,69 +129,74 @@ def ipv4_mode(index: int, *, loopback: bool) -> Message:
 
     With `loopback`, 127.0.0.0/8 may leave and arrive through it (route_localnet).
     """
-    settings = {_RP_FILTER: 1, _SRC_VMARK: 1, _ROUTE_LOCALNET: int(loopback)}
-    setting = nested(1, *(number(kind, value) for kind, value in settings.items()))
-    return Message("set a link's IPv4 mode", _NEWLINK, ACK, _link(index) + _family(socket.AF_INET, setting))
+    settings = {
+        _IPV4_DEVCONF_RP_FILTER: 1,
+        _IPV4_DEVCONF_SRC_VMARK: 1,
+        _IPV4_DEVCONF_ROUTE_LOCALNET: int(loopback),
+    }
+    setting = nested(_IFLA_INET_CONF, *(number(kind, value) for kind, value in settings.items()))
+    return Message("set a link's IPv4 mode", _RTM_NEWLINK, ACK, _link(index) + _family(socket.AF_INET, setting))
 
 
 def alias(index: int, words: str) -> Message:
     """Words that stay with a link, at most 255 bytes."""
-    return Message("note whose a link is", _NEWLINK, ACK, _link(index) + text(_IFLA_IFALIAS, words))
+    return Message("note whose a link is", _RTM_NEWLINK, ACK, _link(index) + text(_IFLA_IFALIAS, words))
 
 
 def delete(name: str) -> Message:
     """Removes a link, and with it its other end, its addresses, routes and neighbours."""
-    return Message(f"remove the link {name}", _DELLINK, ACK, _link() + text(_IFLA_IFNAME, name))
+    return Message(f"remove the link {name}", _RTM_DELLINK, ACK, _link() + text(_IFLA_IFNAME, name))
 
 
 def address(packed: bytes, index: int, *, length: int | None = None, local: bool = False) -> Message:
     """An address of a link; `local` gives it the scope of the link, so that nothing else chooses it as a source."""
     bits = len(packed) * 8 if length is None else length
-    scope = _LINK if local else _UNIVERSE
-    head = struct.pack("=BBBBI", _af(packed), bits, _NODAD if len(packed) == 16 else 0, scope, index)
-    body = head + attribute(1, packed) + attribute(2, packed)
-    return Message(f"add the address {show(packed)}", _NEWADDR, ACK | CREATE | EXCL, body)
+    scope = _RT_SCOPE_LINK if local else _RT_SCOPE_UNIVERSE
+    head = struct.pack("=BBBBI", _af(packed), bits, _IFA_F_NODAD if len(packed) == 16 else 0, scope, index)
+    body = head + attribute(_IFA_ADDRESS, packed) + attribute(_IFA_LOCAL, packed)
+    return Message(f"add the address {show(packed)}", _RTM_NEWADDR, ACK | CREATE | EXCL, body)
 
 
 def route(packed: bytes, index: int) -> Message:
     """One address is reached directly over a link. Refused with EEXIST where it has a route already."""
-    return _route(packed, index, f"add a route to {show(packed)}", attribute(1, packed), len(packed) * 8, _LINK)
+    return _route(packed, index, f"add a route to {show(packed)}", attribute(RTA_DST, packed), len(packed) * 8)
 
 
 def prohibition(packed: bytes, table: int, *, remove: bool = False) -> Message:
     """One address is not to be reached, by those who look into this table of routes."""
-    head = struct.pack("=BBBBBBBBI", _af(packed), len(packed) * 8, 0, 0, 0, _STATIC, _UNIVERSE, _PROHIBIT, 0)
-    body = head + attribute(1, packed) + number(_TABLE, table)
+    kind = (_RTPROT_STATIC, _RT_SCOPE_UNIVERSE, _RTN_PROHIBIT)
+    head = struct.pack("=BBBBBBBBI", _af(packed), len(packed) * 8, 0, 0, 0, *kind, 0)
+    body = head + attribute(RTA_DST, packed) + number(_RTA_TABLE, table)
     if remove:
-        return Message(f"remove the fence of {show(packed)}", _DELROUTE, ACK, body)
-    return Message(f"fence {show(packed)}", _NEWROUTE, ACK | CREATE | REPLACE, body)
+        return Message(f"remove the fence of {show(packed)}", _RTM_DELROUTE, ACK, body)
+    return Message(f"fence {show(packed)}", _RTM_NEWROUTE, ACK | CREATE | REPLACE, body)
 
 
 def default_route(gateway: bytes, index: int) -> Message:
     """Everything else is reached through `gateway` on a link."""
-    return _route(gateway, index, "add the default route", attribute(5, gateway), 0, _UNIVERSE)
+    return _route(gateway, index, "add the default route", attribute(_RTA_GATEWAY, gateway), 0)
 
 
 def neighbour(packed: bytes, mac: bytes, index: int) -> Message:
     """A neighbour that never has to be asked for: no ARP, no neighbour discovery, nothing to forge."""
-    head = struct.pack("=BxxxiHBB", _af(packed), index, _PERMANENT, 0, 0)
-    body = head + attribute(1, packed) + attribute(2, mac)
-    return Message(f"add the neighbour {show(packed)}", _NEWNEIGH, ACK | CREATE, body)
+    head = struct.pack("=BxxxiHBB", _af(packed), index, _NUD_PERMANENT, 0, 0)
+    body = head + attribute(_NDA_DST, packed) + attribute(_NDA_LLADDR, mac)
+    return Message(f"add the neighbour {show(packed)}", _RTM_NEWNEIGH, ACK | CREATE, body)
 
 
 def index_of(netlink: Netlink, name: str) -> int:
     """The index of a link."""
-    body = _link() + text(_IFLA_IFNAME, name) + number(_IFLA_EXT_MASK, _SKIP_STATS)
-    answer = netlink.ask(Message(f"find the link {name}", _GETLINK, 0, body))
+    body = _link() + text(_IFLA_IFNAME, name) + number(_IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS)
+    answer = netlink.ask(Message(f"find the link {name}", _RTM_GETLINK, 0, body))
     index: int = struct.unpack_from("=i", answer[0], 4)[0]
     return index
 
 
 def named(netlink: Netlink, prefix: str) -> list[NetworkLink]:
     """The links whose names begin so."""
-    body = _link() + number(_IFLA_EXT_MASK, _SKIP_STATS)
+    body = _link() + number(_IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS)
     found: list[NetworkLink] = []
-    for answer in netlink.ask(Message("list the links", _GETLINK, DUMP, body)):
+    for answer in netlink.ask(Message("list the links", _RTM_GETLINK, DUMP, body)):
         told = dict(attributes(answer[16:]))
         name = _text(told[_IFLA_IFNAME])
         if name.startswith(prefix):
@@ -191,7 +212,7 @@ def _text(data: bytes) -> str:
 def routes(netlink: Netlink, family: int) -> list[bytes]:
     """Every route of a family as the kernel tells it."""
     body = struct.pack("=BBBBBBBBI", family, 0, 0, 0, 0, 0, 0, 0, 0)
-    return netlink.ask(Message("list the routes", _GETROUTE, DUMP, body))
+    return netlink.ask(Message("list the routes", _RTM_GETROUTE, DUMP, body))
 
 
 def show(packed: bytes) -> str:
@@ -203,15 +224,19 @@ def _af(packed: bytes) -> int:
     return socket.AF_INET if len(packed) == 4 else socket.AF_INET6
 
 
-def _link(index: int = 0, flags: int = 0) -> bytes:
-    return struct.pack("=BxHiII", 0, 0, index, flags, flags)
+def _link(index: int = 0, *, up: bool | None = None) -> bytes:
+    """The head of a message about a link (struct ifinfomsg), which is left as it is unless `up` says otherwise."""
+    flags, changed = _IFF_UP if up else 0, 0 if up is None else _IFF_UP
+    return struct.pack("=BxHiII", 0, 0, index, flags, changed)
 
 
 def _family(family: int, setting: bytes) -> bytes:
     return nested(_IFLA_AF_SPEC, nested(family, setting))
 
 
-def _route(packed: bytes, index: int, purpose: str, target: bytes, bits: int, scope: int) -> Message:
-    scope = scope if len(packed) == 4 else _UNIVERSE
-    head = struct.pack("=BBBBBBBBI", _af(packed), bits, 0, 0, _MAIN, _STATIC, scope, _UNICAST, 0)
-    return Message(purpose, _NEWROUTE, ACK | CREATE | EXCL, head + target + number(4, index))
+def _route(packed: bytes, index: int, purpose: str, target: bytes, bits: int) -> Message:
+    """To what `target` says, of which the first `bits` count: all of them, or none for the default route."""
+    scope = _RT_SCOPE_LINK if bits and len(packed) == 4 else _RT_SCOPE_UNIVERSE
+    kind = (_RT_TABLE_MAIN, _RTPROT_STATIC, scope, _RTN_UNICAST)
+    head = struct.pack("=BBBBBBBBI", _af(packed), bits, 0, 0, *kind, 0)
+    return Message(purpose, _RTM_NEWROUTE, ACK | CREATE | EXCL, head + target + number(_RTA_OIF, index))

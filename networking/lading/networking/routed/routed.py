@@ -7,6 +7,7 @@ a published port by its element in the table, and the second taker is refused th
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Collection
 from contextlib import suppress
@@ -19,7 +20,7 @@ from lading.networking.driver import Attachment, AttachRequest, PortMapping
 from lading.networking.firewall import table
 from lading.networking.firewall.elements import elements_of, network_element, port_elements
 from lading.networking.kernel import conntrack, nfnetlink, rtnetlink
-from lading.networking.kernel.netlink import Netlink
+from lading.networking.kernel.netlink import Netlink, NetlinkError
 from lading.networking.kernel.nfnetlink import Element
 from lading.networking.kernel.sysctl import has_ipv6, mtu, switch_on_forwarding
 from lading.networking.routed import veth
@@ -173,7 +174,9 @@ class RoutedDriver:
             elements = port_elements(attachment, published)
             try:
                 nfnetlink.add(table.NAME, elements, new=True)
-            except FileExistsError as error:
+            except NetlinkError as error:
+                if error.errno != errno.EEXIST:
+                    raise
                 nfnetlink.delete(table.NAME, taken)
                 raise ports.refused(published, error) from None
             taken += elements
