@@ -14,7 +14,6 @@ from lading.build.dockerfile import glob
 from lading.build.dockerfile.expansion import expand
 from lading.build.dockerfile.instruction_reader import read
 from lading.build.dockerfile.instruction_values import (
-    ValueProblemError,
     check_signal,
     parse_duration,
     parse_mode,
@@ -22,7 +21,7 @@ from lading.build.dockerfile.instruction_values import (
     parse_ports,
 )
 from lading.build.dockerfile.substitution import WordError
-from lading.build.errors import DockerfileError, Place
+from lading.build.errors import DockerfileError, Place, TextError
 from lading.build.graph.graph import CopyOp, RunOp
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import ImageConfig, parse_config
@@ -209,7 +208,7 @@ def test_durations(text: str, value: int) -> None:
 
 @pytest.mark.parametrize("text", ["1", "s", "1 s", "-1s", "1us", "1d", ""])
 def test_durations_that_are_none(text: str) -> None:
-    with pytest.raises(ValueProblemError):
+    with pytest.raises(TextError):
         parse_duration(text)
 
 
@@ -223,10 +222,10 @@ def test_other_values() -> None:
     for signal in ("9", "KILL", "sigterm", "SIGRTMIN+3", "RTMAX-1"):
         check_signal(signal)
     for wrong in ("80-", "5-3", "x", "80/icmp", ""):
-        with pytest.raises(ValueProblemError):
+        with pytest.raises(TextError):
             parse_ports(wrong)
     for wrong in ("0", "SIGNO", ""):
-        with pytest.raises(ValueProblemError):
+        with pytest.raises(TextError):
             check_signal(wrong)
     assert go_format.listed(["a b", 'q"\n\x01é'], quote=True) == '["a b" "q\\"\\n\\x01é"]'
 

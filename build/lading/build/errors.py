@@ -22,6 +22,14 @@ class Place:
         return f"{self.file}:{self.line}"
 
 
+class TextError(ValueError):
+    """What is written cannot be understood; the message is for the user, and does not say where it is written."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 class DockerfileError(InputError):
     """A Dockerfile cannot be understood or built: file, line, word and, where there is one, a hint."""
 
@@ -36,6 +44,15 @@ class StepError(DockerfileError):
     def __init__(self, place: Place, message: str, *, log: tuple[str, ...] = (), hint: str | None = None) -> None:
         super().__init__(place, message, hint=hint)
         self.log = log
+
+
+@contextmanager
+def reading(place: Place, subject: str = "") -> Generator[None, None, None]:
+    """Says where in the Dockerfile, and of what there, something cannot be understood."""
+    try:
+        yield
+    except TextError as error:
+        raise DockerfileError(place, f"{subject}{error}", hint=error.hint) from None
 
 
 @contextmanager

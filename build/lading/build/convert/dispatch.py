@@ -9,7 +9,6 @@ from lading.build.convert.copy_step import copy
 from lading.build.convert.run_step import run
 from lading.build.convert.stage import DispatchOptions, StageState
 from lading.build.dockerfile.instruction_values import (
-    ValueProblemError,
     check_signal,
     parse_ports,
 )
@@ -37,7 +36,7 @@ from lading.build.graph.graph import MkdirOp
 
 @singledispatch
 def apply(instruction: Instruction, state: StageState, options: DispatchOptions) -> None:
-    """Evaluates `instruction`. Raises `DockerfileError`."""
+    """Evaluates `instruction`. Raises `DockerfileError`, and `TextError` for a word or a value of it."""
     raise TypeError(instruction)
 
 
@@ -48,7 +47,7 @@ def _(instruction: Arg, state: StageState, options: DispatchOptions) -> None:
         name = written
         value = options.arguments.given.get(name)
         if value is None and default is not None:
-            value = state.expand(instruction.place, default)
+            value = state.expand(default)
         elif value is None:
             value = options.arguments.scope.get(name)
         if value is not None:
@@ -61,10 +60,7 @@ def _(instruction: Arg, state: StageState, options: DispatchOptions) -> None:
 
 @apply.register
 def _(instruction: Env, state: StageState, options: DispatchOptions) -> None:
-    pairs = [
-        (state.expand(instruction.place, pair.name), state.expand(instruction.place, pair.value))
-        for pair in instruction.pairs
-    ]
+    pairs = [(state.expand(pair.name), state.expand(pair.value)) for pair in instruction.pairs]
     for name, value in pairs:
         state.variables[name] = state.config.env[name] = value
     names = " ".join(name for name, _ in pairs)
@@ -73,10 +69,7 @@ def _(instruction: Env, state: StageState, options: DispatchOptions) -> None:
 
 @apply.register
 def _(instruction: Label, state: StageState, options: DispatchOptions) -> None:
-    pairs = [
-        (state.expand(instruction.place, pair.name), state.expand(instruction.place, pair.value))
-        for pair in instruction.pairs
-    ]
+    pairs = [(state.expand(pair.name), state.expand(pair.value)) for pair in instruction.pairs]
     state.config.labels.update(pairs)
     names = " ".join(name for name, _ in pairs)
     state.add_history(
@@ -86,7 +79,7 @@ def _(instruction: Label, state: StageState, options: DispatchOptions) -> None:
 
 @apply.register
 def _(instruction: Workdir, state: StageState, options: DispatchOptions) -> None:
-    path = state.resolve(state.expand(instruction.place, instruction.path)).rstrip("/") or "/"
+    path = state.resolve(state.expand(instruction.path)).rstrip("/") or "/"
     state.config.workdir = path
     if path == "/":
         state.add_history(instruction.place, "WORKDIR /")
@@ -107,7 +100,7 @@ def _(instruction: Run, state: StageState, options: DispatchOptions) -> None:
 
 @apply.register
 def _(instruction: User, state: StageState, options: DispatchOptions) -> None:
-    state.config.user = state.expand(instruction.place, instruction.user)
+    state.config.user = state.expand(instruction.user)
     state.add_history(instruction.place, f"USER {state.config.user}", f"USER {instruction.user}")
 
 
@@ -115,22 +108,15 @@ def _(instruction: User, state: StageState, options: DispatchOptions) -> None:
 def _(instruction: Expose, state: StageState, options: DispatchOptions) -> None:
     ports: list[str] = []
     for word in sorted(instruction.ports):
-        for text in state.words(instruction.place, word):
-            ports += _ports(instruction, text)
+        for text in state.words(word):
+            ports += parse_ports(text)
     state.config.ports.update(ports)
     state.add_history(instruction.place, f"EXPOSE {go_format.listed(ports)}", f"EXPOSE {' '.join(instruction.ports)}")
 
 
-def _ports(instruction: Expose, text: str) -> list[str]:
-    try:
-        return parse_ports(text)
-    except ValueProblemError as problem:
-        raise DockerfileError(instruction.place, str(problem)) from None
-
-
 @apply.register
 def _(instruction: Volume, state: StageState, options: DispatchOptions) -> None:
-    paths = [state.expand(instruction.place, path) for path in instruction.paths]
+    paths = [state.expand(path) for path in instruction.paths]
     if "" in paths:
         raise DockerfileError(instruction.place, "VOLUME can not be an empty string")
     state.config.volumes.update(paths)
@@ -157,11 +143,8 @@ def _(instruction: Entrypoint, state: StageState, options: DispatchOptions) -> N
 
 @apply.register
 def _(instruction: StopSignal, state: StageState, options: DispatchOptions) -> None:
-    signal = state.expand(instruction.place, instruction.signal)
-    try:
-        check_signal(signal)
-    except ValueProblemError as problem:
-        raise DockerfileError(instruction.place, str(problem)) from None
+    signal = state.expand(instruction.signal)
+    check_signal(signal)
     state.config.stop_signal = signal
     state.add_history(instruction.place, f"STOPSIGNAL {signal}", f"STOPSIGNAL {instruction.signal}")
 

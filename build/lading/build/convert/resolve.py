@@ -11,8 +11,7 @@ from lading.build.convert.stage import EPOCH, PROXIES, Arguments, BuildSteps, Di
 from lading.build.dockerfile.expansion import expand
 from lading.build.dockerfile.instruction_values import is_number, number
 from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Stage
-from lading.build.dockerfile.substitution import WordError
-from lading.build.errors import DockerfileError, Place, suggestion
+from lading.build.errors import DockerfileError, Place, reading, suggestion
 from lading.build.graph.graph import Chain, Graph, StageLine
 from lading.build.graph.image_config import Config
 from lading.build.graph.own_platform import is_own
@@ -109,10 +108,8 @@ class _Resolver:
         return int(text)
 
     def _word(self, place: Place, word: str, scope: Mapping[str, str]) -> str:
-        try:
+        with reading(place):
             return expand(word, scope, escape=self.file.escape).text
-        except WordError as error:
-            raise DockerfileError(place, str(error)) from None
 
     def _base(self, stage: Stage) -> str | int | None:
         """What a stage begins with: an earlier stage's number, an image's name, None for nothing."""
@@ -232,7 +229,8 @@ class _Resolver:
             self._origin_chain,
         )
         for instruction in stage.body:
-            apply(instruction, state, around)
+            with reading(instruction.place):
+                apply(instruction, state, around)
         return state
 
     def _begin(self, stage: Stage) -> StageState:

@@ -6,7 +6,7 @@ import json
 from typing import Final
 
 from lading.build.convert.stage import EPOCH, DispatchOptions, StageState
-from lading.build.dockerfile.arguments import SyntaxProblemError, heredoc
+from lading.build.dockerfile.arguments import heredoc
 from lading.build.dockerfile.instructions import Run
 from lading.build.errors import DockerfileError
 from lading.build.graph.graph import RunOp
@@ -16,7 +16,7 @@ _UNUSABLE: Final = pattern("[\0\ud800-\udfff]")
 
 
 def run(instruction: Run, state: StageState, options: DispatchOptions) -> None:
-    """Adds the step of `instruction`. Raises `DockerfileError`."""
+    """Adds the step of `instruction`. Raises as `apply` does."""
     args = instruction.command.args
     if instruction.documents:
         args = (_script(instruction),)
@@ -49,7 +49,7 @@ def _script(instruction: Run) -> str:
     if len(instruction.command.args) != 1 or not instruction.command.shell:
         raise DockerfileError(instruction.place, "RUN: a heredoc needs a command for a shell")
     first = instruction.documents[0]
-    if _announces(instruction):
+    if heredoc(instruction.command.args[0]) is not None:  # the command is that and nothing else
         if first.text.startswith("#!"):
             raise DockerfileError(
                 instruction.place, "RUN with a heredoc that names its interpreter (#!) is not supported yet"
@@ -57,11 +57,3 @@ def _script(instruction: Run) -> str:
         return first.text
     bodies = "".join(f"\n{document.content}{document.name}" for document in instruction.documents)
     return instruction.command.args[0] + bodies
-
-
-def _announces(instruction: Run) -> bool:
-    """Whether the command is a heredoc and nothing else."""
-    try:
-        return heredoc(instruction.command.args[0]) is not None
-    except SyntaxProblemError as problem:
-        raise DockerfileError(instruction.place, str(problem)) from None

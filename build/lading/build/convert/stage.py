@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from lading.build.context.view import normalised
-from lading.build.dockerfile.expansion import Expansion, expand
+from lading.build.dockerfile.expansion import expand
 from lading.build.dockerfile.instructions import Copy, Stage
-from lading.build.dockerfile.substitution import WordError
-from lading.build.errors import DockerfileError, Place
+from lading.build.errors import Place
 from lading.build.graph.graph import Chain, Operation, StageLine, Step
 from lading.build.graph.image_config import Config, HistoryEntry
 from lading.store.fastclass import dataclass, field
@@ -43,19 +42,13 @@ class StageState:
     steps: BuildSteps
     escape: str
 
-    def expand(self, place: Place, word: str) -> str:
-        """`word` with its variables. Raises `DockerfileError`."""
-        return self._expansion(place, word).text
+    def expand(self, word: str) -> str:
+        """`word` with its variables. Raises `TextError`."""
+        return expand(word, self.variables, escape=self.escape).text
 
-    def words(self, place: Place, word: str) -> tuple[str, ...]:
-        """The words that `word` falls into once expanded."""
-        return self._expansion(place, word).words
-
-    def _expansion(self, place: Place, word: str) -> Expansion:
-        try:
-            return expand(word, self.variables, escape=self.escape)
-        except WordError as error:
-            raise DockerfileError(place, str(error)) from None
+    def words(self, word: str) -> tuple[str, ...]:
+        """The words that `word` falls into once expanded. Raises `TextError`."""
+        return expand(word, self.variables, escape=self.escape).words
 
     def resolve(self, path: str) -> str:
         """`path` made absolute from the working directory; a slash or ``/.`` at its end stays a slash."""

@@ -32,7 +32,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from lading.build.debian.package_lists import NAME
-from lading.build.dockerfile.instruction_values import ValueProblemError, check_signal, parse_owner, parse_ports
+from lading.build.dockerfile.instruction_values import check_signal, parse_owner, parse_ports
+from lading.build.errors import TextError
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields
@@ -151,5 +152,5 @@ def _check_value(fields: Fields, name: str, text: str, read: Callable[[str], obj
     try:
         if text:
             read(text)
-    except ValueProblemError as problem:
+    except TextError as problem:
         raise InputError(f"{fields.what}: {name}: {problem}") from None

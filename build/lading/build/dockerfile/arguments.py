@@ -13,20 +13,13 @@ from typing import Final, cast
 
 from lading.build.dockerfile.expansion import expand, is_space
 from lading.build.dockerfile.substitution import WordError
+from lading.build.errors import TextError
 from lading.store.fastclass import dataclass
 from lading.store.system.patterns import pattern
 
 _BLANKS: Final = pattern(r"[\t\v\f\r ]+")
 _ASCII_BLANKS: Final = " \t\n\v\f\r"
 _HEREDOC: Final = pattern(r"(\d*)<<(-?)[ \t\n\f\r]*([^<]*)$")
-
-
-class SyntaxProblemError(ValueError):
-    """What is wrong with a line, without place."""
-
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +128,13 @@ def _pairs(rest: str, word: str, escape: str) -> tuple[str, ...]:
     if "=" not in words[0]:
         parts = _BLANKS.split(rest, maxsplit=1)
         if len(parts) < 2:
-            raise SyntaxProblemError(f"{word} {words[0]}: must have a name and a value")
+            raise TextError(f"{word} {words[0]}: must have a name and a value")
         return parts[0], parts[1], ""
     result: list[str] = []
     for one in words:
         name, equals, value = one.partition("=")
         if not equals:
-            raise SyntaxProblemError(f"can't find = in {one!r}: it must be of the form name=value")
+            raise TextError(f"can't find = in {one!r}: it must be of the form name=value")
         result += (name, value, "=")
     return tuple(result)
 
@@ -182,7 +175,7 @@ def _json(rest: str) -> tuple[str, ...] | None:
         return None
     items = cast("list[object]", value)
     if not all(isinstance(item, str) for item in items):
-        raise SyntaxProblemError("when using JSON array syntax, arrays must be comprised of strings only")
+        raise TextError("when using JSON array syntax, arrays must be comprised of strings only")
     return tuple(re.sub("[\ud800-\udfff]", "\ufffd", cast("str", item)) for item in items)
 
 
@@ -204,11 +197,8 @@ def heredoc(word: str) -> Heredoc | None:
     match = _HEREDOC.match(word)
     if not match or not match[3]:
         return None
-    try:
-        plain = expand(match[3], {}, keep_unset=True).words
-        raw = expand(match[3], {}, keep_unset=True, raw_quotes=True).words
-    except WordError as error:
-        raise SyntaxProblemError(str(error)) from None
+    plain = expand(match[3], {}, keep_unset=True).words
+    raw = expand(match[3], {}, keep_unset=True, raw_quotes=True).words
     if len(plain) != 1 or len(raw) != 1:
         return None
     return Heredoc(plain[0], expand=_quotes(plain[0]) == _quotes(raw[0]), chomp=bool(match[2]))

@@ -6,10 +6,12 @@ import functools
 import re
 from typing import Final
 
+from lading.build.errors import TextError
+
 _MAX: Final = 4096
 
 
-class PatternError(ValueError):
+class PatternError(TextError):
     """A pattern is malformed, as ``filepath.ErrBadPattern``."""
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Final
 
 from lading.build.dockerfile import parser
-from lading.build.dockerfile.arguments import SyntaxProblemError, heredoc
+from lading.build.dockerfile.arguments import heredoc
 from lading.build.dockerfile.flags import Allowed
 from lading.build.dockerfile.flags import read as read_flags
-from lading.build.dockerfile.instruction_values import ValueProblemError, number, parse_duration
+from lading.build.dockerfile.instruction_values import number, parse_duration
 from lading.build.dockerfile.instructions import (
     Arg,
     Cmd,
@@ -34,7 +34,7 @@ from lading.build.dockerfile.instructions import (
     Workdir,
 )
 from lading.build.dockerfile.parser import InstructionNode
-from lading.build.errors import DockerfileError, suggestion
+from lading.build.errors import DockerfileError, reading, suggestion
 from lading.store.system.patterns import pattern
 
 _STAGE_NAME: Final = pattern(r"[a-z][a-z0-9-_.]*\Z")
@@ -78,10 +78,8 @@ def _instruction(node: InstructionNode) -> Instruction:
     if found is None:
         near = suggestion(node.word.upper(), [name.upper() for name in (*_READERS, "from")])
         raise DockerfileError(node.place, f"unknown instruction: {node.word}{near}")
-    try:
+    with reading(node.place):
         return found(node)
-    except SyntaxProblemError as problem:
-        raise DockerfileError(node.place, str(problem), hint=problem.hint) from None
 
 
 def _from(node: InstructionNode) -> From:
@@ -213,11 +211,9 @@ def _healthcheck(node: InstructionNode) -> Healthcheck:
 
 
 def _health_value(node: InstructionNode, name: str, value: str) -> int:
-    try:
-        if name != "retries":
+    if name != "retries":
+        with reading(node.place, f"HEALTHCHECK --{name}: "):
             return parse_duration(value)
-    except ValueProblemError as problem:
-        raise DockerfileError(node.place, f"HEALTHCHECK --{name}: {problem}") from None
     retries = number(value.removeprefix("+"), 2**31 - 1)
     if retries is None:
         raise DockerfileError(node.place, f"HEALTHCHECK --retries: not a number from 0 to {2**31 - 1}: {value!r}")

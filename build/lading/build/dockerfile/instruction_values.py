@@ -6,6 +6,7 @@ import re
 import signal as signals
 from typing import Final
 
+from lading.build.errors import TextError
 from lading.store.fastclass import dataclass
 from lading.store.system.patterns import pattern
 
@@ -27,20 +28,16 @@ MAX_ID: Final = 2**32 - 2
 """The greatest user or group ID; the number after it means "leave it"."""
 
 
-class ValueProblemError(ValueError):
-    """A value cannot be used; the message is for the user."""
-
-
 def parse_duration(text: str) -> int:
     """Nanoseconds of a Go duration (``1m30s``), 0 or at least one millisecond."""
     parts = list(_PART.finditer(text))
     if text != "0" and (not parts or "".join(part[0] for part in parts) != text.removeprefix("+")):
-        raise ValueProblemError(f"not a duration: {text!r} (it is written like 30s or 1m30s)")
+        raise TextError(f"not a duration: {text!r} (it is written like 30s or 1m30s)")
     if len(text) > _LONGEST:
-        raise ValueProblemError(f"not a duration: one of {len(text)} characters")
+        raise TextError(f"not a duration: one of {len(text)} characters")
     total = sum(_part(part[1], _UNITS[part[2]]) for part in parts)
     if 0 < total < 1_000_000 or total > _MAX:
-        raise ValueProblemError(f"{text} is out of range: at least 1ms")
+        raise TextError(f"{text} is out of range: at least 1ms")
     return total
 
 
@@ -54,12 +51,12 @@ def check_signal(text: str) -> None:
     if re.fullmatch(r"[+-]?[0-9]+", text):
         if text.strip("+-0"):
             return
-        raise ValueProblemError(f"invalid signal: {text}")
+        raise TextError(f"invalid signal: {text}")
     name = text.upper().removeprefix("SIG")
     if re.fullmatch(r"RTM(IN(\+([1-9]|1[0-5]))?|AX(-([1-9]|1[0-4]))?)", name):
         return
     if f"SIG{name}" not in signals.Signals.__members__ and name not in ("CLD", "POLL", "IOT", "STKFLT"):
-        raise ValueProblemError(f"invalid signal: {text}")
+        raise TextError(f"invalid signal: {text}")
 
 
 def parse_ports(text: str) -> list[str]:
@@ -69,17 +66,17 @@ def parse_ports(text: str) -> list[str]:
         protocol = "tcp"
     protocol = (protocol or "tcp").lower()
     if protocol not in ("tcp", "udp", "sctp"):
-        raise ValueProblemError(f"invalid port: {text!r}: invalid proto: {protocol}")
+        raise TextError(f"invalid port: {text!r}: invalid proto: {protocol}")
     first, dash, last = container.partition("-")
     start, end = _port(first, text), _port(last if dash else first, text)
     if end < start:
-        raise ValueProblemError(f"invalid port: {text!r}: the range ends before it begins")
+        raise TextError(f"invalid port: {text!r}: the range ends before it begins")
     return [f"{number}/{protocol}" for number in range(start, end + 1)]
 
 
 def _port(digits: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", digits) or int(digits) > 65535:
-        raise ValueProblemError(f"invalid port: {text!r}")
+        raise TextError(f"invalid port: {text!r}")
     return int(digits)
 
 
@@ -88,8 +85,8 @@ def parse_mode(text: str) -> int:
     if re.fullmatch(r"[0-7]+", text) and int(text, 8) <= 0o7777:
         return int(text, 8)
     if re.fullmatch(r"[ugoa]*[-+=].*", text):
-        raise ValueProblemError(f"symbolic modes are not supported yet: {text!r}")
-    raise ValueProblemError(f"not a mode: {text!r} (an octal number from 0 to 07777)")
+        raise TextError(f"symbolic modes are not supported yet: {text!r}")
+    raise TextError(f"not a mode: {text!r} (an octal number from 0 to 07777)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +108,10 @@ def parse_owner(text: str) -> Owner:
     """``user[:group]``; a user left out is root, a group left out is the user's own."""
     user, _, group = text.partition(":")
     if ":" in group:
-        raise ValueProblemError(f"not an owner: {text!r} (it is written user or user:group)")
+        raise TextError(f"not an owner: {text!r} (it is written user or user:group)")
     for part in (user, group):
         if is_number(part) and number(part, MAX_ID) is None:
-            raise ValueProblemError(f"not an owner: {text!r}: {part} is out of range")
+            raise TextError(f"not an owner: {text!r}: {part} is out of range")
     return Owner(user or "0", group or None)
 
 

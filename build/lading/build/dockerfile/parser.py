@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from lading.build.dockerfile import arguments
-from lading.build.dockerfile.arguments import Heredoc, SyntaxProblemError
+from lading.build.dockerfile.arguments import Heredoc
 from lading.build.dockerfile.expansion import is_space
-from lading.build.errors import DockerfileError, Place
+from lading.build.errors import DockerfileError, Place, TextError
 from lading.store.fastclass import dataclass, replace
 from lading.store.system.patterns import pattern
 
@@ -153,7 +153,7 @@ class _Reader:
         try:
             node = self.from_line(line, start, column)
             heredocs = tuple(map(self.heredoc, self.announced(node, line)))
-        except SyntaxProblemError as problem:
+        except TextError as problem:
             raise DockerfileError(self.place(start, column), str(problem), hint=problem.hint) from None
         return replace(node, heredocs=heredocs, place=self.place(start, column))
 
@@ -183,7 +183,7 @@ class _Reader:
             if (end.lstrip("\t") if heredoc.chomp else end) == heredoc.name:
                 return replace(heredoc, content="".join(f"{part}\n" for part in body))
             body.append(line)
-        raise SyntaxProblemError(f"unterminated heredoc: no line {heredoc.name!r}")
+        raise TextError(f"unterminated heredoc: no line {heredoc.name!r}")
 
 
 def _strip(line: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from lading.build.errors import TextError
+
 _REGEX: Final = frozenset("[]{}.+()|^$")
 
 
-class WordError(ValueError):
-    """A word cannot be expanded; the message is for the user, without place."""
+class WordError(TextError):
+    """A word cannot be expanded."""
 
 
 def modify(name: str, written: str, operator: str, word: str, value: str | None) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from lading.build.context.view import FileView, follow
-from lading.build.dockerfile.instruction_values import MAX_ID, Owner, ValueProblemError, number, parse_owner
+from lading.build.dockerfile.instruction_values import MAX_ID, Owner, number, parse_owner
+from lading.build.errors import TextError
 from lading.store.errors import InputError
 
 _LIMIT: Final = 10 << 20
@@ -18,7 +19,7 @@ def read(text: str) -> Owner:
     """What USER says, of a Dockerfile or of a base image's config. Raises `InputError`."""
     try:
         return parse_owner(text)
-    except ValueProblemError as problem:
+    except TextError as problem:
         raise InputError(str(problem)) from None
 
 
