@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from lading.store.content.verifying_reader import HashingReader
+from lading.store.content.verifying_reader import VerifyingReader
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import Digest
 from lading.store.system import hashing
@@ -31,10 +31,13 @@ def test_digests_are_hashlibs(size: int, algorithm: str) -> None:
 def test_what_is_read_in_pieces_is_checked_to_the_last_byte(size: int, piece: int) -> None:
     data = bytes(number % 251 for number in range(size))
     digest = Digest("sha256", hashlib.sha256(data).hexdigest())
-    with HashingReader(io.BytesIO(data), digest, "here") as reader:
+    with VerifyingReader(io.BytesIO(data), digest, "here") as reader:
         assert b"".join(iter(lambda: reader.read(piece), b"")) == data
     for other in (data + b"x", data[:-1] + b"y"):
-        with HashingReader(io.BytesIO(other), digest, "here") as reader, pytest.raises(DocumentError, match="changed"):
+        with (
+            VerifyingReader(io.BytesIO(other), digest, "here") as reader,
+            pytest.raises(DocumentError, match="changed"),
+        ):
             list(iter(lambda: reader.read(piece), b""))
 
 

@@ -29,13 +29,13 @@ def test_without_a_free_byte_all_is_read_and_all_is_removed(tmp_path: Path) -> N
             for name in NAMES:
                 image = put_image(store, os.urandom(20_000))
                 store.tag(name, image, [name])
-                store.hold("container", [image.digest])
+                store.lease("container", [image.digest])
         fill(small)
         with Store.open(small / "root") as store:
             assert {found.name for found in store.references()} == set(NAMES)
             for name in NAMES[1:]:
                 remove(store, name)
-            store.drop("container")
+            store.release("container")
             collect(store)
             assert [found.name for found in store.references()] == NAMES[:1]
             assert set(store.blobs) == blobs_of(store, store.references()[0].descriptor)

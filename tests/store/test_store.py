@@ -100,11 +100,11 @@ def test_collecting_keeps_what_is_reached_and_nothing_else(store: Store) -> None
 
 def test_a_holder_keeps_an_image_without_a_name(store: Store) -> None:
     image = put_image(store, b"1")
-    store.hold("container", [image.digest])
+    store.lease("container", [image.digest])
     collect(store)
     assert blobs_of(store, image) <= set(store.blobs)
-    assert store.holders(image.digest) == ["container"]
-    store.drop("container")
+    assert store.leaseholders(image.digest) == ["container"]
+    store.release("container")
     collect(store)
     assert set(store.blobs) == set()
 
@@ -159,10 +159,10 @@ def test_no_sequence_loses_what_is_here_or_needed(steps: list[tuple[str, int]]) 
                 evidence.setdefault(image.digest, set()).add(referrer.digest)
             elif kind == "hold" and number in named:
                 held[number] = named[number]
-                store.hold(str(number), [held[number].digest])
+                store.lease(str(number), [held[number].digest])
             elif kind == "drop":
                 held.pop(number, None)
-                store.drop(str(number))
+                store.release(str(number))
             elif kind == "cache":
                 cached.add(write_blob(store.blobs, bytes([number])))
                 row = (str(number), b"{}", str(Digest.of(bytes([number]))))

@@ -237,7 +237,7 @@ def test_a_holder_keeps_a_manifest_that_does_not_say_what_it_is(store: Store) ->
         "layers": [Descriptor(LAYER, write_blob(store.blobs, b"layer"), 5).json()],
     }
     image = store.put_manifest(canonical({"schemaVersion": 2, **parts}), MANIFEST)
-    store.hold("container", [image.digest])
+    store.lease("container", [image.digest])
     collect(store)
     assert blobs_of(store, image) <= set(store.blobs)
 
@@ -384,7 +384,7 @@ def test_what_is_damaged_can_be_given_up_or_mended(store: Store) -> None:
     index = put_index(store, image)
     for name, descriptor in ((APP, image), ("docker.io/library/index:1", index), ("docker.io/library/o:1", other)):
         store.tag(name, descriptor)
-    store.hold("0123456789abcdef", [index.digest])
+    store.lease("0123456789abcdef", [index.digest])
     damage(store, image.digest)
     for name in (APP, "docker.io/library/index:1"):
         with pytest.raises(DamagedError, match="nothing can be collected") as caught:
@@ -399,7 +399,7 @@ def test_what_is_damaged_can_be_given_up_or_mended(store: Store) -> None:
     collect(store)
     assert blobs_of(store, image) <= set(store.blobs)
     damage(store, image.digest)
-    store.drop("0123456789abcdef")
+    store.release("0123456789abcdef")
     collect(store)
     assert set(store.blobs) == blobs_of(store, other)
 
@@ -496,7 +496,7 @@ with Store.open(root) as store:
 
 
 def test_a_living_export_is_not_swept(store: Store) -> None:
-    with store.blobs.workshop() as folder:
+    with store.blobs.temporary_directory() as folder:
         (folder / "file").touch()
         store.blobs.sweep()
         assert (folder / "file").exists()

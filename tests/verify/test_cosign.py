@@ -22,7 +22,7 @@ from lading.verify.documents.attach import Artifact, artifact
 from lading.verify.documents.dag import Dag, Node
 from lading.verify.documents.dag_artifact import artifact as dag_artifact
 from lading.verify.documents.envelopes import Envelope, Signature
-from lading.verify.documents.signing import seal, subject_of
+from lading.verify.documents.signing import sign_statement, subject_of
 from lading.verify.documents.statements import SIGN, Statement
 from lading.verify.evidence.evidence import ReferrerList
 from lading.verify.judgement.verifier import Verifier
@@ -161,8 +161,8 @@ def test_cosign_verifies_our_provenance_beside_the_dag(place: Plain, public: Pat
 
 def test_cosign_refuses_what_was_tampered_with_and_so_do_we(place: Plain, public: Path) -> None:
     reference = push(place)
-    sealed = seal(Statement((subject_of(APP.descriptor),), SIGN), key("own"))
-    swapped = replace(sealed, payload=sealed.payload.replace(b"predicate", b"predicatE", 1))
+    signed = sign_statement(Statement((subject_of(APP.descriptor),), SIGN), key("own"))
+    swapped = replace(signed, payload=signed.payload.replace(b"predicate", b"predicatE", 1))
     place.attach(APP.descriptor, artifact(APP.descriptor, bundles.write(swapped, key("own").public), SIGN, CREATED))
     assert cosign("verify", *OFFLINE, "--key", public, reference).returncode != 0
     with pytest.raises(Exception, match=r"missing|unknown|not signed|upper and lower case"):
@@ -172,9 +172,9 @@ def test_cosign_refuses_what_was_tampered_with_and_so_do_we(place: Plain, public
 def test_cosign_wants_no_key_id(place: Plain, public: Path) -> None:
     """Why ours is left out; the day this fails it could be written."""
     reference = push(place)
-    sealed = seal(Statement((subject_of(APP.descriptor),), SIGN), key("own"))
+    signed = sign_statement(Statement((subject_of(APP.descriptor),), SIGN), key("own"))
     hinted = Envelope(
-        sealed.payload_type, sealed.payload, (Signature(sealed.signatures[0].sig, key("own").public.hint),)
+        signed.payload_type, signed.payload, (Signature(signed.signatures[0].sig, key("own").public.hint),)
     )
     place.attach(APP.descriptor, artifact(APP.descriptor, bundles.write(hinted, key("own").public), SIGN, CREATED))
     assert cosign("verify", *OFFLINE, "--key", public, reference).returncode != 0

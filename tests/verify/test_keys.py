@@ -197,9 +197,9 @@ def test_secretbox_is_the_published_one() -> None:
         "4da7f011ec48c97271d2c20f9b928fe2270d6fb863d51738b48eeee314a7cc8ab932164548e526ae90224368517acfeabd6bb3732bc0e9da"
         "99832b61ca01b6de56244a9e88d5f9b37973f622a43d14a6599b1f654cb45a74e355a5"
     )
-    assert secretbox.seal(key, nonce, message) == box
-    assert secretbox.unseal(key, nonce, box) == message
-    assert secretbox.unseal(key, nonce, bytes([box[0] ^ 1]) + box[1:]) is None
+    assert secretbox.encrypt(key, nonce, message) == box
+    assert secretbox.decrypt(key, nonce, box) == message
+    assert secretbox.decrypt(key, nonce, bytes([box[0] ^ 1]) + box[1:]) is None
 
 
 @given(st.binary(max_size=200))

@@ -14,7 +14,7 @@ from lading.verify.documents import attach, bundles, dag_artifact, envelopes
 from lading.verify.documents.bases import Base
 from lading.verify.documents.dag import Dag, Node
 from lading.verify.documents.media_types import BUNDLE, DSSE, SIMPLE_SIGNING
-from lading.verify.documents.signing import seal, sign, subject_of
+from lading.verify.documents.signing import sign, sign_statement, subject_of
 from lading.verify.documents.statements import SIGN, Statement, Subject
 from lading.verify.evidence import collector
 from lading.verify.evidence.evidence import ReferrerList
@@ -118,7 +118,7 @@ def test_attack_14_one_key_twice_counts_once() -> None:
 
 
 def test_attack_14_one_signature_twice_in_an_envelope_counts_once() -> None:
-    made = seal(Statement((subject_of(SUBJECT),), SIGN), key("alice"))
+    made = sign_statement(Statement((subject_of(SUBJECT),), SIGN), key("alice"))
     twice = replace(made, signatures=made.signatures * 2)
     shelf = Shelf(attach.artifact(SUBJECT, bundles.write(twice, key("alice").public), SIGN, CREATED))
     refusal(RefusedError, trusting("alice", "bob", threshold=2), target(APP), shelf.evidence)
@@ -126,7 +126,7 @@ def test_attack_14_one_signature_twice_in_an_envelope_counts_once() -> None:
 
 def test_two_keys_on_one_envelope_count_as_two() -> None:
     statement = Statement((subject_of(SUBJECT),), SIGN)
-    alice, bob = seal(statement, key("alice")), seal(statement, key("bob"))
+    alice, bob = sign_statement(statement, key("alice")), sign_statement(statement, key("bob"))
     both = replace(alice, signatures=alice.signatures + bob.signatures)
     shelf = Shelf(attach.artifact(SUBJECT, bundles.write(both, key("bob").public), SIGN, CREATED))
     assert judge(trusting("alice", "bob", threshold=2), target(APP), shelf.evidence)
@@ -197,7 +197,7 @@ def test_attack_12_a_foreign_payload_type() -> None:
 def test_attack_10_a_decoy_subject_by_name() -> None:
     statement = Statement((Subject(str(SUBJECT.digest), {"sha256": OTHER.descriptor.digest.hex}),), SIGN)
     shelf = Shelf(
-        attach.artifact(SUBJECT, bundles.write(seal(statement, key("own")), key("own").public), SIGN, CREATED)
+        attach.artifact(SUBJECT, bundles.write(sign_statement(statement, key("own")), key("own").public), SIGN, CREATED)
     )
     refusal(RefusedError, trusting("own"), target(APP), shelf.evidence)
 
@@ -260,7 +260,7 @@ def test_the_older_signature_counts() -> None:
 
 
 def test_the_older_attestation_counts() -> None:
-    raw = seal(Statement((subject_of(SUBJECT),), "https://example.com/review"), key("own")).raw()
+    raw = sign_statement(Statement((subject_of(SUBJECT),), "https://example.com/review"), key("own")).raw()
     shelf = older_manifest(Descriptor.of(raw, DSSE).json(), raw)
     asked = policy("scopes: {default: {require: [{type: 'https://example.com/review', by: [own]}]}}\n", "own")
     assert judge(asked, target(APP), shelf.evidence)
@@ -269,7 +269,7 @@ def test_the_older_attestation_counts() -> None:
 
 def test_keyless_signatures_are_named_as_such() -> None:
     layer = Descriptor.of(b"x", SIMPLE_SIGNING)
-    made = bundles.write(seal(Statement((subject_of(SUBJECT),), SIGN), key("own")), key("own").public)
+    made = bundles.write(sign_statement(Statement((subject_of(SUBJECT),), SIGN), key("own")), key("own").public)
     value = json.loads(made) | {"verificationMaterial": {"certificate": {"rawBytes": "AA=="}}}
     shelf = Shelf(attach.artifact(SUBJECT, json.dumps(value).encode(), SIGN, CREATED))
     error = refusal(RefusedError, trusting("own"), target(APP), shelf.evidence)
@@ -278,7 +278,7 @@ def test_keyless_signatures_are_named_as_such() -> None:
 
 
 def test_attack_48_too_many_signatures_in_one_manifest() -> None:
-    raw = seal(Statement((subject_of(SUBJECT),), SIGN), key("own")).raw()
+    raw = sign_statement(Statement((subject_of(SUBJECT),), SIGN), key("own")).raw()
     shelf = older_manifest(Descriptor.of(raw, DSSE).json(), raw, collector.MAX_LAYERS + 1)
     error = refusal(RefusedError, trusting("own"), target(APP), shelf.evidence)
     assert "more than 128 signatures" in error.message
@@ -455,7 +455,7 @@ def test_what_one_place_lacks_another_may_have() -> None:
 
 
 def test_one_broken_signature_among_several_spoils_only_itself() -> None:
-    raw = seal(Statement((subject_of(SUBJECT),), SIGN), key("own")).raw()
+    raw = sign_statement(Statement((subject_of(SUBJECT),), SIGN), key("own")).raw()
     layers = [Descriptor.of(data, DSSE).json() for data in (b"{}", raw)]
     manifest = json.dumps(
         {"schemaVersion": 2, "mediaType": MANIFEST, "config": Descriptor.of(b"{}", CONFIG).json(), "layers": layers}

@@ -365,8 +365,8 @@ class Store:
         finally:
             os.close(file)
 
-    def hold(self, holder: str, digests: Iterable[Digest]) -> None:
-        """Keeps images alive whatever their names, until `holder` (a container's id) drops them."""
+    def lease(self, holder: str, digests: Iterable[Digest]) -> None:
+        """Keeps images alive whatever their names, until `holder` (a container's id) releases them."""
         rows = [(holder, str(digest), self._kind(digest)) for digest in digests]
         with self.index.transaction():
             for row in rows:
@@ -379,12 +379,12 @@ class Store:
         except DocumentError:
             return ""
 
-    def drop(self, holder: str) -> None:
-        """Ends every `hold` of `holder`."""
+    def release(self, holder: str) -> None:
+        """Ends every lease of `holder`."""
         self.index.run("DELETE FROM lease WHERE id = ?", (holder,))
 
-    def holders(self, digest: Digest) -> list[str]:
-        """Who holds an image."""
+    def leaseholders(self, digest: Digest) -> list[str]:
+        """Who has a lease of an image."""
         return [row[0] for row in self.index.all("SELECT id FROM lease WHERE digest = ? ORDER BY id", (str(digest),))]
 
     @contextmanager

@@ -107,7 +107,7 @@ class AttestationWriter:
         """The link of a step, signed now if no build before signed it."""
         if result.envelope:
             return result.envelope
-        envelope = signing.seal(Statement.parse(result.statement), signer).raw()
+        envelope = signing.sign_statement(Statement.parse(result.statement), signer).raw()
         self.cache.keep(key, replace(result, envelope=envelope))
         return envelope
 

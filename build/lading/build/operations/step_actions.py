@@ -17,7 +17,7 @@ from lading.build.operations.prune import prune, root_changed
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems, Stack, chain_of
 from lading.build.operations.runner import CopySources, OperationRunner, pick_all
 from lading.store.archives.layers import Layer as WrittenLayer
-from lading.store.archives.layers import settle, write_layer
+from lading.store.archives.layers import normalise_times, write_layer
 from lading.store.archives.trees import Entry, Tree, capture
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
@@ -94,7 +94,7 @@ class StepActions:
             return None
         layer = self._write(step, tree)
         store.snapshots.diff_ids.remember(layer.descriptor, layer.diff_id)
-        settle(changes, self.rendering.epoch)
+        normalise_times(changes, self.rendering.epoch)
         snapshot = chain_of([*stack, (layer.descriptor, layer.diff_id)])
         store.snapshots.commit(active.key, snapshot)
         return ActionLayer(layer.tree, layer.descriptor, layer.diff_id, snapshot)

@@ -170,7 +170,7 @@ class Images:
 
     def _free(self, located: ResolvedImage, text: str, *, force: bool) -> None:
         """Raises `InputError` where a container needs the image, and no other name keeps it for that one."""
-        holders = self.store.holders(located.descriptor.digest)
+        holders = self.store.leaseholders(located.descriptor.digest)
         if not holders or force:
             return
         reaching = self.store.names_reaching(located.descriptor.digest)

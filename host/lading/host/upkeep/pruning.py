@@ -39,7 +39,7 @@ def prune_images(host: Host, *, every: bool, chosen: Callable[[Listed], bool]) -
     digests: list[str] = []
     for row in list(host.images.all()):
         digest = row.descriptor.digest
-        if (row.name and not every) or store.holders(digest) or not chosen(row):
+        if (row.name and not every) or store.leaseholders(digest) or not chosen(row):
             continue
         if row.name:
             if store.untag(row.name, digest) is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lading.runtime.containers.records import ContainerRecords
 from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError, MachineError, Remedy
-from lading.store.oci.documents import chain_ids, parse_config, parse_manifest, stack
+from lading.store.oci.documents import chain_ids, layers_with_diff_ids, parse_config, parse_manifest
 from lading.store.snapshots import unpack as unpacking
 from lading.store.system.border import border
 from lading.store.system.removal import remove_tree
@@ -73,7 +73,7 @@ def unpack_into(store: Store, verdict: Verdict, folder: Path, progress: Progress
         try:
             root = part / "root"
             root.mkdir(0o755)
-            unpack_merged(store.blobs, stack(manifest, config), root, store.limits, progress)
+            unpack_merged(store.blobs, layers_with_diff_ids(manifest, config), root, store.limits, progress)
             root.rename(folder)
         finally:
             remove_tree(part)

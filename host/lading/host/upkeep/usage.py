@@ -117,7 +117,7 @@ def _images(host: Host) -> tuple[list[ImageUse], Summary]:
     rows = list(host.images.all())
     parts = {row.descriptor.digest: _parts(Reached.by(store, [row.descriptor])) for row in rows}
     sizes = {part: _size(store, part) for part in frozenset[str]().union(*parts.values())}
-    held = {digest: len(store.holders(digest)) for digest in parts}
+    held = {digest: len(store.leaseholders(digest)) for digest in parts}
     used = frozenset[str]().union(*(found for digest, found in parts.items() if held[digest]))
     uses: list[ImageUse] = []
     for row in rows:

@@ -10,7 +10,7 @@ from lading.registry.client.client import Client
 from lading.registry.errors import ProtocolError
 from lading.registry.reference import Reference
 from lading.store.content.blobs import BlobReader, MissingBlobError
-from lading.store.content.verifying_reader import HashingReader
+from lading.store.content.verifying_reader import VerifyingReader
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
@@ -94,7 +94,7 @@ class RegistryBlobs:
         if item is None:
             raise MissingBlobError(f"{self.repository.repository_name}: nothing read from it lists {digest}")
         stream = io.BufferedReader(_Pieces(self.client.blob_pieces(self.repository, item)))
-        return HashingReader(stream, digest, self.repository.repository_name)
+        return VerifyingReader(stream, digest, self.repository.repository_name)
 
 
 class _Pieces(io.RawIOBase):

@@ -157,7 +157,7 @@ class Lifecycle:
     def _free(self, container: str) -> None:
         store = self.store
         with store.index.transaction():
-            store.drop(container)
+            store.release(container)
             if store.snapshots.stat(container):
                 store.snapshots.remove(container)
 

@@ -180,7 +180,7 @@ class Launch:
         rootfs.mkdir(mode=0o700)
         store = self.life.store
         with store.index.transaction():
-            store.hold(record.id, self.held)
+            store.lease(record.id, self.held)
             store.snapshots.prepare(record.id, self.image.snapshot)
         store.snapshots.mount(record.id, rootfs)
         check_kernel_folders(rootfs)

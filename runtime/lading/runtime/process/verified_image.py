@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from lading.store.content.blobs import read_blob
 from lading.store.errors import Remedy
 from lading.store.fastclass import dataclass
-from lading.store.oci.documents import ImageConfig, Manifest, chain_ids, parse_config, parse_manifest, stack
+from lading.store.oci.documents import (
+    ImageConfig,
+    Manifest,
+    chain_ids,
+    layers_with_diff_ids,
+    parse_config,
+    parse_manifest,
+)
 from lading.store.snapshots.seals import SealError
 from lading.verify.judgement.verdict import Verdict
 
@@ -44,7 +51,7 @@ def verified_image(verdict: Verdict, store: Store) -> VerifiedImage:
             store.seals.check(layer.digest)
         except SealError as error:
             raise _renewable(error, layer.digest, store) from None
-    layers = stack(manifest, config)
+    layers = layers_with_diff_ids(manifest, config)
     chain = [str(item) for item in chain_ids(config.diff_ids)]
     if not all(_committed(store, name) for name in chain) or not all(
         store.snapshots.diff_ids.known(*pair) for pair in layers

@@ -152,7 +152,7 @@ def open_archive(
         )
 
 
-def settle(upper: Path, epoch: int = EPOCH) -> None:
+def normalise_times(upper: Path, epoch: int = EPOCH) -> None:
     """Gives everything in a folder the times that unpacking its layer would, so that both are the same tree."""
     times = (epoch * 1_000_000_000, epoch * 1_000_000_000)
     folder = os.fsencode(upper)

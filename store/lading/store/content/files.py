@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from lading.store.content.blobs import MissingBlobError
-from lading.store.content.verifying_reader import HashingReader
+from lading.store.content.verifying_reader import VerifyingReader
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import HEX, LENGTHS, Digest
 from lading.store.system import hashing
@@ -48,12 +48,12 @@ class FileBlobs:
             except FileNotFoundError:
                 return None
 
-    def open(self, digest: Digest) -> HashingReader:
+    def open(self, digest: Digest) -> VerifyingReader:
         """A verifying reader. Raises `MissingBlobError`, or `MachineError` where the file cannot be read."""
         path = self.path(digest)
         with machine_errors(path):
             try:
-                return HashingReader(open(open_file(path), "rb", buffering=0), digest, str(path))
+                return VerifyingReader(open(open_file(path), "rb", buffering=0), digest, str(path))
             except FileNotFoundError:
                 raise MissingBlobError(f"{digest}: not in {self._blobs}") from None
 
@@ -81,7 +81,7 @@ class FileBlobs:
             yield from (Digest(algorithm, name) for name in names if len(name) == length and HEX.issuperset(name))
 
     def sweep(self) -> None:
-        """Removes what killed writers left behind: files, and the folders of `workshop`."""
+        """Removes what killed writers left behind: files, and the folders of `temporary_directory`."""
         if not self._tmp.is_dir():
             return
         for name in os.listdir(self._tmp):
@@ -90,7 +90,7 @@ class FileBlobs:
                 _sweep(path, path / LOCK if path.is_dir() and not path.is_symlink() else path)
 
     @contextmanager
-    def workshop(self) -> Generator[Path, None, None]:
+    def temporary_directory(self) -> Generator[Path, None, None]:
         """An empty folder beside the blobs for work of this process, gone afterwards. Raises `MachineError`."""
         with machine_errors(self._tmp):
             folder, lock = locked_folder(self._tmp, "export-")

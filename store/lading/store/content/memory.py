@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from lading.store.content.blobs import MissingBlobError
-from lading.store.content.verifying_reader import HashingReader
+from lading.store.content.verifying_reader import VerifyingReader
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import Digest
 
@@ -27,12 +27,12 @@ class MemoryBlobs:
         data = self._content.get(digest)
         return None if data is None else len(data)
 
-    def open(self, digest: Digest) -> HashingReader:
+    def open(self, digest: Digest) -> VerifyingReader:
         """A verifying reader. Raises `MissingBlobError`."""
         data = self._content.get(digest)
         if data is None:
             raise MissingBlobError(f"{digest}: not here")
-        return HashingReader(io.BytesIO(data), digest, "memory")
+        return VerifyingReader(io.BytesIO(data), digest, "memory")
 
     def writer(self, algorithm: str = "sha256") -> _MemoryWriter:
         """A new blob, whose digest will be by `algorithm`."""

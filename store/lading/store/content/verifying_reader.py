@@ -13,7 +13,7 @@ CHUNK: Final = 1024 * 1024
 """Bytes moved at once: large enough that the cost of a call does not count."""
 
 
-class HashingReader:
+class VerifyingReader:
     """A `BlobReader` over a binary stream: raises at the end unless everything read had the digest."""
 
     __slots__ = ("_digest", "_done", "_hash", "_stream", "_where")

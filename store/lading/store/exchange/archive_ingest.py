@@ -27,7 +27,7 @@ _MAX_LINKS: Final = 8
 _TYPES: Final = {"gzip": LAYER_GZIP, "zstd": LAYER_ZSTD, None: LAYER}
 
 
-class Spilled:
+class IngestedArchive:
     """The files of an archive, by path, and the blobs that they are now; what was not in it cannot be read here."""
 
     def __init__(self, blobs: Blobs, what: str) -> None:
@@ -59,19 +59,19 @@ class Spilled:
         return self.blobs.open(digest)
 
 
-def spill(blobs: Blobs, file: Path | int, progress: Progress) -> Spilled:
+def ingest_archive(blobs: Blobs, file: Path | int, progress: Progress) -> IngestedArchive:
     """Reads an archive: a file, or a descriptor, which stays open. Raises `DocumentError`.
 
     A file under ``blobs/ALGORITHM/HEX`` is held to that digest.
     """
     place = Path("standard input") if isinstance(file, int) else file
-    spilled = Spilled(blobs, str(place))
+    ingested = IngestedArchive(blobs, str(place))
     links: dict[bytes, bytes] = {}
     with machine_errors(place), _archive(file, place, progress) as stream:
         for member in read_tar(stream, str(place), _LIMITS):
             entry = member.entry
             if entry.kind == "file":
-                spilled.add(entry.path, _put(blobs, member))
+                ingested.add(entry.path, _put(blobs, member))
             elif entry.kind == "hardlink":
                 links[entry.path] = entry.target
             elif entry.kind == "symlink":
@@ -80,9 +80,9 @@ def spill(blobs: Blobs, file: Path | int, progress: Progress) -> Spilled:
         target = path
         for _ in range(_MAX_LINKS):
             target = links.get(target, target)
-        if target in spilled.paths:
-            spilled.add(path, spilled.paths[target])
-    return spilled
+        if target in ingested.paths:
+            ingested.add(path, ingested.paths[target])
+    return ingested
 
 
 def _put(blobs: Blobs, member: Member) -> Digest:
@@ -115,20 +115,20 @@ class _Counted:
         return data
 
 
-def plain(spilled: Spilled, path: str, diff_id: Digest) -> tuple[Digest, int]:
+def plain(ingested: IngestedArchive, path: str, diff_id: Digest) -> tuple[Digest, int]:
     """The layer at `path` as an uncompressed blob, and its size. Raises `DocumentError` unless it is `diff_id`."""
-    digest = spilled.at(path)
-    blobs = spilled.blobs
+    digest = ingested.at(path)
+    blobs = ingested.blobs
     if digest != diff_id:
-        _decompress(spilled, path, digest, diff_id)
+        _decompress(ingested, path, digest, diff_id)
     return diff_id, blobs.size(diff_id) or 0
 
 
-def _decompress(spilled: Spilled, path: str, digest: Digest, diff_id: Digest) -> None:
-    what = f"{spilled.what}: layer {path}"
-    with spilled.open(digest) as head:
+def _decompress(ingested: IngestedArchive, path: str, digest: Digest, diff_id: Digest) -> None:
+    what = f"{ingested.what}: layer {path}"
+    with ingested.open(digest) as head:
         kind = detect(head.read(8))
-    with spilled.open(digest) as reader, spilled.blobs.writer(diff_id.algorithm) as writer:
+    with ingested.open(digest) as reader, ingested.blobs.writer(diff_id.algorithm) as writer:
         source = decoder(reader, _TYPES.get(kind, LAYER), what)
         written = 0
         while data := source.read(CHUNK):

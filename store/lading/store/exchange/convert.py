@@ -24,7 +24,6 @@ from lading.store.oci.documents import (
     MANIFEST,
     Index,
     Manifest,
-    stack,
 )
 from lading.store.oci.json import canonical
 from lading.store.progress import QUIET, Progress
@@ -66,7 +65,7 @@ def _manifest(store: Store, manifest: Manifest, compression: Compression, progre
         return manifest.descriptor
     layers = [
         _layer(store, layer, diff_id, compression, progress)
-        for layer, diff_id in stack(manifest, store.config(manifest))
+        for layer, diff_id in layers_with_diff_ids(manifest, store.config(manifest))
     ]
     if layers == list(manifest.layers):
         return manifest.descriptor

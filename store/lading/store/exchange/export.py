@@ -20,7 +20,7 @@ from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.store.oci.documents import Index, Manifest, stack
+from lading.store.oci.documents import Index, Manifest, layers_with_diff_ids
 from lading.store.oci.json import canonical
 from lading.store.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, index_json
 from lading.store.store import Store
@@ -43,7 +43,7 @@ class Saved:
 
 def write_archive(store: Store, images: Sequence[Saved], sink: Sink, form: Form, *, evidence: bool = False) -> None:
     """Writes the images to `sink`. Raises `DocumentError` where a part of one is not here."""
-    with store.writing(), store.blobs.workshop() as folder:
+    with store.writing(), store.blobs.temporary_directory() as folder:
         archive = _Archive(os.fsencode(folder))
         if form == "docker":
             _docker(store, images, archive)
@@ -190,7 +190,7 @@ def _docker(store: Store, images: Iterable[Saved], archive: _Archive) -> None:
         config = store.config(manifest)
         name = f"{manifest.config.digest.hex}.json"
         archive.text(name, config.raw)
-        layers = stack(manifest, config)
+        layers = layers_with_diff_ids(manifest, config)
         for layer, diff_id in layers:
             _decompress(store, layer, diff_id, archive)
         files = [f"{diff_id.hex}.tar" for _, diff_id in layers]

@@ -14,7 +14,7 @@ from typing import Final, cast
 from lading.store.content.blobs import Source, copy_blob, read_blob
 from lading.store.content.files import FileBlobs
 from lading.store.errors import DocumentError, InputError
-from lading.store.exchange.archive_ingest import Spilled, plain, spill
+from lading.store.exchange.archive_ingest import IngestedArchive, ingest_archive, plain
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import CONFIG, DOCUMENTS, LAYER, MANIFEST, Index, Manifest, parse_config, parse_document
@@ -47,22 +47,22 @@ def read_layout(store: Store, folder: Path, progress: Progress = QUIET) -> list[
 
 def read_archive(store: Store, file: Path | int, progress: Progress = QUIET) -> list[Loaded]:
     """The images of a tar archive that holds a layout, or is docker's; one that is both is read as a layout."""
-    spilled = spill(store.blobs, file, progress)
-    if b"index.json" in spilled.paths and b"oci-layout" in spilled.paths:
-        return _from_oci(store, spilled)
-    if b"manifest.json" in spilled.paths:
-        return _from_docker(store, spilled)
-    raise InputError(f"{spilled.what}: neither an OCI image layout nor docker's archive")
+    ingested = ingest_archive(store.blobs, file, progress)
+    if b"index.json" in ingested.paths and b"oci-layout" in ingested.paths:
+        return _from_oci(store, ingested)
+    if b"manifest.json" in ingested.paths:
+        return _from_docker(store, ingested)
+    raise InputError(f"{ingested.what}: neither an OCI image layout nor docker's archive")
 
 
 def read_oci_archive(store: Store, file: Path, progress: Progress = QUIET) -> list[Loaded]:
     """The images of a layout in a tar archive, compressed or not."""
-    return _from_oci(store, spill(store.blobs, file, progress))
+    return _from_oci(store, ingest_archive(store.blobs, file, progress))
 
 
 def read_docker_archive(store: Store, file: Path, progress: Progress = QUIET) -> list[Loaded]:
     """The images of an archive by `docker save`, as OCI images with uncompressed layers."""
-    return _from_docker(store, spill(store.blobs, file, progress))
+    return _from_docker(store, ingest_archive(store.blobs, file, progress))
 
 
 def legacy_tag(name: str) -> str | None:
@@ -90,15 +90,15 @@ def _entries(raw: bytes, what: str) -> list[tuple[Descriptor, dict[str, object]]
     return [(Descriptor.parse(item, name), Fields(item, name).rest()) for item, name in zip(items, names, strict=True)]
 
 
-def _from_oci(store: Store, spilled: Spilled) -> list[Loaded]:
-    raw = read_blob(spilled, spilled.at("index.json"))
-    entries = _entries(raw, f"{spilled.what}: index.json")
-    return _take(store, spilled, [entry for entry, _ in entries], QUIET.task(""))
+def _from_oci(store: Store, ingested: IngestedArchive) -> list[Loaded]:
+    raw = read_blob(ingested, ingested.at("index.json"))
+    entries = _entries(raw, f"{ingested.what}: index.json")
+    return _take(store, ingested, [entry for entry, _ in entries], QUIET.task(""))
 
 
 def _take(store: Store, source: Source, entries: Sequence[Descriptor], task: Task) -> list[Loaded]:
     """The images among the entries, everything taken over; what is evidence is not among them."""
-    carrier = _Carrier(store, source, task)
+    ingester = _Ingester(store, source, task)
     images: dict[Digest, tuple[list[str], Descriptor]] = {}
     for entry in entries:
         if entry.media_type not in DOCUMENTS:
@@ -106,7 +106,7 @@ def _take(store: Store, source: Source, entries: Sequence[Descriptor], task: Tas
         name = entry.annotations.get(CONTAINERD_NAME) or entry.annotations.get(REF_NAME)
         tag = legacy_tag(name) if name else None
         legacy = tag if tag and tag.endswith((".sig", ".att")) else None
-        document = carrier.carry(entry, legacy)
+        document = ingester.ingest(entry, legacy)
         if tag or document.subject:
             continue
         names, _ = images.setdefault(entry.digest, ([], document.descriptor))
@@ -115,7 +115,7 @@ def _take(store: Store, source: Source, entries: Sequence[Descriptor], task: Tas
     return [(tuple(names), descriptor) for names, descriptor in images.values()]
 
 
-class _Carrier:
+class _Ingester:
     """Takes documents with all below them from a source into a store, each once."""
 
     def __init__(self, store: Store, source: Source, task: Task) -> None:
@@ -124,7 +124,7 @@ class _Carrier:
         self._task = task
         self._done: dict[tuple[Digest, str], Manifest | Index] = {}
 
-    def carry(self, descriptor: Descriptor, tag: str | None = None, depth: int = 0) -> Manifest | Index:
+    def ingest(self, descriptor: Descriptor, tag: str | None = None, depth: int = 0) -> Manifest | Index:
         """A document; what it consists of is there before it is."""
         key = (descriptor.digest, descriptor.media_type)
         if key in self._done and tag is None:
@@ -138,7 +138,7 @@ class _Carrier:
         else:
             for child in document.manifests:
                 if child.media_type in DOCUMENTS and self._source.size(child.digest) is not None:
-                    self.carry(child, None, depth + 1)
+                    self.ingest(child, None, depth + 1)
         self._store.put_manifest(document.raw, descriptor.media_type, tag=tag)
         self._done[key] = document
         return document
@@ -161,25 +161,25 @@ def _check_size(descriptor: Descriptor, size: int) -> None:
         raise DocumentError(f"{descriptor.digest}: has {size} bytes, but its descriptor says {descriptor.size}")
 
 
-def _from_docker(store: Store, spilled: Spilled) -> list[Loaded]:
-    what = f"{spilled.what}: manifest.json"
-    items = parse(read_blob(spilled, spilled.at("manifest.json")), what)
+def _from_docker(store: Store, ingested: IngestedArchive) -> list[Loaded]:
+    what = f"{ingested.what}: manifest.json"
+    items = parse(read_blob(ingested, ingested.at("manifest.json")), what)
     if not isinstance(items, list):
         raise DocumentError(f"{what}: expected an array of images, found {kind(items)}")
     images = cast("list[object]", items)
     if len(images) > _MAX_IMAGES:
         raise DocumentError(f"{what}: more than {_MAX_IMAGES} images")
-    return [_docker_image(store, spilled, Fields(image, what)) for image in images]
+    return [_docker_image(store, ingested, Fields(image, what)) for image in images]
 
 
-def _docker_image(store: Store, spilled: Spilled, fields: Fields) -> Loaded:
-    digest = spilled.at(fields.text("Config"))
-    raw = read_blob(spilled, digest)
-    config = parse_config(raw, f"{spilled.what}: the config {digest}")
+def _docker_image(store: Store, ingested: IngestedArchive, fields: Fields) -> Loaded:
+    digest = ingested.at(fields.text("Config"))
+    raw = read_blob(ingested, digest)
+    config = parse_config(raw, f"{ingested.what}: the config {digest}")
     files = fields.strings("Layers")
     if len(files) != len(config.diff_ids):
         raise DocumentError(f"{fields.what}: {len(files)} layers, but the config lists {len(config.diff_ids)}")
-    layers = [plain(spilled, file, diff_id) for file, diff_id in zip(files, config.diff_ids, strict=True)]
+    layers = [plain(ingested, file, diff_id) for file, diff_id in zip(files, config.diff_ids, strict=True)]
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,

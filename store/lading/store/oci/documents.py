@@ -257,7 +257,7 @@ def _argv(fields: Fields, name: str) -> tuple[str, ...] | None:
     return fields.strings(name) if name in fields else None
 
 
-def stack(manifest: Manifest, config: ImageConfig) -> list[tuple[Descriptor, Digest]]:
+def layers_with_diff_ids(manifest: Manifest, config: ImageConfig) -> list[tuple[Descriptor, Digest]]:
     """The layers and their diff IDs, bottom up. Raises `DocumentError` where their numbers differ."""
     if len(manifest.layers) != len(config.diff_ids):
         raise DocumentError(

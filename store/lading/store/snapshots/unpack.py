@@ -10,7 +10,7 @@ from lading.store.archives.reader import DEFAULT
 from lading.store.content.blobs import Blobs
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.store.oci.documents import ImageConfig, Manifest, chain_ids, stack
+from lading.store.oci.documents import ImageConfig, Manifest, chain_ids, layers_with_diff_ids
 from lading.store.progress import QUIET, Progress
 from lading.store.snapshots.snapshots import TEMPORARY, Snapshots
 
@@ -22,7 +22,7 @@ def unpack(
 
     Every blob and archive is held to its digest. A kill leaves nothing that counts. Raises `DocumentError`.
     """
-    return unpack_layers(snapshots, blobs, stack(manifest, config), progress)
+    return unpack_layers(snapshots, blobs, layers_with_diff_ids(manifest, config), progress)
 
 
 def unpack_layers(
@@ -78,4 +78,4 @@ def repair(
 
     Call it while nobody else writes, and nothing that stands on a layer of the image is mounted.
     """
-    return unpack_layers(snapshots, blobs, stack(manifest, config), progress, anew=True)
+    return unpack_layers(snapshots, blobs, layers_with_diff_ids(manifest, config), progress, anew=True)

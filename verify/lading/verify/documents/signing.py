@@ -16,7 +16,7 @@ from lading.verify.documents.statements import SIGN, Statement, Subject
 from lading.verify.keys.keys import Signer
 
 
-def seal(statement: Statement, signer: Signer) -> Envelope:
+def sign_statement(statement: Statement, signer: Signer) -> Envelope:
     """A signed envelope around `statement`. Raises `MachineError` where the signer's own key refuses it."""
     envelope = envelopes.sign(statement.raw(), signer)
     if not envelope.signed_by(signer.public):
@@ -26,7 +26,7 @@ def seal(statement: Statement, signer: Signer) -> Envelope:
 
 def attest(subject: Descriptor, statement: Statement, signer: Signer, created: str) -> Artifact:
     """`statement`, signed and attached to `subject`; `created` is RFC 3339 without a fraction."""
-    bundle = bundles.write(seal(statement, signer), signer.public)
+    bundle = bundles.write(sign_statement(statement, signer), signer.public)
     return attach.artifact(subject, bundle, statement.predicate_type, created)
 
 

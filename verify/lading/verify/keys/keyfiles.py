@@ -56,7 +56,7 @@ def encrypt(pkcs8: bytes, password: bytes) -> bytes:
 
     scrypt = _Scrypt(65536, 8, 1, os.urandom(32))
     nonce = os.urandom(secretbox.NONCE_SIZE)
-    box = secretbox.seal(scrypt.derive(password, "private key"), nonce, pkcs8)
+    box = secretbox.encrypt(scrypt.derive(password, "private key"), nonce, pkcs8)
     kdf = {"name": "scrypt", "params": {"N": scrypt.n, "r": scrypt.r, "p": scrypt.p}, "salt": encode64(scrypt.salt)}
     cipher = {"name": "nacl/secretbox", "nonce": encode64(nonce)}
     return write_pem(LABEL, canonical({"kdf": kdf, "cipher": cipher, "ciphertext": encode64(box)}))
@@ -74,7 +74,7 @@ def decrypt(pem: bytes, password: bytes, source: str = "private key") -> bytes:
     nonce = decode64(cipher.text("nonce"), f"{source}: nonce")
     box = decode64(fields.text("ciphertext"), f"{source}: ciphertext")
     fields.close()
-    plain = secretbox.unseal(scrypt.derive(password, source), nonce, box)
+    plain = secretbox.decrypt(scrypt.derive(password, source), nonce, box)
     if plain is None:
         raise PasswordError(f"{source}: the password does not open this key", hint="set LADING_PASSWORD, or try again")
     return plain

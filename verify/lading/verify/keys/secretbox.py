@@ -12,12 +12,12 @@ from lading.store.errors import DocumentError
 NONCE_SIZE: Final = SecretBox.NONCE_SIZE
 
 
-def seal(key: bytes, nonce: bytes, message: bytes) -> bytes:
+def encrypt(key: bytes, nonce: bytes, message: bytes) -> bytes:
     """Tag and ciphertext of `message`."""
     return SecretBox(key).encrypt(message, nonce).ciphertext
 
 
-def unseal(key: bytes, nonce: bytes, box: bytes) -> bytes | None:
+def decrypt(key: bytes, nonce: bytes, box: bytes) -> bytes | None:
     """The message in `box`, or None where the tag does not fit the key. Raises `DocumentError` for other sizes."""
     if len(nonce) != NONCE_SIZE:
         raise DocumentError(f"a secretbox has a key of {SecretBox.KEY_SIZE} and a nonce of {NONCE_SIZE} bytes")
