@@ -130,7 +130,7 @@ def test_files_are_made_durable_and_named_in_one_place() -> None:
     found = {name for name, file in modules().items() if any(map(_renames, ast.walk(parsed(file))))}
     assert found == {
         "lading.store.system.atomic",
-        "lading.store.archives.merging",  # moves what is in an unpacked layer into another
+        "lading.store.archives.merged_layers",  # moves what is in an unpacked layer into another
         "lading.build.debian.derived",  # the same with packages
         "lading.build.debian.package_actions",  # a folder of unpacked packages, which nobody keeps
         "lading.build.debian.apt",  # one folder of lists for another

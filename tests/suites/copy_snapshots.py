@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from lading.store.archives.merging import merge
+from lading.store.archives.merged_layers import merge
 from lading.store.archives.trees import bytes_of, kept
 from lading.store.snapshots.mounts import mount_folder, mount_readonly
 from lading.store.system.removal import remove_tree

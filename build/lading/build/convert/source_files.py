@@ -1,6 +1,6 @@
 """The Dockerfile and the ignore file: which they are, and how they are read.
 
-Both are names in a folder that others may have filled: read as `lading.store.system.opening` reads, so that no
+Both are names in a folder that others may have filled: read as `lading.store.system.regular_files` reads, so that no
 link in it shows a word of a file outside.
 """
 
@@ -18,7 +18,7 @@ from lading.build.graph.request import BuildRequest
 from lading.store.archives import trees
 from lading.store.errors import InputError, Remedy
 from lading.store.fastclass import dataclass
-from lading.store.system.opening import read_below
+from lading.store.system.regular_files import read_below
 
 FILE: Final = "Dockerfile"
 _OTHER: Final = "dockerfile"

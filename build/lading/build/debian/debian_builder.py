@@ -29,8 +29,8 @@ from lading.store.archives.compression import encoder_name
 from lading.store.archives.layers import EPOCH
 from lading.store.errors import InputError, Remedy
 from lading.store.oci.digests import Digest
-from lading.store.system.opening import read_below
 from lading.store.system.private import private_folder
+from lading.store.system.regular_files import read_below
 
 _ARCHITECTURES: Final = {"amd64": "amd64", "arm64": "arm64", "386": "i386", "ppc64le": "ppc64el", "riscv64": "riscv64"}
 _MANY: Final = 127

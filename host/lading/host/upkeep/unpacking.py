@@ -58,7 +58,7 @@ def unpack_into(store: Store, verdict: Verdict, folder: Path, progress: Progress
 
     Raises `InputError` where something is there already, `MachineError` without root's rights.
     """
-    from lading.store.archives.merging import unpack_merged  # noqa: PLC0415 - brings the decompressors
+    from lading.store.archives.merged_layers import unpack_merged  # noqa: PLC0415 - brings the decompressors
 
     digest = verdict.manifest  # of a forged verdict there is none
     if os.geteuid() != 0:

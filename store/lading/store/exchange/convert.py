@@ -24,6 +24,7 @@ from lading.store.oci.documents import (
     MANIFEST,
     Index,
     Manifest,
+    layers_with_diff_ids,
 )
 from lading.store.oci.json import canonical
 from lading.store.progress import QUIET, Progress

@@ -23,8 +23,8 @@ from lading.store.oci.layout import CONTAINERD_NAME, REF_NAME
 from lading.store.progress import QUIET, Progress, Task
 from lading.store.store import Store
 from lading.store.system.border import machine_errors
-from lading.store.system.opening import read_below
 from lading.store.system.patterns import pattern
+from lading.store.system.regular_files import read_below
 
 Loaded = tuple[tuple[str, ...], Descriptor]
 """The names that whoever wrote it gave an image, as they stand there, and what it is."""
