@@ -13,7 +13,7 @@ from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.digests import Digest
 from lading.store.system.patterns import pattern
-from lading.verify.policy.names import DOCKER_HUB, HOST, PATH, TAG
+from lading.verify.policy.image_names import DOCKER_HUB, HOST, PATH, TAG
 
 DEFAULT_REGISTRY: Final = DOCKER_HUB
 DEFAULT_TAG: Final = "latest"

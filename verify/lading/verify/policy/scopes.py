@@ -12,7 +12,7 @@ from typing import Final
 
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import Digest
-from lading.verify.policy.names import DOCKER_HUB, HOST, PATH, TAG, canonical_host
+from lading.verify.policy.image_names import DOCKER_HUB, HOST, PATH, TAG, canonical_host
 
 DEFAULT: Final = "default"
 """The scope that comes last."""
