@@ -21,7 +21,7 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.documents import MANIFEST, parse_manifest
 from lading.verify.documents import dag_artifact, envelopes, provenance
 from lading.verify.documents.bases import Base, weakest
-from lading.verify.documents.dag import Dag, Edge, LayerRef, Node
+from lading.verify.documents.dag import Dag, DagNode, Edge, LayerRef
 from lading.verify.documents.kinds import evidence_kind
 from lading.verify.documents.links import Link
 from lading.verify.documents.media_types import DAG
@@ -45,9 +45,9 @@ LINKED = Link(
     {"network": "none"},
 )
 NODES = (
-    Node("FROM debian:13", "linux/amd64"),
-    Node("RUN make", "linux/amd64", LINKED.materials, TREE, LayerRef(OTHER, TREE), 0, "build", 3),
-    Node("CMD make", "linux/amd64", line=4),
+    DagNode("FROM debian:13", "linux/amd64"),
+    DagNode("RUN make", "linux/amd64", LINKED.materials, TREE, LayerRef(OTHER, TREE), 0, "build", 3),
+    DagNode("CMD make", "linux/amd64", line=4),
 )
 GRAPH = Dag(NODES, (Edge(0, 1, "tree"), Edge(1, 2, "tree")))
 

@@ -19,7 +19,7 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.documents import INDEX, MANIFEST, Index, Manifest, parse_document
 from lading.verify.documents import bundles
 from lading.verify.documents.attach import Artifact, artifact
-from lading.verify.documents.dag import Dag, Node
+from lading.verify.documents.dag import Dag, DagNode
 from lading.verify.documents.dag_artifact import artifact as dag_artifact
 from lading.verify.documents.envelopes import Envelope, Signature
 from lading.verify.documents.signing import sign_statement, subject_of
@@ -151,7 +151,7 @@ def test_cosign_verifies_our_signature(place: Plain, public: Path, name: str | N
 
 def test_cosign_verifies_our_provenance_beside_the_dag(place: Plain, public: Path) -> None:
     reference = push(place)
-    dag = dag_artifact(APP.descriptor, Dag((Node("FROM scratch", "linux/amd64"),)), [])
+    dag = dag_artifact(APP.descriptor, Dag((DagNode("FROM scratch", "linux/amd64"),)), [])
     place.attach(APP.descriptor, dag, provenance(APP.descriptor), signature(APP.descriptor))
     done = cosign("verify-attestation", *OFFLINE, "--key", public, "--type", "slsaprovenance1", reference)
     assert done.returncode == 0, done.stderr

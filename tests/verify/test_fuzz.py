@@ -18,7 +18,7 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.documents import MANIFEST, parse_manifest
 from lading.verify.documents import bundles, dag_artifact
 from lading.verify.documents.bases import Base
-from lading.verify.documents.dag import Dag, Edge, LayerRef, Node
+from lading.verify.documents.dag import Dag, DagNode, Edge, LayerRef
 from lading.verify.documents.envelopes import Envelope
 from lading.verify.documents.links import Link
 from lading.verify.documents.media_types import SIMPLE_SIGNING
@@ -36,7 +36,7 @@ from suites.papers import CREATED, Shelf, image, key, signature, target, trustin
 TREE = Digest.of(b"tree")
 LINK = Link("RUN", TREE, (ResourceDescriptor.of(TREE, "tree"),), ("x",), ("PATH",), {"network": "none"})
 DAG = Dag(
-    (Node("a", "linux/amd64"), Node("b", "linux/amd64", (), TREE, LayerRef(TREE, TREE), 0)), (Edge(0, 1, "tree"),)
+    (DagNode("a", "linux/amd64"), DagNode("b", "linux/amd64", (), TREE, LayerRef(TREE, TREE), 0)), (Edge(0, 1, "tree"),)
 )
 BASE = Base("docker.io/library/debian:13", TREE, "verified", TREE, "linux/amd64", TREE, "x")
 PROVENANCE = Provenance(

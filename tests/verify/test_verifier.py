@@ -12,7 +12,7 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.documents import CONFIG, MANIFEST
 from lading.verify.documents import attach, bundles, dag_artifact, envelopes
 from lading.verify.documents.bases import Base
-from lading.verify.documents.dag import Dag, Node
+from lading.verify.documents.dag import Dag, DagNode
 from lading.verify.documents.media_types import BUNDLE, DSSE, SIMPLE_SIGNING
 from lading.verify.documents.signing import sign, sign_statement, subject_of
 from lading.verify.documents.statements import SIGN, Statement, Subject
@@ -417,7 +417,7 @@ def test_a_child_is_its_index_s_by_type_and_size_too() -> None:
 
 
 def test_only_what_is_no_evidence_is_nothing_found() -> None:
-    dag = dag_artifact.artifact(SUBJECT, Dag((Node("FROM scratch", "linux/amd64"),)), [])
+    dag = dag_artifact.artifact(SUBJECT, Dag((DagNode("FROM scratch", "linux/amd64"),)), [])
     sbom = attach.compose(SUBJECT, "application/spdx+json", [("application/spdx+json", b"{}")], {})
     error = refusal(NoAttestationError, trusting("own"), target(APP), Shelf(dag, sbom).evidence)
     assert {item.kind for item in error.candidates} == {"dag", "other"}

@@ -14,7 +14,7 @@ from lading.build.graph.state import FROM, SolveState
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.verify.documents.dag import Dag, Edge, LayerRef, Node
+from lading.verify.documents.dag import Dag, DagNode, Edge, LayerRef
 from lading.verify.documents.links import TREE
 from lading.verify.documents.provenance import DOCKERFILE_BUILD, Provenance, arguments, dag_byproduct
 from lading.verify.documents.statements import ResourceDescriptor
@@ -50,7 +50,7 @@ class DockerfileAttester:
 
     def _dag(self) -> tuple[Dag, list[int]]:
         """The document, and the steps whose links its numbers mean."""
-        nodes: list[Node] = []
+        nodes: list[DagNode] = []
         places: dict[int, int] = {}
         steps: list[int] = []
         edges: list[Edge] = []
@@ -62,7 +62,7 @@ class DockerfileAttester:
                 places[line.step] = len(nodes)
             shown = layer and line.step in self.graph.chain.steps
             nodes.append(
-                Node(
+                DagNode(
                     step=line.text,
                     platform=str(self.environment.platform),
                     inputs=inputs,

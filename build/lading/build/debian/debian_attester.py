@@ -16,7 +16,7 @@ from lading.build.graph.state import SolveState
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.verify.documents.dag import Dag, Edge, LayerRef, Node
+from lading.verify.documents.dag import Dag, DagNode, Edge, LayerRef
 from lading.verify.documents.links import TREE
 from lading.verify.documents.provenance import DEBIAN_BUILD, Provenance, dag_byproduct
 from lading.verify.documents.statements import ResourceDescriptor
@@ -60,9 +60,9 @@ class DebianAttester:
         last = len(nodes) - 1
         return Dag(nodes, tuple(Edge(at, last, TREE) for at in range(last)))
 
-    def _node(self, step: Step) -> Node:
+    def _node(self, step: Step) -> DagNode:
         layer = self.solved.layer(step.number)
-        return Node(
+        return DagNode(
             step=step.text,
             platform=str(self.environment.platform),
             inputs=self.solved.steps[step.number].materials,

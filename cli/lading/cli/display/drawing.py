@@ -11,7 +11,7 @@ from typing import Final
 from xml.sax.saxutils import escape as escape_xml
 
 from lading.cli.display.output import escape
-from lading.verify.documents.dag import Dag, Node
+from lading.verify.documents.dag import Dag, DagNode
 from lading.verify.documents.links import TREE
 from lading.verify.documents.statements import ResourceDescriptor
 
@@ -40,13 +40,13 @@ def text(dag: Dag) -> list[str]:
     return lines
 
 
-def _product(node: Node) -> str:
+def _product(node: DagNode) -> str:
     if node.layer:
         return f"  → layer {node.layer.digest.short}"
     return f"  → tree {node.tree.short}" if node.tree else ""
 
 
-def _outside(node: Node) -> list[ResourceDescriptor]:
+def _outside(node: DagNode) -> list[ResourceDescriptor]:
     return [item for item in node.inputs if (item.name or "") != TREE]
 
 

@@ -41,7 +41,7 @@ class LayerRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class DagNode:
     """One step. `step` is its text for people; `stage` and `line` are where it stands in the build file.
 
     `inputs` are what it was given, named as a link's materials. A step without a product (CMD, ENV) has no
@@ -58,7 +58,7 @@ class Node:
     line: int | None = None
 
     @classmethod
-    def parse(cls, value: object, where: str) -> Node:
+    def parse(cls, value: object, where: str) -> DagNode:
         """Raises `DocumentError`."""
         fields = Fields(value, where)
         tree, layer = fields.optional_text("tree"), fields.optional_fields("layer")
@@ -117,7 +117,7 @@ class Edge:
 class Dag:
     """The whole document."""
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[DagNode, ...]
     edges: tuple[Edge, ...] = ()
 
     @classmethod
@@ -126,7 +126,7 @@ class Dag:
         fields = Fields(parse(raw, source), source)
         if (kind := fields.text("mediaType")) != DAG:
             raise DocumentError(f"{source}: is a {kind!r}, not a {DAG!r}")
-        dag = cls(fields.each("nodes", Node.parse), fields.each("edges", Edge.parse))
+        dag = cls(fields.each("nodes", DagNode.parse), fields.each("edges", Edge.parse))
         fields.close()
         dag.check(source)
         return dag

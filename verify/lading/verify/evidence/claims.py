@@ -12,7 +12,7 @@ from lading.verify.documents.statements import SIGN, Statement, short_type
 from lading.verify.evidence.legacy import SimpleSignature
 from lading.verify.keys.keys import PublicKey, SignatureCheck
 
-Kind = Literal["signature", "attestation"]
+ClaimKind = Literal["signature", "attestation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Claim:
         return cls(location, proof, statement, keyless)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ClaimKind:
         """Whether it says no more than "I sign this", or attests something."""
         simple = isinstance(self.proof, SimpleSignature)
         return "signature" if simple or self.predicate_type == SIGN else "attestation"

@@ -24,7 +24,7 @@ _DIGEST: Final = pattern(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RequirementRow:
     """One requirement. `where` is the scope and its policy, as ``default (policy.yaml)``."""
 
     where: str
@@ -32,7 +32,7 @@ class Row:
     text: str
 
 
-def rows(decision: Decision) -> list[Row]:
+def rows(decision: Decision) -> list[RequirementRow]:
     """Scope by scope, those first of which something is missing."""
     places = {finding.policy.removeprefix(FROM) for finding in decision.findings}
     ambiguous = len({PurePath(place).name for place in places}) < len(places)
@@ -55,12 +55,12 @@ def headline(decision: Decision) -> str:
             return decision.reason
 
 
-def _row(decision: Decision, finding: Finding, *, whole: bool) -> Row:
+def _row(decision: Decision, finding: Finding, *, whole: bool) -> RequirementRow:
     file = finding.policy.removeprefix(FROM)
     section = "from, " if file != finding.policy else ""
     policy = section + (file if whole else PurePath(file).name)
     text = _asked(finding) if finding.met else f"{_asked(finding)}: {_instead(decision, finding)}"
-    return Row(f"{finding.scope} ({policy})", finding.met, text)
+    return RequirementRow(f"{finding.scope} ({policy})", finding.met, text)
 
 
 def _asked(finding: Finding) -> str:
