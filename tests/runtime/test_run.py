@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -379,6 +380,26 @@ class TestTampering:
                 harbour.runtime.run(harbour.verdict(), wanted)
             assert harbour.gone() == []
         assert not list((harbour.root / "volumes").glob("kept/**/group"))
+
+    @pytest.mark.parametrize(
+        ("change", "options"),
+        [
+            ("sed -i s/root/toor/ etc/passwd", {"user": "root"}),
+            ("rm -r proc; ln -s etc proc", {}),
+            ("rm bin/true; ln -s nowhere bin/true", {}),
+            ("rm -r etc; ln -s bin etc", {}),
+        ],
+    )
+    def test_of_a_changed_tree_the_change_is_what_is_wrong(
+        self, harbour: Harbour, change: str, options: dict[str, Any]
+    ) -> None:
+        """Whatever else came of it while the container was made."""
+        assert harbour.run("true", remove=True, **options).code == 0
+        tree = next((harbour.root / "snapshots").glob("*/fs/etc/group")).parents[1]
+        subprocess.run(["sh", "-ec", change], cwd=tree, check=True)
+        with pytest.raises(SealError, match="was changed"):
+            harbour.run("true", **options)
+        assert harbour.gone() == []
 
     def test_a_changed_blob_is_refused(self, harbour: Harbour) -> None:
         assert harbour.run("true", remove=True).code == 0

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from lading.store.snapshots.seals import BlobSeals
     from lading.store.snapshots.snapshots import Snapshots
 
-"""One of them is in every root, whatever was done there first."""
 _AT_ONCE: Final = 5
 _LEGACY_SUFFIXES: Final = (".sig", ".att")
 _GIVEN_UP: Final = (

@@ -143,7 +143,8 @@ class Gate:
             verdict = self.verifiers.permissive.override(case.target, unverified)
             self._record(verdict)
         else:
-            verdict = case.verdict(self.verifiers.for_launch())
+            with self.verifiers.for_launch() as verifier:
+                verdict = case.verdict(verifier)
         if case.pulled is not None:
             self._transfers().name(case.pulled)
         return verdict

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -120,11 +120,17 @@ class Verifiers:
         """By the policy of the configuration, and the floor. Raises `InputError` where there is none."""
         return verifier(load(self._named) if self._named else load_own(self._root, self._index), self._floor)
 
-    def for_launch(self) -> Verifier:
-        """As `own`, with what was checked at earlier launches where only the root's own policy judges."""
+    @contextmanager
+    def for_launch(self) -> Generator[Verifier, None, None]:
+        """As `own`; where only the root's own policy judges, what held at earlier launches is remembered."""
+        if self._named:
+            yield self.own
+            return
         from lading.host.trust.known_signatures import KnownSignatures  # noqa: PLC0415
 
-        return self.own if self._named else self.own.remembering(KnownSignatures(self._index()))
+        known = KnownSignatures(self._index())
+        yield self.own.remembering(known)
+        known.keep()
 
     @cached_property
     def permissive(self) -> Verifier:

@@ -21,7 +21,7 @@ from lading.runtime.spec import capabilities, etc_files, init, users
 from lading.runtime.spec.process_config import ProcessConfig
 from lading.runtime.spec.rootfs import check_kernel_folders, make_folder, settled
 from lading.runtime.spec.spec import ContainerSpec, Mount, bind, environment
-from lading.store.errors import InputError, Remedy
+from lading.store.errors import InputError, LadingError, Remedy
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.digests import Digest
 from lading.store.system.locks import open_lock, take
@@ -87,12 +87,17 @@ class Launch:
         try:
             self.life.records.run(container).mkdir(mode=0o700)
             return self._make(self._record(container))
-        except BaseException:
-            if record := self.life.records.read(container):
-                self.life.finish(record)
-            else:
-                self.life.records.delete(container)
+        except BaseException as error:
+            self._take_back(container)
+            if isinstance(error, LadingError):
+                self._check()  # of a tree that was changed, that is what is wrong, whatever came of it
             raise
+
+    def _take_back(self, container: str) -> None:
+        if record := self.life.records.read(container):
+            self.life.finish(record)
+        else:
+            self.life.records.delete(container)
 
     def _record(self, container: str) -> Container:
         name = self._claim(container)

@@ -19,6 +19,7 @@ from lading.store.system.border import machine_errors
 
 _MODE: Final = 0o700
 _ROOT_MARKS: Final = ("index.db", "keys", "policy.yaml", "trust", "registry")
+"""One of them is in every root, whatever was done there first."""
 _OF_NOBODY: Final = {"lost+found"}
 _MAX_LINKS: Final = 40
 _PLACE: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
