@@ -164,6 +164,23 @@ def test_a_signal_is_passed_on(lading: Lading) -> None:
     assert child.wait(PATIENCE) == 42
 
 
+def test_what_exec_began_goes_on_without_it(lading: Lading) -> None:
+    """As podman's and docker's clients leave it: after a kill -9 nobody is there to end it."""
+    lading.ok("run", "-d", "--name", "host", "--network", "none", "bb", "sleep", "600")
+    try:
+        script = "echo up; until [ -e /go ]; do sleep 0.05; done; touch /went"
+        words = [LADING, "exec", "host", "sh", "-c", script]
+        child = subprocess.Popen(words, stdout=subprocess.PIPE, env=lading.variables(), text=True)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "up\n"
+        child.kill()
+        child.communicate()
+        lading.ok("exec", "host", "touch", "/go")
+        until(lambda: lading.call("exec", "host", "ls", "/went").code == 0, "what it does at its end")
+    finally:
+        lading.ok("rm", "-f", "host")
+
+
 @pytest.mark.parametrize("what", ["blob", "tree"])
 def test_one_changed_byte_is_refused(tmp_path: Path, what: str) -> None:
     lading = Lading(tmp_path / "root")
