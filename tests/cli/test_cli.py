@@ -273,7 +273,7 @@ def test_verify_tells_three_failures_apart(lading: Lading, tmp_path: Path) -> No
     assert refused.err.splitlines() == [
         "lading: app  refused by scope default (cosign.pub)",
         f"  MISSING  signature by '{key}': 1 is attached, signed by a key this policy does not name",
-        "  hint: with -v, everything that was looked at is listed: `lading -v …`",
+        f"  hint: with -v, everything that was looked at is listed: `lading -v verify --key {key} app`",
     ]
     assert "does not count" in lading.call("-v", "verify", "--key", key, "app").err
     lading.fails(5, "verify", "--local", "nothing")

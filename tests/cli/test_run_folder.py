@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -15,6 +14,7 @@ import pytest
 
 from suites.commands import Lading, busybox
 from suites.machine import needs
+from suites.patience import until
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "nft", "ip", "busybox")
 
@@ -35,8 +35,7 @@ def run_folder(lading: Lading) -> Path:
 
 def gone(run: Path) -> None:
     """Waits until the last of those that use it, often the monitor's own cleanup, took it away."""
-    while run.exists():
-        time.sleep(0.01)
+    until(lambda: not run.exists(), "the end of the run folder")
 
 
 @pytest.mark.parametrize("network", ["none", "default"])

@@ -42,13 +42,10 @@ class Passwords:
         """What is typed at the terminal; None where there is none."""
         if not self.terminal:
             return None
-        from getpass import getpass  # noqa: PLC0415
+        from lading.cli.display.asking import ask  # noqa: PLC0415
 
-        from lading.cli.display.output import end_drawing, escape  # noqa: PLC0415
-
-        end_drawing()
         try:
-            return os.fsencode(getpass(f"{escape(prompt)}: "))
+            return os.fsencode(ask(f"{prompt}: ", secret=True))
         except EOFError:
             raise InputError("no password was typed") from None
 

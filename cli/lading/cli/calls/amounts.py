@@ -35,9 +35,9 @@ def confirm(session: CliSession, lines: Sequence[str], *, force: bool) -> bool:
     session.output.note("This removes:")
     for line in lines:
         session.output.note(f"  - {line}")
-    sys.stderr.write("Go on? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    from lading.cli.display.asking import ask  # noqa: PLC0415 - only where somebody is there
+
+    return ask("Go on? [y/N] ").lower() in ("y", "yes")
 
 
 def say_total(session: CliSession, freed: int) -> None:

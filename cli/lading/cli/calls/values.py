@@ -72,20 +72,16 @@ def _given(creds: str, images: Sequence[str]) -> Given:
     user, colon, password = creds.partition(":")
     if not user:
         raise UsageError("--creds: expected USER:PASSWORD")
-    return Given(registries.pop(), Credential(user, password if colon else ask("Password: ", secret=True)))
+    return Given(registries.pop(), Credential(user, password if colon else ask_login("Password: ", secret=True)))
 
 
-def ask(prompt: str, *, secret: bool) -> str:
-    """Asks at the terminal. Raises `UsageError` where there is none."""
+def ask_login(prompt: str, *, secret: bool) -> str:
+    """A name or password for a registry. Raises `UsageError` where there is no terminal to ask at."""
     if not sys.stdin.isatty():
         raise UsageError("not at a terminal: use --username and --password-stdin, or --creds USER:PASSWORD")
-    if secret:
-        from getpass import getpass  # noqa: PLC0415
+    from lading.cli.display.asking import ask  # noqa: PLC0415
 
-        return getpass(prompt)
-    sys.stderr.write(prompt)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()
+    return ask(prompt, secret=secret)
 
 
 def each(session: CliSession, names: Sequence[str], act: Callable[[str], None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
 from lading.cli.calls.values import short
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lading.verify.judgement.verdict import Verdict
 
 _INDENT: Final = 11
+_SHOWN: Final = 120
+"""Characters of a call that is repeated."""
 
 
 def accepted(output: Output, name: str, where: str, verdict: Verdict, *, verbose: bool) -> None:
@@ -45,7 +47,15 @@ def refused(output: Output, error: GateError, *, name: str | None = None, verbos
 def _hint(error: GateError, verbose: bool) -> str | None:
     if error.outcome != "refused" or not error.candidates:
         return error.hint
-    return None if verbose else "with -v, everything that was looked at is listed: `lading -v …`"
+    return None if verbose else f"with -v, everything that was looked at is listed: `{_again(sys.argv[1:])}`"
+
+
+def _again(words: Sequence[str]) -> str:
+    """The call as it was typed, with -v; one that is long, or has a password in it, is not repeated."""
+    import shlex  # noqa: PLC0415 - only where something was refused
+
+    line = shlex.join(words)
+    return "lading -v …" if len(line) > _SHOWN or "--creds" in line else f"lading -v {line}"
 
 
 def failure(error: LadingError) -> dict[str, object]:

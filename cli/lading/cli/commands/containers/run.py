@@ -83,6 +83,7 @@ def run(
     125 for any error of lading's, 126 for a command that cannot be run, 127 for one that is not there.
     """
     from lading.cli.display.terminal import Foreground, keys  # noqa: PLC0415
+    from lading.runtime.options import RunOptions, VolumeMount  # noqa: PLC0415
 
     session = CliSession.of(ctx)
     access(session, tls_verify, authfile, creds, image)
@@ -92,80 +93,12 @@ def run(
     proxy = boolean(sig_proxy, "--sig-proxy") is not False
     if interactive and tty and not detach:
         require_terminal()
-    options = _options(
-        image,
-        command,
-        detach=detach,
-        rm=rm,
-        interactive=interactive,
-        tty=tty,
-        env=(*_env_files(env_file, session.environment), *environment(env, session.environment)),
-        volume=volume,
-        tmpfs=tmpfs,
-        publish=publish,
-        name=name,
-        user=user,
-        workdir=workdir,
-        hostname=hostname,
-        entrypoint=entrypoint,
-        label=label,
-        limits=_limits(memory, cpus, pids_limit),
-        init=init,
-        read_only=read_only,
-        cap_add=cap_add,
-        cap_drop=cap_drop,
-        stop_signal=stop_signal,
-        network=network,
-        detach_keys=keys(detach_keys),
-        log_limit=_log_limit(log_opt),
-    )
-    options.validate()
-    with Foreground(session.output, tty=tty and not detach, interactive=interactive, proxy=proxy) as caller:
-        gate = session.host.gate
-        verdict = gate.admit(
-            gate.resolve_for_launch(image, pull=pull, unverified=unsafe_unverified),
-            unverified="--unsafe-unverified was given" if unsafe_unverified else None,
-        )
-        _tell(session, verdict, options)
-        return _start(session, verdict, options, caller)
-
-
-def _options(
-    image: str,
-    command: list[str] | None,
-    *,
-    detach: bool,
-    rm: bool,
-    interactive: bool,
-    tty: bool,
-    env: tuple[str, ...],
-    volume: list[str] | None,
-    tmpfs: list[str] | None,
-    publish: list[str] | None,
-    name: str | None,
-    user: str | None,
-    workdir: str | None,
-    hostname: str | None,
-    entrypoint: str | None,
-    label: list[str] | None,
-    limits: ResourceLimits,
-    init: bool,
-    read_only: bool,
-    cap_add: list[str] | None,
-    cap_drop: list[str] | None,
-    stop_signal: str | None,
-    network: str,
-    detach_keys: bytes,
-    log_limit: int,
-) -> RunOptions:
-    from lading.runtime.options import RunOptions, VolumeMount  # noqa: PLC0415
-
-    return RunOptions(
+    options = RunOptions(
         image=image,
         command=tuple(command or ()),
         name=name,
         entrypoint=None if entrypoint is None else ((entrypoint,) if entrypoint else ()),
-        env=env,
+        env=(*_env_files(env_file, session.environment), *environment(env, session.environment)),
         user=user,
         workdir=workdir,
         hostname=hostname,
@@ -180,13 +113,22 @@ def _options(
         tmpfs=dict(_tmpfs(word) for word in tmpfs or ()),
         network=network,
         publish=_publish(publish),
-        limits=limits,
+        limits=_limits(memory, cpus, pids_limit),
         cap_add=tuple(cap_add or ()),
         cap_drop=tuple(cap_drop or ()),
         stop_signal=stop_signal,
-        detach_keys=detach_keys,
-        log_limit=log_limit,
+        detach_keys=keys(detach_keys),
+        log_limit=_log_limit(log_opt),
     )
+    options.validate()
+    with Foreground(session.output, tty=tty and not detach, interactive=interactive, proxy=proxy) as caller:
+        gate = session.host.gate
+        verdict = gate.admit(
+            gate.resolve_for_launch(image, pull=pull, unverified=unsafe_unverified),
+            unverified="--unsafe-unverified was given" if unsafe_unverified else None,
+        )
+        _tell(session, verdict, options)
+        return _start(session, verdict, options, caller)
 
 
 def _tmpfs(word: str) -> tuple[str, str]:

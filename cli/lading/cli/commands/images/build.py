@@ -89,24 +89,35 @@ def build(
     The last line of standard output is the digest, at a terminal with name and signer; everything else goes to
     standard error.
     """
+    from lading.host.images.images import Images  # noqa: PLC0415
+
     session = CliSession.of(ctx)
     access(session, tls_verify, authfile, creds, *(tag or ()))
     session.quiet, session.progress = quiet, progress
-    request = _request(
-        session,
-        context,
-        file,
-        tag,
-        build_arg,
-        target,
-        label,
-        no_cache=no_cache,
-        compression=compression,
+    folder, file = _folder(context), file or None
+    if compression not in ("zstd", "gzip"):
+        raise UsageError(f"--compression {compression}: expected zstd or gzip")
+    _one_of(context_modes, ("keep", "normal"), "--context-modes")
+    _one_of(provenance, ("mode=min", "mode=max", "min", "max"), "--provenance")
+    text = None if file is None else _piped(file, folder)
+    settings = {"builder_id": builder_id} if builder_id else {}
+    request = BuildRequest(
+        context=folder,
+        file=None if file is None or text is not None else _file(file),
+        dockerfile=text,
+        names=tuple(Images.new_name(name).name for name in tag or ()),
+        arguments=_arguments(build_arg, session.environment),
+        target=target,
+        labels=pairs([word if "=" in word else f"{word}=" for word in label or ()], "--label"),
         platform=platform,
-        context_modes=context_modes,
-        provenance=provenance,
-        builder_id=builder_id,
-        git=git,
+        no_cache=no_cache,
+        compression="zstd" if compression == "zstd" else "gzip",
+        epoch=_epoch(session.environment),
+        normal_modes=context_modes == "normal",
+        show_arguments=provenance.endswith("max"),
+        revision=revision_of(folder, session.environment) if git else None,
+        private=(session.root, session.run),
+        **settings,
     )
     if push and not request.names:
         raise UsageError("--push needs a name to push to: give one with -t")
@@ -121,50 +132,6 @@ def build(
         built = session.host.build(request, sign_key=key, pull=pull, listener=view)
     session.host.transfers.deliver(built.descriptor, request.names, outputs=outputs, push=push)
     _report(session, built, iidfile, request.names, None if quiet else _signer(session, built))
-
-
-def _request(
-    session: CliSession,
-    context: str,
-    file: str | None,
-    tags: list[str] | None,
-    build_arg: list[str] | None,
-    target: str | None,
-    label: list[str] | None,
-    *,
-    no_cache: bool,
-    compression: str,
-    platform: str | None,
-    context_modes: str,
-    provenance: str,
-    builder_id: str | None,
-    git: bool,
-) -> BuildRequest:
-    folder, file = _folder(context), file or None
-    if compression not in ("zstd", "gzip"):
-        raise UsageError(f"--compression {compression}: expected zstd or gzip")
-    _one_of(context_modes, ("keep", "normal"), "--context-modes")
-    _one_of(provenance, ("mode=min", "mode=max", "min", "max"), "--provenance")
-    text = None if file is None else _piped(file, folder)
-    settings = {"builder_id": builder_id} if builder_id else {}
-    return BuildRequest(
-        context=folder,
-        file=None if file is None or text is not None else _file(file),
-        dockerfile=text,
-        names=tuple(session.host.images.new_name(name).name for name in tags or ()),
-        arguments=_arguments(build_arg, session.environment),
-        target=target,
-        labels=pairs([word if "=" in word else f"{word}=" for word in label or ()], "--label"),
-        platform=platform,
-        no_cache=no_cache,
-        compression="zstd" if compression == "zstd" else "gzip",
-        epoch=_epoch(session.environment),
-        normal_modes=context_modes == "normal",
-        show_arguments=provenance.endswith("max"),
-        revision=revision_of(folder, session.environment) if git else None,
-        private=(session.root, session.run),
-        **settings,
-    )
 
 
 def _one_of(value: str, known: tuple[str, ...], option: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import ask, boolean
+from lading.cli.calls.values import ask_login, boolean
 from lading.cli.display.output import escape
 from lading.cli.session import CliSession
 from lading.store.errors import InputError, UsageError
@@ -47,9 +47,9 @@ def login(
         raise UsageError("--password and --password-stdin exclude each other")
     if password is not None:
         session.output.warn("a password on the command line is seen by others: use --password-stdin")
-    name = username or ask("Username: ", secret=False)
+    name = username or ask_login("Username: ", secret=False)
     secret = sys.stdin.read().rstrip("\r\n") if password_stdin else password
-    credential = Credential(name, secret if secret is not None else ask("Password: ", secret=True))
+    credential = Credential(name, secret if secret is not None else ask_login("Password: ", secret=True))
     where = log_in(session.host.configuration, registry, credential, session.output.warn)
     session.output.result(f"Login succeeded; kept in {where}")
 
