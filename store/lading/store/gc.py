@@ -99,7 +99,7 @@ def _note_done(store: Store, everything: bool) -> None:
 class _Root:
     """Why something is kept: in words, and what ends it."""
 
-    what: str
+    keeper: str
     remedy: Remedy
 
 
@@ -208,7 +208,9 @@ class Reached:
 
 
 def _damaged(digest: Digest, how: str, root: _Root) -> DamagedError:
-    return DamagedError(f"{root.what}: the manifest {digest} {how}, so that nothing can be collected", hint=root.remedy)
+    return DamagedError(
+        f"{root.keeper}: the manifest {digest} {how}, so that nothing can be collected", hint=root.remedy
+    )
 
 
 def _give_up_container(container: str) -> Remedy:

@@ -135,16 +135,16 @@ def _image(fields: Fields) -> ImageSettings:
     for port in settings.expose:
         _check_value(fields, "expose", port or " ", parse_ports)
     if set(settings.user) & set(string.whitespace):
-        raise InputError(f"{fields.what}: user: not an owner: {settings.user!r}")
+        raise InputError(f"{fields.source}: user: not an owner: {settings.user!r}")
     for kind, names in (("env", settings.env), ("labels", settings.labels)):
         if odd := [name for name in names if not name or (kind == "env" and "=" in name)]:
-            raise InputError(f"{fields.what}: {kind}: {odd[0]!r} is not a name")
+            raise InputError(f"{fields.source}: {kind}: {odd[0]!r} is not a name")
     if "" in settings.volumes:
-        raise InputError(f"{fields.what}: volumes: one is empty")
+        raise InputError(f"{fields.source}: volumes: one is empty")
     texts = (*settings.entrypoint, *settings.cmd, *settings.env, *settings.env.values(), *settings.labels,
              *settings.labels.values(), *settings.volumes, settings.workdir, settings.user)  # fmt: skip
     if any("\0" in text for text in texts):
-        raise InputError(f"{fields.what}: holds a zero byte")
+        raise InputError(f"{fields.source}: holds a zero byte")
     return settings
 
 
@@ -153,4 +153,4 @@ def _check_value(fields: Fields, name: str, text: str, read: Callable[[str], obj
         if text:
             read(text)
     except TextError as problem:
-        raise InputError(f"{fields.what}: {name}: {problem}") from None
+        raise InputError(f"{fields.source}: {name}: {problem}") from None

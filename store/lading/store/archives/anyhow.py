@@ -41,12 +41,12 @@ class _Decompressor(Protocol):
 class _Running:
     """Streams one after another, as parallel compressors write them, decompressed piece by piece."""
 
-    def __init__(self, stream: Source, make: Callable[[], _Decompressor], error: type[Exception], what: str) -> None:
+    def __init__(self, stream: Source, make: Callable[[], _Decompressor], error: type[Exception], where: str) -> None:
         self._stream = stream
         self._make = make
         self._error = error
         self._running = make()
-        self._what = what
+        self._where = where
 
     def read(self, size: int, /) -> bytes:
         while True:
@@ -59,16 +59,16 @@ class _Running:
             elif self._running.needs_input:
                 fed = self._stream.read(_PIECE)
                 if not fed:
-                    raise DocumentError(f"{self._what}: the compressed archive ends too early")
+                    raise DocumentError(f"{self._where}: the compressed archive ends too early")
             try:
                 data = self._running.decompress(fed, size)
             except self._error as error:
-                raise DocumentError(f"{self._what}: the compressed archive is damaged: {error}") from None
+                raise DocumentError(f"{self._where}: the compressed archive is damaged: {error}") from None
             if data:
                 return data
 
 
-def uncompressed(stream: Source, what: str) -> Source:
+def uncompressed(stream: Source, where: str) -> Source:
     """What a stream holds once it is decompressed; its first bytes say whether and how it was compressed.
 
     What is read raises `DocumentError` where that is damaged.
@@ -76,23 +76,23 @@ def uncompressed(stream: Source, what: str) -> Source:
     head = stream.read(_HEAD)
     whole = _Peeked(head, stream)
     kind = detect(head)
-    return whole if kind is None else decompressed(kind, whole, what)
+    return whole if kind is None else decompressed(kind, whole, where)
 
 
-def decompressed(kind: str, stream: Source, what: str) -> Source:
+def decompressed(kind: str, stream: Source, where: str) -> Source:
     """As `uncompressed`, of a stream that is compressed by `kind`: gzip, bzip2, xz (lzma, too) or zstd."""
     match kind:
         case "gzip":
-            return decoder(stream, LAYER_GZIP, what)
+            return decoder(stream, LAYER_GZIP, where)
         case "zstd":
-            return decoder(stream, LAYER_ZSTD, what)
+            return decoder(stream, LAYER_ZSTD, where)
         case "bzip2":
             import bz2  # noqa: PLC0415
 
-            return _Running(stream, bz2.BZ2Decompressor, OSError, what)
+            return _Running(stream, bz2.BZ2Decompressor, OSError, where)
         case "xz":
             import lzma  # noqa: PLC0415
 
-            return _Running(stream, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY), lzma.LZMAError, what)
+            return _Running(stream, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY), lzma.LZMAError, where)
         case other:
-            raise DocumentError(f"{what}: the compression {other!r} is not known")
+            raise DocumentError(f"{where}: the compression {other!r} is not known")

@@ -77,7 +77,7 @@ def encoder_name(compression: Compression) -> str:
     return "none"
 
 
-def decoder(source: Source, media_type: str, what: str) -> Source:
+def decoder(source: Source, media_type: str, where: str) -> Source:
     """The uncompressed archive of a layer. Raises `DocumentError` for a type that is no layer's."""
     makers: dict[str, Callable[[Source, str], Source]] = {
         LAYER: lambda stream, _: stream,
@@ -89,8 +89,8 @@ def decoder(source: Source, media_type: str, what: str) -> Source:
     }
     base = media_type.replace("nondistributable.", "").replace(_FOREIGN, DOCKER_LAYER)
     if base not in makers:
-        raise DocumentError(f"{what}: not a layer: {media_type!r}")
-    return makers[base](source, what)
+        raise DocumentError(f"{where}: not a layer: {media_type!r}")
+    return makers[base](source, where)
 
 
 def detect(head: bytes) -> str | None:
@@ -104,9 +104,9 @@ def detect(head: bytes) -> str | None:
 class _Gzip:
     """gzip members one after another (RFC 1952); anything else after a member is refused."""
 
-    def __init__(self, source: Source, what: str) -> None:
+    def __init__(self, source: Source, where: str) -> None:
         self._source = source
-        self._what = what
+        self._where = where
         self._inflate = zlib.decompressobj(_GZIP)
         self._input = b""
         self._started = False
@@ -117,13 +117,13 @@ class _Gzip:
                 self._input = self._source.read(_CHUNK)
                 if not self._input:
                     if self._started:
-                        raise DocumentError(f"{self._what}: the gzip data ends too soon")
+                        raise DocumentError(f"{self._where}: the gzip data ends too soon")
                     return b""
             self._started = True
             try:
                 data = self._inflate.decompress(self._input, size)
             except zlib.error as error:
-                raise DocumentError(f"{self._what}: not gzip data: {error}") from None
+                raise DocumentError(f"{self._where}: not gzip data: {error}") from None
             self._input = self._inflate.unconsumed_tail
             if self._inflate.eof:
                 self._input = self._inflate.unused_data
@@ -133,18 +133,18 @@ class _Gzip:
                 return data
 
 
-def _zstd(source: Source, what: str) -> Source:
-    return _Zstd(source, what)
+def _zstd(source: Source, where: str) -> Source:
+    return _Zstd(source, where)
 
 
 class _Zstd:
     """zstd frames one after another, skippable ones included (RFC 8878), with a bounded window."""
 
-    def __init__(self, source: Source, what: str) -> None:
+    def __init__(self, source: Source, where: str) -> None:
         import zstandard  # noqa: PLC0415
 
         self._error = zstandard.ZstdError
-        self._what = what
+        self._where = where
         self._frames = Frames(source)
         self._reader = zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(
             self._frames,  # type: ignore[arg-type]
@@ -157,7 +157,7 @@ class _Zstd:
         try:
             data = self._reader.read(size)
         except self._error as error:
-            raise DocumentError(f"{self._what}: not zstd data: {error}") from None
+            raise DocumentError(f"{self._where}: not zstd data: {error}") from None
         if size and not data and not self._frames.complete:
-            raise DocumentError(f"{self._what}: the zstd data ends too soon")
+            raise DocumentError(f"{self._where}: the zstd data ends too soon")
         return data

@@ -46,7 +46,7 @@ class Extracted:
 def extract(
     source: Source,
     target: Path,
-    what: str,
+    where: str,
     *,
     owner: Callable[[int, int], tuple[int, int]] | None = None,
     limits: Limits | None = None,
@@ -58,26 +58,26 @@ def extract(
     """
     root = os.open(target, _FOLDER)
     try:
-        return _all(_Extraction(root, what, None, owner, limits or Limits()), source, what, limits)
+        return _all(_Extraction(root, where, None, owner, limits or Limits()), source, where, limits)
     finally:
         os.close(root)
 
 
 def extract_layer(
-    source: Source, target: Path, what: str, *, below: Path | None = None, limits: Limits | None = None
+    source: Source, target: Path, where: str, *, below: Path | None = None, limits: Limits | None = None
 ) -> Extracted:
     """As `extract`, of a layer into an empty folder: ``.wh.`` names remove what the mounted view `below` shows."""
     root = os.open(target, _FOLDER)
-    whiteouts = Whiteouts(root, below, what)
+    whiteouts = Whiteouts(root, below, where)
     try:
-        return _all(_Extraction(root, what, whiteouts, None, limits or Limits()), source, what, limits)
+        return _all(_Extraction(root, where, whiteouts, None, limits or Limits()), source, where, limits)
     finally:
         whiteouts.close()
         os.close(root)
 
 
-def _all(work: _Extraction, source: Source, what: str, limits: Limits | None) -> Extracted:
-    for member in read_tar(source, what, limits):
+def _all(work: _Extraction, source: Source, where: str, limits: Limits | None) -> Extracted:
+    for member in read_tar(source, where, limits):
         work.apply(member)
     return work.finish()
 
@@ -86,13 +86,13 @@ class _Extraction:
     def __init__(
         self,
         root: int,
-        what: str,
+        where: str,
         whiteouts: Whiteouts | None,
         owner: Callable[[int, int], tuple[int, int]] | None,
         limits: Limits,
     ) -> None:
         self._root = root
-        self._what = what
+        self._where = where
         self._whiteouts = whiteouts
         self._owner = owner
         self._limits = limits
@@ -104,7 +104,7 @@ class _Extraction:
         self._count = 0
         self._size = 0
         self._names = 0
-        self._room = Room(root, what)
+        self._room = Room(root, where)
         self._latest = 0
 
     def apply(self, member: Member) -> None:
@@ -147,10 +147,10 @@ class _Extraction:
             self._names += len(folder)
             folder = folder.rpartition(b"/")[0]
         if self._names > self._limits.paths or len(self._holding) > self._limits.entries:
-            raise DocumentError(f"{self._what}: more names than allowed")
+            raise DocumentError(f"{self._where}: more names than allowed")
 
     def _trouble(self, error: OSError, path: bytes) -> Exception:
-        where = f"{self._what}: {os.fsdecode(path)!r}"
+        where = f"{self._where}: {os.fsdecode(path)!r}"
         if error.errno in _MACHINES:
             return MachineError(f"{where}: cannot be unpacked: {error.strerror}")
         return DocumentError(f"{where}: cannot be unpacked: {error.strerror}")
@@ -241,7 +241,7 @@ class _Extraction:
         else:
             device = os.makedev(*entry.device)
             if entry.kind == "character" and entry.device == (0, 0):
-                raise DocumentError(f"{self._what}: {entry.path!r}: the device 0:0 means removal to overlayfs")
+                raise DocumentError(f"{self._where}: {entry.path!r}: the device 0:0 means removal to overlayfs")
             os.mknod(name, _NODES[entry.kind] | 0o600, device, dir_fd=folder)
             self._dress_by_name(member, folder, name)
             os.chmod(name, entry.mode, dir_fd=folder)
@@ -282,10 +282,10 @@ class _Extraction:
     def _link(self, target: bytes, folder: int, name: bytes) -> None:
         where, _, base = target.rpartition(b"/")
         if not base:
-            raise DocumentError(f"{self._what}: a hard link to {target!r}")
+            raise DocumentError(f"{self._where}: a hard link to {target!r}")
         source = self._folder(where, make=False)
         if is_whiteout(os.stat(base, dir_fd=source, follow_symlinks=False)):
-            raise DocumentError(f"{self._what}: a hard link to {target!r}, which is removed")
+            raise DocumentError(f"{self._where}: a hard link to {target!r}, which is removed")
         os.link(base, name, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
 
     # Folders
@@ -323,7 +323,7 @@ class _Extraction:
                 inside = self._imply(above, name)
             except FileExistsError:
                 raise DocumentError(
-                    f"{self._what}: {os.fsdecode(path)!r} is a link to something that is not there"
+                    f"{self._where}: {os.fsdecode(path)!r} is a link to something that is not there"
                 ) from None
             finally:
                 if above != self._root:

@@ -82,9 +82,9 @@ class _Counted:
 class _Hashed:
     """A source that is hashed as it passes, up to `limit` bytes."""
 
-    def __init__(self, source: Source, algorithm: str, what: str, limit: int) -> None:
+    def __init__(self, source: Source, algorithm: str, where: str, limit: int) -> None:
         self._source = source
-        self._what = what
+        self._where = where
         self._left = limit
         self.hash = hashlib.new(algorithm)
 
@@ -92,7 +92,7 @@ class _Hashed:
         data = self._source.read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise DocumentError(f"{self._what}: its archive is larger than allowed", hint=RAISE)
+            raise DocumentError(f"{self._where}: its archive is larger than allowed", hint=RAISE)
         self.hash.update(data)
         return data
 
@@ -113,9 +113,9 @@ def apply_layer(
     unpacked until then, which must not be used.
     """
     task = progress.task(f"unpacking {descriptor.digest.short}", descriptor.size)
-    what = f"layer {descriptor.digest}"
+    where = f"layer {descriptor.digest}"
     with open_archive(blobs, descriptor, diff_id, task, limits=limits) as archive:
-        extracted = extract_layer(archive, target, what, below=below, limits=limits)
+        extracted = extract_layer(archive, target, where, below=below, limits=limits)
     task.done()
     return extracted
 
@@ -136,11 +136,11 @@ def open_archive(
     Raises `DocumentError` on leaving where blob or archive are not what their digests say, and on the way where
     there is more of it than `limits` allow.
     """
-    what = f"layer {descriptor.digest}"
+    where = f"layer {descriptor.digest}"
     with blobs.open(descriptor.digest) as blob:
         source = _Counted(blob, task) if task else blob
         archive = _Hashed(
-            decoder(source, descriptor.media_type, what), diff_id.algorithm, what, (limits or DEFAULT).archive
+            decoder(source, descriptor.media_type, where), diff_id.algorithm, where, (limits or DEFAULT).archive
         )
         yield archive
         while blob.read(CHUNK):
@@ -148,7 +148,7 @@ def open_archive(
     found = Digest(diff_id.algorithm, archive.hash.hexdigest())
     if found != diff_id:
         raise DocumentError(
-            f"{what}: is not the archive of its image: it unpacks to {found}, but the image's config says {diff_id}"
+            f"{where}: is not the archive of its image: it unpacks to {found}, but the image's config says {diff_id}"
         )
 
 

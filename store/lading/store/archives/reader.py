@@ -89,9 +89,9 @@ class Member:
 class _Stream:
     """A buffered source that ends somewhere."""
 
-    def __init__(self, source: Source, what: str, limit: int) -> None:
+    def __init__(self, source: Source, where: str, limit: int) -> None:
         self._source = source
-        self._what = what
+        self._where = where
         self._left = limit
         self._buffer = b""
         self._at = 0
@@ -101,7 +101,7 @@ class _Stream:
         data = self._source.read(_CHUNK)
         self._left -= len(data)
         if self._left < 0:
-            raise DocumentError(f"{self._what}: the archive is larger than allowed", hint=RAISE)
+            raise DocumentError(f"{self._where}: the archive is larger than allowed", hint=RAISE)
         return data
 
     def take(self, size: int, *, or_end: bool = False) -> bytes:
@@ -112,7 +112,7 @@ class _Stream:
                 if or_end and self._at == len(self._buffer):
                     return b""
                 trouble = "the archive ends too soon" if self._begun else "not a tar archive: too short for one"
-                raise DocumentError(f"{self._what}: {trouble}")
+                raise DocumentError(f"{self._where}: {trouble}")
             self._buffer = self._buffer[self._at :] + more
             self._at = 0
         data = self._buffer[self._at : self._at + size]
@@ -127,7 +127,7 @@ class _Stream:
             if self._at == len(self._buffer):
                 self._buffer, self._at = self._read(), 0
                 if not self._buffer:
-                    raise DocumentError(f"{self._what}: the archive ends too soon")
+                    raise DocumentError(f"{self._where}: the archive ends too soon")
             piece = self._buffer[self._at : self._at + left]
             self._at += len(piece)
             left -= len(piece)
@@ -140,9 +140,9 @@ class _Stream:
             pass
 
 
-def read_tar(source: Source, what: str, limits: Limits | None = None) -> Generator[Member, None, None]:
+def read_tar(source: Source, where: str, limits: Limits | None = None) -> Generator[Member, None, None]:
     """The members of an uncompressed archive, to its end. Raises `DocumentError`."""
-    return _Reader(source, what, limits or Limits()).members()
+    return _Reader(source, where, limits or Limits()).members()
 
 
 def begins_with_header(source: Source) -> bool:
@@ -154,9 +154,9 @@ def begins_with_header(source: Source) -> bool:
 
 
 class _Reader:
-    def __init__(self, source: Source, what: str, limits: Limits) -> None:
-        self._stream = _Stream(source, what, limits.archive)
-        self._what = what
+    def __init__(self, source: Source, where: str, limits: Limits) -> None:
+        self._stream = _Stream(source, where, limits.archive)
+        self._where = where
         self._limits = limits
         self._total = 0
 
@@ -167,9 +167,9 @@ class _Reader:
             count += 1
             self._total += size
             if count > self._limits.entries:
-                raise DocumentError(f"{self._what}: more than {self._limits.entries} entries")
+                raise DocumentError(f"{self._where}: more than {self._limits.entries} entries")
             if self._total > self._limits.size:
-                raise DocumentError(f"{self._what}: more than {self._limits.size} bytes of files", hint=RAISE)
+                raise DocumentError(f"{self._where}: more than {self._limits.size} bytes of files", hint=RAISE)
             yield from self._hand_out(member, size)
         self._stream.drain()
 
@@ -195,7 +195,7 @@ class _Reader:
                 return self._member(header, kind, extra)
             size = self._number(header[124:136])
             if size > self._limits.extension:
-                raise DocumentError(f"{self._what}: an extended header of {size} bytes")
+                raise DocumentError(f"{self._where}: an extended header of {size} bytes")
             body = self._stream.take(size + -size % _BLOCK)[:size]
             if kind == b"x":
                 extra |= self._pax(body)
@@ -204,7 +204,7 @@ class _Reader:
 
     def _check_sum(self, header: bytes) -> None:
         if not _sums_up(header):
-            raise DocumentError(f"{self._what}: not a tar archive, or a damaged one: a header's checksum is wrong")
+            raise DocumentError(f"{self._where}: not a tar archive, or a damaged one: a header's checksum is wrong")
 
     def _number(self, field: bytes) -> int:
         """Octal, or base-256 as GNU tar writes what octal cannot hold; below 2**63."""
@@ -216,7 +216,7 @@ class _Reader:
         else:  # int() takes signs and underscores too
             value = int(digits, 8) if _OCTAL.fullmatch(digits) else -1
         if not 0 <= value < 2**63:
-            raise DocumentError(f"{self._what}: a header with the number {field!r}")
+            raise DocumentError(f"{self._where}: a header with the number {field!r}")
         return value
 
     def _pax(self, body: bytes) -> dict[bytes, bytes]:
@@ -228,7 +228,7 @@ class _Reader:
             end = at + int(length) if length.isdigit() else 0
             key, equals, value = body[space + 1 : end - 1].partition(b"=")
             if not equals or end <= space or end > len(body) or body[end - 1 : end] != b"\n":
-                raise DocumentError(f"{self._what}: a damaged extended header")
+                raise DocumentError(f"{self._where}: a damaged extended header")
             records[key] = value
             at = end
         return records
@@ -236,16 +236,16 @@ class _Reader:
     def _member(self, header: bytes, kind: bytes, extra: dict[bytes, bytes]) -> tuple[Member, int]:
         name = extra.get(b"path") or _name(header)
         if kind not in _KINDS:
-            raise DocumentError(f"{self._what}: {name!r}: entries of type {kind!r} are not supported")
-        what = "directory" if kind == b"\0" and name.endswith(b"/") else _KINDS[kind]  # of old archives alone
+            raise DocumentError(f"{self._where}: {name!r}: entries of type {kind!r} are not supported")
+        where = "directory" if kind == b"\0" and name.endswith(b"/") else _KINDS[kind]  # of old archives alone
         mode, uid, gid, size, time = self._numbers(header, extra)
-        entry = Entry(self._path(name), what, mode & 0o7777, uid, gid)
-        if what == "file":
+        entry = Entry(self._path(name), where, mode & 0o7777, uid, gid)
+        if where == "file":
             entry.size = size
-        elif what in ("symlink", "hardlink"):
+        elif where in ("symlink", "hardlink"):
             link = extra.get(b"linkpath", header[157:257].split(b"\0", 1)[0])
-            entry.target = self._path(link) if what == "hardlink" else link
-        elif what in ("character", "block"):
+            entry.target = self._path(link) if where == "hardlink" else link
+        elif where in ("character", "block"):
             entry.device = self._device(header, name)
         if extra:
             self._extend(entry, extra)
@@ -253,7 +253,7 @@ class _Reader:
 
     def _extend(self, entry: Entry, extra: dict[bytes, bytes]) -> None:
         if any(key.startswith(b"GNU.sparse.") for key in extra):
-            raise DocumentError(f"{self._what}: {entry.path!r}: sparse entries are not supported")
+            raise DocumentError(f"{self._where}: {entry.path!r}: sparse entries are not supported")
         entry.xattrs = tuple(
             (key[len(_XATTR) :].decode("utf-8", "surrogateescape"), value)
             for key, value in extra.items()
@@ -263,7 +263,7 @@ class _Reader:
     def _device(self, header: bytes, name: bytes) -> tuple[int, int]:
         major, minor = self._number(header[329:337]), self._number(header[337:345])
         if major >= 2**12 or minor >= 2**20:
-            raise DocumentError(f"{self._what}: {name!r}: a device that no system has: {major}:{minor}")
+            raise DocumentError(f"{self._where}: {name!r}: a device that no system has: {major}:{minor}")
         return major, minor
 
     def _numbers(self, header: bytes, extra: dict[bytes, bytes]) -> tuple[int, int, int, int, int]:
@@ -284,13 +284,13 @@ class _Reader:
         if key not in extra:
             return self._number(field)
         if not extra[key].isdigit() or len(extra[key]) > 18:
-            raise DocumentError(f"{self._what}: an extended header with {key.decode()}={extra[key]!r}")
+            raise DocumentError(f"{self._where}: an extended header with {key.decode()}={extra[key]!r}")
         return int(extra[key])
 
     def _owner(self, extra: dict[bytes, bytes], key: bytes, field: bytes) -> int:
         value = self._field(extra, key, field)
         if value > _MAX_OWNER:
-            raise DocumentError(f"{self._what}: an owner that no system has: the {key.decode()} {value}")
+            raise DocumentError(f"{self._where}: an owner that no system has: the {key.decode()} {value}")
         return value
 
     def _time(self, extra: dict[bytes, bytes], field: bytes) -> int:
@@ -300,7 +300,7 @@ class _Reader:
             return seconds * 1_000_000_000 if seconds < _MAX_TIME else 0
         whole, _, part = extra[b"mtime"].partition(b".")
         if not whole.removeprefix(b"-").isdigit() or (part and not part.isdigit()) or len(whole) > 20:
-            raise DocumentError(f"{self._what}: an extended header with mtime={extra[b'mtime']!r}")
+            raise DocumentError(f"{self._where}: an extended header with mtime={extra[b'mtime']!r}")
         if whole.startswith(b"-") or int(whole) >= _MAX_TIME:
             return 0
         return int(whole) * 1_000_000_000 + int((part + b"000000000")[:9])
@@ -316,7 +316,7 @@ class _Reader:
             elif part not in (b"", b"."):
                 parts.append(part)
         if b"\0" in name or len(name) > limits.path or any(len(part) > _longest(part) for part in parts):
-            raise DocumentError(f"{self._what}: a name that no file system takes: {name[:80]!r}")
+            raise DocumentError(f"{self._where}: a name that no file system takes: {name[:80]!r}")
         return b"/".join(parts)
 
 

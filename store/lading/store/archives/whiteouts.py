@@ -35,9 +35,9 @@ def is_whiteout(info: os.stat_result) -> bool:
 class Whiteouts:
     """The removals of the layer that is unpacked into the folder `root`, on what the mounted view `below` shows."""
 
-    def __init__(self, root: int, below: Path | None, what: str) -> None:
+    def __init__(self, root: int, below: Path | None, where: str) -> None:
         self._root = root
-        self._what = what
+        self._where = where
         self._below = -1 if below is None else os.open(below, _FOLDER)
         self._removed: list[bytes] = []
         self._hiding: set[bytes] = set()
@@ -57,13 +57,13 @@ class Whiteouts:
             return
         hidden = name.removeprefix(PREFIX)
         if hidden in (b"", b".", b".."):
-            raise DocumentError(f"{self._what}: {os.fsdecode(place + b'/' + name)!r}: not a name that can be removed")
+            raise DocumentError(f"{self._where}: {os.fsdecode(place + b'/' + name)!r}: not a name that can be removed")
         try:
             os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=folder)
         except FileExistsError:
             if not is_whiteout(os.stat(hidden, dir_fd=folder, follow_symlinks=False)):
                 path = os.fsdecode(place + b"/" + name)
-                raise DocumentError(f"{self._what}: {path!r}: removes what the same layer brings") from None
+                raise DocumentError(f"{self._where}: {path!r}: removes what the same layer brings") from None
         self._removed.append(place + b"/" + hidden if place else hidden)
 
     def adopt(self, folder: int) -> None:

@@ -30,9 +30,9 @@ _TYPES: Final = {"gzip": LAYER_GZIP, "zstd": LAYER_ZSTD, None: LAYER}
 class IngestedArchive:
     """The files of an archive, by path, and the blobs that they are now; what was not in it cannot be read here."""
 
-    def __init__(self, blobs: Blobs, what: str) -> None:
+    def __init__(self, blobs: Blobs, where: str) -> None:
         self.blobs = blobs
-        self.what = what
+        self.where = where
         self.paths: dict[bytes, Digest] = {}
         self._here: set[Digest] = set()
 
@@ -45,7 +45,7 @@ class IngestedArchive:
         """The blob that a file became. Raises `DocumentError` where there is no such file."""
         found = self.paths.get(os.fsencode(posixpath.normpath(path)))
         if found is None:
-            raise DocumentError(f"{self.what}: holds no file {path!r}")
+            raise DocumentError(f"{self.where}: holds no file {path!r}")
         return found
 
     def size(self, digest: Digest) -> int | None:
@@ -55,7 +55,7 @@ class IngestedArchive:
     def open(self, digest: Digest) -> BlobReader:
         """A verifying reader. Raises `MissingBlobError`."""
         if digest not in self._here:
-            raise MissingBlobError(f"{digest}: not in {self.what}")
+            raise MissingBlobError(f"{digest}: not in {self.where}")
         return self.blobs.open(digest)
 
 
@@ -125,17 +125,17 @@ def plain(ingested: IngestedArchive, path: str, diff_id: Digest) -> tuple[Digest
 
 
 def _decompress(ingested: IngestedArchive, path: str, digest: Digest, diff_id: Digest) -> None:
-    what = f"{ingested.what}: layer {path}"
+    where = f"{ingested.where}: layer {path}"
     with ingested.open(digest) as head:
         kind = detect(head.read(8))
     with ingested.open(digest) as reader, ingested.blobs.writer(diff_id.algorithm) as writer:
-        source = decoder(reader, _TYPES.get(kind, LAYER), what)
+        source = decoder(reader, _TYPES.get(kind, LAYER), where)
         written = 0
         while data := source.read(CHUNK):
             written += writer.write(data)
             if written > _LIMITS.size:
-                raise DocumentError(f"{what}: unpacks to more than {_LIMITS.size} bytes")
+                raise DocumentError(f"{where}: unpacks to more than {_LIMITS.size} bytes")
         try:
             writer.commit(diff_id)
         except DocumentError:
-            raise DocumentError(f"{what}: is not the archive {diff_id} that the image's config names") from None
+            raise DocumentError(f"{where}: is not the archive {diff_id} that the image's config names") from None

@@ -52,7 +52,7 @@ def read_archive(store: Store, file: Path | int, progress: Progress = QUIET) -> 
         return _from_oci(store, ingested)
     if b"manifest.json" in ingested.paths:
         return _from_docker(store, ingested)
-    raise InputError(f"{ingested.what}: neither an OCI image layout nor docker's archive")
+    raise InputError(f"{ingested.where}: neither an OCI image layout nor docker's archive")
 
 
 def read_oci_archive(store: Store, file: Path, progress: Progress = QUIET) -> list[Loaded]:
@@ -82,17 +82,17 @@ def layout_entries(folder: Path) -> list[tuple[Descriptor, dict[str, object]]]:
     return _entries(raw, str(path))
 
 
-def _entries(raw: bytes, what: str) -> list[tuple[Descriptor, dict[str, object]]]:
-    items = Fields(parse(raw, what), what).items("manifests")
+def _entries(raw: bytes, where: str) -> list[tuple[Descriptor, dict[str, object]]]:
+    items = Fields(parse(raw, where), where).items("manifests")
     if len(items) > _MAX_IMAGES:
-        raise DocumentError(f"{what}: more than {_MAX_IMAGES} entries")
-    names = [f"{what}: manifests[{at}]" for at in range(len(items))]
+        raise DocumentError(f"{where}: more than {_MAX_IMAGES} entries")
+    names = [f"{where}: manifests[{at}]" for at in range(len(items))]
     return [(Descriptor.parse(item, name), Fields(item, name).rest()) for item, name in zip(items, names, strict=True)]
 
 
 def _from_oci(store: Store, ingested: IngestedArchive) -> list[Loaded]:
     raw = read_blob(ingested, ingested.at("index.json"))
-    entries = _entries(raw, f"{ingested.what}: index.json")
+    entries = _entries(raw, f"{ingested.where}: index.json")
     return _take(store, ingested, [entry for entry, _ in entries], QUIET.task(""))
 
 
@@ -162,23 +162,23 @@ def _check_size(descriptor: Descriptor, size: int) -> None:
 
 
 def _from_docker(store: Store, ingested: IngestedArchive) -> list[Loaded]:
-    what = f"{ingested.what}: manifest.json"
-    items = parse(read_blob(ingested, ingested.at("manifest.json")), what)
+    where = f"{ingested.where}: manifest.json"
+    items = parse(read_blob(ingested, ingested.at("manifest.json")), where)
     if not isinstance(items, list):
-        raise DocumentError(f"{what}: expected an array of images, found {kind(items)}")
+        raise DocumentError(f"{where}: expected an array of images, found {kind(items)}")
     images = cast("list[object]", items)
     if len(images) > _MAX_IMAGES:
-        raise DocumentError(f"{what}: more than {_MAX_IMAGES} images")
-    return [_docker_image(store, ingested, Fields(image, what)) for image in images]
+        raise DocumentError(f"{where}: more than {_MAX_IMAGES} images")
+    return [_docker_image(store, ingested, Fields(image, where)) for image in images]
 
 
 def _docker_image(store: Store, ingested: IngestedArchive, fields: Fields) -> Loaded:
     digest = ingested.at(fields.text("Config"))
     raw = read_blob(ingested, digest)
-    config = parse_config(raw, f"{ingested.what}: the config {digest}")
+    config = parse_config(raw, f"{ingested.where}: the config {digest}")
     files = fields.strings("Layers")
     if len(files) != len(config.diff_ids):
-        raise DocumentError(f"{fields.what}: {len(files)} layers, but the config lists {len(config.diff_ids)}")
+        raise DocumentError(f"{fields.source}: {len(files)} layers, but the config lists {len(config.diff_ids)}")
     layers = [plain(ingested, file, diff_id) for file, diff_id in zip(files, config.diff_ids, strict=True)]
     manifest = {
         "schemaVersion": 2,

@@ -58,12 +58,12 @@ class Descriptor:
     platform: Platform | None = None
 
     @classmethod
-    def parse(cls, value: object, what: str) -> Descriptor:
+    def parse(cls, value: object, source: str) -> Descriptor:
         """From JSON. Embedded ``data`` and foreign ``urls`` are never used: content comes by digest."""
-        fields = Fields(value, what)
+        fields = Fields(value, source)
         size = fields.integer("size")
         if size < 0:
-            raise DocumentError(f"{what}: size: negative")
+            raise DocumentError(f"{source}: size: negative")
         platform = fields.optional_fields("platform")
         return cls(
             media_type=fields.text("mediaType"),

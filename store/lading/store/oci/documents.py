@@ -86,58 +86,58 @@ def as_referrer(document: Manifest | Index) -> Descriptor:
     return replace(document.descriptor, artifact_type=kind, annotations=annotations)
 
 
-def parse_document(raw: bytes, media_type: str | None, what: str) -> Manifest | Index:
+def parse_document(raw: bytes, media_type: str | None, source: str) -> Manifest | Index:
     """The manifest or index in `raw`.
 
     `media_type` is what the outside (a Content-Type, a descriptor) says it is: it must agree with the
     document's own ``mediaType`` where both are there, and a document that could be read as the other kind
     is refused (CVE-2021-41190).
     """
-    fields = Fields(parse(raw, what, limit=MAX_SIZE), what)
+    fields = Fields(parse(raw, source, limit=MAX_SIZE), source)
     own = fields.optional_text("mediaType")
     if own and media_type and own != media_type:
-        raise DocumentError(f"{what}: says it is {own!r}, but was announced as {media_type!r}")
+        raise DocumentError(f"{source}: says it is {own!r}, but was announced as {media_type!r}")
     kind = own or media_type
     if fields.integer("schemaVersion", default=0) != 2:
-        raise DocumentError(f"{what}: schemaVersion must be 2; older images have to be converted first")
+        raise DocumentError(f"{source}: schemaVersion must be 2; older images have to be converted first")
     if kind in MANIFESTS:
         return _manifest(raw, kind, fields)
     if kind in INDEXES:
         return _index(raw, kind, fields)
-    raise DocumentError(f"{what}: neither an image manifest nor an image index, but {kind or 'untyped'!r}")
+    raise DocumentError(f"{source}: neither an image manifest nor an image index, but {kind or 'untyped'!r}")
 
 
-def kind_of(raw: bytes, what: str) -> str | None:
+def kind_of(raw: bytes, source: str) -> str | None:
     """The media type of a manifest or index of which nothing but the bytes is known; None where it is neither.
 
     It is the document's own ``mediaType``, else told by its members: a config and layers, or manifests.
     """
     try:
-        fields = Fields(parse(raw, what, limit=MAX_SIZE), what)
+        fields = Fields(parse(raw, source, limit=MAX_SIZE), source)
         kind = fields.optional_text("mediaType") or (INDEX if "manifests" in fields else MANIFEST)
-        return parse_document(raw, kind, what).media_type
+        return parse_document(raw, kind, source).media_type
     except DocumentError:
         return None
 
 
-def parse_manifest(raw: bytes, media_type: str | None, what: str) -> Manifest:
+def parse_manifest(raw: bytes, media_type: str | None, source: str) -> Manifest:
     """As `parse_document`, and an index is refused."""
-    document = parse_document(raw, media_type, what)
+    document = parse_document(raw, media_type, source)
     if not isinstance(document, Manifest):
-        raise DocumentError(f"{what}: expected an image manifest, found an image index")
+        raise DocumentError(f"{source}: expected an image manifest, found an image index")
     return document
 
 
 def _manifest(raw: bytes, kind: str, fields: Fields) -> Manifest:
     if "manifests" in fields or "fsLayers" in fields:
-        raise DocumentError(f"{fields.what}: a manifest must not list other manifests")
+        raise DocumentError(f"{fields.source}: a manifest must not list other manifests")
     layers = fields.each("layers", Descriptor.parse)
     if len(layers) > _MAX_CHILDREN:
-        raise DocumentError(f"{fields.what}: more than {_MAX_CHILDREN} layers")
+        raise DocumentError(f"{fields.source}: more than {_MAX_CHILDREN} layers")
     return Manifest(
         raw=raw,
         media_type=kind,
-        config=Descriptor.parse(fields.any("config"), f"{fields.what}: config"),
+        config=Descriptor.parse(fields.any("config"), f"{fields.source}: config"),
         layers=layers,
         subject=_subject(fields),
         artifact_type=fields.optional_text("artifactType") or None,
@@ -147,10 +147,10 @@ def _manifest(raw: bytes, kind: str, fields: Fields) -> Manifest:
 
 def _index(raw: bytes, kind: str, fields: Fields) -> Index:
     if any(name in fields for name in ("config", "layers", "fsLayers")):
-        raise DocumentError(f"{fields.what}: an index must not have a config or layers")
+        raise DocumentError(f"{fields.source}: an index must not have a config or layers")
     manifests = fields.each("manifests", Descriptor.parse)
     if len(manifests) > _MAX_CHILDREN:
-        raise DocumentError(f"{fields.what}: more than {_MAX_CHILDREN} manifests")
+        raise DocumentError(f"{fields.source}: more than {_MAX_CHILDREN} manifests")
     return Index(
         raw=raw,
         media_type=kind,
@@ -163,7 +163,7 @@ def _index(raw: bytes, kind: str, fields: Fields) -> Index:
 
 def _subject(fields: Fields) -> Descriptor | None:
     value = fields.any("subject")
-    return None if value is None else Descriptor.parse(value, f"{fields.what}: subject")
+    return None if value is None else Descriptor.parse(value, f"{fields.source}: subject")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +177,9 @@ class History:
     empty_layer: bool = False
 
     @classmethod
-    def parse(cls, value: object, what: str) -> History:
+    def parse(cls, value: object, source: str) -> History:
         """From JSON."""
-        fields = Fields(value, what)
+        fields = Fields(value, source)
         return cls(
             fields.optional_text("created"),
             fields.optional_text("created_by"),
@@ -224,13 +224,13 @@ class ImageConfig:
     on_build: tuple[str, ...]
 
 
-def parse_config(raw: bytes, what: str) -> ImageConfig:
+def parse_config(raw: bytes, source: str) -> ImageConfig:
     """The image config in `raw`, docker's extensions (Healthcheck, Shell, OnBuild) included."""
-    fields = Fields(parse(raw, what), what)
+    fields = Fields(parse(raw, source), source)
     root = fields.fields("rootfs")
     if root.text("type") != "layers":
-        raise DocumentError(f"{what}: rootfs.type must be 'layers'")
-    run = fields.optional_fields("config") or Fields({}, what)
+        raise DocumentError(f"{source}: rootfs.type must be 'layers'")
+    run = fields.optional_fields("config") or Fields({}, source)
     return ImageConfig(
         raw=raw,
         platform=Platform.read(fields),

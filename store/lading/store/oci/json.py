@@ -36,23 +36,23 @@ _SURROGATE: Final = pattern(r"[\ud800-\udfff]")
 _T = TypeVar("_T")
 
 
-def parse(data: bytes, what: str, *, limit: int = MAX_SIZE) -> object:
-    """The JSON value in `data`; `what` names the document in errors.
+def parse(data: bytes, source: str, *, limit: int = MAX_SIZE) -> object:
+    """The JSON value in `data`; `source` names the document in errors.
 
     Raises `DocumentError` for anything that is not exactly one bounded, unambiguous JSON value.
     """
     if len(data) > limit:
-        raise DocumentError(f"{what}: {len(data)} bytes, more than the {limit} allowed")
-    _check_shape(data, what)
+        raise DocumentError(f"{source}: {len(data)} bytes, more than the {limit} allowed")
+    _check_shape(data, source)
     try:
         text = data.decode("utf-8")
         value = json.loads(
             text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_integer, parse_float=_float
         )
     except (ValueError, RecursionError) as error:
-        raise DocumentError(f"{what}: not valid JSON: {error}") from None
+        raise DocumentError(f"{source}: not valid JSON: {error}") from None
     if "\\u" in text and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
-        raise DocumentError(f"{what}: not valid JSON: a lone surrogate")
+        raise DocumentError(f"{source}: not valid JSON: a lone surrogate")
     return cast(object, value)
 
 
@@ -86,7 +86,7 @@ def _plain(value: object) -> bool:
     return value is None or kind is bool
 
 
-def _check_shape(data: bytes, what: str) -> None:
+def _check_shape(data: bytes, source: str) -> None:
     """Refuses what would cost many times its size to build, by a count that costs little.
 
     Only passes over the whole in C: what is within strings is taken out, then all but the brackets, then pair by
@@ -96,21 +96,21 @@ def _check_shape(data: bytes, what: str) -> None:
     if _count(data, b"{", b"[") <= MAX_DEPTH and _count(data, b",", b'"', b"\\") <= values:
         return
     # Escaped quotes may be counted out here, but never the quotes around them.
-    _hold(_count(data, b'"') - _count(data, b'\\"'), 4 * values, "quotes", data, what)
-    _hold(_count(data, b"\\") - _count(data, b"\\u"), 8 * _FREE + len(data) // _VALUE, "escapes", data, what)
+    _hold(_count(data, b'"') - _count(data, b'\\"'), 4 * values, "quotes", data, source)
+    _hold(_count(data, b"\\") - _count(data, b"\\u"), 8 * _FREE + len(data) // _VALUE, "escapes", data, source)
     bare = _STRINGS.sub(b"", data)
-    _hold(_count(bare, b"{", b"["), _FREE + len(data) // _CONTAINER, "objects and arrays", data, what)
-    _hold(_count(bare, b","), values, "values", data, what)
+    _hold(_count(bare, b"{", b"["), _FREE + len(data) // _CONTAINER, "objects and arrays", data, source)
+    _hold(_count(bare, b","), values, "values", data, source)
     brackets = bare.translate(_SQUARE, _OTHERS)
     for _ in range(MAX_DEPTH):
         brackets = brackets.replace(b"[]", b"")
     if brackets:
-        raise DocumentError(f"{what}: nested more than {MAX_DEPTH} deep, or not valid JSON")
+        raise DocumentError(f"{source}: nested more than {MAX_DEPTH} deep, or not valid JSON")
 
 
-def _hold(count: int, most: int, name: str, data: bytes, what: str) -> None:
+def _hold(count: int, most: int, name: str, data: bytes, source: str) -> None:
     if count > most:
-        raise DocumentError(f"{what}: more than {most} {name} in {len(data)} bytes")
+        raise DocumentError(f"{source}: more than {most} {name} in {len(data)} bytes")
 
 
 def _count(data: bytes, *marks: bytes) -> int:
@@ -153,17 +153,17 @@ class Fields:
     A member that is also, or only, there in another case is refused: readers in Go take either.
     """
 
-    __slots__ = ("_left", "_spellings", "what")
+    __slots__ = ("_left", "_spellings", "source")
 
-    def __init__(self, value: object, what: str) -> None:
+    def __init__(self, value: object, source: str) -> None:
         if not isinstance(value, dict):
-            raise DocumentError(f"{what}: expected an object, found {kind(value)}")
+            raise DocumentError(f"{source}: expected an object, found {kind(value)}")
         self._left = dict(cast("dict[str, object]", value))
         self._spellings: dict[str, str] = {}
         for name in self._left:
             folded = name.casefold()
             self._spellings[folded] = "" if folded in self._spellings else name
-        self.what = what
+        self.source = source
 
     def __contains__(self, name: str) -> bool:
         self._check_case(name)
@@ -176,16 +176,16 @@ class Fields:
 
     def _check_case(self, name: str) -> None:
         if self._spellings.get(name.casefold(), name) != name:
-            raise DocumentError(f"{self.what}: {name}: also, or only, there with other upper and lower case")
+            raise DocumentError(f"{self.source}: {name}: also, or only, there with other upper and lower case")
 
     def text(self, name: str) -> str:
         """A required string."""
-        return _expect(self._take(name), str, self.what, name)
+        return _expect(self._take(name), str, self.source, name)
 
     def optional_text(self, name: str) -> str | None:
         """A string, or None where absent."""
         value = self.any(name)
-        return None if value is None else _expect(value, str, self.what, name)
+        return None if value is None else _expect(value, str, self.source, name)
 
     def integer(self, name: str, *, default: int | None = None) -> int:
         """An integer (never a boolean, never a float); required unless a default is given."""
@@ -193,17 +193,17 @@ class Fields:
         if value is None and default is not None:
             return default
         if isinstance(value, bool):
-            raise DocumentError(f"{self.what}: {name}: expected an integer, found a boolean")
-        return _expect(value, int, self.what, name)
+            raise DocumentError(f"{self.source}: {name}: expected an integer, found a boolean")
+        return _expect(value, int, self.source, name)
 
     def boolean(self, name: str, *, default: bool = False) -> bool:
         """A boolean, `default` where absent."""
         value = self.any(name)
-        return default if value is None else _expect(value, bool, self.what, name)
+        return default if value is None else _expect(value, bool, self.source, name)
 
     def fields(self, name: str) -> Fields:
         """A required object, to be taken apart further."""
-        return Fields(self._take(name), f"{self.what}: {name}")
+        return Fields(self._take(name), f"{self.source}: {name}")
 
     def optional_fields(self, name: str) -> Fields | None:
         """An object to be taken apart further, or None where absent."""
@@ -217,24 +217,24 @@ class Fields:
         value = self.any(name)
         if value is None:
             return {}
-        return cast("dict[str, object]", _expect(value, dict, self.what, name))
+        return cast("dict[str, object]", _expect(value, dict, self.source, name))
 
     def items(self, name: str) -> list[object]:
         """An array, empty where absent."""
         value = self.any(name)
-        return [] if value is None else cast("list[object]", _expect(value, list, self.what, name))
+        return [] if value is None else cast("list[object]", _expect(value, list, self.source, name))
 
     def each(self, name: str, read: Callable[[object, str], _T]) -> tuple[_T, ...]:
         """The array `name`, each element read by `read(value, what)`."""
-        return tuple(read(item, f"{self.what}: {name}[{at}]") for at, item in enumerate(self.items(name)))
+        return tuple(read(item, f"{self.source}: {name}[{at}]") for at, item in enumerate(self.items(name)))
 
     def strings(self, name: str) -> tuple[str, ...]:
         """An array of strings, empty where absent."""
-        return tuple(_expect(item, str, self.what, name) for item in self.items(name))
+        return tuple(_expect(item, str, self.source, name) for item in self.items(name))
 
     def string_map(self, name: str) -> Mapping[str, str]:
         """An object whose values are all strings, empty where absent."""
-        return {key: _expect(item, str, self.what, f"{name}.{key}") for key, item in self.mapping(name).items()}
+        return {key: _expect(item, str, self.source, f"{name}.{key}") for key, item in self.mapping(name).items()}
 
     def rest(self) -> dict[str, object]:
         """The members that nobody took."""
@@ -244,7 +244,7 @@ class Fields:
     def close(self) -> None:
         """Refuses members that nobody took."""
         if self._left:
-            raise DocumentError(f"{self.what}: unknown member {next(iter(self._left))!r}")
+            raise DocumentError(f"{self.source}: unknown member {next(iter(self._left))!r}")
 
     def names(self) -> Iterator[str]:
         """The names of the members that nobody took yet."""
@@ -253,7 +253,7 @@ class Fields:
     def _take(self, name: str) -> object:
         value = self.any(name)
         if value is None:
-            raise DocumentError(f"{self.what}: {name}: missing")
+            raise DocumentError(f"{self.source}: {name}: missing")
         return value
 
 
@@ -269,8 +269,8 @@ def kind(value: object) -> str:
     return "null" if value is None else names.get(type(value), "a number")
 
 
-def _expect(value: object, wanted: type[_T], what: str, name: str) -> _T:
+def _expect(value: object, wanted: type[_T], source: str, name: str) -> _T:
     if not isinstance(value, wanted):
         example = kind(wanted())
-        raise DocumentError(f"{what}: {name}: expected {example}, found {kind(value)}")
+        raise DocumentError(f"{source}: {name}: expected {example}, found {kind(value)}")
     return value

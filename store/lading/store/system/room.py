@@ -15,20 +15,20 @@ _ZEROS: Final = bytes(_HOLE)
 
 
 class Room:
-    """How many bytes may still be written to the file system of a folder; `what` is being written."""
+    """How many bytes may still be written to the file system of a folder; `where` is being written."""
 
-    def __init__(self, folder: int | Path | bytes, what: str) -> None:
+    def __init__(self, folder: int | Path | bytes, where: str) -> None:
         found = os.statvfs(folder)
         free = found.f_bavail * found.f_frsize
         self._left = free - min(_RESERVE, free // 10)
-        self._what = what
+        self._where = where
 
     def take(self, size: int) -> None:
         """Counts what is about to be written. Raises `MachineError` where there is no room for it."""
         self._left -= size
         if self._left < 0:
             raise MachineError(
-                f"{self._what}: there is no room for it on the disk",
+                f"{self._where}: there is no room for it on the disk",
                 hint=Remedy("prune", "remove what is not used"),
             )
 

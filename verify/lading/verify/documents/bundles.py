@@ -62,10 +62,10 @@ def parse(raw: bytes, source: str = "bundle") -> Bundle:
 
 def _material(material: Fields) -> tuple[str, bool]:
     if "x509CertificateChain" in material:
-        raise DocumentError(f"{material.what}: a certificate chain, which version 0.3 does not have")
+        raise DocumentError(f"{material.source}: a certificate chain, which version 0.3 does not have")
     certificate, key = material.optional_fields("certificate"), material.optional_fields("publicKey")
     if (certificate is None) == (key is None):
-        raise DocumentError(f"{material.what}: must hold either a public key's hint or a certificate")
+        raise DocumentError(f"{material.source}: must hold either a public key's hint or a certificate")
     hint = ""
     if key is not None:
         hint = key.optional_text("hint") or ""

@@ -62,12 +62,14 @@ class Envelope:
         """From the object of an envelope inside another document."""
         envelope = cls(
             payload_type=fields.text("payloadType"),
-            payload=decode64(fields.text("payload"), f"{fields.what}: payload"),
+            payload=decode64(fields.text("payload"), f"{fields.source}: payload"),
             signatures=fields.each("signatures", Signature.parse),
         )
         fields.close()
         if not 1 <= len(envelope.signatures) <= MAX_SIGNATURES:
-            raise DocumentError(f"{fields.what}: has {len(envelope.signatures)} signatures, not 1 to {MAX_SIGNATURES}")
+            raise DocumentError(
+                f"{fields.source}: has {len(envelope.signatures)} signatures, not 1 to {MAX_SIGNATURES}"
+            )
         return envelope
 
     def json(self) -> dict[str, object]:

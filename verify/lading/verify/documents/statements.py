@@ -124,7 +124,7 @@ def _digests(fields: Fields) -> Mapping[str, str]:
             try:
                 Digest.parse(f"{algorithm}:{digits}")
             except DocumentError as error:
-                raise DocumentError(f"{fields.what}: digest: {error.message}") from None
+                raise DocumentError(f"{fields.source}: digest: {error.message}") from None
     return digests
 
 

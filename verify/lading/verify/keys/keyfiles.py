@@ -83,13 +83,13 @@ def decrypt(pem: bytes, password: bytes, source: str = "private key") -> bytes:
 def _read_scrypt(kdf: Fields) -> _Scrypt:
     _expect(kdf, "name", "scrypt")
     numbers = kdf.fields("params")
-    salt = decode64(kdf.text("salt"), f"{kdf.what}: salt")
+    salt = decode64(kdf.text("salt"), f"{kdf.source}: salt")
     scrypt = _Scrypt(numbers.integer("N"), numbers.integer("r"), numbers.integer("p"), salt)
-    scrypt.check(kdf.what)
+    scrypt.check(kdf.source)
     return scrypt
 
 
 def _expect(fields: Fields, name: str, wanted: str) -> None:
     found = fields.text(name)
     if found != wanted:
-        raise DocumentError(f"{fields.what}: {name} is {found!r}, only {wanted!r} is known")
+        raise DocumentError(f"{fields.source}: {name} is {found!r}, only {wanted!r} is known")

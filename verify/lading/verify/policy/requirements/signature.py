@@ -94,7 +94,7 @@ class SignatureFormat:
             return ()
         keys, threshold = fields.each("keys", NamedKey.parse), fields.integer("threshold")
         if not 1 <= threshold <= len(keys):
-            raise DocumentError(f"{fields.what}: a threshold of {threshold} with {len(keys)} keys")
+            raise DocumentError(f"{fields.source}: a threshold of {threshold} with {len(keys)} keys")
         wanted = SignatureRequirement(keys, threshold, fields.string_map("annotations"))
         fields.close()
         return (wanted,)
