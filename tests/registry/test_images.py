@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from pathlib import Path
 
@@ -20,11 +21,12 @@ from lading.store.exchange.layouts import write_layout
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import Manifest
+from lading.store.oci.layout import REF_NAME
 from lading.store.store import Store
 from suites.image_sink import ImageSinkContract, spoil
 from suites.image_source import ImageSourceContract, MakeSource
 from suites.registry_hostile import Hostile, hostile
-from suites.registry_images import AMD64, ARM64, content, open_store, put_image, put_index, put_paper
+from suites.registry_images import AMD64, ARM64, content, open_store, put_image, put_index, put_legacy, put_paper
 from suites.registry_moods import half_a_blob
 from suites.registry_server import running_server
 
@@ -103,6 +105,24 @@ class TestLayoutAsSink(ImageSinkContract):
             return LayoutSource(self.folder).image(name).digest
         except InputError:
             return None
+
+    def test_the_index_has_each_name_once_and_what_has_one_by_it_alone(
+        self, sink: ImageSink, store: Store, client: Client, ref: Reference
+    ) -> None:
+        image = put_image(store)
+        paper = put_paper(store, image)
+        named = Reference.parse(ref.name.removesuffix(":1") + ":paper")
+        for words in (("first",), ("first", "second")):
+            older = put_legacy(store, image, words)
+            push(client, ref, store, image)
+            push(client, named, store, paper)
+            pull(client, ref, sink)
+            pull(client, named, sink)
+        listed = json.loads((self.folder / "index.json").read_text())["manifests"]
+        names = {item["digest"]: item.get("annotations", {}).get(REF_NAME) for item in listed}
+        assert len(names) == len(listed) == 3
+        tag = f"sha256-{image.digest.hex}.sig"
+        assert names == {str(image.digest): ref.name, str(paper.digest): named.name, str(older.digest): tag}
 
 
 @pytest.fixture

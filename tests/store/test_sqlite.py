@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from lading.store.errors import MachineError
 from lading.store.system.border import machine_errors
-from lading.store.system.sqlite import Connection, is_full
+from lading.store.system.sqlite import Connection, is_full, is_read_only
 from suites.machine import needs
 from suites.small_disk import fill, small_disk
 
@@ -55,6 +57,32 @@ def test_a_database_that_is_only_read_is_not_made(tmp_path: Path) -> None:
         reader.run("INSERT INTO number VALUES (1)")
     reader.close()
     writer.close()
+
+
+def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff?"))
+    folder.mkdir()
+    connect(folder / "a.db").run("CREATE TABLE number (value)")
+    reader = connect(folder / "a.db", readonly=True)
+    assert reader.all("SELECT name FROM sqlite_master") == [("number",)]
+    reader.close()
+
+
+@needs("root")
+def test_a_disk_that_can_only_be_read_is_told_from_files_that_cannot_be_opened(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        database = connect(disk / "a.db")
+        database.run("CREATE TABLE number (value)")
+        database.close()
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        for name in ("a.db", "b.db"):
+            with pytest.raises(MachineError) as caught:
+                connect(disk / name).run("CREATE TABLE other (value)")
+            assert is_read_only(caught.value)
+    (tmp_path / "c.db").mkdir()
+    with pytest.raises(MachineError) as caught:
+        connect(tmp_path / "c.db").run("CREATE TABLE other (value)")
+    assert not is_read_only(caught.value)
 
 
 def test_a_file_that_is_no_database_is_told_with_what_to_do(tmp_path: Path) -> None:

@@ -111,6 +111,16 @@ class ImageSinkContract:
         pull(client, ref, sink)
         assert self.named(sink, ref.name) == second.digest
 
+    def test_evidence_under_a_tag_takes_the_place_of_what_had_it(
+        self, sink: ImageSink, store: Store, client: Client, ref: Reference
+    ) -> None:
+        image = put_image(store)
+        for words in (("first",), ("first", "second")):
+            older = put_legacy(store, image, words)
+            push(client, ref, store, image)
+            pull(client, ref, sink)
+        assert list(self.reader(sink).legacy_tags(image.digest).values()) == [older.digest]
+
     def test_what_is_not_there_is_not_intact(self, sink: ImageSink) -> None:
         with sink.writing():
             assert not sink.is_intact(Digest.of(b"nothing"))

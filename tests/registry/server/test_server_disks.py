@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -157,6 +158,27 @@ def test_a_disk_that_can_only_be_read_is_served(tmp_path: Path, kill: bool) -> N
         assert_served(repo)
         assert_refused(repo, tmp_path, "can only be read")
         assert_served(repo)
+
+
+def test_what_another_version_wrote_is_refused_there_too(tmp_path: Path) -> None:
+    fill_storage(tmp_path / "s")
+    with closing(sqlite3.connect(tmp_path / "s" / "registry.db")) as database:
+        database.execute("PRAGMA user_version = 7")
+        database.execute("PRAGMA journal_mode = DELETE")
+    with (
+        read_only(tmp_path / "s", tmp_path / "place") as place,
+        pytest.raises(AssertionError, match="has the form 7"),
+    ):
+        start_server(place)
+
+
+def test_a_database_that_was_never_written_is_not_served(disk: Path) -> None:
+    Storage(disk / "s").close()
+    for path in (disk / "s").glob("registry.db*"):
+        path.write_bytes(b"")
+    fill(disk)
+    with pytest.raises(AssertionError, match="full"):
+        start_server(disk / "s")
 
 
 def test_two_servers_do_not_share_a_disk_that_can_only_be_read(tmp_path: Path) -> None:

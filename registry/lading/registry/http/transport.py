@@ -129,9 +129,10 @@ class HttpxTransport:
         exchange = Exchange(_until(patience), origin.url, request.away, request.led, request.waiting)
 
         def body() -> Iterator[bytes]:
-            """Each piece has its own time to be taken, and the answer its time after the last."""
+            """Each piece has its own time to be taken, from when it is here, and the answer its time after the last."""
             assert callable(request.body)
             for piece in request.body():
+                exchange.ends = _until(patience)
                 yield piece
                 exchange.ends = _until(patience)
             exchange.ends = _until(request.seconds or patience)

@@ -56,7 +56,7 @@ class LayoutSink:
 
     def _list(self, there: Sequence[tuple[Descriptor, dict[str, object]]]) -> None:
         kept = [raw for entry, raw in there if not self._gives_way(entry)]
-        known = {raw["digest"] for raw in kept}
+        known = {raw["digest"] for raw in kept} | {str(image.digest) for image in self._images}
         kept += [image.json() for image in self._images]
         kept += [item.json() for item in self._evidence if str(item.digest) not in known]
         if not (self._folder / "oci-layout").exists():
@@ -64,11 +64,11 @@ class LayoutSink:
         write_atomically(self._folder / "index.json", index_json(kept))
 
     def _gives_way(self, entry: Descriptor) -> bool:
-        """Whether a new image has its name, or is the very one, without a name."""
+        """Whether something new has its name, or is the very one, an image, without a name."""
         name = entry.annotations.get(REF_NAME)
         if not name:
             return any(image.digest == entry.digest for image in self._images)
-        return any(image.annotations.get(REF_NAME) == name for image in self._images)
+        return any(new.annotations.get(REF_NAME) == name for new in (*self._images, *self._evidence))
 
     def is_intact(self, digest: Digest) -> bool:
         """Whether a whole blob is here: a killed tool may have left half of one under its name."""

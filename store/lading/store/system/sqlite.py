@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 import threading
 import time
@@ -37,7 +38,7 @@ class Connection:
         self._hints = _HINTS | dict.fromkeys(_NO_ROOM, room) | dict.fromkeys(_DAMAGED, elsewhere)
         self._lock = threading.RLock()
         self._owner = 0
-        place = f"file:{quote(str(path))}?mode=ro{'&immutable=1' * immutable}" if readonly else path
+        place = f"file:{quote(os.fsencode(path))}?mode=ro{'&immutable=1' * immutable}" if readonly else path
         with self._errors():
             self._connection = sqlite3.connect(
                 place, timeout=_PATIENCE, isolation_level=None, check_same_thread=False, uri=readonly
@@ -51,6 +52,9 @@ class Connection:
         except sqlite3.ProgrammingError:
             raise
         except sqlite3.Error as error:
+            # It says the same of too many open files and of a disk that can only be read.
+            if _code(error) == sqlite3.SQLITE_CANTOPEN and not os.access(self._path.parent, os.W_OK):
+                error.__cause__ = OSError(errno.EROFS, os.strerror(errno.EROFS))
             raise MachineError(f"{self._path}: {error}", hint=self._hints.get(_code(error))) from error
 
     def all(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -130,7 +134,7 @@ def is_read_only(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno == errno.EROFS:
             return True
-        if _code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        if _code(error) == sqlite3.SQLITE_READONLY:
             return True
         error = error.__cause__
     return False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,38 +31,50 @@ class Database:
         self._schema = schema
         self._opening = threading.Lock()
         self._writer: Connection | None = None
+        self._connections: list[Connection] = []
+        written = path.exists() and path.stat().st_size > 0
         try:
             self._open()
         except MachineError as error:
-            if not (path.exists() and (is_full(error) or is_read_only(error))):
+            if not (written and (is_full(error) or is_read_only(error))):
                 raise
-            self._reader = _connect_to_read(path)
+            self._reader = self._open_to_read()
             LOG.warning("%s; until that is mended, it is only read", error.message)
 
     def _open(self) -> Connection:
-        writer = _connect(self._path)
-        try:
+        with ExitStack() as stack:
+            writer = stack.enter_context(closing(_connect(self._path)))
             writer.insist("PRAGMA journal_mode = WAL")
             writer.run("PRAGMA synchronous = FULL")
             self._prepare(writer)
-            reader = _connect(self._path)
+            reader = stack.enter_context(closing(_connect(self._path)))
             reader.run("PRAGMA query_only = ON")
-        except BaseException:
-            writer.close()
-            raise
+            stack.pop_all()
         self._writer, self._reader = writer, reader
+        self._connections += [writer, reader]  # whoever reads by an older one ends in peace
         return writer
+
+    def _open_to_read(self) -> Connection:
+        with ExitStack() as stack:
+            reader = stack.enter_context(closing(_connect_to_read(self._path)))
+            self._check_form(_form(reader), _VERSION)
+            stack.pop_all()
+        self._connections.append(reader)
+        return reader
+
+    def _check_form(self, found: int, *known: int) -> None:
+        if found not in known:
+            raise MachineError(
+                f"{self._path}: has the form {found}, and this lading reads {_VERSION}",
+                hint=Remedy(
+                    "store elsewhere, it is another version's", "another version wrote it; serve another folder"
+                ),
+            )
 
     def _prepare(self, writer: Connection) -> None:
         with writer.transaction():
-            found = writer.all("PRAGMA user_version")[0][0]
-            if found not in (0, _VERSION):
-                raise MachineError(
-                    f"{self._path}: has the form {found}, and this lading reads {_VERSION}",
-                    hint=Remedy(
-                        "store elsewhere, it is another version's", "another version wrote it; serve another folder"
-                    ),
-                )
+            found = _form(writer)
+            self._check_form(found, 0, _VERSION)
             if found == 0:
                 for statement in self._schema.split(";"):
                     writer.run(statement)
@@ -93,10 +105,13 @@ class Database:
             return writer.run(sql, parameters)
 
     def close(self) -> None:
-        """Closes both connections."""
-        self._reader.close()
-        if self._writer:
-            self._writer.close()
+        """Closes every connection."""
+        for connection in self._connections:
+            connection.close()
+
+
+def _form(connection: Connection) -> int:
+    return int(connection.all("PRAGMA user_version")[0][0])
 
 
 def tables(path: Path) -> set[str]:
