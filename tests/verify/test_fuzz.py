@@ -23,7 +23,7 @@ from lading.verify.documents.envelopes import Envelope
 from lading.verify.documents.links import Link
 from lading.verify.documents.media_types import SIMPLE_SIGNING
 from lading.verify.documents.provenance import LOCAL_BUILDER, Provenance, arguments, dag_byproduct
-from lading.verify.documents.signing import seal
+from lading.verify.documents.signing import sign_statement
 from lading.verify.documents.statements import ResourceDescriptor, Statement, Subject
 from lading.verify.evidence.legacy import SimpleSignature
 from lading.verify.judgement.errors import GateError
@@ -53,7 +53,7 @@ PROVENANCE = Provenance(
     (dag_byproduct(TREE),),
 )
 SUBJECT = Subject("x", {"sha256": TREE.hex}, annotations={"a": "b"})
-SIGNED = seal(LINK.statement(), key("own"))
+SIGNED = sign_statement(LINK.statement(), key("own"))
 SIMPLE = {
     "critical": {
         "identity": {"docker-reference": "x"},

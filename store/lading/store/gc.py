@@ -97,7 +97,7 @@ def _note_done(store: Store, everything: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Root:
-    """Why something is kept: in words, and what ends it."""
+    """What keeps something, in words, and what ends that."""
 
     keeper: str
     remedy: Remedy
