@@ -27,7 +27,9 @@ from suites.building import PLATFORM, Bench, Images, busybox
 from suites.dockerfiles import Call
 from suites.machine import needs
 
-PLACED = re.compile(r"D:[0-9]+: \S|D: no stage |D\.dockerignore: |\.dockerignore: |--|SOURCE_DATE_EPOCH: ")
+PLACED = re.compile(
+    r"D:[0-9]+: \S|D: no stage |D\.dockerignore: |\.dockerignore: |(?:build-arg|label|platform) |SOURCE_DATE_EPOCH: "
+)
 """How every refusal begins: where in the Dockerfile, or which part of the call."""
 
 
