@@ -18,6 +18,8 @@ from lading.store.errors import RemedyName
 
 HOUSE = Path(__file__).resolve().parents[1]
 COMPONENTS = sorted(path.parent.parent.name for path in HOUSE.glob("*/lading/*/py.typed") for path in [path.parent])
+_UNDRAWN = {"cli", "host"}
+"""Their READMEs do not draw their rooms yet."""
 _NO_ENTRIES = {"__init__.py", "py.typed", "__pycache__"}
 SETTINGS = tomllib.loads((HOUSE / "pyproject.toml").read_text())["tool"]
 
@@ -240,3 +242,20 @@ def test_every_remedy_has_its_words() -> None:
                 assert isinstance(node.args[0], ast.Constant)
                 used.add(str(node.args[0].value))
     assert used == set(get_args(RemedyName)) == set(WORDS)
+
+
+def rooms(component: str) -> set[str]:
+    """The folders of a component, each by its own name."""
+    return {file.parent.name for file in (HOUSE / component / "lading" / component).glob("*/**/__init__.py")}
+
+
+def drawn(component: str) -> str:
+    """What a README draws of its component: the first block under `## Rooms`."""
+    _, _, rest = (HOUSE / component / "README.md").read_text().partition("\n## Rooms\n")
+    return rest.partition("```\n")[2].partition("```")[0]
+
+
+def test_a_readme_draws_the_rooms_that_there_are() -> None:
+    """A name with a slash is a folder, and every folder is there."""
+    folders = {name: rooms(name) for name in COMPONENTS if rooms(name) and name not in _UNDRAWN}
+    assert {name: set(re.findall(r"(?<![\w/])([a-z_]+)/(?!\w)", drawn(name))) for name in folders} == folders
