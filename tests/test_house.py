@@ -5,21 +5,20 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import get_args
 
+from lading.cli.calls.command_table import COMMANDS
 from lading.cli.calls.forms import FORMS
-from lading.cli.calls.table import COMMANDS
 from lading.cli.display.remedies import WORDS
 from lading.store.errors import RemedyName
 
 HOUSE = Path(__file__).resolve().parents[1]
 COMPONENTS = sorted(path.parent.parent.name for path in HOUSE.glob("*/lading/*/py.typed") for path in [path.parent])
-_UNDRAWN = {"cli", "host"}
-"""Their READMEs do not draw their rooms yet."""
 _NO_ENTRIES = {"__init__.py", "py.typed", "__pycache__"}
 SETTINGS = tomllib.loads((HOUSE / "pyproject.toml").read_text())["tool"]
 
@@ -257,5 +256,54 @@ def drawn(component: str) -> str:
 
 def test_a_readme_draws_the_rooms_that_there_are() -> None:
     """A name with a slash is a folder, and every folder is there."""
-    folders = {name: rooms(name) for name in COMPONENTS if rooms(name) and name not in _UNDRAWN}
+    folders = {name: rooms(name) for name in COMPONENTS if rooms(name)}
     assert {name: set(re.findall(r"(?<![\w/])([a-z_]+)/(?!\w)", drawn(name))) for name in folders} == folders
+
+
+TWICE = {
+    # a command's file is called as the command
+    **dict.fromkeys(("images", "inspect", "logs", "provenance", "pull", "push", "unpack"), "a command, and its matter"),
+    # the same matter on both sides of a line
+    "blobs": "a store's, and the registry server's routes to them",
+    "manifests": "what a client asks for, and the server's routes to them",
+    "uploads": "what a client sends, and the server's routes for it",
+    "gc": "a store's, and the registry server's",
+    "evidence": "the Protocol, and the registry that satisfies it",
+    "config": "what a registry's client is told, and what its server is",
+    "errors": "each component's own",
+    # the field's word in two fields
+    "files": "blobs in files, and files of credentials",
+    "records": "a network's on disk, and containers'",
+    "session": "with a registry, and with a container",
+    "syscalls": "those made, and those that seccomp lets through",
+    "Body": "of a request, as the client sends it, and as the server reads it",
+    "Document": "JSON that inspect makes, and JSON as a Go template sees it",
+    "Index": "the store's database, and OCI's image index",
+    "Limits": "of reading an archive, and of asking a registry",
+    "Outcome": "of a requirement, and of an upload",
+    "Pair": "two words of a Dockerfile, and a header",
+    "Reference": "a name in the store, and a name as it is parsed",
+    "Rule": "of a policy, and of seccomp",
+    "Source": "of bytes for a decompressor, and of blobs",
+    "Transport": "of a published port, and of the registry's client",
+}
+"""File names and public names of classes and types that two modules have, and why they may."""
+
+
+def named(file: Path) -> Iterator[str]:
+    """The public classes and types of a module."""
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if name[0].isupper() and not name.isupper():
+                yield name
+
+
+def test_one_name_is_one_thing() -> None:
+    files = [file.stem for file in modules().values() if file.stem != "__init__"]
+    names = [name for file in modules().values() for name in named(file) if not name.startswith("_")]
+    twice = {name for name, number in [*Counter(files).items(), *Counter(names).items()] if number > 1}
+    assert twice - TWICE.keys() == set(), "rename one of each, or say in TWICE why both are called so"
+    assert TWICE.keys() - twice == set(), "these are one by now"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.cli.calls.table import COMMANDS
+from lading.cli.calls.command_table import COMMANDS
 from lading.cli.display.output import age, escape, size
 from lading.cli.display.sizes import byte_count
 from lading.store.errors import UsageError

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from typer._completion_classes import completion_init
 
 from lading.cli.calls import completing, declared
-from lading.cli.calls.app import application
+from lading.cli.calls.command_table import COMMANDS
 from lading.cli.calls.forms import FORMS, PAGE
 from lading.cli.calls.page import page
-from lading.cli.calls.table import COMMANDS
+from lading.cli.calls.typer_app import application
 
 
 def typer_says(words: list[str]) -> tuple[str, int]:

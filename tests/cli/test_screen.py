@@ -23,7 +23,7 @@ quiet[3] &= ~termios.ECHO
 termios.tcsetattr(0, termios.TCSANOW, quiet)
 atexit.register(termios.tcsetattr, 0, termios.TCSANOW, before)
 from lading.cli.display.output import Output
-from lading.cli.display.progress import progress_for
+from lading.cli.display.progress_display import progress_for
 output = Output("auto", os.environ)
 progress = progress_for("auto", output)
 """

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.cli.templates.executing import Template
-from lading.cli.templates.values import document
+from lading.cli.templates.go_values import document
 from lading.store.errors import InputError, LadingError, UsageError
 from suites.machine import needs
 from suites.patience import PATIENCE

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading.cli.calls.app import application, resolved
+from lading.cli.calls.command_table import COMMANDS
 from lading.cli.calls.declared import forms
 from lading.cli.calls.forms import FORMS
-from lading.cli.calls.table import COMMANDS
+from lading.cli.calls.typer_app import application, resolved
 from lading.cli.calls.words import Call, UnsureError
-from lading.cli.session import CliSession
+from lading.cli.cli_session import CliSession
 from lading.store.errors import UsageError
 
 PATHS = [

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading.api.images import ImageCalls
+from lading.api.image_calls import ImageCalls
 from lading.api.opened import key_of
 from lading.api.results import BuildResult
-from lading.api.trust import TrustCalls
+from lading.api.trust_calls import TrustCalls
 from lading.api.watching import Watch, Watcher
 
 if TYPE_CHECKING:

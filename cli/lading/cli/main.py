@@ -134,7 +134,7 @@ def _complete(arguments: Sequence[str]) -> object:
 def _by_typer(arguments: Sequence[str]) -> object:
     from typer.exceptions import Abort, TyperException  # noqa: PLC0415
 
-    from lading.cli.calls.app import application  # noqa: PLC0415
+    from lading.cli.calls.typer_app import application  # noqa: PLC0415
 
     if "_LADING_COMPLETE" in os.environ:
         from typer._completion_classes import completion_init  # noqa: PLC0415 - what the shell scripts call upon
@@ -167,8 +167,8 @@ def _usage(error: Exception) -> UsageError:
 
 def _no_option(path: Sequence[str], option: str, similar: Sequence[str], hint: str) -> UsageError:
     """One that others have is not built yet; of any other, what was perhaps meant."""
+    from lading.cli.calls.command_table import entry_of  # noqa: PLC0415
     from lading.cli.calls.known import known  # noqa: PLC0415
-    from lading.cli.calls.table import entry_of  # noqa: PLC0415
 
     entry = entry_of(path)
     verb = (entry.function.rstrip("_") if entry else "") or (path[-1] if path else "")
@@ -179,7 +179,7 @@ def _no_option(path: Sequence[str], option: str, similar: Sequence[str], hint: s
 
 
 def _fail(arguments: Sequence[str], error: LadingError, code: int) -> int:
-    from lading.cli.calls.table import entry_of  # noqa: PLC0415
+    from lading.cli.calls.command_table import entry_of  # noqa: PLC0415
 
     # A terminal that was closed, or a full disk, hears nothing; the exit code still tells.
     with suppress(OSError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lading.build.builder import build as build_image
 from lading.build.graph.request import BaseImage, BuildEnvironment, BuildRequest, Built, KeySource, Listener
 from lading.build.solver.trim import bound
-from lading.host.trust.gate import unknown
+from lading.host.trust.launch_gate import unknown
 from lading.host.trust.signing_keys import KeyText
 from lading.registry.platforms import host_platform
 from lading.registry.reference import Reference
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lading.host.images.images import Images
     from lading.host.images.transfers import Transfers
-    from lading.host.trust.gate import Gate
+    from lading.host.trust.launch_gate import LaunchGate
     from lading.host.trust.signing_keys import PasswordSource
     from lading.runtime.containers.networks import Drivers
     from lading.store.store import Store
@@ -113,7 +113,7 @@ class Bases:
         self,
         images: Images,
         transfers: Transfers,
-        gate: Gate,
+        gate: LaunchGate,
         *,
         pull: bool,
         warn: Callable[[str], None],

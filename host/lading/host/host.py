@@ -18,13 +18,13 @@ from lading.store.system.private import own_root, private_folder
 
 if TYPE_CHECKING:
     from lading.build.graph.request import BuildRequest, Built, Listener
-    from lading.host.images.archives import Archives
+    from lading.host.images.image_archives import ImageArchives
     from lading.host.images.images import Images
     from lading.host.images.transfers import Transfers
     from lading.host.trust.attached_evidence import AttachedEvidence
     from lading.host.trust.attestor import Attestor
-    from lading.host.trust.gate import Gate
     from lading.host.trust.keyring import Keyring
+    from lading.host.trust.launch_gate import LaunchGate
     from lading.host.trust.policies import Verifiers
     from lading.host.trust.signing_keys import KeyText, PasswordSource
     from lading.networking.driver import Driver
@@ -110,11 +110,11 @@ class Host:
         return Transfers(self.images, lambda: self.client, self.progress)
 
     @property
-    def archives(self) -> Archives:
+    def archives(self) -> ImageArchives:
         """Saves and loads."""
-        from lading.host.images.archives import Archives  # noqa: PLC0415
+        from lading.host.images.image_archives import ImageArchives  # noqa: PLC0415
 
-        return Archives(self.images, self.progress)
+        return ImageArchives(self.images, self.progress)
 
     @cached_property
     def client(self) -> Client:
@@ -147,11 +147,11 @@ class Host:
         return Verifiers(self.configuration, lambda: self.store.index)
 
     @property
-    def gate(self) -> Gate:
+    def gate(self) -> LaunchGate:
         """What finds an image and lets it in: for one request."""
-        from lading.host.trust.gate import Gate  # noqa: PLC0415
+        from lading.host.trust.launch_gate import LaunchGate  # noqa: PLC0415
 
-        return Gate(self.images, lambda: self.transfers, lambda: self.client, self.verifiers)
+        return LaunchGate(self.images, lambda: self.transfers, lambda: self.client, self.verifiers)
 
     def attestor(self, key: KeyText | None) -> Attestor:
         """What signs and attests images where they lie, with one key, else our own."""

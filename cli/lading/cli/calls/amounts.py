@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from lading.cli.cli_session import CliSession
 from lading.cli.display.filters import Filters
 from lading.cli.display.output import size
-from lading.cli.session import CliSession
 from lading.store.errors import UsageError
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lading.cli.calls.command_table import COMMANDS, CommandEntry
 from lading.cli.calls.forms import FORMS
-from lading.cli.calls.table import COMMANDS, CommandEntry
 
 
 def answer(environment: Mapping[str, str]) -> tuple[str, int] | None:

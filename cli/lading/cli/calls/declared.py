@@ -10,9 +10,9 @@ from typing import Any, Final, get_args
 
 from typer.core import TyperArgument, TyperOption
 
-from lading.cli.calls.app import application, resolved
-from lading.cli.calls.forms import Argument, Form, Option, Page
-from lading.cli.calls.table import COMMANDS, CommandEntry
+from lading.cli.calls.command_table import COMMANDS, CommandEntry
+from lading.cli.calls.forms import Argument, CommandForm, Option, Page
+from lading.cli.calls.typer_app import application, resolved
 
 _PLAIN: Final = ("str", "int", "float", "path")
 _HEAD: Final = '''"""Every command's options and arguments: `scripts/forms` writes it from the declarations."""
@@ -27,11 +27,11 @@ Option = tuple[str, str, bool]
 Argument = tuple[str, str, bool]
 """The parameter, its type, and whether it takes all the words that are left."""
 
-Form = tuple[dict[str, Option], tuple[Argument, ...], tuple[str, ...]]
+CommandForm = tuple[dict[str, Option], tuple[Argument, ...], tuple[str, ...]]
 """Last, the parameters that must be given."""
 
 '''
-_FORMS: Final = "FORMS: Final[dict[str, Form]] = "
+_FORMS: Final = "FORMS: Final[dict[str, CommandForm]] = "
 _PAGE: Final = '''
 Page = tuple[str, str, tuple[tuple[str, str], ...]]
 """How it is called, what it is, and its options with what they do."""
@@ -39,7 +39,7 @@ Page = tuple[str, str, tuple[tuple[str, str], ...]]
 PAGE: Final[Page] = '''
 
 
-def forms() -> dict[str, Form]:
+def forms() -> dict[str, CommandForm]:
     """By module below `lading.cli.commands`; under "" that of `lading` itself."""
     top = application()
     found = {"": _form(top)}
@@ -75,7 +75,7 @@ def _commands(group: Any, table: Mapping[str, CommandEntry]) -> Iterator[tuple[s
             yield entry.module or name, command
 
 
-def _form(command: Any) -> Form:
+def _form(command: Any) -> CommandForm:
     options: dict[str, Option] = {}
     arguments: list[Argument] = []
     function = command.callback.__wrapped__

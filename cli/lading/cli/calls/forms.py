@@ -10,14 +10,14 @@ Option = tuple[str, str, bool]
 Argument = tuple[str, str, bool]
 """The parameter, its type, and whether it takes all the words that are left."""
 
-Form = tuple[dict[str, Option], tuple[Argument, ...], tuple[str, ...]]
+CommandForm = tuple[dict[str, Option], tuple[Argument, ...], tuple[str, ...]]
 """Last, the parameters that must be given."""
 
-FORMS: Final[dict[str, Form]] = {
+FORMS: Final[dict[str, CommandForm]] = {
     "": (
         {
             "--root": ("root", "path", False),
-            "--color": ("color", "lading.cli.session:Color", False),
+            "--color": ("color", "lading.cli.cli_session:Color", False),
             "-v": ("verbose", "flag", False),
             "--verbose": ("verbose", "flag", False),
         },
@@ -47,7 +47,7 @@ FORMS: Final[dict[str, Form]] = {
             "--git": ("git", "flag", False),
             "--no-git": ("git", "off", False),
             "--builder-id": ("builder_id", "str", False),
-            "--progress": ("progress", "lading.cli.display.progress:ProgressKind", False),
+            "--progress": ("progress", "lading.cli.display.progress_display:ProgressKind", False),
             "-q": ("quiet", "flag", False),
             "--quiet": ("quiet", "flag", False),
             "--tls-verify": ("tls_verify", "str", False),
@@ -126,7 +126,7 @@ FORMS: Final[dict[str, Form]] = {
             "--input": ("source", "str", False),
             "-t": ("tag", "str", False),
             "--tag": ("tag", "str", False),
-            "--progress": ("progress", "lading.cli.display.progress:ProgressKind", False),
+            "--progress": ("progress", "lading.cli.display.progress_display:ProgressKind", False),
             "-q": ("quiet", "flag", False),
             "--quiet": ("quiet", "flag", False),
         },
@@ -136,7 +136,7 @@ FORMS: Final[dict[str, Form]] = {
     "images.unpack": (
         {
             "--force": ("force", "flag", False),
-            "--progress": ("progress", "lading.cli.display.progress:ProgressKind", False),
+            "--progress": ("progress", "lading.cli.display.progress_display:ProgressKind", False),
         },
         (("images", "str", True),),
         ("images",),
@@ -144,7 +144,7 @@ FORMS: Final[dict[str, Form]] = {
     "images.push": (
         {
             "--compression": ("compress", "str", False),
-            "--progress": ("progress", "lading.cli.display.progress:ProgressKind", False),
+            "--progress": ("progress", "lading.cli.display.progress_display:ProgressKind", False),
             "-q": ("quiet", "flag", False),
             "--quiet": ("quiet", "flag", False),
             "--tls-verify": ("tls_verify", "str", False),
@@ -158,7 +158,7 @@ FORMS: Final[dict[str, Form]] = {
         {
             "--platform": ("platform", "str", False),
             "--evidence": ("evidence", "lading.cli.commands.images.pull:EvidenceDemand", False),
-            "--progress": ("progress", "lading.cli.display.progress:ProgressKind", False),
+            "--progress": ("progress", "lading.cli.display.progress_display:ProgressKind", False),
             "-q": ("quiet", "flag", False),
             "--quiet": ("quiet", "flag", False),
             "--tls-verify": ("tls_verify", "str", False),

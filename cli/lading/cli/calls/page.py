@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from shutil import get_terminal_size
 from textwrap import TextWrapper
 
+from lading.cli.calls.command_table import COMMANDS
 from lading.cli.calls.forms import PAGE
-from lading.cli.calls.table import COMMANDS
 
 _MOST, _LEAST, _LEFT = 80, 50, 30
 

@@ -13,7 +13,7 @@ from lading.store.errors import InputError, LadingError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lading.cli.session import CliSession
+    from lading.cli.cli_session import CliSession
     from lading.registry.credentials.files import Given
     from lading.store.archives.compression import Compression
     from lading.store.oci.descriptors import Descriptor

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, Final, cast
 
+from lading.cli.calls.command_table import COMMANDS, CommandEntry
 from lading.cli.calls.forms import FORMS, Argument, Option
-from lading.cli.calls.table import COMMANDS, CommandEntry
 from lading.cli.calls.values import boolean
-from lading.cli.session import CliSession, Color
+from lading.cli.cli_session import CliSession, Color
 from lading.store.errors import UsageError
 
 Values = dict[str, object]

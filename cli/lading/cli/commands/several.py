@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from lading.store.errors import LadingError, UsageError
 
 if TYPE_CHECKING:
-    from lading.cli.session import CliSession
+    from lading.cli.cli_session import CliSession
     from lading.runtime.runtime import Runtime
 
 _SIDE_BY_SIDE: Final = threading.Semaphore(50)

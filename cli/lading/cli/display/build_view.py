@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
 from lading.cli.display.output import Output, escape, log_line, size
-from lading.cli.display.progress import ProgressKind, chosen, emit
+from lading.cli.display.progress_display import ProgressKind, chosen, emit
 from lading.store.errors import LadingError
 
 if TYPE_CHECKING:

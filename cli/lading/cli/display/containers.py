@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from lading.cli.display.filters import LABELS, Filters, labels_pass
 from lading.cli.display.output import age, size, unix_time
-from lading.cli.templates.values import Lookup
+from lading.cli.templates.go_values import Lookup
 from lading.store.errors import UsageError
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields

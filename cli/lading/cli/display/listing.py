@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from lading.cli.display.output import Output, end_drawing, escape
-from lading.cli.templates.values import Lookup
+from lading.cli.templates.go_values import Lookup
 from lading.store.errors import UsageError
 from lading.store.system.patterns import pattern
 
-Row = Mapping[str, object]
+ListRow = Mapping[str, object]
 _WHOLE: Final = pattern(r"\{\{-?\s*range\s+(?:\$\w+\s*(?:,\s*\$\w+\s*)?:=\s*)?\.\s*-?\}\}")
 _WIDTH: Final = 10
 _GAP: Final = 3
@@ -31,7 +31,7 @@ def check_format(format_: str) -> None:
 def show_list(
     output: Output,
     format_: str,
-    rows: Iterable[Row],
+    rows: Iterable[ListRow],
     heads: Mapping[str, str],
     columns: Sequence[str],
     cut: Sequence[str] = (),
@@ -43,7 +43,7 @@ def show_list(
         output.table([heads[name] for name in columns], shown, [heads[name] for name in cut])
         return
     from lading.cli.templates.executing import Template  # noqa: PLC0415
-    from lading.cli.templates.values import document  # noqa: PLC0415
+    from lading.cli.templates.go_values import document  # noqa: PLC0415
 
     data = [document(dict(row), frozenset()) for row in rows]
     words = "{{json .}}" if format_ == "json" else _unescaped(format_.removeprefix("table "))

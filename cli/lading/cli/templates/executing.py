@@ -6,11 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
 from typing import Final, cast
 
-from lading.cli.templates.functions import FUNCTIONS, LAZY, NAMES, Function
-from lading.cli.templates.nodes import Block, Constant, FieldChain, Jump, Node, Operand, Pipeline, TemplateAction, Text
-from lading.cli.templates.nodes import Function as Named
+from lading.cli.templates.functions import FUNCTIONS, LAZY, NAMES, BuiltInFunction
+from lading.cli.templates.go_values import Lookup, fault, kind, member, show, true
+from lading.cli.templates.nodes import (
+    Block,
+    Constant,
+    FieldChain,
+    Function,
+    Jump,
+    Node,
+    Operand,
+    Pipeline,
+    TemplateAction,
+    Text,
+)
 from lading.cli.templates.parsing import parse
-from lading.cli.templates.values import Lookup, fault, kind, member, show, true
 
 _MAX_STEPS: Final = 1_000_000
 _MAX_OUTPUT: Final = 64 * 1024 * 1024
@@ -20,7 +30,7 @@ _NOTHING: Final = object()
 class Template:
     """A template that was read; `functions` stand for those of the same name."""
 
-    def __init__(self, text: str, functions: Mapping[str, Function] | None = None) -> None:
+    def __init__(self, text: str, functions: Mapping[str, BuiltInFunction] | None = None) -> None:
         self._nodes = parse(text, NAMES)
         self._functions = {**FUNCTIONS, **(functions or {})}
 
@@ -37,7 +47,7 @@ class _Jumped(Exception):  # noqa: N818 - it is no error
 
 
 class _Run:
-    def __init__(self, functions: Mapping[str, Function], data: object) -> None:
+    def __init__(self, functions: Mapping[str, BuiltInFunction], data: object) -> None:
         self.written: list[str] = []
         self._functions = functions
         self._variables: list[tuple[str, object]] = [("$", data)]
@@ -132,7 +142,7 @@ class _Run:
     def _command(self, command: tuple[Operand, ...], dot: object, last: object) -> object:
         self._step()
         first, *rest = command
-        if isinstance(first, Named):
+        if isinstance(first, Function):
             given = [] if last is _NOTHING else [lambda: last]
             return self._call(first.name, [*(self._later(operand, dot) for operand in rest), *given])
         if rest and isinstance(first, FieldChain) and isinstance(asked := self._operand(first, dot), Lookup):
@@ -161,7 +171,7 @@ class _Run:
         match operand:
             case Constant(value):
                 return value
-            case Named(name):
+            case Function(name):
                 return self._call(name, [])
             case Pipeline():
                 return self._pipeline(operand, dot)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Final, cast
 
+from lading.cli.templates.go_values import as_json, equal, fault, index, kind, length, less, show, true
 from lading.cli.templates.printf import printf
-from lading.cli.templates.values import as_json, equal, fault, index, kind, length, less, show, true
 
-Function = Callable[..., object]
+BuiltInFunction = Callable[..., object]
 _MAX_TEXT: Final = 1 << 20
 
 
@@ -115,7 +115,7 @@ def _at_least(one: object, other: object) -> bool:
     return not less(one, other)
 
 
-FUNCTIONS: Final[Mapping[str, Function]] = {
+FUNCTIONS: Final[Mapping[str, BuiltInFunction]] = {
     "eq": equal,
     "ge": _at_least,
     "gt": _more,

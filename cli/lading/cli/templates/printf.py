@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
-from lading.cli.templates.values import as_json, fault, kind, show
+from lading.cli.templates.go_values import as_json, fault, kind, show
 from lading.store.system.patterns import pattern
 
 _VERB: Final = pattern(r"%(?P<flags>[-+# 0]*)(?P<width>\*|\d*)(?:(?P<dot>\.)(?P<precision>\*|\d*))?(?P<verb>.|$)", re.S)

@@ -16,14 +16,14 @@ from lading.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedImage:
     """An image, and the full name that it has now, "" where the archive gives it none."""
 
     name: str
     descriptor: Descriptor
 
 
-def load(store: Store, source: str, name: str | None = None, progress: Progress = QUIET) -> list[Loaded]:
+def load(store: Store, source: str, name: str | None = None, progress: Progress = QUIET) -> list[LoadedImage]:
     """Reads the images at `source`, ``oci:DIR``, a file or ``-`` for standard input, and names them once all are there.
 
     The names are those in it, or `name` where it holds one image. Nothing is judged here. Raises `InputError`,
@@ -53,7 +53,7 @@ def _read(store: Store, source: str, progress: Progress) -> list[Found]:
     return layouts.read_archive(store, path, progress)
 
 
-def _named(found: list[Found], source: str, name: str | None) -> list[Loaded]:
+def _named(found: list[Found], source: str, name: str | None) -> list[LoadedImage]:
     if name is not None:
         if len(found) != 1:
             raise InputError(f"tag {name} could mean any: {source} holds {len(found)} images", option="tag")
@@ -61,7 +61,7 @@ def _named(found: list[Found], source: str, name: str | None) -> list[Loaded]:
     if not found:
         raise InputError(f"{source}: holds no image")
     return [
-        Loaded(_full(text, source) if text else "", descriptor)
+        LoadedImage(_full(text, source) if text else "", descriptor)
         for names, descriptor in found
         for text in names or ("",)
     ]

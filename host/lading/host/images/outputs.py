@@ -18,14 +18,14 @@ from lading.store.oci.documents import Manifest
 from lading.store.progress import QUIET, Progress, Task
 from lading.store.store import Store
 
-Named = tuple[Descriptor, Sequence[str]]
+NamedImage = tuple[Descriptor, Sequence[str]]
 """An image, and the full names that it is written under."""
 
-Kind = Literal["oci", "oci-archive", "docker-archive", "archive"]
+OutputKind = Literal["oci", "oci-archive", "docker-archive", "archive"]
 """``archive`` is what docker writes since 25: a layout that its older versions and podman read as theirs, too."""
 
 # The types of buildx that mean the same.
-_TYPES: Final[dict[str, Kind]] = {
+_TYPES: Final[dict[str, OutputKind]] = {
     "oci": "oci-archive",
     "docker": "docker-archive",
     "oci-archive": "oci-archive",
@@ -38,7 +38,7 @@ _LATER: Final = ("local", "tar", "image", "registry", "cacheonly")
 class ImageOutput:
     """A place and its form."""
 
-    kind: Kind
+    kind: OutputKind
     path: Path
     name: str | None = None
 
@@ -47,7 +47,7 @@ class ImageOutput:
         self.write_all(store, [(descriptor, tuple(names))], evidence=evidence)
 
     def write_all(
-        self, store: Store, images: Sequence[Named], *, evidence: bool = False, progress: Progress = QUIET
+        self, store: Store, images: Sequence[NamedImage], *, evidence: bool = False, progress: Progress = QUIET
     ) -> None:
         """As `write`, several images; into a layout one after another."""
         if self.name and len(images) > 1:
@@ -71,9 +71,11 @@ def _seen(sink: Sink, task: Task) -> Sink:
     return write
 
 
-def write_stream(store: Store, images: Sequence[Named], sink: Sink, kind: Kind, *, evidence: bool = False) -> None:
+def write_stream(
+    store: Store, images: Sequence[NamedImage], sink: Sink, kind: OutputKind, *, evidence: bool = False
+) -> None:
     """Writes an archive of images piece by piece."""
-    forms: dict[Kind, Form] = {"oci-archive": "oci", "docker-archive": "docker", "archive": "both"}
+    forms: dict[OutputKind, Form] = {"oci-archive": "oci", "docker-archive": "docker", "archive": "both"}
     saved = [Saved(descriptor, tuple(names), _shown(store, descriptor)) for descriptor, names in images]
     write_archive(store, saved, sink, forms[kind], evidence=evidence)
 
@@ -99,9 +101,9 @@ def destination(output: str, format_: str | None) -> ImageOutput:
     return ImageOutput(form_of(format_), Path(os.path.abspath(output)))
 
 
-def form_of(format_: str | None) -> Kind:
+def form_of(format_: str | None) -> OutputKind:
     """The form that podman's ``--format`` names. Raises `UsageError`."""
-    known: dict[str | None, Kind] = {
+    known: dict[str | None, OutputKind] = {
         None: "archive",
         "docker-archive": "docker-archive",
         "oci-archive": "oci-archive",

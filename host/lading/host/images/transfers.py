@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading.host.images.archives import compressed
+from lading.host.images.image_archives import compressed
 from lading.host.images.images import ALONE, Images, NoSuchImageError, ResolvedImage, is_digest
 from lading.registry.platforms import host_platform
 from lading.registry.reference import Reference

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lading.host.trust.inputs import VerificationInput
+from lading.host.trust.verification_input import VerificationInput
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import environment, require_terminal
-from lading.cli.session import CliSession
+from lading.cli.cli_session import CliSession
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import Container
+    from lading.cli.calls.shared_options import ContainerArgument
 
 
 def exec_(
     ctx: typer.Context,
-    container: Container,
+    container: ContainerArgument,
     command: Annotated[list[str], typer.Argument(metavar="COMMAND [ARG]...", help="What to run")],
     detach: Annotated[bool, typer.Option("-d", "--detach", help="Leave it running")] = False,
     interactive: Annotated[bool, typer.Option("-i", "--interactive", help="Pass standard input on")] = False,

@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.session import CliSession
+from lading.cli.cli_session import CliSession
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import Container
+    from lading.cli.calls.shared_options import ContainerArgument
 
 
 def logs(
     ctx: typer.Context,
-    container: Container,
+    container: ContainerArgument,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it ends")] = False,
     tail: Annotated[str, typer.Option("-n", "--tail", metavar="N|all", help="Only the last lines")] = "all",
     since: Annotated[str | None, typer.Option(metavar="TIME", help="A time, or how long ago: 10m, 2h")] = None,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from lading.cli.cli_session import CliSession
 from lading.cli.display.filters import filters
 from lading.cli.display.listing import check_format, show_list
-from lading.cli.session import CliSession
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import Filter, ListFormat, Quiet
+    from lading.cli.calls.shared_options import Filter, ListFormat, Quiet
 
 
 def ps(

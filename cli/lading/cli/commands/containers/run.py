@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.calls.values import access, boolean, environment, pairs, require_terminal
-from lading.cli.session import CliSession
+from lading.cli.cli_session import CliSession
 from lading.store.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import AuthFile, Creds, TlsVerify
+    from lading.cli.calls.shared_options import AuthFile, Creds, TlsVerify
     from lading.cli.display.terminal import Foreground
     from lading.networking.driver import PortMapping
     from lading.runtime.cgroups.groups import ResourceLimits

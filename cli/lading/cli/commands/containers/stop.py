@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from lading.cli.cli_session import CliSession
 from lading.cli.commands.several import side_by_side
-from lading.cli.session import CliSession
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import Containers
+    from lading.cli.calls.shared_options import ContainersArgument
 
 
 def stop(
     ctx: typer.Context,
-    containers: Containers,
+    containers: ContainersArgument,
     time: Annotated[
         float | None,
         typer.Option("-t", "--time", metavar="SECONDS", help="Until it is killed, -1: never [default: 10]"),

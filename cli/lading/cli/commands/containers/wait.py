@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lading.cli.cli_session import CliSession
 from lading.cli.commands.several import side_by_side
-from lading.cli.session import CliSession
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import Containers
+    from lading.cli.calls.shared_options import ContainersArgument
 
 
-def wait(ctx: typer.Context, containers: Containers) -> int:
+def wait(ctx: typer.Context, containers: ContainersArgument) -> int:
     """Wait until containers stop, and print their exit codes."""
     return side_by_side(CliSession.of(ctx), containers, lambda runtime, name: runtime.wait(name))

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 from lading.build.context.revision import revision_of
 from lading.build.graph.request import BuildRequest, Built
 from lading.cli.calls.values import access, pairs, read_input, short
+from lading.cli.cli_session import CliSession
 from lading.cli.display.build_view import view_for
 from lading.cli.display.output import escape
-from lading.cli.display.progress import ProgressKind, emit
+from lading.cli.display.progress_display import ProgressKind, emit
 from lading.cli.endings import ended_by_signals
-from lading.cli.session import CliSession
 from lading.store.errors import InputError, LadingError, UsageError
 from lading.store.system.patterns import pattern
 from lading.store.system.syscalls import private_mounts
@@ -23,7 +23,7 @@ from lading.store.system.syscalls import private_mounts
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import AuthFile, Creds, ProgressForm, TlsVerify
+    from lading.cli.calls.shared_options import AuthFile, Creds, ProgressForm, TlsVerify
     from lading.host.images.outputs import ImageOutput
 
 _MAX_DOCKERFILE: Final = 10 * 1024 * 1024

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Final
 
+from lading.cli.cli_session import CliSession
 from lading.cli.display.listing import check_format, show_list
 from lading.cli.display.output import since, size
-from lading.cli.session import CliSession
 from lading.registry.platforms import parse_platform
 from lading.store.fastclass import replace
 from lading.store.oci.documents import History, ImageConfig, Manifest
@@ -15,7 +15,7 @@ from lading.store.oci.documents import History, ImageConfig, Manifest
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import ListFormat, Quiet
+    from lading.cli.calls.shared_options import ListFormat, Quiet
     from lading.store.oci.descriptors import Descriptor
     from lading.store.store import Store
 

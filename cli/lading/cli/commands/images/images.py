@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.calls.amounts import earliest
 from lading.cli.calls.values import boolean
+from lading.cli.cli_session import CliSession
 from lading.cli.display.filters import LABELS, Filters, filters, labels_pass
 from lading.cli.display.listing import check_format, show_list
 from lading.cli.display.output import since, size, unix_time
-from lading.cli.session import CliSession
 from lading.host.images.images import Listed
 from lading.registry.reference import Reference
 from lading.store.errors import UsageError
@@ -20,7 +20,7 @@ from lading.store.errors import UsageError
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import Filter, ListFormat, Quiet
+    from lading.cli.calls.shared_options import Filter, ListFormat, Quiet
 
 _HEADS: Final = {
     "ID": "IMAGE ID",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
+from lading.cli.cli_session import CliSession
 from lading.cli.endings import EndedError
-from lading.cli.session import CliSession
 from lading.host.images.images import ResolvedImage
 from lading.registry.reference import Reference
 from lading.store.content.blobs import read_blob
@@ -21,7 +21,7 @@ _MAPS: Final = frozenset(
 )
 """Members whose own members have names of others' choice."""
 
-Document = dict[str, object]
+InspectedDocument = dict[str, object]
 
 _CONFIG: Final[dict[str, Any]] = {
     **dict.fromkeys(("Hostname", "User", "WorkingDir", "StopSignal"), ""),
@@ -71,9 +71,9 @@ class _Json:
     def __init__(self, session: CliSession, indent: int | None) -> None:
         self._output = session.output
         self._indent = indent
-        self._found: list[Document] = []
+        self._found: list[InspectedDocument] = []
 
-    def add(self, found: Document) -> None:
+    def add(self, found: InspectedDocument) -> None:
         self._found.append(found)
 
     def end(self) -> None:
@@ -88,11 +88,11 @@ class _Templated:
 
         self._template = Template(text)
 
-    def add(self, found: Document) -> None:
+    def add(self, found: InspectedDocument) -> None:
         from lading.cli.display.listing import write  # noqa: PLC0415
-        from lading.cli.templates.values import document  # noqa: PLC0415
+        from lading.cli.templates.go_values import document  # noqa: PLC0415
 
-        config = cast("Document", found.get("Config") or {})
+        config = cast("InspectedDocument", found.get("Config") or {})
         given = {name: value for name, value in config.items() if value is not None}
         write(self._template.render(document({**found, "Config": {**_CONFIG, **given}}, _MAPS)))
 
@@ -116,7 +116,7 @@ def _verbatim(session: CliSession, name: str, config: bool) -> None:
     session.output.bytes(data)
 
 
-def _one(session: CliSession, name: str, type_: str, *, size: bool) -> Document:
+def _one(session: CliSession, name: str, type_: str, *, size: bool) -> InspectedDocument:
     """A container of that name first, as docker has it."""
     if type_ != "image" and (session.root / "containers").is_dir():
         try:
@@ -131,14 +131,14 @@ def _one(session: CliSession, name: str, type_: str, *, size: bool) -> Document:
     return _image(session, located)
 
 
-def _container(session: CliSession, found: Document, *, size: bool) -> Document:
+def _container(session: CliSession, found: InspectedDocument, *, size: bool) -> InspectedDocument:
     if not size:
         return found
     own, total = session.host.store.snapshots.sizes(str(found["Id"]))
     return {**found, "SizeRw": own, "SizeRootFs": total}
 
 
-def _image(session: CliSession, located: ResolvedImage) -> Document:
+def _image(session: CliSession, located: ResolvedImage) -> InspectedDocument:
     store = session.host.store
     target = session.host.images.target(located)
     document = store.document(located.descriptor)

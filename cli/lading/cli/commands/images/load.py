@@ -6,15 +6,15 @@ import os
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import short
-from lading.cli.display.progress import ProgressKind
+from lading.cli.cli_session import CliSession
+from lading.cli.display.progress_display import ProgressKind
 from lading.cli.endings import ended_by_signals
-from lading.cli.session import CliSession
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import ProgressForm
+    from lading.cli.calls.shared_options import ProgressForm
 
 
 def load(

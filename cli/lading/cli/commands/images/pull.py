@@ -6,16 +6,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import access, each
+from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape
-from lading.cli.display.progress import ProgressKind
+from lading.cli.display.progress_display import ProgressKind
 from lading.cli.endings import ended_by_signals
-from lading.cli.session import CliSession
 from lading.registry.platforms import parse_platform
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import AuthFile, Creds, ProgressForm, TlsVerify
+    from lading.cli.calls.shared_options import AuthFile, Creds, ProgressForm, TlsVerify
 
 
 class EvidenceDemand(StrEnum):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import access, another, compression
+from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape
-from lading.cli.display.progress import ProgressKind
+from lading.cli.display.progress_display import ProgressKind
 from lading.cli.endings import ended_by_signals
-from lading.cli.session import CliSession
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import AuthFile, Compress, Creds, ProgressForm, TlsVerify
+    from lading.cli.calls.shared_options import AuthFile, Compress, Creds, ProgressForm, TlsVerify
 
 
 def push(

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import each, short
+from lading.cli.cli_session import CliSession
 from lading.cli.display.output import size
-from lading.cli.session import CliSession
 from lading.host.images.images import NoSuchImageError
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import Images
+    from lading.cli.calls.shared_options import ImagesArgument
 
 
 def rmi(
     ctx: typer.Context,
-    images: Images,
+    images: ImagesArgument,
     force: Annotated[bool, typer.Option("-f", "--force", help="Whatever other names or containers it has")] = False,
 ) -> None:
     """Remove images.

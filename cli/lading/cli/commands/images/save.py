@@ -7,18 +7,18 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import another, compression
-from lading.cli.session import CliSession
+from lading.cli.cli_session import CliSession
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import Compress, Images
+    from lading.cli.calls.shared_options import Compress, ImagesArgument
 
 
 def save(
     ctx: typer.Context,
-    images: Images,
+    images: ImagesArgument,
     output: Annotated[
         str | None,
         typer.Option(

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import each
-from lading.cli.display.progress import ProgressKind
+from lading.cli.cli_session import CliSession
+from lading.cli.display.progress_display import ProgressKind
 from lading.cli.endings import ended_by_signals
-from lading.cli.session import CliSession
 from lading.host.upkeep.unpacking import unpack as unpack_image
 from lading.store.system.syscalls import private_mounts
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import Images, ProgressForm
+    from lading.cli.calls.shared_options import ImagesArgument, ProgressForm
 
 
 def unpack(
     ctx: typer.Context,
-    images: Images,
+    images: ImagesArgument,
     force: Annotated[bool, typer.Option("--force", help="Anew, from verified blobs, whatever is there")] = False,
     progress: ProgressForm = ProgressKind.auto,
 ) -> None:

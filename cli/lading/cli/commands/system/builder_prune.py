@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from lading.build.solver.trim import CacheEntry, Trimmed
 from lading.cli.calls.amounts import before, confirm, say_total
+from lading.cli.cli_session import CliSession
 from lading.cli.display.filters import filters
 from lading.cli.display.output import age, size
 from lading.cli.display.sizes import byte_count
-from lading.cli.session import CliSession
 from lading.host.upkeep.pruning import prune_cache
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import Force, Only
+    from lading.cli.calls.shared_options import Force, Only
 
 
 def builder_prune(

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.amounts import before, confirm, say_total
 from lading.cli.calls.values import boolean, short
+from lading.cli.cli_session import CliSession
 from lading.cli.display.filters import LABELS, Filters, filters, labels_pass
-from lading.cli.session import CliSession
 from lading.host.images.images import Listed
 from lading.host.upkeep.pruning import PrunedImages, prune_images
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import Force, Only
+    from lading.cli.calls.shared_options import Force, Only
 
 _FILTERS = LABELS | {"dangling", "until"}
 

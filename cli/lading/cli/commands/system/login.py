@@ -6,14 +6,14 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import ask_login, boolean
+from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape
-from lading.cli.session import CliSession
 from lading.store.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import AuthFile, TlsVerify
+    from lading.cli.calls.shared_options import AuthFile, TlsVerify
 
 
 def login(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.session import CliSession
+from lading.cli.cli_session import CliSession
 from lading.store.errors import InputError
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import AuthFile
+    from lading.cli.calls.shared_options import AuthFile
 
 
 def logout(

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.calls.app import PLAIN, LadingCommand
-from lading.cli.session import CliSession
+from lading.cli.calls.typer_app import PLAIN, LadingCommand
+from lading.cli.cli_session import CliSession
 from lading.store.errors import InputError, UsageError
 
 group = typer.Typer(help="Serve a registry.", context_settings={"help_option_names": ["-h", "--help"]}, **PLAIN)

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.calls.values import short
+from lading.cli.cli_session import CliSession
 from lading.cli.commands.system.builder_prune import shown
 from lading.cli.display.containers import status
-from lading.cli.display.listing import Row, check_format, show_list
+from lading.cli.display.listing import ListRow, check_format, show_list
 from lading.cli.display.output import age, size
-from lading.cli.session import CliSession
 from lading.host.upkeep.usage import Summary, Usage, usage
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import ListFormat
+    from lading.cli.calls.shared_options import ListFormat
 
 _HEADS: Final = {
     "Type": "TYPE",
@@ -57,7 +57,7 @@ def system_df(
             session.output.result("")
 
 
-def _summary(found: Summary) -> Row:
+def _summary(found: Summary) -> ListRow:
     share = f" ({100 * found.reclaimable // found.size}%)" if found.size else ""
     return {
         "Type": found.kind,
@@ -74,7 +74,7 @@ def _head(name: str) -> str:
     ).upper()
 
 
-def _details(found: Usage) -> Iterator[tuple[str, Iterable[Row], tuple[str, ...]]]:
+def _details(found: Usage) -> Iterator[tuple[str, Iterable[ListRow], tuple[str, ...]]]:
     now = time.time()
     images = (
         {

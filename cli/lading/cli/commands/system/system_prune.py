@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.amounts import before, confirm, say_total
+from lading.cli.cli_session import CliSession
 from lading.cli.commands.system import builder_prune, image_prune
 from lading.cli.display.containers import labels
 from lading.cli.display.filters import LABELS, filters, labels_pass
-from lading.cli.session import CliSession
 from lading.host.upkeep import pruning
 from lading.runtime.containers.logs import seconds
 from lading.store.errors import UsageError
@@ -17,7 +17,7 @@ from lading.store.errors import UsageError
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import Force, Only
+    from lading.cli.calls.shared_options import Force, Only
 
 
 def system_prune(

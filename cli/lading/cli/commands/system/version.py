@@ -8,8 +8,8 @@ import sys
 from importlib.metadata import version as distribution_version
 from typing import TYPE_CHECKING, Annotated, Final
 
+from lading.cli.cli_session import CliSession
 from lading.cli.display.output import version_line
-from lading.cli.session import CliSession
 from lading.registry.platforms import host_platform
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _templated(text: str) -> None:
     """Docker's names; there is no daemon, so that what drives and what is driven is this program."""
     from lading.cli.display.listing import write  # noqa: PLC0415
     from lading.cli.templates.executing import Template  # noqa: PLC0415
-    from lading.cli.templates.values import document  # noqa: PLC0415
+    from lading.cli.templates.go_values import document  # noqa: PLC0415
 
     own = {
         "Version": distribution_version("lading"),

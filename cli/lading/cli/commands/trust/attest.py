@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import access, read_input
-from lading.cli.session import CliSession
+from lading.cli.cli_session import CliSession
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import AuthFile, Creds, SignKey, TlsVerify
+    from lading.cli.calls.shared_options import AuthFile, Creds, SignKey, TlsVerify
 
 _MAX_PREDICATE = 4 * 1024 * 1024
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from lading.cli.calls.app import PLAIN, LadingCommand
-from lading.cli.session import CliSession
+from lading.cli.calls.typer_app import PLAIN, LadingCommand
+from lading.cli.cli_session import CliSession
 
 group = typer.Typer(help="Manage the signing key.", context_settings={"help_option_names": ["-h", "--help"]}, **PLAIN)
 

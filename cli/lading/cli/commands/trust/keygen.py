@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.session import CliSession
+from lading.cli.cli_session import CliSession
 
 if TYPE_CHECKING:
     import typer

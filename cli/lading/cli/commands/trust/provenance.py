@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from lading.build.context.revision import DIRTY, GIT
 from lading.cli.calls.values import OutputForm, access
+from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape
-from lading.cli.session import CliSession
 from lading.store.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import AuthFile, Creds, TlsVerify
+    from lading.cli.calls.shared_options import AuthFile, Creds, TlsVerify
     from lading.host.trust.attached_evidence import AttachedDag, AttachedEvidence
     from lading.verify.documents.provenance import Provenance
     from lading.verify.documents.statements import ResourceDescriptor

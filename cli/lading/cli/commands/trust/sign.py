@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import access, each, pairs
-from lading.cli.session import CliSession
+from lading.cli.cli_session import CliSession
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import AuthFile, Creds, Images, SignKey, TlsVerify
+    from lading.cli.calls.shared_options import AuthFile, Creds, ImagesArgument, SignKey, TlsVerify
 
 
 def sign(
     ctx: typer.Context,
-    images: Images,
+    images: ImagesArgument,
     key: SignKey = None,
     annotation: Annotated[
         list[str] | None, typer.Option("-a", "--annotation", metavar="NAME=VALUE", help="Signed along with it")

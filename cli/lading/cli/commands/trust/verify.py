@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.values import OutputForm, access, pairs
-from lading.cli.session import CliSession
+from lading.cli.cli_session import CliSession
 from lading.store.errors import LadingError, UsageError
 
 if TYPE_CHECKING:
     import typer
 
-    from lading.cli.calls.options import AuthFile, Creds, Images, TlsVerify
+    from lading.cli.calls.shared_options import AuthFile, Creds, ImagesArgument, TlsVerify
     from lading.verify.judgement.verifier import Verifier
 
 _WORST = (5, 3, 4, 0)
@@ -22,7 +22,7 @@ _WORST = (5, 3, 4, 0)
 
 def verify(
     ctx: typer.Context,
-    images: Images,
+    images: ImagesArgument,
     policy: Annotated[Path | None, typer.Option(metavar="FILE", help="Judge by this policy, not by your own")] = None,
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="Ask for this public key, and by no policy")] = None,
     type_: Annotated[
@@ -96,7 +96,7 @@ def _judge(session: CliSession, verifier: Verifier, image: str, *, local: bool, 
 
 
 def _uncheckable(error: LadingError) -> LadingError:
-    from lading.host.trust.gate import unknown  # noqa: PLC0415
+    from lading.host.trust.launch_gate import unknown  # noqa: PLC0415
 
     return unknown(error)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lading.cli.display.progress import ProgressKind as Drawn
+from lading.cli.display.progress_display import ProgressKind as Drawn
 
 TlsVerify = Annotated[
     str | None,
@@ -32,9 +32,9 @@ SignKey = Annotated[
     ),
 ]
 ProgressForm = Annotated[Drawn, typer.Option("--progress", help="How long work is shown")]
-Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Names, digests or IDs of images")]
-Containers = Annotated[list[str], typer.Argument(metavar="CONTAINER...", help="Names or IDs of containers")]
-Container = Annotated[str, typer.Argument(metavar="CONTAINER", help="Name or ID of a container")]
+ImagesArgument = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Names, digests or IDs of images")]
+ContainersArgument = Annotated[list[str], typer.Argument(metavar="CONTAINER...", help="Names or IDs of containers")]
+ContainerArgument = Annotated[str, typer.Argument(metavar="CONTAINER", help="Name or ID of a container")]
 Compress = Annotated[
     str | None,
     typer.Option(

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Final, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from lading.cli.calls import options
-from lading.cli.calls.table import COMMANDS, CommandEntry
+from lading.cli.calls import shared_options
+from lading.cli.calls.command_table import COMMANDS, CommandEntry
 from lading.cli.calls.values import boolean
+from lading.cli.cli_session import CliSession, Color
 from lading.cli.endings import EndedError
-from lading.cli.session import CliSession, Color
 from lading.store.errors import UsageError
 
 PLAIN: Final[dict[str, Any]] = {
@@ -105,7 +105,7 @@ class LazyGroup(TyperGroup):
 
 def resolved(function: Callable[..., object]) -> Callable[..., object]:
     """A command whose annotations are what its module names where only types are checked: typer reads them."""
-    known = {**vars(options), **function.__globals__}
+    known = {**vars(shared_options), **function.__globals__}
     function.__annotations__ = get_type_hints(function, known, include_extras=True)
     return function
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import typer
 
     from lading.cli.display.output import Output
-    from lading.cli.passwords import Passwords
+    from lading.cli.key_passwords import KeyPasswords
     from lading.host.configuration import Configuration
     from lading.host.host import Host
     from lading.host.trust.signing_keys import KeyText
@@ -68,7 +68,7 @@ class CliSession:
     def host(self) -> Host:
         """This machine's Lading."""
         if self._host is None:
-            from lading.cli.display.progress import progress_for  # noqa: PLC0415
+            from lading.cli.display.progress_display import progress_for  # noqa: PLC0415
             from lading.host.host import Host  # noqa: PLC0415
             from lading.store.progress import QUIET  # noqa: PLC0415
 
@@ -98,15 +98,15 @@ class CliSession:
             self._host.close()
 
     @property
-    def passwords(self) -> Passwords:
+    def passwords(self) -> KeyPasswords:
         """Those of keys."""
-        from lading.cli.passwords import Passwords  # noqa: PLC0415
+        from lading.cli.key_passwords import KeyPasswords  # noqa: PLC0415
 
-        return Passwords(self.environment)
+        return KeyPasswords(self.environment)
 
     def key(self, word: str | None) -> KeyText | None:
         """The private key that an option names: a file, a pipe or env:NAME, read now and once."""
-        from lading.cli.passwords import named_key  # noqa: PLC0415
+        from lading.cli.key_passwords import named_key  # noqa: PLC0415
 
         return None if word is None else named_key(word, self.environment)
 

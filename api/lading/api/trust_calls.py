@@ -32,7 +32,7 @@ class TrustCalls(OpenedRoot):
         The image here is judged, else the registry's, or what is at one `place` alone. `types` are those of the
         attestations that are asked for with a key. An image is accepted by what is signed on its index, too.
         """
-        from lading.host.trust.gate import unknown  # noqa: PLC0415
+        from lading.host.trust.launch_gate import unknown  # noqa: PLC0415
         from lading.verify.judgement.errors import GateError, RejectedError  # noqa: PLC0415
 
         where = ""

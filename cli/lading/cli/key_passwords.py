@@ -17,7 +17,7 @@ _SCHEMES: Final = ("env://", "env:")
 _FILE: Final = "LADING_PASSWORD_FILE"
 
 
-class Passwords:
+class KeyPasswords:
     """LADING_PASSWORD, the file that LADING_PASSWORD_FILE names, COSIGN_PASSWORD; else the terminal is asked."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from lading.host.images.images import Images, NoSuchImageError, ResolvedImage
-from lading.host.trust.inputs import VerificationInput, local_input
+from lading.host.trust.verification_input import VerificationInput, local_input
 from lading.registry.reference import InvalidReferenceError, Reference
 from lading.store.errors import LadingError
 from lading.store.fastclass import replace
@@ -38,7 +38,7 @@ def unknown(error: LadingError) -> LadingError:
     return error
 
 
-class Gate:
+class LaunchGate:
     """Finds images and lets them in, by the policy as it is when the gate is made: one for each request."""
 
     def __init__(
@@ -87,7 +87,7 @@ class Gate:
         Raises `RegistryError`, `RejectedError`; for one that is not `here` they say so.
         """
         from lading.host.images.transfers import fetching  # noqa: PLC0415 - only where a registry is asked
-        from lading.host.trust.inputs import remote_input  # noqa: PLC0415
+        from lading.host.trust.verification_input import remote_input  # noqa: PLC0415
 
         if judge is not None:
             self._screen(text, judge)

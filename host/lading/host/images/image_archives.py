@@ -11,8 +11,8 @@ from lading.store.fastclass import dataclass
 from lading.store.progress import QUIET, Progress
 
 if TYPE_CHECKING:
-    from lading.host.images.loading import Loaded
-    from lading.host.images.outputs import ImageOutput, Kind
+    from lading.host.images.loading import LoadedImage
+    from lading.host.images.outputs import ImageOutput, OutputKind
     from lading.store.archives.compression import Compression
     from lading.store.archives.writer import Sink
     from lading.store.oci.descriptors import Descriptor
@@ -39,14 +39,14 @@ class SavedImage:
     names: tuple[str, ...]
 
 
-class Archives:
+class ImageArchives:
     """Saves and loads."""
 
     def __init__(self, images: Images, progress: Progress) -> None:
         self._images = images
         self._progress = progress
 
-    def load(self, source: str, name: str | None = None) -> list[Loaded]:
+    def load(self, source: str, name: str | None = None) -> list[LoadedImage]:
         """As `lading.host.images.loading.load`."""
         from lading.host.images.loading import load  # noqa: PLC0415
 
@@ -55,7 +55,7 @@ class Archives:
     def save(
         self,
         texts: Sequence[str],
-        output: ImageOutput | tuple[Sink, Kind],
+        output: ImageOutput | tuple[Sink, OutputKind],
         *,
         compression: Compression | None = None,
         evidence: bool = False,
