@@ -79,9 +79,9 @@ class TestRunc:
 class TestWithout:
     def test_flock(self, harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
         """Then the monitor starts Python at once, and two clean up at the same time."""
-        from lading.runtime.process import launch
+        from lading.runtime.process import monitor
 
-        monkeypatch.setattr(launch, "FLOCK", "/nonexistent/flock")
+        monkeypatch.setattr(monitor, "FLOCK", "/nonexistent/flock")
         for _ in range(3):
             assert harbour.run("echo", "x", remove=True).stdout == "x\n"
             assert harbour.run("sh", "-c", "exit 4").code == 4

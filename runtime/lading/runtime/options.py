@@ -128,6 +128,7 @@ class RunOptions:
     cap_drop: tuple[str, ...] = ()
     stop_signal: str | None = None
     stop_timeout: int = 10
+    """Seconds."""
 
     def validate(self) -> None:
         """Raises `UsageError` for what cannot be meant, before anything is done."""

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -57,32 +58,23 @@ class Runtime:
         threading.Thread(target=self._life.cgroups.warm, daemon=True).start()
         self._life.recover_if_needed()
         store = self._life.store
-        with store.writing():
-            image = verified_image(verdict, store)
-            held = (verdict.manifest, *([verdict.index] if verdict.index else []))
-            summary = inspect.verdict(verdict)
-            check = cache(partial(check_tree, verdict, image, store))
-            launch = Launch(
-                self._life,
-                image,
-                options,
-                verdict=summary,
-                held=held,
-                streams=streams,
-                check=check,
-                meanwhile=_load_session,
-            )
-            try:
-                started = self._start(launch)
-            except BaseException:
-                launch.release()
-                raise
-        try:
+        with ExitStack() as stack:
+            with store.writing():
+                image = verified_image(verdict, store)
+                launch = Launch(
+                    self._life,
+                    image,
+                    options,
+                    verdict=inspect.verdict(verdict),
+                    held=(verdict.manifest, *([verdict.index] if verdict.index else [])),
+                    streams=streams,
+                    check=cache(partial(check_tree, verdict, image, store)),
+                    meanwhile=_load_session,
+                )
+                started = self._start(stack.enter_context(closing(launch)))
             from lading.runtime.process import session  # noqa: PLC0415
 
             return session.foreground(started, streams, options)
-        finally:
-            launch.release()
 
     def _start(self, launch: Launch) -> Started:
         with launch.create() as created:

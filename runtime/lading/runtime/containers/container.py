@@ -49,6 +49,7 @@ class Container:
     volumes: tuple[str, ...] = ()
     stop_signal: str = "SIGTERM"
     stop_timeout: int = 10
+    """Seconds."""
     config: Mapping[str, object] = field(default_factory=_Texts)
     host_config: Mapping[str, object] = field(default_factory=_Texts)
     mounts: tuple[object, ...] = ()

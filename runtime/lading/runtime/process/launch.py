@@ -13,9 +13,8 @@ from lading.runtime.containers import inspect, naming, networks
 from lading.runtime.containers.container import Container
 from lading.runtime.containers.volumes import ResolvedVolume, tmpfs_mounts
 from lading.runtime.lifecycle.lifecycle import OWNER, Lifecycle
-from lading.runtime.oci.conmon import Conmon, Log, Monitored
-from lading.runtime.oci.processes import find
 from lading.runtime.options import RunOptions, Streams
+from lading.runtime.process.monitor import start_monitor
 from lading.runtime.process.verified_image import VerifiedImage
 from lading.runtime.spec import capabilities, etc_files, init, users
 from lading.runtime.spec.process_config import ProcessConfig
@@ -26,7 +25,6 @@ from lading.store.fastclass import dataclass, replace
 from lading.store.oci.digests import Digest
 from lading.store.system.locks import open_lock, take
 
-FLOCK: Final = "/usr/bin/flock"
 _ETC: Final = ("hosts", "hostname", "resolv.conf")
 
 
@@ -170,7 +168,7 @@ class Launch:
         """Left half-way, this would be a container that is made after its folder was taken away."""
         self.streams.caller.hold()
         try:
-            monitored = self._monitor(record, plan)
+            monitored = start_monitor(self.life, record, self.options, plan.args[0], self._meanwhile)
             record = replace(record, status="created", process=monitored.process, monitor=monitored.monitor)
             self.life.records.write(record)
         finally:
@@ -267,34 +265,11 @@ class Launch:
             self._owner = open_lock(bundle / OWNER)
             take(self._owner)
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Whatever is left to clean up from here on, the monitor's exit command does."""
         if self._owner is not None:
             os.close(self._owner)
             self._owner = None
-
-    def _monitor(self, record: Container, plan: ContainerSpec) -> Monitored:
-        bundle = self.life.records.run(record.id)
-        conmon = Conmon(
-            path=find("conmon"),
-            runtime=self.life.oci,
-            container=record.id,
-            name=record.name,
-            bundle=bundle,
-            sockets=self.life.config.run_dir,
-            log=Log(self.life.records.folder(record.id), "log", self.options.log_limit),
-            exit_command=exit_command(self.life, record.id),
-            cgroups=self.life.cgroups,
-        )
-        options = self.options
-        return conmon.start(
-            stdin=options.interactive,
-            tty=options.tty,
-            keep_stdin=options.tty or options.detach,
-            durable=not options.remove,
-            program=plan.args[0],
-            meanwhile=self._meanwhile,
-        )
 
     def _meanwhile(self) -> None:
         self._check()
@@ -319,25 +294,3 @@ class Created:
         record = replace(self.record, status="running", started=naming.now())
         self.life.records.write(record, durable=not record.remove)
         return record
-
-
-def exit_command(life: Lifecycle, container: str) -> tuple[str, ...]:
-    """What the monitor runs at the end: our clean-up, unless a `run` in the foreground does it itself.
-
-    That one holds a lock on the file ``owner`` for as long as it lives, so this waits for it, and then starts
-    Python only if something is left to do.
-    """
-    config, bundle = life.config, life.records.run(container)
-    clean = (
-        config.python,
-        "-I",
-        "-m",
-        "lading.runtime.lifecycle.cleanup",
-        str(config.root),
-        str(config.run_dir),
-        container,
-    )
-    if not os.access(FLOCK, os.X_OK):
-        return clean
-    script = 'if [ -e "$0" ]; then exec "$@"; fi'
-    return (FLOCK, str(bundle / OWNER), "/bin/sh", "-c", script, str(bundle / "config.json"), *clean)
