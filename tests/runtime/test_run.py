@@ -323,7 +323,7 @@ class TestVolumes:
 
     @pytest.mark.parametrize("text", ["", ":", "a:b:c:d", "a:rel", "a:/", "/a:/b:nope", "bad/name:/x", "x::ro"])
     def test_bad_notation(self, text: str) -> None:
-        with pytest.raises(UsageError, match="^volume "):
+        with pytest.raises(UsageError, match=r"^volume "):
             VolumeMount.parse(text)
 
     def test_two_on_one_target(self, harbour: Harbour) -> None:
