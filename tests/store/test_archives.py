@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from lading.store.archives.compression import decoder, encoder
 from lading.store.archives.extract import extract, extract_layer
-from lading.store.archives.reader import Limits, read_tar
+from lading.store.archives.layer_limits import Limits
+from lading.store.archives.reader import read_tar
 from lading.store.archives.trees import Tree, scan
 from lading.store.archives.writer import write_tar
 from lading.store.errors import DocumentError, InputError

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lading.store.archives.layer_limits import Limits
 from lading.store.archives.layers import EPOCH, apply_layer, normalise_times, write_layer
-from lading.store.archives.reader import Limits
 from lading.store.archives.trees import capture, scan
 from lading.store.content.blobs import read_blob, write_blob
 from lading.store.content.memory import MemoryBlobs

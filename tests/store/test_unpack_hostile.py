@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.store.archives.extract import extract, extract_layer
+from lading.store.archives.layer_limits import Limits
 from lading.store.archives.layers import apply_layer, write_layer
-from lading.store.archives.reader import Limits, read_tar
+from lading.store.archives.reader import read_tar
 from lading.store.archives.trees import capture, scan
 from lading.store.archives.writer import write_tar
 from lading.store.content.memory import MemoryBlobs

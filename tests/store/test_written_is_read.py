@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from lading.store.archives.layer_limits import Limits
 from lading.store.archives.layers import write_layer
-from lading.store.archives.reader import Limits
 from lading.store.archives.trees import Entry, Tree, scan
 from lading.store.archives.writer import write_tar
 from lading.store.content.memory import MemoryBlobs

@@ -41,7 +41,7 @@ from lading.store.system.locks import locked, open_lock, take
 from lading.store.system.private import own_root, private_folder
 
 if TYPE_CHECKING:
-    from lading.store.archives.reader import Limits
+    from lading.store.archives.layer_limits import Limits
     from lading.store.snapshots.seals import BlobSeals
     from lading.store.snapshots.snapshots import Snapshots
 
@@ -120,7 +120,7 @@ class Store:
     @cached_property
     def limits(self) -> Limits:
         """Bounds on layers that are written and read."""
-        from lading.store.archives.reader import DEFAULT, Limits  # noqa: PLC0415
+        from lading.store.archives.layer_limits import DEFAULT, Limits  # noqa: PLC0415
 
         return DEFAULT if self._max_layer is None else Limits(size=self._max_layer)
 

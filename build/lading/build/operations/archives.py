@@ -11,7 +11,8 @@ from lading.build.context.pick import CopySource
 from lading.build.context.view import FileInfo, FileView
 from lading.store.archives.anyhow import uncompressed
 from lading.store.archives.extract import extract
-from lading.store.archives.reader import Limits, begins_with_header
+from lading.store.archives.layer_limits import Limits
+from lading.store.archives.reader import begins_with_header
 from lading.store.errors import DocumentError, InputError
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from lading.store.archives.compression import Source
-from lading.store.archives.reader import Limits, Member, read_tar
+from lading.store.archives.layer_limits import Limits
+from lading.store.archives.reader import Member, read_tar
 from lading.store.archives.trees import kept
 from lading.store.archives.whiteouts import METADATA, OPAQUE_NAME, PREFIX, Whiteouts, is_whiteout
 from lading.store.errors import DocumentError, MachineError

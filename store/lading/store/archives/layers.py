@@ -11,7 +11,7 @@ from typing import Final
 
 from lading.store.archives.compression import MEDIA_TYPES, Compression, Source, decoder, encoder
 from lading.store.archives.extract import Extracted, extract_layer
-from lading.store.archives.reader import DEFAULT, RAISE, Limits
+from lading.store.archives.layer_limits import DEFAULT, RAISE, Limits
 from lading.store.archives.trees import Tree, walk
 from lading.store.archives.writer import write_tar
 from lading.store.content.blobs import BlobReader, Blobs

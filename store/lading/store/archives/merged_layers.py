@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from lading.store.archives.layer_limits import DEFAULT, Limits
 from lading.store.archives.layers import apply_layer
-from lading.store.archives.reader import DEFAULT, Limits
 from lading.store.archives.trees import OPAQUE, kept
 from lading.store.archives.whiteouts import is_whiteout
 from lading.store.content.blobs import Blobs

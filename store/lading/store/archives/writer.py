@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from lading.store.archives.reader import DEFAULT, RAISE, Limits
+from lading.store.archives.layer_limits import DEFAULT, RAISE, Limits
 from lading.store.archives.trees import Entry, Tree
 from lading.store.errors import InputError
 

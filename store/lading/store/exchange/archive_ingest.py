@@ -13,7 +13,8 @@ from typing import Final
 from lading.store.archives.anyhow import uncompressed
 from lading.store.archives.compression import Source as Stream
 from lading.store.archives.compression import decoder, detect
-from lading.store.archives.reader import Limits, Member, read_tar
+from lading.store.archives.layer_limits import Limits
+from lading.store.archives.reader import Member, read_tar
 from lading.store.content.blobs import BlobReader, Blobs, MissingBlobError
 from lading.store.content.verifying_reader import CHUNK
 from lading.store.errors import DocumentError

@@ -16,7 +16,7 @@ from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 
 if TYPE_CHECKING:
-    from lading.store.archives.reader import Limits
+    from lading.store.archives.layer_limits import Limits
 
 _KIND: Final = "diff-id"
 

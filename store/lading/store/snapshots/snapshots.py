@@ -28,7 +28,7 @@ from lading.store.system.removal import remove_tree
 from lading.store.system.syscalls import syncfs
 
 if TYPE_CHECKING:
-    from lading.store.archives.reader import Limits
+    from lading.store.archives.layer_limits import Limits
 
 TEMPORARY: Final = "tmp:"
 """Keys that begin so belong to work under way, and are swept when none is."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from lading.store.archives.layer_limits import DEFAULT
 from lading.store.archives.layers import apply_layer
-from lading.store.archives.reader import DEFAULT
 from lading.store.content.blobs import Blobs
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
