@@ -163,6 +163,8 @@ class Launch:
         test = (self.image.config.healthcheck or {}).get("Test")
         if test and test != ["NONE"]:
             self.streams.caller.warn("the image's HEALTHCHECK is not run yet")
+        if self.options.publish and self.options.network != "default":
+            self.streams.caller.warn(f"with network {self.options.network} no port is published")
 
     def _monitored(self, record: Container, plan: ContainerSpec) -> Container:
         """Left half-way, this would be a container that is made after its folder was taken away."""

@@ -127,7 +127,7 @@ def run(
             gate.resolve_for_launch(image, pull=pull, unverified=unsafe_unverified),
             unverified="--unsafe-unverified was given" if unsafe_unverified else None,
         )
-        _tell(session, verdict, options)
+        _tell(session, verdict)
         return _start(session, verdict, options, caller)
 
 
@@ -192,14 +192,12 @@ def _env_files(files: list[Path] | None, outside: dict[str, str]) -> list[str]:
     return found
 
 
-def _tell(session: CliSession, verdict: Verdict, options: RunOptions) -> None:
+def _tell(session: CliSession, verdict: Verdict) -> None:
     """What the user should know before it runs."""
     if verdict.basis == "override":
         session.output.warn("NOT VERIFIED: nothing is known about this image; this launch is on record")
     elif verdict.base_status == "unverified":
         session.output.warn("it stands on a base image that nobody vouched for: `lading verify` says more")
-    if options.publish and options.network != "default":
-        session.output.warn(f"with --network {options.network} no port is published")
 
 
 def _start(session: CliSession, verdict: Verdict, options: RunOptions, caller: Foreground) -> int:
