@@ -32,6 +32,7 @@ class Terminal:
     master: int
     columns: int
     rows: int
+    before: list[object]
     raw: bytearray = field(default_factory=bytearray)
     _pyte: pyte.HistoryScreen = field(init=False)
     _stream: pyte.ByteStream = field(init=False)
@@ -40,7 +41,6 @@ class Terminal:
     def __post_init__(self) -> None:
         self._pyte = pyte.HistoryScreen(self.columns, self.rows, history=5000)
         self._stream = pyte.ByteStream(self._pyte)
-        self.before = termios.tcgetattr(self.master)
 
     @property
     def lines(self) -> list[str]:
@@ -126,8 +126,8 @@ def terminal(
 ) -> Generator[Terminal, None, None]:
     """Starts a command on a new terminal as its session's leader; `stdout` may go elsewhere."""
     master, slave = os.openpty()
-    keep = os.dup(slave)  # so that the modes can still be read after the command ended
     _set_size(slave, columns, rows)
+    before = termios.tcgetattr(slave)
     process = subprocess.Popen(
         [str(word) for word in words],
         env={"TERM": "xterm-256color", **environment},
@@ -138,8 +138,7 @@ def terminal(
         preexec_fn=_own_terminal,
     )
     os.close(slave)
-    shown = Terminal(process, master, columns, rows)
-    os.close(keep)
+    shown = Terminal(process, master, columns, rows, before)
     try:
         yield shown
     finally:
