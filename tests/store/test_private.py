@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,26 @@ def test_a_link_of_another_user_leads_nowhere(tmp_path: Path, end: str) -> None:
         private_folder(tmp_path / "link" / end)
     assert mode(victim) == 0o755
     assert not list(victim.iterdir())
+
+
+def test_a_folder_that_goes_meanwhile_is_made_again(tmp_path: Path) -> None:
+    """The last user of a network takes its folder away while the next one makes it."""
+    folder, rounds, together = tmp_path / "network" / "default" / "containers", 2000, threading.Barrier(2)
+
+    def remove() -> None:
+        for _ in range(rounds):
+            with suppress(threading.BrokenBarrierError):
+                together.wait()
+            for place in (folder, folder.parent, folder.parent.parent):
+                with suppress(OSError):
+                    place.rmdir()
+
+    removing = threading.Thread(target=remove)
+    removing.start()
+    try:
+        for _ in range(rounds):
+            together.wait()
+            private_folder(folder)
+    finally:
+        together.abort()
+        removing.join()

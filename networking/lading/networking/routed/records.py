@@ -46,6 +46,7 @@ class NetworkRecords:
                     lock = open_lock(self.folder / "lock")
                     take(lock)
                     if os.fstat(lock).st_nlink:
+                        private_folder(self._containers)  # who was killed in `_tidy` left the lock alone
                         return lock
                     os.close(lock)  # whoever held it took the folder away
 

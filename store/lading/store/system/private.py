@@ -22,6 +22,7 @@ _ROOT_MARKS: Final = ("index.db", "keys", "policy.yaml", "trust", "registry")
 """One of them is in every root, whatever was done there first."""
 _OF_NOBODY: Final = {"lost+found"}
 _MAX_LINKS: Final = 40
+_TRIES: Final = 100
 _PLACE: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _HINT: Final = "it holds what only its owner may see: name another folder, or chown this one if it is yours"
 
@@ -56,7 +57,7 @@ def private_folder(path: Path) -> Path:
     Raises `MachineError` where another user owns it, or owns a link on the way to it.
     """
     with machine_errors(path):
-        folder = _reach(path)
+        folder = _reach_again(path)
         try:
             found = os.fstat(folder)
             if found.st_uid != os.geteuid():
@@ -68,6 +69,14 @@ def private_folder(path: Path) -> Path:
         finally:
             os.close(folder)
     return path
+
+
+def _reach_again(path: Path) -> int:
+    """As `_reach`, from the beginning where somebody removed a folder on the way meanwhile."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            return _reach(path)
+    return _reach(path)
 
 
 def _reach(path: Path) -> int:
