@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RequirementFormat(Protocol):
-    """How a kind stands in the two texts of a policy, both of which may ask for it more than once or not at all."""
+    """How a kind stands in the two texts of a policy: not at all, or as often as its own `read` and `load` take it."""
 
     @property
     def section(self) -> str:
