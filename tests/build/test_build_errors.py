@@ -48,7 +48,7 @@ REFUSED = [
     ("FROM scratch\nWORKDIR /" + "x" * 300, "2: WORKDIR: /x*: .*File name too long"),
     ("FROM scratch\nWORKDIR " + "/x" * 3000, "2: WORKDIR: /x[/x]*: File name too long"),
     ("FROM scratch\nCOPY file " + "/x" * 3000, "2: COPY: /x[/x]*: File name too long"),
-    ('FROM scratch\nCOPY <<"E F" /x\n1\nE F\n', '2: failed to process ""E": unexpected end of statement'),
+    ('FROM scratch\nCOPY <<"E F" /x\n1\nE F\n', '2: failed to process "<<"E": unexpected end of statement'),
     ("FROM scratch\nCOPY <<E /x\n$A ${A\nb\nE\n", r'2: failed to process "\$A \$\{A…": unsupported modifier \(\) in'),
     ("FROM scratch AS 9", "1: invalid name for a stage: '9'"),
     ("FROM a b", "1: FROM requires one argument"),

@@ -7,11 +7,12 @@ string, or a JSON array with another form as its fallback.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Final, cast
 
-from lading.build.dockerfile.expansion import expand, is_space
+from lading.build.dockerfile.expansion import expand, is_space, trim
 from lading.build.dockerfile.substitution import WordError
 from lading.build.errors import TextError
 from lading.store.fastclass import dataclass
@@ -19,7 +20,7 @@ from lading.store.system.patterns import pattern
 
 _BLANKS: Final = pattern(r"[\t\v\f\r ]+")
 _ASCII_BLANKS: Final = " \t\n\v\f\r"
-_HEREDOC: Final = pattern(r"(\d*)<<(-?)[ \t\n\f\r]*([^<]*)$")
+_HEREDOC: Final = pattern(r"([0-9]*)<<(-?)[ \t\n\f\r]*([^<]*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,11 @@ def read(word: str, rest: str, escape: str) -> tuple[tuple[str, ...], bool]:
 
 def split_command(line: str, escape: str) -> tuple[str, tuple[str, ...], str]:
     """The instruction's word, its ``--flags`` and the rest of the line."""
-    parts = _BLANKS.split(_strip(line), maxsplit=1)
+    parts = _BLANKS.split(trim(line), maxsplit=1)
     if len(parts) == 1:
         return parts[0], (), ""
     flags, rest = _flags(parts[1], escape)
-    return parts[0], flags, _strip(rest)
+    return parts[0], flags, trim(rest)
 
 
 def _flags(line: str, escape: str) -> tuple[tuple[str, ...], str]:
@@ -164,11 +165,11 @@ def _health(rest: str) -> tuple[tuple[str, ...], bool]:
 
 
 def _json(rest: str) -> tuple[str, ...] | None:
-    rest = _strip(rest, right=False)
+    rest = trim(rest, right=False)
     if not rest.startswith("["):
         return None
     try:
-        value = cast("object", json.loads(rest, parse_constant=_refuse))
+        value = cast("object", json.loads(rest, parse_constant=_refuse, parse_float=_number, parse_int=_number))
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, list):
@@ -183,17 +184,30 @@ def _refuse(constant: str) -> object:
     raise ValueError(constant)
 
 
+def _number(text: str) -> object:
+    """A number, which is refused where it stands; one beyond a double's range makes the whole no JSON at all."""
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
+
+
 def heredocs(line: str) -> tuple[Heredoc, ...]:
-    """The heredocs that `line` announces, contents to come."""
+    """The heredocs that `line` announces, contents to come. Raises `WordError` for a name that is none."""
     try:
         words = expand(line, {}, raw_quotes=True, raw_escapes=True, keep_unset=True).words
     except WordError:
         return ()
-    return tuple(found for word in words if (found := heredoc(word)))
+    return tuple(found for word in words if (found := _heredoc(word)))
 
 
 def heredoc(word: str) -> Heredoc | None:
     """The heredoc that `word` announces, None where it is something else."""
+    try:
+        return _heredoc(word)
+    except WordError:
+        return None
+
+
+def _heredoc(word: str) -> Heredoc | None:
     match = _HEREDOC.match(word)
     if not match or not match[3]:
         return None
@@ -206,15 +220,6 @@ def heredoc(word: str) -> Heredoc | None:
 
 def _quotes(word: str) -> int:
     return word.count("'") + word.count('"')
-
-
-def _strip(text: str, *, right: bool = True) -> str:
-    start, end = 0, len(text)
-    while start < end and is_space(text[start]):
-        start += 1
-    while right and end > start and is_space(text[end - 1]):
-        end -= 1
-    return text[start:end]
 
 
 _FORMS: Final[dict[str, Callable[[str], tuple[tuple[str, ...], bool]]]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from lading.build.dockerfile.substitution import WordError, modify, replace
+from lading.build.dockerfile.substitution import WordError, is_name, modify, replace
 from lading.store.fastclass import dataclass, field
 
 _SPACES: Final = frozenset("\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000") | frozenset(
@@ -22,6 +22,16 @@ _END: Final = ""
 def is_space(character: str) -> bool:
     """As Go's ``unicode.IsSpace``."""
     return character in _SPACES
+
+
+def trim(text: str, *, right: bool = True) -> str:
+    """Without blanks at its beginning and, with `right`, at its end, as Go's ``strings.TrimSpace``."""
+    start, end = 0, len(text)
+    while start < end and is_space(text[start]):
+        start += 1
+    while right and end > start and is_space(text[end - 1]):
+        end -= 1
+    return text[start:end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,15 @@ def expand(
     `raw_quotes` and `raw_escapes` keep those characters in the result, ``quotes=False`` gives quotes no
     meaning, `keep_unset` leaves unset variables as they are written. Raises `WordError`.
     """
-    lexer = _Lexer(word, variables, escape=escape, raw_quotes=raw_quotes, quotes=quotes, keep_unset=keep_unset)
+    # The reference's scanner passes over a byte order mark.
+    lexer = _Lexer(
+        word.removeprefix("\ufeff"),
+        variables,
+        escape=escape,
+        raw_quotes=raw_quotes,
+        quotes=quotes,
+        keep_unset=keep_unset,
+    )
     try:
         text, words = lexer.until(_END, raw_escapes)
     except WordError as error:
@@ -59,7 +77,7 @@ def expand(
 
 @dataclass(slots=True)
 class _Words:
-    word: str = ""
+    word: list[str] = field(default_factory=list[str])
     words: list[str] = field(default_factory=list[str])
     inside: bool = False
 
@@ -68,16 +86,21 @@ class _Words:
             if not is_space(character):
                 self.add_raw(character)
             elif self.inside and self.word:
-                self.words.append(self.word)
-                self.word, self.inside = "", False
+                self.end()
+                self.inside = False
 
     def add_raw(self, text: str) -> None:
-        self.word += text
+        if text:
+            self.word.append(text)
         self.inside = True
 
-    def close(self) -> list[str]:
+    def end(self) -> None:
         if self.word:
-            self.words.append(self.word)
+            self.words.append("".join(self.word))
+        self.word.clear()
+
+    def close(self) -> list[str]:
+        self.end()
         return self.words
 
 
@@ -96,8 +119,9 @@ class _Lexer:
         self.variables = variables
         self.escape = escape
         self.raw_quotes, self.quotes, self.keep_unset = raw_quotes, quotes, keep_unset
-        self.raw_escapes = False
+        self.raw_escapes = self.pattern = False
         self.unset: set[str] = set()
+        self.words = _Words()
 
     def peek(self) -> str:
         return self.word[self.at] if self.at < len(self.word) else _END
@@ -107,16 +131,20 @@ class _Lexer:
         self.at += 1
         return character
 
-    def until(self, stop: str, raw_escapes: bool) -> tuple[str, list[str]]:
-        outer, self.raw_escapes = self.raw_escapes, raw_escapes
+    def until(self, stop: str, raw_escapes: bool, pattern: bool = False) -> tuple[str, list[str]]:
+        outer = self.raw_escapes, self.pattern
+        self.raw_escapes, self.pattern = raw_escapes, pattern
+        # The reference has one buffer for all depths: an operator's word empties what stands before it in its own.
+        above, self.words = self.words, _Words()
+        above.word.clear()
         try:
             return self._until(stop)
         finally:
-            self.raw_escapes = outer
+            (self.raw_escapes, self.pattern), self.words = outer, above
 
     def _until(self, stop: str) -> tuple[str, list[str]]:
         result: list[str] = []
-        words = _Words()
+        words = self.words
         while (character := self.peek()) != _END:
             if character == stop:
                 self.next()
@@ -124,6 +152,9 @@ class _Lexer:
             if character == "$":
                 result.append(value := self.variable())
                 words.add(value)
+            elif character == "<":
+                result.append(value := self.angle())
+                words.add_raw(value)
             elif character in "'\"" and self.quotes:
                 result.append(value := self.single() if character == "'" else self.double())
                 words.add_raw(value)
@@ -149,12 +180,25 @@ class _Lexer:
         result.append(character)
         return True
 
+    def angle(self) -> str:
+        """``<``, or ``<<`` with the blanks after it: a heredoc's name may stand behind them."""
+        start = self.at
+        self.at += 1
+        if self.peek() == "<":
+            self.at += 1
+            while self.peek() and self.peek() in "\t\r ":
+                self.at += 1
+        return self.word[start : self.at]
+
     def single(self) -> str:
         end = self.word.find("'", self.at + 1)
         if end < 0:
             raise WordError("unexpected end of statement while looking for matching single-quote")
-        start, self.at = self.at, end + 1
-        return self.word[start : end + 1] if self.raw_quotes else self.word[start + 1 : end]
+        inner, self.at = self.word[self.at + 1 : end], end + 1
+        if self.pattern:
+            # A pattern is read once more, and an escape in quotes is none.
+            inner = inner.replace(self.escape, self.escape * 2)
+        return f"'{inner}'" if self.raw_quotes else inner
 
     def double(self) -> str:
         result = [self.next()] if self.raw_quotes else [self.next()][:0]
@@ -171,11 +215,12 @@ class _Lexer:
         character = self.next()
         if character != self.escape:
             return character
-        kept = character if self.raw_escapes else ""
         following = self.peek()
         if following == _END:
-            return kept
-        return kept + (self.next() if following in ('"', "$", self.escape) else character)
+            return ""
+        if following in ('"', "$", self.escape):
+            return (character if self.raw_escapes else "") + self.next()
+        return character * (2 if self.raw_escapes and (self.pattern or not self.raw_quotes) else 1)
 
     def variable(self) -> str:
         self.next()
@@ -204,7 +249,10 @@ class _Lexer:
             written += operator
         elif operator not in ("+", "-", "?", "#", "%"):
             raise WordError(f"unsupported modifier ({written.strip()}) in substitution")
-        word = self.argument("}", operator in ("#", "%"), "'}'")
+        pattern = operator in ("#", "%")
+        if pattern and len(written) > 1:
+            raise WordError(f"unsupported modifier ({written.strip()}) in substitution")
+        word = self.argument("}", pattern, "'}'", pattern)
         value = self.get(name)
         if value is None and self.keep_unset:
             return f"${{{name}{written}{word}}}"
@@ -214,16 +262,16 @@ class _Lexer:
         everywhere = self.peek() == "/"
         if everywhere:
             self.next()
-        pattern = self.argument("/", True, "'/' in ${}")
+        pattern = self.argument("/", True, "'/' in ${}", True)
         replacement = self.argument("}", True, "'}'")
         value = self.get(name)
         if value is None and self.keep_unset:
             return f"${{{name}/{pattern}/{replacement}}}"
         return replace(value or "", pattern, replacement, everywhere=everywhere)
 
-    def argument(self, stop: str, raw_escapes: bool, meaning: str) -> str:
+    def argument(self, stop: str, raw_escapes: bool, meaning: str, pattern: bool = False) -> str:
         try:
-            return self.until(stop, raw_escapes)[0]
+            return self.until(stop, raw_escapes, pattern)[0]
         except WordError:
             if self.peek() == _END:
                 raise WordError(f"syntax error: missing {meaning}") from None
@@ -238,7 +286,7 @@ class _Lexer:
         elif first != _END and first in _SPECIAL:
             self.at += 1
         else:
-            while (character := self.peek()) and (character.isalnum() or character == "_"):
+            while (character := self.peek()) and is_name(character):
                 self.at += 1
         return self.word[start : self.at]
 

@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Iterable
 
-from lading.build.dockerfile.expansion import is_space
+from lading.build.dockerfile.expansion import trim
 from lading.build.dockerfile.glob import PatternError, compiled
 from lading.store.fastclass import dataclass
 
@@ -81,16 +81,6 @@ def read(text: str) -> list[str]:
                 pattern = pattern[1:]
         patterns.append("!" + pattern if taken_back else pattern)
     return patterns
-
-
-def trim(text: str) -> str:
-    """Without blanks at both ends, as Go's ``strings.TrimSpace``."""
-    start, end = 0, len(text)
-    while start < end and is_space(text[start]):
-        start += 1
-    while end > start and is_space(text[end - 1]):
-        end -= 1
-    return text[start:end]
 
 
 def clean(path: str) -> str:

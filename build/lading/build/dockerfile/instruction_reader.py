@@ -7,6 +7,7 @@ from typing import Final
 
 from lading.build.dockerfile import parser
 from lading.build.dockerfile.arguments import heredoc
+from lading.build.dockerfile.expansion import trim
 from lading.build.dockerfile.flags import Allowed
 from lading.build.dockerfile.flags import read as read_flags
 from lading.build.dockerfile.instruction_values import number, parse_duration
@@ -35,6 +36,7 @@ from lading.build.dockerfile.instructions import (
 )
 from lading.build.dockerfile.parser import InstructionNode
 from lading.build.errors import DockerfileError, reading, suggestion
+from lading.store.fastclass import replace
 from lading.store.system.patterns import pattern
 
 _STAGE_NAME: Final = pattern(r"[a-z][a-z0-9-_.]*\Z")
@@ -98,15 +100,18 @@ def _from(node: InstructionNode) -> From:
     return From(node.place, node.args[0], name, flags.get("platform"))
 
 
-def _one(node: InstructionNode) -> str:
-    read_flags(node, _NONE)
+def _one(node: InstructionNode, allowed: Allowed | None = _NONE) -> str:
+    """The one argument; `allowed` is None where the reference does not look at flags."""
+    if allowed is not None:
+        read_flags(node, allowed)
     if len(node.args) != 1:
         raise DockerfileError(node.place, f"{node.word.upper()} requires exactly one argument")
     return node.args[0]
 
 
-def _some(node: InstructionNode, allowed: Allowed = _NONE) -> tuple[str, ...]:
-    read_flags(node, allowed)
+def _some(node: InstructionNode, allowed: Allowed | None = _NONE) -> tuple[str, ...]:
+    if allowed is not None:
+        read_flags(node, allowed)
     if not node.args:
         raise DockerfileError(node.place, f"{node.word.upper()} requires at least one argument")
     return node.args
@@ -122,7 +127,7 @@ def _pairs(node: InstructionNode) -> tuple[Pair, ...]:
 
 def _arg(node: InstructionNode) -> Arg:
     found: list[tuple[str, str | None]] = []
-    for text in _some(node):
+    for text in _some(node, None):
         name, equals, value = text.partition("=")
         if not name:
             raise DockerfileError(node.place, "ARG names can not be blank")
@@ -141,15 +146,16 @@ def _copy(node: InstructionNode) -> Copy:
     *given, destination = node.args
     if heredoc(destination):
         raise DockerfileError(node.place, f"{word} cannot accept a heredoc as a destination")
-    for document in node.heredocs:
+    for document in filter(None, map(heredoc, given)):
         if "/" in document.name or document.name in (".", ".."):
             raise DockerfileError(node.place, f"{word}: a heredoc's name becomes a file's: {document.name!r} is a path")
-    names = {name for one in given if not node.json and (found := heredoc(one)) for name in (found.name,)}
+    contents = {document.name: document.content for document in node.heredocs}
+    announced = [(one, heredoc(one)) for one in given]
     return Copy(
         node.place,
         add,
-        tuple(one for one in given if node.json or not heredoc(one)),
-        tuple(document for document in node.heredocs if document.name in names),
+        tuple(one for one, document in announced if document is None),
+        tuple(replace(found, content=contents.get(found.name, "")) for _, found in announced if found),
         destination,
         flags.get("from") or None,
         flags.get("chown", ""),
@@ -159,6 +165,7 @@ def _copy(node: InstructionNode) -> Copy:
 
 
 def _command(node: InstructionNode) -> Command:
+    """An empty one is a shell's: it runs nothing, and `CMD []` takes back what the base has."""
     return Command(node.args, not node.json)
 
 
@@ -171,7 +178,7 @@ def _run(node: InstructionNode) -> Run:
         raise DockerfileError(node.place, f"RUN --network: expected default, none or host, not {network!r}")
     if security != "sandbox":
         raise DockerfileError(node.place, f"RUN --security={security} is not supported yet")
-    if not node.args:
+    if node.json and not node.args:
         raise DockerfileError(node.place, "RUN requires a command")
     return Run(node.place, _command(node), node.heredocs, network)
 
@@ -184,21 +191,19 @@ def _shell(node: InstructionNode) -> Shell:
 
 
 def _volume(node: InstructionNode) -> Volume:
-    paths = tuple(path.strip() for path in _some(node))
+    paths = tuple(trim(path) for path in _some(node))
     if "" in paths:
         raise DockerfileError(node.place, "VOLUME can not be an empty string")
     return Volume(node.place, paths)
 
 
 def _healthcheck(node: InstructionNode) -> Healthcheck:
-    flags = read_flags(node, Allowed(_HEALTH_FLAGS))
-    if not node.args:
-        raise DockerfileError(node.place, "HEALTHCHECK requires at least one argument")
-    kind, *command = node.args
+    kind, *command = _some(node, None)
     if kind.upper() == "NONE":
         if command:
             raise DockerfileError(node.place, "HEALTHCHECK NONE takes no arguments")
         return Healthcheck(node.place, ("NONE",))
+    flags = read_flags(node, Allowed(_HEALTH_FLAGS))
     if kind.upper() != "CMD":
         raise DockerfileError(node.place, f"unknown type {kind!r} in HEALTHCHECK: it must be CMD or NONE")
     if not command:
@@ -238,7 +243,7 @@ _READERS: Final[dict[str, Callable[[InstructionNode], Instruction]]] = {
     "maintainer": lambda node: Maintainer(node.place, _one(node)),
     "run": _run,
     "shell": _shell,
-    "stopsignal": lambda node: StopSignal(node.place, _one(node)),
+    "stopsignal": lambda node: StopSignal(node.place, _one(node, None)),
     "user": lambda node: User(node.place, _one(node)),
     "volume": _volume,
     "workdir": lambda node: Workdir(node.place, _one(node)),

@@ -12,7 +12,7 @@ from typing import Final
 
 from lading.build.dockerfile import arguments
 from lading.build.dockerfile.arguments import Heredoc
-from lading.build.dockerfile.expansion import is_space
+from lading.build.dockerfile.expansion import trim
 from lading.build.errors import DockerfileError, Place, TextError
 from lading.store.fastclass import dataclass, replace
 from lading.store.system.patterns import pattern
@@ -99,7 +99,7 @@ class _Reader:
     def nodes(self) -> Iterator[InstructionNode]:
         while self.at < len(self.lines):
             raw = self.lines[self.at].rstrip("\r")
-            line = _strip(raw)
+            line = trim(raw, right=False)
             self.at += 1
             self.directive(line)
             if not line or line.startswith("#"):
@@ -131,7 +131,7 @@ class _Reader:
         while goes_on and self.at < len(self.lines):
             following = self.lines[self.at].rstrip("\r")
             self.at += 1
-            stripped = _strip(following)
+            stripped = trim(following, right=False)
             if stripped.startswith("#"):
                 continue
             if not stripped:
@@ -184,10 +184,3 @@ class _Reader:
                 return replace(heredoc, content="".join(f"{part}\n" for part in body))
             body.append(line)
         raise TextError(f"unterminated heredoc: no line {heredoc.name!r}")
-
-
-def _strip(line: str) -> str:
-    at = 0
-    while at < len(line) and is_space(line[at]):
-        at += 1
-    return line[at:]

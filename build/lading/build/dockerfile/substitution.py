@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Final
 
 from lading.build.errors import TextError
+from lading.store.system.patterns import pattern as regex
 
 _REGEX: Final = frozenset("[]{}.+()|^$")
+_TEMPLATE: Final = regex(r"\$(?:\$|\{(\w+)\}|(\w+))")
 
 
 class WordError(TextError):
@@ -35,12 +38,35 @@ def modify(name: str, written: str, operator: str, word: str, value: str | None)
 
 def replace(value: str, pattern: str, replacement: str, *, everywhere: bool) -> str:
     """`value` with the longest matches of `pattern` replaced: the first of them, or all. Raises `WordError`."""
-    return _pattern(pattern, greedy=True).sub(lambda _: replacement, value, count=0 if everywhere else 1)
+    found = _pattern(pattern, greedy=True)
+    if everywhere:
+        return found.sub(lambda match: _filled(replacement, match[0]), value)
+    return found.sub(lambda _: replacement, value, count=1)
+
+
+def _filled(replacement: str, matched: str) -> str:
+    """As Go's ``Regexp.Expand`` without groups, which is what the reference uses where it replaces everything."""
+
+    def value(found: re.Match[str]) -> str:
+        if found[0] == "$$":
+            return "$"
+        word = found[1] or found[2]
+        name = "".join(itertools.takewhile(is_name, word))
+        if not name or (found[1] and name != word):
+            return found[0]
+        return (matched if name == "0" else "") + word[len(name) :]
+
+    return _TEMPLATE.sub(value, replacement)
+
+
+def is_name(character: str) -> bool:
+    """Whether a variable's name may hold it: a letter, a decimal digit, or an underscore."""
+    return character.isalpha() or character.isdecimal() or character == "_"
 
 
 def _pattern(pattern: str, *, greedy: bool) -> re.Pattern[str]:
     out: list[str] = []
-    at = 0
+    pattern, at = pattern.removeprefix("\ufeff"), 0
     while at < len(pattern):
         character = pattern[at]
         at += 1
