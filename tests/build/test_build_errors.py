@@ -103,6 +103,6 @@ def test_what_is_worth_a_warning(bench: Bench, tmp_path: Path) -> None:
     built = bench.build(context, arguments={"UNUSED": "1", "http_proxy": ""})
     assert built.warnings == (
         "Dockerfile:3: empty continuation line: it will become an error",
-        "--build-arg UNUSED was not used: no ARG UNUSED",
+        "build-arg UNUSED was not used: no ARG UNUSED",
     )
     assert "Dockerfile:2: *.x matches nothing" in bench.listener.warnings

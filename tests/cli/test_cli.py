@@ -405,6 +405,8 @@ def test_sizes_as_they_are_given(text: str, base: int, count: int) -> None:
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(UsageError, match=r"^--size=.*: expected a size"):
         byte_count(text, "--size")
+    with pytest.raises(UsageError, match=r"^--memory .*: expected a number and b, k, m or g"):
+        byte_count(text, "--memory", base=1024)
 
 
 def test_sizes_and_ages_as_docker_shows_them() -> None:

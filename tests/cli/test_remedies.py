@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lading.cli.display.remedies import WORDS, hint_of, message_of
+from lading.cli.display.remedies import WORDS, hint_of, message_of, notice_of
 from lading.runtime.options import RunOptions, VolumeMount
-from lading.store.errors import InputError, LadingError, Remedy, UsageError
-from suites.commands import Lading
+from lading.store.errors import InputError, LadingError, Notice, Remedy, UsageError
+from suites.commands import Lading, context
 
 
 def test_a_remedy_is_a_sentence_for_programs_and_a_command_at_the_command_line() -> None:
@@ -42,6 +42,9 @@ def test_options_are_named_as_they_are_typed() -> None:
     with pytest.raises(UsageError) as caught:
         VolumeMount.parse("a:/")
     assert message_of(caught.value) == "-v a:/: the target cannot be the container's root"
+    told = Notice("with network none no port is published", "network")
+    assert notice_of(told) == "with --network none no port is published"
+    assert notice_of("as it is: network none") == "as it is: network none"
 
 
 def test_every_way_out_says_it_so(tmp_path: Path) -> None:
@@ -51,3 +54,16 @@ def test_every_way_out_says_it_so(tmp_path: Path) -> None:
     said = lading.call("build", "--progress", "json", tmp_path)
     event = json.loads(said.err.splitlines()[-1])
     assert (event["event"], event["hint"]) == ("error", WORDS["make or name key"])
+
+
+def test_options_stand_where_they_stood(tmp_path: Path) -> None:
+    lading = Lading(tmp_path / "root")
+    lading.ok("keygen")
+    folder = context(tmp_path / "c", "FROM scratch\nLABEL a=b\n")
+    said = lading.call("build", "-t", "one", "--build-arg", "UNUSED=1", folder)
+    assert "warning: --build-arg UNUSED was not used: no ARG UNUSED\n" in said.err
+    lading.ok("tag", "one", "two:other")
+    lading.ok("build", "-q", "-t", "three", context(tmp_path / "d", "FROM scratch\nLABEL c=d\n"))
+    lading.ok("save", "-o", tmp_path / "both", "one", "three")
+    said = lading.call("load", "-i", tmp_path / "both", "--tag", "four")
+    assert said.err == f"lading: {tmp_path / 'both'}: holds 2 images, so that --tag four could mean any\n"

@@ -95,10 +95,23 @@ class Remedy(str):
         return made
 
 
+class Notice(str):
+    """Something to be told, not raised, that names an option of the call: `option` is that name."""
+
+    __slots__ = ("option",)
+    option: str
+
+    def __new__(cls, text: str, option: str) -> Self:
+        """As text it is neutral, as an error's message is."""
+        made = super().__new__(cls, text)
+        made.option = option
+        return made
+
+
 class LadingError(Exception):
     """Something the user can be told in one line, with a hint where there is one, which may be a `Remedy`.
 
-    Where the message begins with the name of an option of the call, `option` is that name.
+    Where the message names an option of the call, at its beginning or as a word, `option` is that name.
     """
 
     exit_code = 1

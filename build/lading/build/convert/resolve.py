@@ -15,7 +15,7 @@ from lading.build.errors import DockerfileError, Place, reading, suggestion
 from lading.build.graph.graph import Chain, Graph, StageLine
 from lading.build.graph.image_config import Config
 from lading.build.graph.own_platform import is_own
-from lading.store.errors import InputError, Remedy
+from lading.store.errors import InputError, Notice, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import ImageConfig
@@ -268,7 +268,7 @@ class _Resolver:
         bodies = (instruction for stage in self.file.stages for instruction in stage.body)
         declared |= {name for found in bodies if isinstance(found, Arg) for name, _ in found.args}
         unused = sorted(set(self.options.arguments) - declared - _PREDEFINED)
-        self.warnings += [f"--build-arg {name} was not used: no ARG {name}" for name in unused]
+        self.warnings += [Notice(f"build-arg {name} was not used: no ARG {name}", "build-arg") for name in unused]
 
 
 def _platform_arguments(platform: Platform) -> Mapping[str, str]:

@@ -226,7 +226,9 @@ class _Json(BuildView):
         )
 
     def warned(self, text: str) -> None:
-        emit("warning", text=text)
+        from lading.cli.display.remedies import notice_of  # noqa: PLC0415 - only where something is to be said
+
+        emit("warning", text=notice_of(text))
 
 
 class _Terminal(BuildView):

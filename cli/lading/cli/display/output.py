@@ -150,7 +150,9 @@ class Output:
 
     def warn(self, line: str) -> None:
         """One line that should be read; words from outside may be in it, so it is escaped here."""
-        said = "\n".join(column(escape(line), len("warning: "), sys.stderr))
+        from lading.cli.display.remedies import notice_of  # noqa: PLC0415 - only where something is to be said
+
+        said = "\n".join(column(escape(notice_of(line)), len("warning: "), sys.stderr))
         self.note(f"{self.style('warning:', 'yellow')} {said}")
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]], cut: Sequence[str] = ()) -> None:

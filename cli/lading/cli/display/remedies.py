@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from lading.store.errors import Notice
+
 if TYPE_CHECKING:
     from lading.store.errors import LadingError, RemedyName
 
@@ -74,8 +76,18 @@ def hint_of(error: LadingError) -> str | None:
 
 
 def message_of(error: LadingError) -> str:
-    """What happened, an option at its beginning written as it is typed."""
-    option, message = error.option, error.message
-    if option is None or not message.startswith(option):
-        return message
-    return _SHORT.get(option, f"--{option}") + message[len(option) :]
+    """What happened, an option in it written as it is typed."""
+    return error.message if error.option is None else _as_typed(error.message, error.option)
+
+
+def notice_of(text: str) -> str:
+    """What is told beside it, likewise."""
+    return _as_typed(text, text.option) if isinstance(text, Notice) else text
+
+
+def _as_typed(text: str, option: str) -> str:
+    typed = _SHORT.get(option, f"--{option}")
+    if text.startswith(option):
+        return typed + text[len(option) :]
+    before, found, after = text.rpartition(f" {option} ")
+    return f"{before} {typed} {after}" if found else text

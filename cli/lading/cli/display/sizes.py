@@ -20,6 +20,8 @@ def byte_count(text: str, option: str, *, base: int = 1000) -> int:
     """
     found = _SIZE.fullmatch(text.strip())
     if not found:
+        if base == 1024:
+            raise UsageError(f"{option} {text}: expected a number and b, k, m or g")
         raise UsageError(f"{option}={text}: expected a size, such as 512MB or 20GiB")
     power = "kmgtp".find(found["unit"].lower()) + 1 if found["unit"] else 0
     return int(float(found["number"]) * (1024 if found["binary"] else base) ** power)

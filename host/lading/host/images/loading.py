@@ -56,7 +56,7 @@ def _read(store: Store, source: str, progress: Progress) -> list[Found]:
 def _named(found: list[Found], source: str, name: str | None) -> list[LoadedImage]:
     if name is not None:
         if len(found) != 1:
-            raise InputError(f"tag {name} could mean any: {source} holds {len(found)} images", option="tag")
+            raise InputError(f"{source}: holds {len(found)} images, so that tag {name} could mean any", option="tag")
         found = [((name,), found[0][1])]
     if not found:
         raise InputError(f"{source}: holds no image")

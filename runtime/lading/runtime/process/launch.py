@@ -20,7 +20,7 @@ from lading.runtime.spec import capabilities, etc_files, init, users
 from lading.runtime.spec.process_config import ProcessConfig
 from lading.runtime.spec.rootfs import check_kernel_folders, make_folder, settled
 from lading.runtime.spec.spec import ContainerSpec, Mount, bind, environment
-from lading.store.errors import InputError, LadingError, Remedy
+from lading.store.errors import InputError, LadingError, Notice, Remedy
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.digests import Digest
 from lading.store.system.locks import open_lock, take
@@ -164,7 +164,8 @@ class Launch:
         if test and test != ["NONE"]:
             self.streams.caller.warn("the image's HEALTHCHECK is not run yet")
         if self.options.publish and self.options.network != "default":
-            self.streams.caller.warn(f"with network {self.options.network} no port is published")
+            words = f"with network {self.options.network} no port is published"
+            self.streams.caller.warn(Notice(words, "network"))
 
     def _monitored(self, record: Container, plan: ContainerSpec) -> Container:
         """Left half-way, this would be a container that is made after its folder was taken away."""
