@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 from lading.cli.display.remedies import WORDS, hint_of, message_of, notice_of
+from lading.host.configuration import Configuration
+from lading.host.registries import client_config
 from lading.runtime.options import RunOptions, VolumeMount
+from lading.store.archives.layer_limits import RAISE
 from lading.store.errors import InputError, LadingError, Notice, Remedy, UsageError
+from lading.verify.keys.keyfiles import PasswordError
+from lading.verify.keys.keys import PrivateKey
 from suites.commands import Lading, context
 
 
@@ -45,6 +50,19 @@ def test_options_are_named_as_they_are_typed() -> None:
     told = Notice("with network none no port is published", "network")
     assert notice_of(told) == "with --network none no port is published"
     assert notice_of("as it is: network none") == "as it is: network none"
+
+
+def test_limits_and_passwords_come_in_variables() -> None:
+    assert hint_of(LadingError("no", hint=RAISE)) == "LADING_LIMITS=layer=BYTES raises that"
+    configuration = Configuration(Path("/r"), Path("/s"), limits={"request": 1})
+    with pytest.raises(InputError) as caught:
+        client_config(configuration, lambda _: None)
+    assert caught.value.message == "limits: there is no limit 'request'"
+    assert message_of(caught.value) == "LADING_LIMITS: there is no limit 'request'"
+    with pytest.raises(PasswordError) as closed:
+        PrivateKey.read(PrivateKey.generate().write(b"pw"), b"other")
+    assert closed.value.hint == "give another"
+    assert hint_of(closed.value) == "set LADING_PASSWORD, or try again"
 
 
 def test_every_way_out_says_it_so(tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ class CliSession:
             policy=self.policy,
             build_cache=_build_cache(self.environment.get("LADING_BUILD_CACHE")),
             limits=self._limits(),
+            limit_raised="LADING_LIMITS={}=... raises that",
         )
 
     def _limits(self) -> dict[str, int]:

@@ -28,8 +28,8 @@ class Configuration:
     place of `policy.yaml` below the root. `runs` is a folder of Lading's own in which `run` lies, if it is to be made
     too. `build_cache` bounds the build cache, in bytes; None leaves the default.
     `limits` raises or lowers what is asked of registries: ``retry-after`` (seconds that one may ask to wait), and
-    for one judgement ``requests``, ``bytes`` and ``seconds``; ``layer`` is how many
-    bytes of files one layer may hold.
+    for one judgement ``requests``, ``bytes`` and ``seconds``; ``layer`` is how many bytes of files one layer may hold.
+    `limit_raised` says where a judgement needs more how a limit, `{}`, is raised.
     """
 
     root: Path
@@ -41,6 +41,7 @@ class Configuration:
     tls_verify: bool | None = None
     policy: Path | None = None
     limits: Mapping[str, int] = field(default_factory=dict[str, int])
+    limit_raised: str | None = None
     runs: Path | None = None
     build_cache: int | None = None
     floor: Path = FLOOR

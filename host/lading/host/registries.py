@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ def client_config(configuration: Configuration, warn: Callable[[str], None]) -> 
     """Docker's config.json and certs.d, the proxies of the environment, and what was said in the call."""
     proxies = {scheme: url for scheme, url in configuration.proxies.items() if scheme in ("http", "https") and url}
     files = CredentialFiles(configuration.credentials)
-    retry, limits = _limits(configuration.limits)
+    retry, limits = _limits(configuration)
     return ClientConfig(
         credentials=Layered((*([configuration.given] if configuration.given else []), files)),
         tls_verify=configuration.tls_verify is not False,
@@ -34,15 +34,17 @@ def client_config(configuration: Configuration, warn: Callable[[str], None]) -> 
     )
 
 
-def _limits(given: Mapping[str, int]) -> tuple[Retry, Limits]:
+def _limits(configuration: Configuration) -> tuple[Retry, Limits]:
     """Raises `InputError` for a limit that is not known."""
+    given = configuration.limits
     names = ("retry-after", "requests", "bytes", "seconds", "layer")
     for name in given:
         if name not in names:
-            raise InputError(f"LADING_LIMITS: there is no limit {name!r}", hint=f"there are {', '.join(names)}")
+            hint = f"there are {', '.join(names)}"
+            raise InputError(f"limits: there is no limit {name!r}", hint=hint, option="limits")
     own = {name: value for name, value in given.items() if name not in ("retry-after", "layer")}
     retry = replace(Retry(), longest=float(given["retry-after"])) if "retry-after" in given else Retry()
-    return retry, replace(Limits(), **own)
+    return retry, replace(Limits(), **own, raised=configuration.limit_raised or Limits().raised)
 
 
 def client(configuration: Configuration, warn: Callable[[str], None]) -> Client:

@@ -51,6 +51,8 @@ class Limits:
     requests: int = 2048
     bytes: int = 128 * 1024 * 1024
     seconds: float = 120.0
+    raised: str = "a higher limit '{}' allows more"
+    """What is said to whoever needs more; this goes into decisions, which keep it as text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ def test_a_judgement_beyond_a_bound_ends_in_one_line(place: Callable[..., Regist
     collector = gather(place(**{limit: 1 if limit != "seconds" else 0}))
     (error,) = collector.errors
     assert "for one judgement" in error
-    assert f"LADING_LIMITS={limit}=" in error
+    assert f"a higher limit '{limit}' allows more" in error
 
 
 def test_time_for_patience_counts(place: Callable[..., RegistryEvidence]) -> None:

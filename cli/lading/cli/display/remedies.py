@@ -32,9 +32,13 @@ WORDS: Final[Mapping[RemedyName, str]] = {
     "make key and policy": (
         "`lading keygen` makes a key and a policy that trusts it; docs/policy.md says how to write one"
     ),
+    "give password": "set LADING_PASSWORD or LADING_PASSWORD_FILE, or call from a terminal",
+    "give another password": "set LADING_PASSWORD, or try again",
     "allow unverified": "left out, --unsafe-unverified is allowed, loudly",
     "log in": "lading login {0}",
     "log in anew": "lading login {0}, with the right user and password",
+    "wait longer": "try then, or wait longer with LADING_LIMITS={0}=SECONDS",
+    "raise limit": "LADING_LIMITS={0}=BYTES raises that",
     "serve HTTPS": "serve it over HTTPS, or give --tls-verify=false",
     "trust certificate": "put its CA's certificate into certs.d/{0}/ca.crt, or give --tls-verify=false",
     "give passwords": "give --htpasswd FILE (htpasswd -Bc FILE NAME makes one), or listen on 127.0.0.1",
@@ -65,8 +69,8 @@ WORDS: Final[Mapping[RemedyName, str]] = {
     "other network": "--network none or --network host",
     "leave out": "leave --{0} out, or have the controller delegated to {1}",
 }
-_SHORT: Final = {"volume": "-v", "publish": "-p", "output": "-o"}
-"""Options that are told by their letter; the others by their name."""
+_SHORT: Final = {"volume": "-v", "publish": "-p", "output": "-o", "limits": "LADING_LIMITS"}
+"""Options that are told by their letter, or come in a variable; the others by their name."""
 
 
 def hint_of(error: LadingError) -> str | None:

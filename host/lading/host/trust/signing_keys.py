@@ -12,7 +12,7 @@ from lading.store.fastclass import dataclass, field
 from lading.verify.keys.keys import PrivateKey, PublicKey
 
 _TRIES: Final = 3
-_GIVE: Final = "set LADING_PASSWORD or LADING_PASSWORD_FILE, or call from a terminal"
+_GIVE: Final = Remedy("give password", "give the password with the call")
 
 
 class NoKeyError(InputError):

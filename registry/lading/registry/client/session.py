@@ -20,7 +20,7 @@ from lading.registry.http.budget import spending
 from lading.registry.http.failures import retry_after, status_error
 from lading.registry.http.hosts import SCHEMES, Origin, join
 from lading.registry.http.transport import Body, HttpRequest, HttpResponse, Transport
-from lading.store.errors import RegistryError
+from lading.store.errors import RegistryError, Remedy
 from lading.store.fastclass import dataclass, field, replace
 
 _MAX_REDIRECTS: Final = 5
@@ -207,7 +207,7 @@ class Session:
                     f"{self.registry}: asks to come back in {asked:.0f} seconds",
                     status=429,
                     retry_after=asked,
-                    hint="try then, or wait longer with LADING_LIMITS=retry-after=SECONDS",
+                    hint=Remedy("wait longer", "try then, or raise the limit 'retry-after'", "retry-after"),
                 )
             seconds = max(asked, seconds)
         if budget := spending():

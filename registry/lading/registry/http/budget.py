@@ -32,20 +32,23 @@ class Budget:
         """One more request. Raises `ExhaustedError`."""
         self._requests += 1
         if self._requests > self._limits.requests:
-            raise _exhausted(f"{self._limits.requests} requests", "requests")
+            raise self._exhausted(f"{self._limits.requests} requests", "requests")
         self.wait(0)
 
     def wait(self, seconds: float) -> None:
         """Somebody means to wait for so long. Raises `ExhaustedError`."""
         if time.monotonic() + seconds > self.ends:
-            raise _exhausted(f"{self._limits.seconds:.0f} seconds", "seconds")
+            raise self._exhausted(f"{self._limits.seconds:.0f} seconds", "seconds")
 
     def receive(self, count: int) -> None:
         """So many bytes came. Raises `ExhaustedError`."""
         self._bytes += count
         if self._bytes > self._limits.bytes:
-            raise _exhausted(f"{self._limits.bytes} bytes", "bytes")
+            raise self._exhausted(f"{self._limits.bytes} bytes", "bytes")
         self.wait(0)
+
+    def _exhausted(self, amount: str, name: str) -> ExhaustedError:
+        return ExhaustedError(f"more than {amount} for one judgement; {self._limits.raised.format(name)}")
 
     def __enter__(self) -> Self:
         self._tokens.append(_SPENT.set(self))
@@ -59,7 +62,3 @@ class Budget:
 def spending() -> Budget | None:
     """The budget of this thread's judgement; None where there is none."""
     return _SPENT.get()
-
-
-def _exhausted(amount: str, name: str) -> ExhaustedError:
-    return ExhaustedError(f"more than {amount} for one judgement; LADING_LIMITS={name}=... raises that")

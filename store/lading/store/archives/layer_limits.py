@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from lading.store.errors import Remedy
 from lading.store.fastclass import dataclass
 
 _OVERHEAD: Final = 2**30
-RAISE: Final = "LADING_LIMITS=layer=BYTES raises that"
+RAISE: Final = Remedy("raise limit", "a higher limit 'layer' allows more", "layer")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import hashlib
 import os
 from typing import Final
 
-from lading.store.errors import DocumentError, InputError
+from lading.store.errors import DocumentError, InputError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields, canonical, parse
 from lading.verify.keys.encoding import decode64, encode64, read_pem, write_pem
@@ -76,7 +76,8 @@ def decrypt(pem: bytes, password: bytes, source: str = "private key") -> bytes:
     fields.close()
     plain = secretbox.decrypt(scrypt.derive(password, source), nonce, box)
     if plain is None:
-        raise PasswordError(f"{source}: the password does not open this key", hint="set LADING_PASSWORD, or try again")
+        hint = Remedy("give another password", "give another")
+        raise PasswordError(f"{source}: the password does not open this key", hint=hint)
     return plain
 
 
