@@ -117,6 +117,63 @@ def test_asked_to_end_it_leaves_nothing(yard: Yard, signals: list[signal.Signals
     assert (build.returncode, yard.left()) == (code, [])
 
 
+TWO = """\
+FROM bb AS one
+RUN echo busy one; sleep {0}1
+FROM bb AS two
+RUN echo busy two; sleep {0}2
+FROM bb
+COPY --from=one /bin/sh /one
+COPY --from=two /bin/sh /two
+"""
+
+
+def _start_two(yard: Yard) -> subprocess.Popen[bytes]:
+    """Two stages under way side by side."""
+    context(yard.context, TWO.format(yard.number))
+    build = yard.start("--jobs", "2", stderr=subprocess.PIPE)
+    assert build.stderr
+    left = {b"| busy one", b"| busy two"}
+    for line in build.stderr:
+        left -= {words for words in left if words in line}
+        if not left:
+            yard.note()
+            assert len(yard.names) == 2
+            return build
+    raise AssertionError(f"never written: {left}")
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_step_that_fails_ends_those_beside_it_and_is_the_one_that_is_told(yard: Yard, number: int) -> None:
+    build = _start_two(yard)
+    _kill(f"{yard.number}{number}")
+    _, said = build.communicate()
+    assert (build.returncode, yard.left()) == (1, [])
+    other = 3 - number
+    assert f"[{other}/4] ended  ".encode() in said
+    assert f"[{number}/4] {'one' if number == 1 else 'two'}  RUN echo busy".encode() in said
+    errors = [line for line in said.splitlines() if line.startswith(b"lading: ")]
+    assert len(errors) == 1
+    assert f"Dockerfile:{2 * number}: RUN ".encode() in errors[0]
+    assert b"exit code 137" in errors[0]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_asked_to_end_it_ends_all_that_runs_side_by_side(yard: Yard, number: signal.Signals, code: int) -> None:
+    build = _start_two(yard)
+    build.send_signal(number)
+    build.communicate()
+    assert (build.returncode, yard.left()) == (code, [])
+
+
+def _kill(word: str) -> None:
+    """Kills the process of a step that has `word` among its own."""
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if (entry / "cmdline").read_bytes().split(b"\0")[:2] == [b"sleep", word.encode()]:
+                os.kill(int(entry.name), signal.SIGKILL)
+
+
 def test_a_terminal_that_is_closed_ends_it(yard: Yard) -> None:
     ours, theirs = pty.openpty()
     build = yard.start(stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=_own_terminal)

@@ -39,7 +39,9 @@ class Idle:
     isolation = "none"
     privileges: Mapping[str, object] = MappingProxyType({})
 
-    def execute(self, rootfs: Path, step: executor.ProcessSpec, output: executor.OutputListener) -> int:
+    def execute(
+        self, rootfs: Path, step: executor.ProcessSpec, output: executor.OutputListener, halt: int | None = None
+    ) -> int:
         del rootfs, step, output
         return 0
 

@@ -131,7 +131,9 @@ def test_folders_above_a_change_are_in_its_layer(bench: Bench, tmp_path: Path) -
 class AttributeExecutor(WatchingExecutor):
     """Takes ``PATH NAME [VALUE]`` for a command as well: busybox cannot set attributes."""
 
-    def execute(self, rootfs: Path, step: executor.ProcessSpec, output: executor.OutputListener) -> int:
+    def execute(
+        self, rootfs: Path, step: executor.ProcessSpec, output: executor.OutputListener, halt: int | None = None
+    ) -> int:
         words = step.argv[-1].split(" ")
         if not words[0].startswith("/") or len(words) < 2 or "." not in words[1]:
             return super().execute(rootfs, step, output)

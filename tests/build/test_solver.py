@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from lading.build.dockerfile.instruction_reader import read
 from lading.build.errors import Place
 from lading.build.graph.action import Action, ActionCache, ActionResult
 from lading.build.graph.graph import Chain, Graph, MkdirOp, Step
+from lading.build.graph.halt import Halt, HaltedError
 from lading.build.graph.image_config import Config
 from lading.build.graph.request import Rendering
 from lading.build.graph.state import SolveState
@@ -29,12 +32,14 @@ from lading.build.solver.local_cache import LocalCache, one_builder
 from lading.build.solver.solver import Solver
 from lading.store.content.blobs import Blobs
 from lading.store.content.memory import MemoryBlobs
-from lading.store.oci.documents import ImageConfig
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import ImageConfig, layers_with_diff_ids
 from lading.store.oci.json import canonical
 from lading.store.store import Store
+from lading.verify.keys.keys import PrivateKey
 from suites.action_cache import ActionCacheContract, MemoryCache, result_of
 from suites.actions import ActionContract, Front
-from suites.building import PLATFORM, Bench, busybox, write
+from suites.building import PLATFORM, Bench, Key, busybox, write
 from suites.machine import needs
 from suites.patience import PATIENCE
 
@@ -210,6 +215,134 @@ def test_of_several_steps_at_once_the_first_that_fails_is_told_and_no_other_begi
     assert toys.done == [0]
 
 
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_what_ends_one_step_ends_the_others(bench: Bench, error: type[BaseException]) -> None:
+    """Whatever they do, waiting for another builder of the same action included; one that fails by that is not told."""
+    both = threading.Barrier(2)
+
+    class Ending(Toys):
+        def execute(self, number: int, inputs: bytes) -> ActionResult:
+            self.done.append(number)
+            both.wait(PATIENCE)
+            if number == 0:
+                raise error("of the step")
+            assert halt.given(PATIENCE)
+            raise ValueError("of the end")
+
+    toys = Ending(bench.store.blobs)
+    found = solver(bench, toys, MemoryCache(bench.store.blobs), jobs=3)
+    halt = found.solved.halt
+    graph = graph_of((), (), (), (0, 1, 2))
+    with one_builder(bench.root, found.action(graph.steps[2]).key), pytest.raises(error, match="of the step"):
+        found.solve(graph)
+    assert sorted(toys.done) == [0, 1]
+    told = [1] if error is ValueError else [0, 1]
+    assert sorted(step.number for step in bench.listener.ended) == told
+    assert threading.active_count() == 1
+
+
+def test_steps_of_two_chains_are_solved_at_once_whatever_their_numbers(bench: Bench) -> None:
+    both = threading.Barrier(2)
+
+    class Meeting(Toys):
+        def execute(self, number: int, inputs: bytes) -> ActionResult:
+            both.wait(PATIENCE)
+            return super().execute(number, inputs)
+
+    toys = Meeting(bench.store.blobs)
+    graph = graph_of((), (0,), (0, 1), (), (3,), (3, 4))
+    found = solver(bench, toys, MemoryCache(bench.store.blobs), jobs=2)
+    found.solve(Graph(graph.steps, Chain(None, (0, 1, 2, 3, 4, 5)), graph.config, (), {}))
+    assert sorted(toys.done) == [0, 1, 2, 3, 4, 5]
+
+
+def test_an_unchanged_graph_is_solved_in_the_thread_of_the_caller(bench: Bench) -> None:
+    toys, cache, graph = Toys(bench.store.blobs), MemoryCache(bench.store.blobs), graph_of((), (), (), (0, 1, 2))
+    solver(bench, toys, cache, jobs=3).solve(graph)
+    found, threads = solver(bench, toys, cache, jobs=3), set[threading.Thread]()
+
+    def action(step: Step) -> Action:
+        threads.add(threading.current_thread())
+        return toys.of(found.solved, step)
+
+    replace(found, action=action).solve(graph)
+    assert threads == {threading.current_thread()}
+    assert len(found.solved.cached) == 4
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_the_graph_the_result_does_not_depend_on_the_jobs(bench: Bench, seed: int) -> None:
+    chance = random.Random(seed)
+    below: list[tuple[int, ...]] = []
+    for number in range(chance.randint(1, 25)):
+        under = chance.choice([None, *range(number)])
+        below.append(() if under is None else (*below[under], under))
+    graph = graph_of(*below, tuple(range(len(below))))
+    stacks = []
+    for jobs in (1, 2, 8):
+        toys = Toys(bench.store.blobs)
+        found = solver(bench, toys, MemoryCache(bench.store.blobs), jobs=jobs)
+        found.solve(graph)
+        assert sorted(toys.done) == list(range(len(graph.steps)))
+        assert [report.step.number for report in found.solved.reports] == sorted(toys.done)
+        stacks.append(found.solved.stack(graph.chain))
+    assert stacks[0] == stacks[1] == stacks[2]
+
+
+@needs("root", "overlay", "busybox")
+def test_image_and_attestations_do_not_depend_on_the_jobs(tmp_path: Path) -> None:
+    stages = "".join(
+        f"FROM base AS s{number}\nARG A=1\nCOPY f{number} f0 /d/\nRUN cat /d/* > /out-$A\nRUN echo {number} >> /out-1\n"
+        for number in range(4)
+    )
+    copies = "".join(f"COPY --from=s{number} /out-1 /all/{number}\n" for number in range(4))
+    files = {f"f{number}": f"{number}" for number in range(4)}
+    context = write(
+        tmp_path / "context", {"Dockerfile": f"{stages}FROM base\n{copies}RUN cat /all/* > /one\n", **files}
+    )
+    base, key = busybox(tmp_path / "base"), Key(PrivateKey.generate())
+    images, keys, links = set[str](), set[str](), set[str]()
+    for jobs in (1, 2, 8):
+        bench = Bench(tmp_path / f"root{jobs}", key=key)
+        bench.build(base, names=("localhost/base:latest",))
+        built = bench.build(context, jobs=jobs)
+        images.add(str(built.descriptor.digest))
+        keys.add(str([report.step.number for report in built.steps]))
+        dag = bench.manifest(built.attestations[2])
+        links.add(str([layer.media_type for layer in dag.layers]) + str(dag.layers[0].digest))
+        assert not any(report.cached for report in built.steps)
+        assert bench.build(context, jobs=jobs).reused
+        bench.close()
+    assert (len(images), len(keys), len(links)) == (1, 1, 1)
+
+
+@needs("root", "overlay", "busybox")
+def test_what_stages_share_is_unpacked_once(tmp_path: Path) -> None:
+    made = Bench(tmp_path / "made")
+    base = made.build(busybox(tmp_path / "base"), names=("localhost/base:latest",)).descriptor
+    with Store.open(tmp_path / "root") as store:
+        opened: list[Digest] = []
+
+        class Counting:
+            def open(self, digest: Digest) -> object:
+                opened.append(digest)
+                return made.store.blobs.open(digest)
+
+        manifest = made.manifest(base)
+        stack = layers_with_diff_ids(manifest, made.store.config(manifest))
+        store.blobs = Counting()  # type: ignore[assignment]
+        together = threading.Barrier(4)
+
+        def top(_: int) -> str | None:
+            together.wait(PATIENCE)
+            return roots.top(stack)
+
+        with RootFilesystems(store) as roots, ThreadPoolExecutor(4) as pool:
+            assert len(set(pool.map(top, range(4)))) == 1
+    assert opened == [layer.digest for layer in manifest.layers]
+    made.close()
+
+
 @pytest.mark.parametrize("kind", [LocalCache, MemoryCache])
 def test_of_several_solvers_one_executes(bench: Bench, kind: type) -> None:
     toys = Toys(bench.store.blobs)
@@ -246,3 +379,17 @@ def test_one_builder_at_a_time_does_an_action_and_others_do_others(tmp_path: Pat
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(meet, "ab"))
+
+
+def test_who_waits_for_another_builder_can_be_told_to_end(tmp_path: Path) -> None:
+    halt = Halt()
+    with one_builder(tmp_path, "f" * 64, halt), ThreadPoolExecutor(1) as pool:
+
+        def wait() -> None:
+            with one_builder(tmp_path, "f" * 64, halt):
+                raise AssertionError("two at once")
+
+        waiting = pool.submit(wait)
+        halt.give()
+        with pytest.raises(HaltedError):
+            waiting.result(PATIENCE)

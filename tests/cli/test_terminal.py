@@ -235,6 +235,28 @@ def test_a_failing_step_shows_all_that_it_wrote(lading: Lading, tmp_path: Path, 
 
 
 @SANDBOX
+def test_steps_side_by_side_have_a_row_each(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("build", "-q", "-t", "bb", busybox(tmp_path / "bb"))
+    stages = "".join(f"FROM bb AS s{n}\nRUN for i in 1 2 3 4 5; do echo $i of {n}; done; sleep 1000\n" for n in (1, 2))
+    folder = context(tmp_path / "c", stages + "FROM bb\nCOPY --from=s1 /bin /1\nCOPY --from=s2 /bin /2\n")
+    with lading_at(lading, "build", "--jobs", "2", folder) as shown:
+        shown.until(lambda now: "5 of 1" in now.text and "5 of 2" in now.text and "3 of" not in now.text)
+        lines = shown.lines
+        shown.type(b"\x03")
+        assert shown.end() == 130
+    assert sorted(line[:12] for line in lines if line.startswith("[")) == ["[1/4] s1  RU", "[2/4] s2  RU"]
+    assert sorted(line for line in lines if line.startswith("  |")) == [
+        "  | 4 of 1",
+        "  | 4 of 2",
+        "  | 5 of 1",
+        "  | 5 of 2",
+    ]
+    ended = sorted(shown.lines)
+    assert [line[:12] for line in ended] == ["[1/4] s1  RU", "[2/4] s2  RU"]
+    assert all("  ended  " in line for line in ended)
+
+
+@SANDBOX
 def test_plain_lines_where_nothing_can_be_drawn(lading: Lading, tmp_path: Path) -> None:
     lading.ok("build", "-q", "-t", "bb", busybox(tmp_path / "bb"))
     folder = context(tmp_path / "c", FAILING)

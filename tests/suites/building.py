@@ -35,7 +35,9 @@ class ChrootExecutor:
     def __init__(self) -> None:
         self.runs = 0
 
-    def execute(self, rootfs: Path, step: executor.ProcessSpec, output: executor.OutputListener) -> int:
+    def execute(
+        self, rootfs: Path, step: executor.ProcessSpec, output: executor.OutputListener, halt: int | None = None
+    ) -> int:
         self.runs += 1
         user = ["--userspec", step.user] if step.user else []
         script = 'cd "$0" && exec "$@"'
@@ -57,6 +59,7 @@ class Recorder:
 
     warnings: list[str] = field(default_factory=list)
     reports: list[StepReport] = field(default_factory=list)
+    ended: list[Step] = field(default_factory=list)
     output: bytes = b""
 
     def planned(self, steps: tuple[Step, ...]) -> None:
@@ -70,6 +73,9 @@ class Recorder:
 
     def finished(self, report: StepReport) -> None:
         self.reports.append(report)
+
+    def halted(self, step: Step) -> None:
+        self.ended.append(step)
 
     def warned(self, text: str) -> None:
         self.warnings.append(text)

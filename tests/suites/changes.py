@@ -31,8 +31,10 @@ class WatchingExecutor(ChrootExecutor):
         super().__init__()
         self.views: list[View] = []
 
-    def execute(self, rootfs: Path, step: executor.ProcessSpec, output: executor.OutputListener) -> int:
-        code = super().execute(rootfs, step, output)
+    def execute(
+        self, rootfs: Path, step: executor.ProcessSpec, output: executor.OutputListener, halt: int | None = None
+    ) -> int:
+        code = super().execute(rootfs, step, output, halt)
         self.views.append(seen(rootfs))
         return code
 

@@ -9,6 +9,8 @@ from typing import Literal
 import pytest
 
 from lading.build.graph.executor import Executor, ProcessSpec
+from lading.build.graph.halt import Halt
+from lading.store.errors import MachineError
 
 
 class Written:
@@ -90,6 +92,18 @@ class ExecutorContract:
         script = "echo go; sleep 60; touch /late"
         with pytest.raises(KeyboardInterrupt):
             executor.execute(rootfs, ProcessSpec(("sh", "-c", script), (("PATH", "/bin"),)), stop)
+        assert not (rootfs / "late").exists()
+
+    @pytest.mark.parametrize("quiet", ["", "exec >&- 2>&-; "])
+    def test_a_halt_ends_it(self, executor: Executor, rootfs: Path, quiet: str) -> None:
+        halt = Halt()
+
+        def give(data: bytes, stream: str) -> None:
+            halt.give()
+
+        process = ProcessSpec(("sh", "-c", f"echo go; {quiet}sleep 60; touch /late"), (("PATH", "/bin"),))
+        with pytest.raises(MachineError):
+            executor.execute(rootfs, process, give, halt.descriptor)
         assert not (rootfs / "late").exists()
 
     def test_no_process_outlives_it(self, executor: Executor, rootfs: Path) -> None:

@@ -89,6 +89,10 @@ class Watch:
         """A step is solved."""
         self.tell(Event(report.step.written, note="cached" if report.cached else "", ended=True))
 
+    def halted(self, step: Step) -> None:
+        """A step is ended with the build."""
+        self.tell(Event(step.written, note="ended", ended=True))
+
     def warned(self, text: str) -> None:
         """Something that should be known; it is among the warnings of the result."""
         self.tell(Event("warning", note=text, ended=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
+from threading import Lock
 
 from lading.build.attest.dockerfile_attester import DockerfileAttester, DockerfileFacts
 from lading.build.attest.image import assemble
@@ -117,7 +118,7 @@ def _solve(
     with RootFilesystems(environment.store) as roots, _context(request, environment, dockerfile) as context:
         rendering = Rendering(resolved.epoch, request.compression)
         actions = StepActions(environment, roots, solved, rendering, context)
-        Solver(environment, cache, solved, actions.of, again=request.no_cache).solve(resolved.graph)
+        Solver(environment, cache, solved, actions.of, again=request.no_cache, jobs=request.jobs).solve(resolved.graph)
 
 
 @contextmanager
@@ -127,18 +128,23 @@ def _context(
     """Opens the context when the first step asks for it; says at the end what was left out of it."""
     with ExitStack() as stack:
         opened: list[Context] = []
+        opening = Lock()
 
         def get() -> Context:
-            if not opened:
-                private = (environment.store.root, *request.private)
-                refuse_private(request.context, private)
-                folder = Folder(request.context)
-                hashes = Hashes(environment.store.index, request.context, environment.store.root)
-                ignored = ignore(request.context, dockerfile if request.dockerfile is None else None)
-                context = Context(folder, ignored, hashes, private, normal_modes=request.normal_modes)
-                opened.append(stack.enter_context(context))
+            with opening:
+                if not opened:
+                    opened.append(stack.enter_context(_opened(request, environment, dockerfile)))
             return opened[0]
 
         yield get
         for path, reason in sorted(opened[0].left_out.items()) if opened else ():
             environment.listener.warned(f"{trees.text(os.fsencode(path))}: left out of the context: {reason}")
+
+
+def _opened(request: BuildRequest, environment: BuildEnvironment, dockerfile: Named) -> Context:
+    private = (environment.store.root, *request.private)
+    refuse_private(request.context, private)
+    folder = Folder(request.context)
+    hashes = Hashes(environment.store.index, request.context, environment.store.root)
+    ignored = ignore(request.context, dockerfile if request.dockerfile is None else None)
+    return Context(folder, ignored, hashes, private, normal_modes=request.normal_modes)

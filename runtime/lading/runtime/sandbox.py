@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -23,6 +23,7 @@ from lading.runtime.oci.oci_runtime import ENV, OciRuntime, StartError, start_er
 from lading.runtime.spec import capabilities, etc_files, users
 from lading.runtime.spec.rootfs import MountPoints, allowed, check_kernel_folders
 from lading.runtime.spec.spec import DEFAULT_PATH, ContainerSpec, Mount, bind
+from lading.store.errors import MachineError
 from lading.store.system.border import border
 from lading.store.system.locks import open_lock, take
 from lading.store.system.private import private_folder
@@ -95,11 +96,11 @@ class Sandbox:
         return {"capabilities": self._capabilities, "noNewPrivileges": False}
 
     @border
-    def execute(self, rootfs: Path, process: SandboxProcess, output: _Output) -> int:
+    def execute(self, rootfs: Path, process: SandboxProcess, output: _Output, halt: int | None = None) -> int:
         """Runs a step to its end in the mounted folder `rootfs`; its exit code, 126 and 127 as a shell would.
 
-        An exception out of `output`, KeyboardInterrupt included, kills the step. Raises `MachineError` where the
-        sandbox itself fails. Either way nothing of it is left.
+        An exception out of `output`, KeyboardInterrupt included, kills the step, and so does a descriptor `halt` that
+        can be read from. Raises `MachineError` then, and where the sandbox itself fails. Nothing of it is left.
         """
         with self._place() as (name, bundle):
             stubs = MountPoints(rootfs)
@@ -107,7 +108,7 @@ class Sandbox:
                 mounts = self._mounts(rootfs, stubs, bundle, process)
                 plan = self._plan(name, rootfs, process, mounts, self._netns(name, bundle, process))
                 (bundle / "config.json").write_text(json.dumps(plan.spec()))
-                return self._run(name, bundle, process, output)
+                return self._run(name, bundle, process, output, halt)
             finally:
                 stubs.remove()
 
@@ -171,12 +172,13 @@ class Sandbox:
             filters=self._filters,
         )
 
-    def _run(self, name: str, bundle: Path, step: SandboxProcess, output: _Output) -> int:
+    def _run(self, name: str, bundle: Path, step: SandboxProcess, output: _Output, halt: int | None) -> int:
         errors = bundle / "errors"
         argv = self._oci.argv("--log", str(errors), "run", "--bundle", str(bundle), name)
         pid, readers = _start(argv, step.stdin)
         try:
-            _carry(readers, output)
+            _carry(readers, output, halt)
+            _await(pid, halt)
             code = processes.wait(pid)
         except BaseException:
             os.kill(pid, _SIGKILL)
@@ -203,14 +205,34 @@ def _start(argv: list[str], stdin: bytes | None) -> tuple[int, dict[int, Literal
     return pid, {out_reader: "stdout", err_reader: "stderr"}
 
 
-def _carry(readers: dict[int, Literal["stdout", "stderr"]], output: _Output) -> None:
-    """Hands on whole lines as they come, and a line's beginning only where it is long or the last."""
-    poll, rest = select.poll(), dict.fromkeys(readers, b"")
-    for fd in readers:
+def _polled(fds: Iterable[int], halt: int | None) -> select.poll:
+    poll = select.poll()
+    for fd in fds if halt is None else (*fds, halt):
         poll.register(fd, select.POLLIN)
+    return poll
+
+
+def _await(pid: int, halt: int | None) -> None:
+    """Until the process ends, or is to end."""
+    process = os.pidfd_open(pid)
+    try:
+        _unless(halt, {fd for fd, _ in _polled([process], halt).poll()} - {process})
+    finally:
+        os.close(process)
+
+
+def _unless(halt: int | None, readable: Collection[int]) -> None:
+    if halt in readable:
+        raise MachineError("the step was ended")
+
+
+def _carry(readers: dict[int, Literal["stdout", "stderr"]], output: _Output, halt: int | None) -> None:
+    """Hands on whole lines as they come, and a line's beginning only where it is long or the last."""
+    poll, rest = _polled(readers, halt), dict.fromkeys(readers, b"")
     left = set(readers)
     while left:
         for fd, _ in poll.poll():
+            _unless(halt, [fd])
             data = os.read(fd, _CHUNK)
             whole, newline, part = (rest[fd] + data).rpartition(b"\n")
             if not data or len(part) > _CHUNK:

@@ -10,6 +10,7 @@ import os
 import posixpath
 import stat
 from pathlib import Path
+from threading import RLock
 from typing import Final, Protocol, Self
 
 from lading.store.errors import InputError
@@ -81,7 +82,7 @@ class FileView(Protocol):
 
 
 class Folder:
-    """A view of everything in a folder; a context manager that closes what it holds open."""
+    """A view of everything in a folder; a context manager that closes what it holds open. Safe to share by threads."""
 
     def __init__(self, root: Path, title: str = "") -> None:
         """`title` names the root in errors. Raises `InputError` where `root` is no folder."""
@@ -92,6 +93,7 @@ class Folder:
         except OSError as error:
             raise InputError(f"{root}: {error.strerror}") from error
         self._last: tuple[str, int] = ("", self._root)
+        self._lock = RLock()
 
     def __enter__(self) -> Self:
         return self
@@ -109,9 +111,10 @@ class Folder:
         """As `FileView.item`."""
         parent, _, name = path.rpartition("/")
         try:
-            folder = self._folder(parent)
-            found = os.stat(name or ".", dir_fd=folder, follow_symlinks=False)
-            return _item(path, found, folder)
+            with self._lock:
+                folder = self._folder(parent)
+                found = os.stat(name or ".", dir_fd=folder, follow_symlinks=False)
+                return _item(path, found, folder)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -121,7 +124,8 @@ class Folder:
         """As `FileView.children`."""
         prefix = f"{path}/" if path else ""
         try:
-            descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._folder(path))
+            with self._lock:
+                descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._folder(path))
             try:
                 with os.scandir(descriptor) as entries:
                     found = [
@@ -138,9 +142,9 @@ class Folder:
         """As `FileView.open`."""
         parent, _, name = item.path.rpartition("/")
         try:
-            descriptor = os.open(
-                name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._folder(parent)
-            )
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            with self._lock:
+                descriptor = os.open(name, flags, dir_fd=self._folder(parent))
         except OSError as error:
             raise self._unreadable(item.path, error) from error
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -153,7 +157,7 @@ class Folder:
         return os.path.join(self.root, item.path)
 
     def _folder(self, path: str) -> int:
-        """A descriptor of the folder `path`, ours until the next call."""
+        """A descriptor of the folder `path`, ours until the next call; with the lock held."""
         held, descriptor = self._last
         if path == held:
             return descriptor

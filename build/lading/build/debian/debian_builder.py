@@ -14,7 +14,7 @@ from lading.build.debian.apt import Apt, Resolution
 from lading.build.debian.apt_sources import machine_release, machine_sources, select
 from lading.build.debian.debian_attester import DebianAttester, DebianFacts
 from lading.build.debian.debian_spec import MAX_SIZE, DebianSpec, parse_spec
-from lading.build.debian.package_actions import JOBS, PackageActions
+from lading.build.debian.package_actions import PackageActions
 from lading.build.debian.package_graph import package_graph
 from lading.build.debian.release import read_keys
 from lading.build.debian.saved import SavedResolutions
@@ -64,7 +64,7 @@ def build_debian(
         with tempfile.TemporaryDirectory(prefix="packages-", dir=_work_folder(environment.store.root)) as folder:
             rendering = Rendering(epoch, request.compression)
             actions = PackageActions(environment, graph, solved, rendering, debs, Path(folder))
-            Solver(environment, cache, solved, actions.of, again=request.no_cache, jobs=JOBS).solve(graph)
+            Solver(environment, cache, solved, actions.of, again=request.no_cache, jobs=request.jobs).solve(graph)
         image = assemble(graph, solved, epoch, environment.store)
         facts = DebianFacts(
             file=request.file.name,

@@ -28,7 +28,7 @@ from lading.store.fastclass import dataclass
 from lading.verify.documents.statements import ResourceDescriptor
 
 JOBS: Final = 2
-"""Packages that are unpacked at once."""
+"""Packages that are unpacked at once for what is derived of all."""
 _STATUS: Final = "var/lib/dpkg/status.d"
 
 

@@ -45,9 +45,10 @@ class Executor(Protocol):
         """What a step may do, as its key and its link have it: ``capabilities`` by name, ``noNewPrivileges``."""
         ...
 
-    def execute(self, rootfs: Path, process: ProcessSpec, output: OutputListener) -> int:
-        """Runs `step` in the mounted folder `rootfs` and returns its exit code.
+    def execute(self, rootfs: Path, process: ProcessSpec, output: OutputListener, halt: int | None = None) -> int:
+        """Runs `process` in the mounted folder `rootfs` and returns its exit code. May be called from any thread.
 
-        Raises `MachineError` where the sandbox itself fails; nothing of it is left running then.
+        It is ended as soon as the descriptor `halt` can be read from. Raises `MachineError` then, and where the
+        sandbox itself fails; nothing of it is left running.
         """
         ...

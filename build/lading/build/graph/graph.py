@@ -161,6 +161,13 @@ class Graph:
         chains = [chain for step in self.steps for chain in step.chains]
         return tuple(dict.fromkeys(chain.image for chain in (*chains, self.chain) if chain.image is not None))
 
+    def stands_on(self, step: Step) -> Iterator[int]:
+        """The steps that have to be solved before `step`, without those that the last of a chain stands on anyway."""
+        for chain in step.chains:
+            if chain.steps:
+                below = self.steps[chain.steps[-1]].below
+                yield from chain.steps[-1:] if below.steps == chain.steps[:-1] else chain.steps
+
     @property
     def needed(self) -> tuple[Step, ...]:
         """The steps that the image needs, in order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -28,6 +29,11 @@ class Rendering:
     compression: Compression
 
 
+def usable_cpus() -> int:
+    """The CPUs that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
     """A Dockerfile and its context, and what should become of them.
@@ -36,6 +42,7 @@ class BuildRequest:
     `names` are full, normalised references; `labels` stand above the Dockerfile's. `private` are folders and
     sockets that never belong to a context, the state folder above all. `normal_modes` maps the modes of context
     files to 0644 and 0755. `revision` is the git commit of the context, where the provenance is to name it.
+    `jobs` steps are solved side by side.
     """
 
     context: Path
@@ -54,6 +61,7 @@ class BuildRequest:
     builder_id: str = LOCAL_BUILDER
     revision: Revision | None = None
     private: tuple[Path, ...] = ()
+    jobs: int = field(default_factory=usable_cpus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +143,10 @@ class Listener(Protocol):
         """A step is solved."""
         ...
 
+    def halted(self, step: Step) -> None:
+        """A step that was executed is ended with the build, through no fault of its own."""
+        ...
+
     def warned(self, text: str) -> None:
         """Something the user should know."""
         ...
@@ -154,6 +166,9 @@ class _Silent:
 
     def finished(self, report: StepReport) -> None:
         del report
+
+    def halted(self, step: Step) -> None:
+        del step
 
     def warned(self, text: str) -> None:
         del text

@@ -1,4 +1,7 @@
-"""What is known while a graph is solved: images resolved, results of steps, what of the context was used."""
+"""What is known while a graph is solved: images resolved, results of steps, what of the context was used.
+
+Steps are solved in several threads: each adds what it found in one go, and reads only what was there before it began.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Iterable
 from lading.build.context.pick import CopySource
 from lading.build.graph.action import ActionLayer, ActionResult
 from lading.build.graph.graph import Chain
+from lading.build.graph.halt import Halt
 from lading.build.graph.request import BaseImage, StepReport
 from lading.store.archives.trees import Entry, Kind, Tree
 from lading.store.fastclass import dataclass, field
@@ -33,11 +37,12 @@ class SolvedStep:
 
 @dataclass(slots=True)
 class SolveState:
-    """Everything known so far. `used` are the files of the context that steps took, by path."""
+    """Everything known so far, and whether it goes on. `used` are the files of the context that steps took, by path."""
 
     images: dict[str, BaseImage] = field(default_factory=dict[str, BaseImage])
     steps: dict[int, SolvedStep] = field(default_factory=dict[int, SolvedStep])
     used: dict[bytes, Entry] = field(default_factory=dict[bytes, Entry])
+    halt: Halt = field(default_factory=Halt)
 
     def layer(self, step: int) -> ActionLayer | None:
         """The layer that a step made, None where it changed nothing."""
@@ -75,11 +80,11 @@ class SolveState:
     @property
     def cached(self) -> list[str]:
         """The keys of the actions that were not executed."""
-        return [step.key for step in self.steps.values() if step.report.cached]
+        return [step.key for _, step in sorted(self.steps.items()) if step.report.cached]
 
     def note(self, entries: Iterable[Entry]) -> None:
         """Remembers files of the context as used."""
-        self.used.update((entry.path, entry) for entry in entries)
+        self.used.update({entry.path: entry for entry in entries})
 
     @property
     def context(self) -> Digest | None:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -47,6 +48,7 @@ class RootFilesystems:
         self._works = store.root / "cache" / "work"
         self._work = self._works
         self._lock = -1
+        self._unpacking: dict[Digest, Lock] = {}
 
     def __enter__(self) -> Self:
         with machine_errors(self._works):
@@ -62,8 +64,14 @@ class RootFilesystems:
         os.close(self._lock)
 
     def top(self, stack: Stack) -> str | None:
-        """The snapshot of the whole stack, made from its layers where it is missing; None for an empty stack."""
-        return unpack_layers(self._store.snapshots, self._store.blobs, stack)
+        """The snapshot of the whole stack, made from its layers where it is missing; None for an empty stack.
+
+        Threads whose stacks have the same bottom take turns: what they share is unpacked once.
+        """
+        if not stack:
+            return None
+        with self._unpacking.setdefault(stack[0][1], Lock()):
+            return unpack_layers(self._store.snapshots, self._store.blobs, stack)
 
     @contextmanager
     def reading(self, stack: Stack) -> Generator[Path, None, None]:

@@ -84,7 +84,7 @@ class OperationRunner:
         )
         # As runc does: a working directory that only a config names comes to be when it is first used.
         Copier(active.root, CopyOptions()).make_folders(operation.workdir)
-        code = self.environment.executor.execute(active.root, command, output)
+        code = self.environment.executor.execute(active.root, command, output, self.solved.halt.descriptor)
         if code != 0:
             raise StepError(step.place, f"{_cut(step.written)}: exit code {code}", log=log.lines())
 
@@ -98,6 +98,7 @@ class OperationRunner:
             try:
                 if picked and picked.view:
                     for source in picked.sources:
+                        self.solved.halt.check()
                         self._put(copier, picked.view, source, operation)
                 for document in operation.documents:
                     copier.write(document.name, document.content, operation.destination)

@@ -67,6 +67,7 @@ class StepActions:
         with self.roots.writing(stack) as active:
             OperationRunner(self.environment, self.roots, self.solved).run(step, active, picked)
         try:
+            self.solved.halt.check()
             layer = self._render(step, active, stack)
         except BaseException:
             self.roots.discard(active.key)

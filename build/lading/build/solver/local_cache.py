@@ -13,14 +13,18 @@ import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from lading.build.graph.action import ActionResult
+from lading.build.graph.halt import Halt
 from lading.store.errors import DocumentError, MachineError
 from lading.store.index import Index
 from lading.store.snapshots.seals import BlobSeals
 from lading.store.store import Store
 from lading.store.system.private import private_folder
+
+_PAUSE: Final = 0.02
+"""Seconds between two looks at a lock that others hold, where a halt may come meanwhile."""
 
 
 class LocalCache:
@@ -66,11 +70,11 @@ class LocalCache:
 
 
 @contextmanager
-def one_builder(root: Path, key: str) -> Generator[None, None, None]:
-    """One builder at a time does the action `key`, in the store at `root`.
+def one_builder(root: Path, key: str, halt: Halt | None = None) -> Generator[None, None, None]:
+    """One builder at a time, thread or process, does the action `key`, in the store at `root`.
 
     One byte of one file is locked, at an offset that the key gives: nothing is left over, and two keys that
-    share an offset merely wait for each other.
+    share an offset merely wait for each other. Raises `HaltedError` where `halt` is given while others are at it.
     """
     folder = root / "cache"
     try:
@@ -79,7 +83,21 @@ def one_builder(root: Path, key: str) -> Generator[None, None, None]:
     except OSError as error:
         raise MachineError(f"{folder}: {error.strerror}") from error
     try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, struct.pack("hhqqi0q", fcntl.F_WRLCK, 0, int(key[:15], 16), 1, 0))
+        _lock(descriptor, struct.pack("hhqqi0q", fcntl.F_WRLCK, 0, int(key[:15], 16), 1, 0), halt)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, what: bytes, halt: Halt | None) -> None:
+    if halt is None:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, what)
+        return
+    while True:
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, what)
+        except (BlockingIOError, PermissionError):  # either, says POSIX
+            halt.given(_PAUSE)
+            halt.check()
+        else:
+            return

@@ -34,6 +34,7 @@ FORMS: Final[dict[str, CommandForm]] = {
             "--target": ("target", "str", False),
             "--label": ("label", "str", True),
             "--no-cache": ("no_cache", "flag", False),
+            "--jobs": ("jobs", "int", False),
             "--pull": ("pull", "flag", False),
             "--push": ("push", "flag", False),
             "--sign-key": ("sign_key", "str", False),

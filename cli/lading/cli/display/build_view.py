@@ -1,8 +1,8 @@
 """How a build is shown: rows at a terminal, plain lines, JSON, or nothing until a step fails.
 
 A step has one line, written as in the Dockerfile: ``[3/5] deps  RUN python3 -m venv /ven…   12.3s``. At a terminal
-the last lines of its output stand below it while it runs, and are gone when it succeeded; all of it is shown when it
-fails.
+the last lines of its output stand below it while it runs, fewer where several do, and are gone when it succeeded; all
+of it is shown when it fails. What is shown comes from the threads that solve the steps.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _IN_MEMORY: Final = 1 << 20
 """Bytes of a step's output that are kept in memory; more goes to a file without a name."""
 
 _TAIL: Final = 5
-"""Lines of output below a step that runs."""
+"""Lines of output below the steps that run, together: a step that has none of its own is a row."""
 
 
 @contextmanager
@@ -89,7 +89,7 @@ class _Running:
         return [_shown(rest)] if rest else []
 
     def everything(self) -> Iterator[str]:
-        """All lines."""
+        """All lines, when no more come."""
         self._log.seek(0)
         while line := self._log.readline(_LONGEST):
             yield _shown(line.rstrip(b"\n"))
@@ -133,12 +133,16 @@ class BuildView:
         """A step is solved."""
         self.running.pop(report.step.number, None)
 
+    def halted(self, step: Step) -> None:
+        """A step is ended with the build."""
+        self.running.pop(step.number, None)
+
     def warned(self, text: str) -> None:
         """Something the user should know."""
         self.output.warn(text)
 
     def failed(self) -> None:
-        """The build ends with an error: the steps that ran, and all that they wrote."""
+        """The build ends with an error: the step that failed, and all that it wrote."""
         for run in self.running.values():
             self.say_failed(run)
             for line in run.everything():
@@ -196,6 +200,11 @@ class _Plain(BuildView):
             self.show(step, run.rest())
             self.output.note(f"{self.place(step)} done  {_outcome(report)}")
 
+    def halted(self, step: Step) -> None:
+        run = self.running.pop(step.number)
+        self.show(step, run.rest())
+        self.output.note(f"{self.place(step)} ended  {run.seconds}")
+
     def failed(self) -> None:
         for run in self.running.values():
             for line in run.rest():
@@ -225,6 +234,9 @@ class _Json(BuildView):
             size=report.size,
         )
 
+    def halted(self, step: Step) -> None:
+        emit("ended", step=step.number)
+
     def warned(self, text: str) -> None:
         from lading.cli.display.remedies import notice_of  # noqa: PLC0415 - only where something is to be said
 
@@ -245,13 +257,21 @@ class _Terminal(BuildView):
         self._screen.add(row)
 
     def finished(self, report: StepReport) -> None:
+        super().finished(report)
+        self._leave(report.step, _outcome(report))
+
+    def halted(self, step: Step) -> None:
+        seconds = self.running[step.number].seconds
+        super().halted(step)
+        self._leave(step, f"ended  {seconds}")
+
+    def _leave(self, step: Step, outcome: str) -> None:
         from rich.text import Text  # noqa: PLC0415
 
         from lading.cli.display.screen import fit  # noqa: PLC0415
 
-        super().finished(report)
-        line = fit(Text(self.title(report.step)), _outcome(report), self._screen.width)
-        row = self._rows.pop(report.step.number, None)
+        line = fit(Text(self.title(step)), outcome, self._screen.width)
+        row = self._rows.pop(step.number, None)
         if row is None:
             self._screen.keep(line)
         else:
@@ -278,6 +298,7 @@ class _Row:
         from lading.cli.display.screen import fit  # noqa: PLC0415
 
         with self._view.lock:
-            tail = list(self._run.tail)
+            lines = _TAIL // max(len(self._view.running), 1)
+            tail = list(self._run.tail)[-lines:] if lines else []
         title = fit(Text(self._run.title, "bold"), self._run.seconds, width)
         return [title, *(fit(Text(f"  | {line}", "dim"), "", width) for line in tail)]

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 from lading.build.context.revision import revision_of
 from lading.build.graph.request import BuildRequest, Built
@@ -30,6 +30,13 @@ _MAX_DOCKERFILE: Final = 10 * 1024 * 1024
 _DESCRIPTOR: Final = pattern(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
 
 
+class Settings(TypedDict, total=False):
+    """What a request has a default for."""
+
+    builder_id: str
+    jobs: int
+
+
 def build(
     ctx: typer.Context,
     context: Annotated[str, typer.Argument(metavar="CONTEXT", help="The folder that COPY and ADD read from")],
@@ -51,6 +58,9 @@ def build(
         list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="A label of the image")
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Execute every step")] = False,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Steps side by side at most [default: as many as CPUs]")
+    ] = None,
     pull: Annotated[bool, typer.Option("--pull", help="Ask registries and archives for newer bases")] = False,
     push: Annotated[bool, typer.Option("--push", help="Push it under every name")] = False,
     sign_key: Annotated[
@@ -100,7 +110,9 @@ def build(
     _one_of(context_modes, ("keep", "normal"), "--context-modes")
     _one_of(provenance, ("mode=min", "mode=max", "min", "max"), "--provenance")
     text = None if file is None else _piped(file, folder)
-    settings = {"builder_id": builder_id} if builder_id else {}
+    settings: Settings = {"builder_id": builder_id} if builder_id else {}
+    if jobs is not None:
+        settings["jobs"] = _positive(jobs, "--jobs")
     request = BuildRequest(
         context=folder,
         file=None if file is None or text is not None else _file(file),
@@ -137,6 +149,12 @@ def build(
 def _one_of(value: str, known: tuple[str, ...], option: str) -> None:
     if value not in known:
         raise UsageError(f"{option} {value}: expected one of {', '.join(known)}")
+
+
+def _positive(number: int, option: str) -> int:
+    if number < 1:
+        raise UsageError(f"{option} {number}: expected 1 or more")
+    return number
 
 
 def _folder(context: str) -> Path:
