@@ -16,10 +16,10 @@ from lading.build.dockerfile.instruction_reader import read
 from lading.build.dockerfile.instruction_values import (
     check_signal,
     parse_duration,
-    parse_mode,
     parse_owner,
     parse_ports,
 )
+from lading.build.dockerfile.modes import parse_mode
 from lading.build.dockerfile.substitution import WordError
 from lading.build.errors import DockerfileError, Place, TextError
 from lading.build.graph.graph import CopyOp, RunOp
@@ -216,7 +216,7 @@ def test_other_values() -> None:
     assert parse_ports("80") == ["80/tcp"]
     assert parse_ports("8000-8002/UDP") == ["8000/udp", "8001/udp", "8002/udp"]
     assert parse_ports("127.0.0.1:80:90") == ["90/tcp"]
-    assert parse_mode("0755") == 0o755
+    assert parse_mode("0755").octal == 0o755
     assert parse_owner("1").numeric == (1, 1)
     assert parse_owner("1:web").numeric is None
     for signal in ("9", "KILL", "sigterm", "SIGRTMIN+3", "RTMAX-1"):

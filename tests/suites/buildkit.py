@@ -24,11 +24,14 @@ class BuildKit:
         """Whether it is ready."""
         return subprocess.run([*self._words, "debug", "workers"], capture_output=True, check=False).returncode == 0
 
-    def build(self, context: Path, target: Path) -> None:
-        """Puts the root file system of what `context` says into the folder `target`."""
+    def build(self, context: Path, target: Path, dockerfile: Path | None = None) -> None:
+        """Puts the root file system of what `context` says into the folder `target`.
+
+        `dockerfile` is the folder of the Dockerfile where that is another one.
+        """
         archive = target.with_suffix(".tar")
         words = [*self._words, "build", "--progress=plain", "--frontend", "dockerfile.v0"]
-        words += ["--local", f"context={context}", "--local", f"dockerfile={context}"]
+        words += ["--local", f"context={context}", "--local", f"dockerfile={dockerfile or context}"]
         done = subprocess.run(
             [*words, "--output", f"type=tar,dest={archive}"],
             capture_output=True,

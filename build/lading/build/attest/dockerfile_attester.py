@@ -85,7 +85,7 @@ class DockerfileAttester:
 
     def _edges(self, number: int, places: Mapping[int, int], target: int) -> list[Edge]:
         step = self.graph.steps[number]
-        found = [Edge(places[step.below.steps[-1]], target, TREE)] if step.below.steps else []
+        found = [Edge(places[step.ground.steps[-1]], target, TREE)] if step.ground.steps else []
         operation = step.operation
         if isinstance(operation, CopyOp) and operation.origin and operation.origin.steps:
             found.append(Edge(places[operation.origin.steps[-1]], target, FROM))

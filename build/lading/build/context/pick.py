@@ -9,7 +9,7 @@ from typing import Final
 from lading.build.context.view import FileInfo, FileView, follow
 from lading.build.dockerfile import glob
 from lading.build.dockerfile.glob import PatternError
-from lading.build.dockerfile.ignore import clean
+from lading.build.dockerfile.ignore import Ignore, clean
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 
@@ -18,12 +18,16 @@ _MAX_DEPTH: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class CopySource:
-    """A source and all that is copied with it; `digest` is the SHA-256 of a context file's content."""
+    """A source and all that is copied with it; `digest` is the SHA-256 of a context file's content.
+
+    An `implied` folder is not copied itself: it is made where it is missing, for what is in it.
+    """
 
     name: str
     item: FileInfo
     children: tuple[CopySource, ...] = ()
     digest: str | None = None
+    implied: bool = False
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, CopySource]]:
         """Everything below, with its path relative to this; the root first, as "" where it is a folder."""
@@ -65,8 +69,32 @@ def _folder(view: FileView, path: str) -> list[FileInfo]:
     return view.children(path) if item and item.is_folder else []
 
 
-def pick(view: FileView, name: str, content: ContentDigest, *, named: bool = True) -> CopySource | None:
-    """The source at `name`, links to it followed, with everything below it; None where `content` leaves it out.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What of a source is copied, by paths below it: what `only` matches (None: all) but not what `without` does."""
+
+    only: Ignore | None = None
+    without: Ignore | None = None
+
+    def step(self, path: str, above: ChosenAbove) -> tuple[bool, bool, ChosenAbove]:
+        """Whether `path` is copied, whether anything in it may be, and what goes down with the walk."""
+        inside, outside = (True, above[0]), (False, above[1])
+        if self.only is not None:
+            inside = self.only.step(path, above[0])
+        if self.without is not None:
+            outside = self.without.step(path, above[1])
+        deeper = not outside[0] or (self.without is not None and self.without.takes_back)
+        return inside[0] and not outside[0], deeper, (inside[1], outside[1])
+
+
+ChosenAbove = tuple[tuple[bool, ...], tuple[bool, ...]]
+ALL: Final = Chosen()
+
+
+def pick(
+    view: FileView, name: str, content: ContentDigest, chosen: Chosen = ALL, *, named: bool = True
+) -> CopySource | None:
+    """The source at `name`, links to it followed, with what is `chosen` below it; None where `content` leaves it out.
 
     `named` says that it was not a wildcard that found it. Raises `MissingSourceError`, and `InputError` for what
     cannot be copied.
@@ -75,27 +103,70 @@ def pick(view: FileView, name: str, content: ContentDigest, *, named: bool = Tru
     if item is None:
         raise MissingSourceError(f'"/{name}" not found')
     if item.is_folder:
-        return CopySource(_last(name), item, _below(view, item, content, 0))
+        return CopySource(_last(name), item, _Picker(view, content, chosen, item.path).below(item, 0, ((), ())))
     digest = content(item, named)
     return None if digest is None else CopySource(_last(name), item, digest=digest)
+
+
+def pick_with_parents(view: FileView, pattern: str, content: ContentDigest, without: Ignore) -> list[CopySource]:
+    """The sources of ``COPY --parents``: folders, each with what the rest of `pattern` after ``/./`` matches in it.
+
+    Raises as `pick` does, also where there are no wildcards and the path they would be in is not chosen.
+    """
+    pivot, point, rest = pattern.partition("/./")
+    if not point:
+        pivot, rest = "/", pattern
+    rest = clean("/" + rest).strip("/")
+    chosen = Chosen(Ignore((rest,)), without)
+    found: list[CopySource] = []
+    for name in names(view, pivot):
+        source = pick(view, name, content, chosen)
+        if source and not source.item.is_folder and not glob.has_wildcards(pivot):
+            raise InputError(f"/{name}: is not a folder, so nothing is below it")
+        found += [source] if source else []
+    path = clean(f"/{pivot}/{rest}")
+    if not glob.has_wildcards(path) and not any(_holds(view, source, path[1:], rest) for source in found):
+        raise MissingSourceError(f'"{path}" not found')
+    return found
+
+
+def _holds(view: FileView, source: CopySource, path: str, rest: str) -> bool:
+    """Whether `rest` is among what is copied of `source`, and at `path` without a link being followed."""
+    copied = rest and any(found == rest and not one.implied for found, one in source.walk())
+    return bool(copied) and view.item(path) is not None
 
 
 def _last(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _below(view: FileView, folder: FileInfo, content: ContentDigest, depth: int) -> tuple[CopySource, ...]:
-    if depth > _MAX_DEPTH:
-        raise InputError(f"{folder.path}: folders are nested more than {_MAX_DEPTH} deep")
-    found: list[CopySource] = []
-    for item in view.children(folder.path):
-        if item.is_folder:
-            found.append(CopySource(item.name, item, _below(view, item, content, depth + 1)))
-        elif item.is_link:
-            found.append(CopySource(item.name, item))
-        elif (digest := content(item, False)) is not None:
-            found.append(CopySource(item.name, item, digest=digest))
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class _Picker:
+    """Walks below the folder `root` of a view."""
+
+    view: FileView
+    content: ContentDigest
+    chosen: Chosen
+    root: str
+
+    def below(self, folder: FileInfo, depth: int, above: ChosenAbove) -> tuple[CopySource, ...]:
+        if depth > _MAX_DEPTH:
+            raise InputError(f"{folder.path}: folders are nested more than {_MAX_DEPTH} deep")
+        start = len(self.root) + 1 if self.root else 0
+        found: list[CopySource] = []
+        for item in self.view.children(folder.path):
+            copied, deeper, here = (True, True, above)
+            if self.chosen is not ALL:
+                copied, deeper, here = self.chosen.step(item.path[start:], above)
+            if item.is_folder:
+                children = self.below(item, depth + 1, here) if deeper else ()
+                if copied or children:
+                    found.append(CopySource(item.name, item, children, implied=not copied))
+            elif copied and item.is_link:
+                found.append(CopySource(item.name, item))
+            elif copied and (digest := self.content(item, False)) is not None:
+                found.append(CopySource(item.name, item, digest=digest))
+        return tuple(found)
 
 
 def special(item: FileInfo) -> str | None:

@@ -7,8 +7,10 @@ from typing import Final
 from lading.build.convert.stage import DispatchOptions, StageState
 from lading.build.dockerfile.arguments import Heredoc
 from lading.build.dockerfile.expansion import expand
-from lading.build.dockerfile.instruction_values import Owner, parse_mode, parse_owner
+from lading.build.dockerfile.ignore import Ignore
+from lading.build.dockerfile.instruction_values import Owner, parse_owner
 from lading.build.dockerfile.instructions import Copy
+from lading.build.dockerfile.modes import FileMode, parse_mode
 from lading.build.errors import DockerfileError, reading
 from lading.build.graph.graph import CopyOp, InlineFile
 
@@ -25,6 +27,8 @@ def copy(instruction: Copy, state: StageState, options: DispatchOptions) -> None
                 "ADD of a URL or a git repository is not supported yet" if instruction.add else "COPY takes no URL"
             )
             raise DockerfileError(place, f"{refusal}: {source}")
+    if instruction.checksum:
+        raise DockerfileError(place, "ADD: --checksum requires a source from http, https or git")
     destination = state.expand(instruction.destination)
     chown, chmod = state.expand(instruction.chown), state.expand(instruction.chmod)
     owner, mode = _owned(instruction, chown, chmod)
@@ -35,25 +39,39 @@ def copy(instruction: Copy, state: StageState, options: DispatchOptions) -> None
         options.origin(instruction) if instruction.origin is not None else None,
         owner,
         mode,
-        instruction.add,
+        instruction.add if instruction.unpack is None else instruction.unpack,
+        instruction.link and mode is None,  # a mode given makes it a common copy, as in the reference
+        instruction.parents,
+        instruction.exclude,
     )
-    flags = [f"--chown={chown}"] * bool(chown) + [f"--chmod={chmod}"] * bool(chmod)
+    flags = (
+        ["--parents"] * instruction.parents + [f"--chown={chown}"] * bool(chown) + [f"--chmod={chmod}"] * bool(chmod)
+    )
     inline = [f"<<{document.name}" for document in instruction.documents]
     text = " ".join([instruction.word, *flags, *sources, *inline, destination])
     state.step(place, operation, text, _written(instruction, inline))
 
 
-def _owned(instruction: Copy, chown: str, chmod: str) -> tuple[Owner | None, int | None]:
+def _owned(instruction: Copy, chown: str, chmod: str) -> tuple[Owner | None, FileMode | None]:
     with reading(instruction.place, f"{instruction.word}: "):
-        return (parse_owner(chown) if chown else None), (parse_mode(chmod) if chmod else None)
+        Ignore(instruction.exclude)  # for its errors
+        owner, mode = (parse_owner(chown) if chown else None), (parse_mode(chmod) if chmod else None)
+    if owner and instruction.link and not owner.nameless:
+        raise DockerfileError(
+            instruction.place,
+            f"--chown={chown}: user and group names can't be resolved when used with --link",
+            hint="use numbers: uid[:gid]",
+        )
+    return owner, mode
 
 
 def _written(instruction: Copy, inline: list[str]) -> tuple[str, ...]:
-    flags = [
-        f"--{name}={value}"
-        for name, value in (("from", instruction.origin), ("chown", instruction.chown), ("chmod", instruction.chmod))
-        if value
-    ]
+    given = {"from": instruction.origin, "chown": instruction.chown, "chmod": instruction.chmod}
+    flags = [f"--{name}={value}" for name, value in given.items() if value]
+    flags += ["--link"] * instruction.link + ["--parents"] * instruction.parents
+    if instruction.unpack is not None:
+        flags.append("--unpack" if instruction.unpack else "--unpack=false")
+    flags += [f"--exclude={pattern}" for pattern in instruction.exclude]
     return (instruction.word, *flags, *instruction.sources, *inline, instruction.destination)
 
 

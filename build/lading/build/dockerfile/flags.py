@@ -11,34 +11,40 @@ from lading.store.fastclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What flags an instruction has: with a value, switches, and those that are refused until they are built."""
+    """What flags an instruction has: with a value, switches, values given more than once, and those refused so far."""
 
     values: Collection[str] = ()
     switches: Collection[str] = ()
+    repeated: Collection[str] = ()
     later: Collection[str] = ()
 
 
 def read(node: InstructionNode, allowed: Allowed) -> Mapping[str, str]:
-    """The flags of `node` by name; a switch that is on has the value ``true``, one that is off is absent."""
+    """The flags of `node` by name: a switch is ``true`` or ``false``; repeated ones are `values`'."""
     found: dict[str, str] = {}
     seen: set[str] = set()
     for name, value in _split(node, allowed):
-        if name in seen:
+        if name in seen and name not in allowed.repeated:
             raise DockerfileError(node.place, f"{node.word.upper()}: duplicate flag: --{name}")
         seen.add(name)
         if name in allowed.switches:
-            if _switch(node, name, value):
-                found[name] = "true"
+            found[name] = "true" if _switch(node, name, value) else "false"
         elif value is None:
             raise DockerfileError(node.place, f"{node.word.upper()}: missing a value on flag: --{name}")
-        else:
+        elif name not in allowed.repeated:
             found[name] = value
     return found
 
 
+def values(node: InstructionNode, name: str) -> tuple[str, ...]:
+    """Every value of the flag `name`, which may be repeated; `read` has checked them."""
+    start = f"--{name}="
+    return tuple(flag.removeprefix(start) for flag in node.flags if flag.startswith(start))
+
+
 def _split(node: InstructionNode, allowed: Allowed) -> Iterator[tuple[str, str | None]]:
     word = node.word.upper()
-    known = {*allowed.values, *allowed.switches, *allowed.later}
+    known = {*allowed.values, *allowed.switches, *allowed.repeated, *allowed.later}
     for flag in node.flags:
         name, equals, value = flag.removeprefix("--").partition("=")
         if name in allowed.later:

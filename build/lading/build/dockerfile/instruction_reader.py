@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from lading.build.dockerfile import parser
@@ -10,6 +10,7 @@ from lading.build.dockerfile.arguments import heredoc
 from lading.build.dockerfile.expansion import trim
 from lading.build.dockerfile.flags import Allowed
 from lading.build.dockerfile.flags import read as read_flags
+from lading.build.dockerfile.flags import values as flag_values
 from lading.build.dockerfile.instruction_values import number, parse_duration
 from lading.build.dockerfile.instructions import (
     Arg,
@@ -43,6 +44,8 @@ _STAGE_NAME: Final = pattern(r"[a-z][a-z0-9-_.]*\Z")
 _MAX_STAGES: Final = 1000
 _HEALTH_FLAGS: Final = ("interval", "timeout", "start-period", "start-interval", "retries")
 _NONE: Final = Allowed()
+_COPY_FLAGS: Final = Allowed(("chown", "chmod", "from"), ("link", "parents"), ("exclude",))
+_ADD_FLAGS: Final = Allowed(("chown", "chmod", "checksum"), ("link", "unpack", "keep-git-dir"), ("exclude",))
 
 
 def read(data: bytes, name: str) -> Dockerfile:
@@ -138,9 +141,7 @@ def _arg(node: InstructionNode) -> Arg:
 def _copy(node: InstructionNode) -> Copy:
     add = node.word.lower() == "add"
     word = node.word.upper()
-    values = ("chown", "chmod") if add else ("chown", "chmod", "from")
-    later = ("keep-git-dir", "checksum", "unpack", "exclude") if add else ("parents", "exclude")
-    flags = read_flags(node, Allowed(values, ("link",), later))
+    flags = read_flags(node, _ADD_FLAGS if add else _COPY_FLAGS)
     if len(node.args) < 2:
         raise DockerfileError(node.place, f"{word} requires at least two arguments: a source and a destination")
     *given, destination = node.args
@@ -160,8 +161,17 @@ def _copy(node: InstructionNode) -> Copy:
         flags.get("from") or None,
         flags.get("chown", ""),
         flags.get("chmod", ""),
-        "link" in flags,
+        flags.get("link") == "true",
+        flags.get("parents") == "true",
+        flag_values(node, "exclude"),
+        _switch(flags, "unpack"),
+        flags.get("checksum", ""),
+        _switch(flags, "keep-git-dir"),
     )
+
+
+def _switch(flags: Mapping[str, str], name: str) -> bool | None:
+    return flags[name] == "true" if name in flags else None
 
 
 def _command(node: InstructionNode) -> Command:
@@ -170,7 +180,7 @@ def _command(node: InstructionNode) -> Command:
 
 
 def _run(node: InstructionNode) -> Run:
-    flags = read_flags(node, Allowed(("network", "security"), (), ("mount", "device")))
+    flags = read_flags(node, Allowed(("network", "security"), later=("mount", "device")))
     network, security = flags.get("network", "default"), flags.get("security", "sandbox")
     if network == "host":
         raise DockerfileError(node.place, "RUN --network=host is not supported yet")

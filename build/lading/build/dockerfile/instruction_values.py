@@ -1,4 +1,4 @@
-"""Values that instructions hold: durations, signals, ports, modes, owners. Errors are without place."""
+"""Values that instructions hold: durations, signals, ports, owners. Errors are without place."""
 
 from __future__ import annotations
 
@@ -80,15 +80,6 @@ def _port(digits: str, text: str) -> int:
     return int(digits)
 
 
-def parse_mode(text: str) -> int:
-    """An octal mode up to 07777."""
-    if re.fullmatch(r"[0-7]+", text) and int(text, 8) <= 0o7777:
-        return int(text, 8)
-    if re.fullmatch(r"[ugoa]*[-+=].*", text):
-        raise TextError(f"symbolic modes are not supported yet: {text!r}")
-    raise TextError(f"not a mode: {text!r} (an octal number from 0 to 07777)")
-
-
 @dataclass(frozen=True, slots=True)
 class Owner:
     """``--chown`` and USER: a user and perhaps a group, each a number or a name in the image."""
@@ -102,6 +93,11 @@ class Owner:
         user = number(self.user, MAX_ID)
         group = user if self.group is None else number(self.group, MAX_ID)
         return None if user is None or group is None else (user, group)
+
+    @property
+    def nameless(self) -> bool:
+        """Whether nothing of it is looked up in the image: numbers, and root, which is 0 everywhere."""
+        return all(part is None or part == "root" or is_number(part) for part in (self.user, self.group))
 
 
 def parse_owner(text: str) -> Owner:

@@ -61,7 +61,10 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """``COPY`` and ``ADD`` (`add`): sources, heredocs among them, and a destination."""
+    """``COPY`` and ``ADD`` (`add`): sources, heredocs among them, and a destination.
+
+    `unpack` None leaves it to the kind of source whether an archive is unpacked.
+    """
 
     place: Place
     add: bool
@@ -72,6 +75,11 @@ class Copy:
     chown: str
     chmod: str
     link: bool
+    parents: bool = False
+    exclude: tuple[str, ...] = ()
+    unpack: bool | None = None
+    checksum: str = ""
+    keep_git: bool | None = None
 
     @property
     def word(self) -> str:

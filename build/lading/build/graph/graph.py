@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from lading.build.dockerfile.instruction_values import Owner
+from lading.build.dockerfile.modes import FileMode
 from lading.build.errors import Place
 from lading.build.graph.image_config import Config
 from lading.store.fastclass import dataclass
@@ -40,7 +41,9 @@ class InlineFile:
 class CopyOp:
     """Copies `sources` of the context (`origin` None) or of another root file system, and `documents`.
 
-    `destination` is absolute; a slash at its end, or ``/.``, says that it is a folder.
+    `destination` is absolute; a slash at its end, or ``/.``, says that it is a folder. `link` puts it all on nothing,
+    so that it is the same whatever it stands on; `parents` keeps the folders that sources are written in, `exclude`
+    leaves out what its patterns match below each source.
     """
 
     sources: tuple[str, ...]
@@ -48,8 +51,11 @@ class CopyOp:
     destination: str
     origin: Chain | None
     owner: Owner | None
-    mode: int | None
+    mode: FileMode | None
     unpack: bool
+    link: bool = False
+    parents: bool = False
+    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +129,14 @@ class Step:
     written: str
 
     @property
+    def ground(self) -> Chain:
+        """What it is done to: what is `below`, or nothing, where it is the same on everything."""
+        return Chain() if isinstance(self.operation, CopyOp) and self.operation.link else self.below
+
+    @property
     def chains(self) -> Iterator[Chain]:
         """The root file systems it needs."""
-        yield self.below
+        yield self.ground
         if isinstance(self.operation, CopyOp | DeriveOp) and self.operation.origin:
             yield self.operation.origin
 

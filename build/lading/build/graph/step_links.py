@@ -14,7 +14,7 @@ from lading.verify.documents.statements import ResourceDescriptor
 
 def materials(step: Step, solved: SolveState, context: Digest | None) -> tuple[ResourceDescriptor, ...]:
     """What `step` was given; `context` is the root of the files of the context that it takes."""
-    found = solved.resources(step.below)
+    found = solved.resources(step.ground)
     operation = step.operation
     if isinstance(operation, CopyOp) and operation.origin:
         found = (*found, *solved.resources(operation.origin, FROM))

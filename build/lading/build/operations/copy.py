@@ -16,6 +16,7 @@ from typing import Final
 
 from lading.build.context.pick import CopySource, special
 from lading.build.context.view import FileInfo, FileView, Folder, follow, normalised
+from lading.build.dockerfile.modes import FileMode
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, field
 
@@ -36,7 +37,7 @@ class CopyOptions:
     """
 
     owner: tuple[int, int] | None = None
-    mode: int | None = None
+    mode: FileMode | None = None
     attributes: bool = False
     links: bool = False
 
@@ -78,9 +79,8 @@ class Copier:
         self._clear(target)
         with open(target, "xb") as stream:
             stream.write(content)
-        owner, mode = self.options.owner or (0, 0), self.options.mode
-        os.chown(target, *owner)
-        os.chmod(target, 0o644 if mode is None else mode)
+        os.chown(target, *(self.options.owner or (0, 0)))
+        os.chmod(target, self._mode(0o644))
 
     def inside(self, path: str) -> str:
         """Where `path`, absolute in the root, is on this machine, links followed inside the root."""
@@ -105,7 +105,8 @@ class Copier:
             path = os.path.dirname(path)
         if not stat.S_ISDIR(there.st_mode):
             raise CopyProblemError(f"{self.shown(path)}: is not a folder")
-        mode = _FOLDER_MODE if self.options.mode is None else self.options.mode & 0o777  # none but the copied have more
+        octal = self.options.mode.octal if self.options.mode else None
+        mode = _FOLDER_MODE if octal is None else octal & 0o777  # none but the copied have more
         for folder in reversed(missing):
             os.mkdir(folder)
             os.chown(folder, *(self.options.owner or (0, 0)))
@@ -132,7 +133,9 @@ class Copier:
             os.mkdir(target)
         elif not stat.S_ISDIR(there.st_mode):
             raise CopyProblemError(f"{self.shown(target)}: cannot copy a folder to what is none")
-        if there is None or not top:
+        if source.implied and there:
+            os.chmod(target, source.item.permissions)
+        elif there is None or not top:
             self._describe(view, source.item, target)
         for child in source.children:
             self._copy(view, child, os.path.join(target, child.name), top=False)
@@ -178,11 +181,14 @@ class Copier:
         except PermissionError as error:
             raise CopyProblemError(f"/{item.path}: {special(item)} cannot be copied: {error.strerror}") from error
 
+    def _mode(self, permissions: int, *, folder: bool = False) -> int:
+        return self.options.mode.of(permissions, folder=folder) if self.options.mode else permissions
+
     def _describe(self, view: FileView, item: FileInfo, target: str) -> None:
         owner = self.options.owner or (item.uid, item.gid)
         os.chown(target, *owner, follow_symlinks=False)
         if not item.is_link:
-            os.chmod(target, item.permissions if self.options.mode is None else self.options.mode)
+            os.chmod(target, self._mode(item.permissions, folder=item.is_folder))
         if self.options.attributes:
             _attributes(view.location(item), target)
 

@@ -33,7 +33,7 @@ def inputs(
         {
             "version": VERSION,
             "platform": str(environment.platform),
-            "below": solved.identity(step.below),
+            "below": solved.identity(step.ground),
             "operation": _operation(step, picked, solved, environment.executor),
             "epoch": rendering.epoch,
             "compression": rendering.compression,
@@ -76,10 +76,13 @@ def _copy(operation: CopyOp, picked: CopySources | None, solved: SolveState) -> 
         "kind": "copy",
         "destination": operation.destination,
         "owner": [owner.user, owner.group] if owner else None,
-        "mode": operation.mode,
+        "mode": operation.mode.text if operation.mode else None,
+        "exclude": list(operation.exclude),
         "unpack": operation.unpack,
         "documents": [[item.name, str(Digest.of(item.content))] for item in operation.documents],
     }
+    if operation.parents:  # which folders are copied, and which only made for what is in them, the patterns say
+        value["parents"] = list(operation.sources)
     if operation.origin is not None:
         return {**value, "origin": solved.identity(operation.origin), "sources": list(operation.sources)}
     return {**value, "context": [_source(source) for source in picked.sources] if picked else []}

@@ -10,6 +10,7 @@ from lading.build.context import pick
 from lading.build.context.pick import CopySource
 from lading.build.context.view import FileInfo, FileView, Folder
 from lading.build.dockerfile.glob import has_wildcards
+from lading.build.dockerfile.ignore import Ignore
 from lading.build.dockerfile.instruction_values import Owner
 from lading.build.errors import DockerfileError, StepError, placed
 from lading.build.graph import executor
@@ -142,12 +143,17 @@ def pick_all(
     """All sources of a COPY. Raises `DockerfileError` where one is missing; says where a wildcard matched nothing."""
     found: list[CopySource] = []
     try:
+        without = Ignore(operation.exclude)
+        chosen = pick.Chosen(without=without) if operation.exclude else pick.ALL
         for pattern in operation.sources:
+            if operation.parents:
+                found += pick.pick_with_parents(view, pattern, content, without)
+                continue
             names = pick.names(view, pattern)
             if not names:
                 environment.listener.warned(f"{step.place}: {pattern} matches nothing")
             named = not has_wildcards(pattern)
-            found += [one for name in names if (one := pick.pick(view, name, content, named=named))]
+            found += [one for name in names if (one := pick.pick(view, name, content, chosen, named=named))]
     except InputError as error:
         raise DockerfileError(step.place, f"{step.text.split(' ', 1)[0]}: {error.message}", hint=error.hint) from error
     return tuple(found)

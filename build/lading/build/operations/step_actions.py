@@ -63,7 +63,7 @@ class StepActions:
     def _execute(
         self, step: Step, picked: CopySources | None, materials: tuple[ResourceDescriptor, ...]
     ) -> ActionResult:
-        stack = self.solved.stack(step.below)
+        stack = self.solved.stack(step.ground)
         with self.roots.writing(stack) as active:
             OperationRunner(self.environment, self.roots, self.solved).run(step, active, picked)
         try:
@@ -96,6 +96,9 @@ class StepActions:
         layer = self._write(step, tree)
         store.snapshots.diff_ids.remember(layer.descriptor, layer.diff_id)
         normalise_times(changes, self.rendering.epoch)
+        if step.ground != step.below:
+            store.snapshots.remove(active.key)  # on what is below it is unpacked where somebody needs it
+            return ActionLayer(layer.tree, layer.descriptor, layer.diff_id)
         snapshot = chain_of([*stack, (layer.descriptor, layer.diff_id)])
         store.snapshots.commit(active.key, snapshot)
         return ActionLayer(layer.tree, layer.descriptor, layer.diff_id, snapshot)

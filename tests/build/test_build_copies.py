@@ -1,0 +1,60 @@
+"""COPY and ADD with every flag give the trees that BuildKit gives, and are refused where it refuses.
+
+Its trees were recorded (`programs/record_copies.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lading.build.errors import DockerfileError
+from suites.building import Bench, write
+from suites.copies import CASES, copies_context, dockerfile
+from suites.machine import needs
+from suites.programs import tree
+
+pytestmark = needs("root", "overlay")
+RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "programs/copies.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    bench = Bench(tmp_path_factory.mktemp("copies") / "store")
+    yield bench
+    bench.close()
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copies_context(tmp_path_factory.mktemp("copies") / "context")
+
+
+def test_all_cases_are_recorded() -> None:
+    assert list(RECORDED) == list(CASES)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_as_buildkit(bench: Bench, context: Path, case: str) -> None:
+    expected, text = RECORDED[case], dockerfile(case).encode()
+    if isinstance(expected, str):
+        with pytest.raises(DockerfileError):
+            bench.build(context, dockerfile=text)
+        return
+    assert tree(bench.store, bench.build(context, dockerfile=text).descriptor) == expected
+
+
+def test_a_linked_copy_is_the_same_on_everything(bench: Bench, tmp_path: Path) -> None:
+    """Another base executes nothing of it, and its layer is the same blob."""
+    context = write(tmp_path / "context", {"a": "1", "b": "2"})
+    layers = []
+    for below in ("a", "b"):
+        text = f"FROM scratch\nCOPY {below} /there\nCOPY --link a /x/a\nCOPY --link --from=0 /there /y\n"
+        built = bench.build(context, dockerfile=text.replace(" --from=0 /there", " b").encode())
+        layers.append(bench.manifest(built.descriptor).layers[1:])
+    assert layers[0] == layers[1]
+    assert [report.cached for report in bench.listener.reports] == [False, True, True]
