@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from lading.store.errors import DocumentError
 from lading.store.oci.descriptors import Descriptor
 from lading.verify.documents.attach import Artifact
 from lading.verify.documents.provenance import DOCKERFILE_BUILD, LOCAL_BUILDER, Provenance
@@ -11,6 +14,8 @@ from lading.verify.documents.signing import attest, subject_of
 from lading.verify.documents.statements import PROVENANCE
 from lading.verify.judgement.errors import RefusedError
 from lading.verify.judgement.verifier import Verifier
+from lading.verify.policy.canonical import compile_policy, load_policy, policy_digest
+from lading.verify.policy.policy import Policy, Rule
 from lading.verify.policy.requirements import formats
 from lading.verify.policy.requirements.attestation import AttestationRequirement
 from lading.verify.policy.requirements.composition import Composition, all_of, any_of, at_least
@@ -169,3 +174,50 @@ def test_a_kind_from_outside_stands_beside_the_others_in_one_rule() -> None:
     assert Verifier(asked).verify(target(APP), [Shelf(*signed(SUBJECT, "own"), *dated(SUBJECT, "own")).evidence])
     with pytest.raises(RefusedError, match="asks for provenance since 2026-01-01 by 'own'; "):
         Verifier(asked).verify(target(APP), [Shelf(*signed(SUBJECT, "own")).evidence])
+
+
+def test_a_threshold_of_nobody_is_met_by_nobody() -> None:
+    for papers in ((), both(SUBJECT, "own")):
+        assert not SignatureRequirement((OWN,), threshold=0).evaluate(claims(*papers), IMAGE).met
+
+
+NAMED_KEYS = st.lists(st.sampled_from([OWN, BOB, EVE]), max_size=3).map(tuple)
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=5)
+SIGNATURES = st.builds(SignatureRequirement, NAMED_KEYS, st.integers(-1, 3), st.dictionaries(TEXTS, TEXTS, max_size=2))
+ATTESTATIONS = st.builds(AttestationRequirement, TEXTS, NAMED_KEYS, st.none() | TEXTS)
+
+
+def composed(parts: st.SearchStrategy[Requirement]) -> st.SearchStrategy[Requirement]:
+    several = st.lists(parts, max_size=3)
+    either_of = several.flatmap(lambda found: st.sampled_from([all_of(*found), any_of(*found)]))
+    return either_of | st.builds(lambda count, found: at_least(count, *found), st.integers(-1, 3), several)
+
+
+RULES = st.builds(
+    Rule,
+    TEXTS,
+    reject=st.booleans(),
+    requirements=st.lists(st.recursive(SIGNATURES | ATTESTATIONS, composed, max_leaves=4), max_size=3).map(tuple),
+    signed_for=st.none() | st.lists(TEXTS, max_size=2).map(tuple),
+    allow_unverified=st.booleans(),
+)
+SECTIONS = st.none() | st.dictionaries(TEXTS, RULES, max_size=2)
+POLICIES = st.builds(Policy, st.just("p"), SECTIONS, SECTIONS, st.booleans(), st.none() | NAMED_KEYS)
+
+
+def as_yaml_has_it(rule: Rule) -> bool:
+    signatures = [item for item in rule.requirements if isinstance(item, SignatureRequirement)]
+    possible = all(1 <= item.threshold <= len(item.keys) for item in signatures)
+    return possible and len(signatures) <= 1 and not any(isinstance(item, Composition) for item in rule.requirements)
+
+
+@given(made=POLICIES)
+def test_what_is_compiled_reads_as_the_same(made: Policy) -> None:
+    """And whatever YAML could say is compiled."""
+    rules = [*(made.scopes or {}).values(), *(made.bases or {}).values()]
+    try:
+        compiled = compile_policy(made)
+    except DocumentError:
+        assert not all(map(as_yaml_has_it, rules))
+        return
+    assert policy_digest(load_policy(compiled, "p")) == policy_digest(made)

@@ -50,7 +50,8 @@ def load_own(root: Path, index: Callable[[], Index]) -> Policy:
             pass  # of another version, or damaged: the file is there
     policy, alone = _parse(data, path)
     if alone:
-        _keep(index(), key, compile_policy(policy))
+        with suppress(DocumentError):  # it has no compiled form, and is read each time
+            _keep(index(), key, compile_policy(policy))
     return policy
 
 

@@ -16,11 +16,21 @@ from lading.verify.policy.requirements.signature import SignatureRequirement
 
 def policy_digest(policy: Policy) -> Digest:
     """Of what the policy says, its keys included: neither layout nor comments nor file names matter."""
-    return Digest.of(compile_policy(policy))
+    return Digest.of(_written(policy))
 
 
 def compile_policy(policy: Policy) -> bytes:
-    """The policy as canonical JSON with its keys, to be read again without YAML by `load_policy`."""
+    """The policy as canonical JSON with its keys, to be read again without YAML by `load_policy`.
+
+    Raises `DocumentError` for what that would not read as the same: a rule that only a program could have put together.
+    """
+    raw = _written(policy)
+    if _written(load_policy(raw, policy.source)) != raw:
+        raise DocumentError(f"{policy.source}: compiled, it would read as another")
+    return raw
+
+
+def _written(policy: Policy) -> bytes:
     value: dict[str, object | None] = {
         "version": VERSION,
         "scopes": _rules(policy.scopes),

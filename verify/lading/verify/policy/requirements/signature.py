@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SignatureRequirement:
-    """At least `threshold` of `keys` have signed, each counted once, with at least these annotations."""
+    """At least `threshold` of `keys` have signed, each counted once, with at least these annotations.
+
+    A threshold below one is met by nobody.
+    """
 
     keys: tuple[NamedKey, ...]
     threshold: int = 1
@@ -47,7 +50,7 @@ class SignatureRequirement:
         """A key counts with the first claim that it signed."""
         outcomes = _first_of_each(weigh(self, evidence, subject, lambda claim: self._unmet(claim, subject)))
         signers = each_once(outcomes)
-        return Finding(self.words, "signature", len(signers) >= self.threshold, signers, outcomes)
+        return Finding(self.words, "signature", 1 <= self.threshold <= len(signers), signers, outcomes)
 
     def _unmet(self, claim: Claim, subject: SubjectImage) -> str | None:
         if claim.kind != "signature":
