@@ -5,7 +5,11 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
+
+from lading.runtime.containers import slots
 from lading.runtime.containers.records import ContainerRecords
+from suites.synced import synced
 
 
 def test_a_folder_goes_although_others_ask_for_its_lock(tmp_path: Path) -> None:
@@ -31,3 +35,13 @@ def test_a_folder_goes_although_others_ask_for_its_lock(tmp_path: Path) -> None:
         over.set()
         for asker in askers:
             asker.join()
+
+
+def test_a_state_is_synced_by_the_descriptor_that_wrote_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, state = synced(monkeypatch), tmp_path / "state.json"
+    for data in (b"one", b"two"):
+        slots.replace(state, data, durable=True)
+        assert state.read_bytes().rstrip() == data
+        assert seen.pop(state.stat().st_ino) == [True]
+    slots.replace(state, b"three", durable=False)
+    assert not seen

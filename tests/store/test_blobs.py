@@ -18,6 +18,7 @@ from suites import dying
 from suites.blobs import BlobsContract
 from suites.dying import killed
 from suites.machine import needs
+from suites.synced import synced
 
 
 class TestMemoryBlobs(BlobsContract):
@@ -49,6 +50,12 @@ def test_a_changed_file_is_not_handed_out_as_right(tmp_path: Path) -> None:
         read_blob(blobs, digest)
     write_blob(blobs, b"content")
     assert read_blob(blobs, digest) == b"content"
+
+
+def test_the_descriptor_that_wrote_is_the_one_that_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, blobs = synced(monkeypatch), FileBlobs(tmp_path)
+    digest = write_blob(blobs, b"content")
+    assert seen[blobs.path(digest).stat().st_ino] == [True]
 
 
 def test_a_sweep_leaves_what_is_being_written(tmp_path: Path) -> None:

@@ -152,10 +152,10 @@ class Apt:
                 file = _by_digest(archives, package)
             with file.open("rb") as stream:
                 digest = hashlib.file_digest(stream, package.digest.algorithm).hexdigest()
-            if digest != package.digest.hex:
-                file.unlink()
-                raise DocumentError(f"{package.name} {package.version}: not the file that the signed list names")
-            sync(file)
+                if digest != package.digest.hex:
+                    file.unlink()
+                    raise DocumentError(f"{package.name} {package.version}: not the file that the signed list names")
+                sync(stream.fileno())  # apt is gone; what was read is the same file at least
             publish(file, paths[package])
 
     def _release(self, source: ArchiveSource) -> SignedRelease:

@@ -23,21 +23,21 @@ def replace(file: Path, data: bytes, *, durable: bool) -> None:
     """Replaces `file`; with `durable` it also survives a power cut. Raises `MachineError`; then it is as it was."""
     other = file.with_suffix(".new")
     with machine_errors(file):
-        _write(other, data.ljust(-(-(len(data) + _ROOM) // _BLOCK) * _BLOCK))
-        if durable:
-            sync(other)
+        _write(other, data.ljust(-(-(len(data) + _ROOM) // _BLOCK) * _BLOCK), durable=durable)
         _exchange(other, file)
         if durable:
             sync(file.parent)
 
 
-def _write(file: Path, data: bytes) -> None:
+def _write(file: Path, data: bytes, *, durable: bool) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         done = 0
         while done < len(data):
             done += os.pwrite(descriptor, data[done:], done)
         os.ftruncate(descriptor, len(data))
+        if durable:
+            sync(descriptor)
     finally:
         os.close(descriptor)
 

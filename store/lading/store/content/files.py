@@ -140,7 +140,7 @@ class _FileWriter:
         target = self._place(digest)
         with machine_errors(target):
             os.fchmod(self._file, 0o444)
-            sync(self._path)
+            sync(self._file)
             publish(self._path, target)
         self._close()
         return digest

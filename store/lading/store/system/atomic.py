@@ -11,9 +11,15 @@ from pathlib import Path
 from lading.store.system.border import machine_errors
 
 
-def sync(path: Path) -> None:
-    """Makes durable what is in a file, or which names are in a folder."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def sync(place: Path | int) -> None:
+    """Makes durable what is in a file, or which names are in a folder.
+
+    A file is given by the descriptor that wrote it: an error of writing is told once, perhaps to that one alone.
+    """
+    if isinstance(place, int):
+        os.fsync(place)
+        return
+    descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
@@ -41,7 +47,7 @@ def new_file(path: Path, mode: int = 0o644, *, over: bool = True) -> Generator[B
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
             stream.flush()
-            os.fsync(descriptor)
+            sync(descriptor)
         if over:
             os.replace(part, path)
         else:
