@@ -306,7 +306,7 @@ def test_who_is_reached_through_a_proxy(url: str, rule: str, direct: bool) -> No
     assert (proxy_for(Origin.of(url), config) is None) == direct
 
 
-@pytest.mark.parametrize("form", ["http://{}", "{}", "http://ada:word@{}", "ada:word@{}", "http://{}/"])
+@pytest.mark.parametrize("form", ["http://{}", "HTTP://{}", "{}", "http://ada:word@{}", "ada:word@{}", "http://{}/"])
 def test_a_proxy_is_used(form: str) -> None:
     with hostile() as proxy:
         proxy.trick("GET http://registry.example.com/v2/", lambda h: h.answer(200))
@@ -318,10 +318,23 @@ def test_a_proxy_is_used(form: str) -> None:
         assert proxy.asked(r"GET http://registry\.example\.com/v2/app/manifests/1")
 
 
-def test_a_proxy_of_another_kind() -> None:
-    config = ClientConfig(proxies={"https": "socks5://proxy.example.com"})
-    with Client(config) as client, pytest.raises(InputError, match="proxy"):
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks5://proxy.example.com",
+        "http://[::1",
+        "ada:secret:word",
+        "http://ada:secret@[::1",
+        "proxy.example.com\r\nX: y",
+        "http://\udcff",
+        "http://" + "a" * 70_000,
+    ],
+)
+def test_a_proxy_of_another_kind_or_without_a_url(proxy: str) -> None:
+    config = ClientConfig(proxies={"https": proxy})
+    with Client(config) as client, pytest.raises(InputError, match=r"proxy for example\.com must be") as told:
         client.resolve(Reference.parse("example.com/app:1"))
+    assert "secret" not in str(told.value)
 
 
 # Passwords, with Debian's registry

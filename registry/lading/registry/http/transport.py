@@ -161,10 +161,8 @@ class HttpxTransport:
         library = _import_httpx()
         from lading.registry.http.wire import Wire  # noqa: PLC0415
 
-        proxy = proxy_for(origin, self._config)
-        if proxy and not proxy.startswith(("http://", "https://")):
-            raise InputError(f"the proxy for {origin.netloc} must be an http or https URL")
         config, times = self._config, self._config.timeouts
+        proxy = self._proxy(library, origin)
         most = config.parallel + 4
         carrier: Any = library.HTTPTransport(
             verify=client_context(origin, config),
@@ -182,6 +180,19 @@ class HttpxTransport:
             timeout=library.Timeout(None, connect=times.connect, pool=times.read),
         )
         return made
+
+    def _proxy(self, library: ModuleType, origin: Origin) -> httpx.Proxy | None:
+        """The proxy for an origin. Its URL may hold a password, and is not shown. Raises `InputError`."""
+        url = proxy_for(origin, self._config)
+        if url is None:
+            return None
+        wrong = InputError(f"the proxy for {origin.netloc} must be an http or https URL")
+        if not url.lower().startswith(("http://", "https://")):
+            raise wrong
+        try:
+            return cast("httpx.Proxy", library.Proxy(url))
+        except library.InvalidURL:
+            raise wrong from None
 
 
 class _HttpxResponse:
