@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -48,6 +49,30 @@ def test_output_and_exit_code_are_the_commands_own(lading: Lading, network: str)
 )
 def test_what_cannot_be_run(lading: Lading, code: int, words: list[str]) -> None:
     lading.fails(code, "run", "--rm", "--pull", "never", "--network", "none", *words)
+
+
+@pytest.mark.parametrize("words", [["run", "--rm", "--network", "none", "bb", "sh", "-c", "exit 7"], ["build", "."]])
+def test_a_caller_that_ignores_how_children_end(lading: Lading, tmp_path: Path, words: list[str]) -> None:
+    """The kernel keeps no exit codes of a process that ignores SIGCHLD, which its children inherit."""
+    context(tmp_path, "FROM bb\nRUN exit 7\n")
+    done = subprocess.run(
+        [LADING, *words],
+        env=lading.variables(),
+        cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == (7 if words[0] == "run" else 1), done.stderr
+    assert b"No child" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["run", "-v", "./x:/x", "bb"], ["save", "bb", "-o", "x"], ["load", "-i", "x"]])
+def test_a_current_folder_that_is_gone(lading: Lading, tmp_path: Path, words: list[str]) -> None:
+    shell = ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', tmp_path, LADING, *words]
+    done = subprocess.run(shell, env=lading.variables(), capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.stderr == "lading: the current folder is gone\n"
 
 
 def test_standard_input(lading: Lading) -> None:

@@ -38,6 +38,11 @@ def keep_interrupts() -> None:
     sys.unraisablehook = again
 
 
+def keep_children() -> None:
+    """Has the kernel tell how a child ended, where the caller ignores SIGCHLD: for those it keeps nothing to tell."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 def _interrupt_outside(hook: CodeType) -> None:
     """Interrupts the main thread once it has left `hook`, in which an exception would be lost for good.
 

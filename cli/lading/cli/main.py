@@ -11,7 +11,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, cast
 
-from lading.cli.endings import EndedError, keep_interrupts
+from lading.cli.endings import EndedError, keep_children, keep_interrupts
 from lading.store.errors import LadingError, UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def main() -> None:
     """
     gc.disable()
     keep_interrupts()
+    keep_children()
     _open_streams()
     code = call(sys.argv[1:])
     try:
@@ -76,9 +77,9 @@ def call(arguments: Sequence[str]) -> int:
         return 141
     except OSError as error:
         from lading.store.errors import MachineError  # noqa: PLC0415
+        from lading.store.system.border import in_words  # noqa: PLC0415
 
-        where = f"{error.filename}: " if error.filename else ""
-        return _fail(arguments, MachineError(f"{where}{error.strerror or error}"), 1)
+        return _fail(arguments, MachineError(in_words(error)), 1)
     except Exception as error:
         if os.environ.get("LADING_DEBUG"):
             raise

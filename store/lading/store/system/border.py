@@ -7,6 +7,7 @@ of Lading pass as they are.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -41,7 +42,23 @@ def border(method: Callable[_P, _T]) -> Callable[_P, _T]:
         except BrokenPipeError:
             raise
         except OSError as error:
-            where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-            raise MachineError(f"{where}{error.strerror or error}") from error
+            raise MachineError(in_words(error)) from error
 
     return told
+
+
+def in_words(error: OSError) -> str:
+    """One line that names the file where there is one: the current folder has no name any more when it is gone."""
+    if isinstance(error.filename, str | bytes):
+        return f"{os.fsdecode(error.filename)}: {error.strerror or error}"
+    if error.errno == errno.ENOENT and _is_nowhere():
+        return "the current folder is gone"
+    return error.strerror or str(error)
+
+
+def _is_nowhere() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
