@@ -1,1 +1,1 @@
-"""What packages a tree contains and how their versions compare."""
+"""What an image contains: its files as its layers show them together, and how two differ."""

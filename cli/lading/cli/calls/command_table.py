@@ -49,6 +49,7 @@ COMMANDS: Final[dict[str, CommandEntry]] = {
     "sign": CommandEntry("Sign images", "trust.sign"),
     "attest": CommandEntry("Attach a signed statement about an image", "trust.attest"),
     "verify": CommandEntry("Judge images by the policy, as a launch would", "trust.verify"),
+    "diff": CommandEntry("Show how two images differ: files, config, layers", "examining.diff"),
     "provenance": CommandEntry("Show where an image came from and who vouched for it", "trust.provenance"),
     "registry": CommandEntry("Serve a registry", "system.registry"),
     "run": CommandEntry("Run a command in a new container of a verified image", "containers.run", failure=125),
@@ -72,7 +73,6 @@ COMMANDS: Final[dict[str, CommandEntry]] = {
             ("attach", "Attach to a running container"),
             ("commit", "Make an image of a container's changes"),
             ("cp", "Copy files to and from containers"),
-            ("diff", "Show what a container changed"),
             ("events", "Show what happens"),
             ("export", "Write a container's file system to a tar archive"),
             ("info", "Show facts about this machine"),
@@ -94,12 +94,13 @@ def _under(names: str, **others: str) -> dict[str, CommandEntry]:
     return {name: replace(COMMANDS[of], module=COMMANDS[of].module) for name, of in pairs.items()}
 
 
-_CONTAINER: Final = "run exec ps logs stop kill wait rm create start restart attach commit cp diff export pause port"
+_CONTAINER: Final = "run exec ps logs stop kill wait rm create start restart attach commit cp export pause port"
 COMMANDS["image"] = CommandEntry(
     "Manage images",
     commands={
         **_under("build history load pull push save tag", ls="images", list="images", rm="rmi"),
         "inspect": replace(COMMANDS["inspect"], module="images.inspect", preset={"type_": "image"}),
+        "diff": replace(COMMANDS["diff"], module="examining.diff"),
         "prune": CommandEntry("Remove images that have no name and no container", module="system.image_prune"),
     },
 )
@@ -121,6 +122,7 @@ COMMANDS["container"] = CommandEntry(
     commands={
         **_under(f"{_CONTAINER} rename stats top unpause update", ls="ps", list="ps"),
         "inspect": replace(COMMANDS["inspect"], module="images.inspect", preset={"type_": "container"}),
+        "diff": CommandEntry("Show what a container changed", later=True),
     },
 )
 

@@ -236,6 +236,18 @@ FORMS: Final[dict[str, CommandForm]] = {
         (("images", "str", True),),
         ("images",),
     ),
+    "examining.diff": (
+        {
+            "--format": ("format_", "lading.cli.calls.values:OutputForm", False),
+            "--limit": ("limit", "int", False),
+            "--platform": ("platform", "str", False),
+            "--tls-verify": ("tls_verify", "str", False),
+            "--authfile": ("authfile", "path", False),
+            "--creds": ("creds", "str", False),
+        },
+        (("first", "str", False), ("second", "str", False)),
+        ("first",),
+    ),
     "trust.provenance": (
         {
             "--format": ("format_", "lading.cli.calls.values:OutputForm", False),

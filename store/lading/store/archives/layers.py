@@ -15,6 +15,7 @@ from lading.store.archives.layer_limits import DEFAULT, RAISE, Limits
 from lading.store.archives.trees import Tree, walk
 from lading.store.archives.writer import write_tar
 from lading.store.content.blobs import BlobReader, Blobs
+from lading.store.content.blobs import Source as BlobSource
 from lading.store.content.verifying_reader import CHUNK
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
@@ -129,7 +130,12 @@ def check_layer(blobs: Blobs, descriptor: Descriptor, diff_id: Digest, limits: L
 
 @contextmanager
 def open_archive(
-    blobs: Blobs, descriptor: Descriptor, diff_id: Digest, task: Task | None = None, *, limits: Limits | None = None
+    blobs: BlobSource,
+    descriptor: Descriptor,
+    diff_id: Digest,
+    task: Task | None = None,
+    *,
+    limits: Limits | None = None,
 ) -> Generator[Source, None, None]:
     """The uncompressed archive of a layer, to be read to its end; `task` counts the bytes of the blob.
 

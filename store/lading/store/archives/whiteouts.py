@@ -135,7 +135,7 @@ class _Opened:
 def _is_whiteout_at(folder: int, name: bytes) -> bool:
     try:
         return is_whiteout(os.stat(name, dir_fd=folder, follow_symlinks=False))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a later entry took the folder's place
         return False
 
 

@@ -1,0 +1,1 @@
+"""What images are made of: compared, built again, traced to where their files come from."""

@@ -1,0 +1,1 @@
+"""The files of an image, merged from its layers without a disk, and compared."""
