@@ -134,7 +134,6 @@ class HttpxTransport:
             for piece in request.body():
                 exchange.ends = _until(patience)
                 yield piece
-                exchange.ends = _until(patience)
             exchange.ends = _until(request.seconds or patience)
 
         with _translated(origin), exchanging(exchange):
