@@ -226,3 +226,9 @@ def test_a_helper_keeps_and_forgets(tmp_path: Path, helper: Path) -> None:
     assert "pass" not in (tmp_path / "config.json").read_text()
     assert found.erase("example.com")
     assert Path(f"{helper}.erased").read_text() == "example.com"
+
+
+def test_a_file_that_cannot_be_written_is_said_to_be_so(tmp_path: Path) -> None:
+    path = tmp_path / ("c" * 250)  # what is written first beside it has a longer name
+    with pytest.raises(MachineError, match=r"cannot be written: File name too long$"):
+        CredentialFiles((path,)).save("example.com", ADA)

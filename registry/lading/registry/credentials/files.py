@@ -20,8 +20,7 @@ from lading.registry.reference import DEFAULT_REGISTRY
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields, parse
-from lading.store.system.atomic import write_atomically
-from lading.store.system.border import machine_errors
+from lading.store.system.atomic import new_file
 from lading.store.system.locks import locked, open_folder
 
 _HUB_KEY: Final = "https://index.docker.io/v1/"
@@ -218,9 +217,12 @@ class _File:
 
     def _write(self) -> None:
         text = json.dumps(self.value, indent="\t", ensure_ascii=False) + "\n"
-        with machine_errors(self.path):
+        try:
             mode = self.path.stat().st_mode & 0o600 if self.path.exists() else 0o600
-        write_atomically(self.path, text.encode(), mode)
+            with new_file(self.path, mode) as stream:
+                stream.write(text.encode())
+        except OSError as error:
+            raise MachineError(f"{self.path}: cannot be written: {error.strerror}") from error
 
 
 def host_of(key: str) -> str:
