@@ -54,7 +54,7 @@ def build(request: BuildRequest, environment: BuildEnvironment) -> Built:
         graph = resolved.graph
         cache = LocalCache.of(environment.store)
         _solve(request, environment, cache, solved, resolved, named)
-        image = assemble(graph, solved, resolved.epoch, environment.store)
+        image = assemble(graph, solved, resolved.epoch, environment.store, request.annotations)
         facts = DockerfileFacts(name, Digest.of(text), resolved.epoch, encoder_name(request.compression))
         attestations, reused = DockerfileAttester(request, environment, cache, graph, solved, facts).attest(
             image, begun
@@ -93,7 +93,12 @@ def _resolve(
 
 def _check_text(request: BuildRequest) -> None:
     """Raises `InputError` for values of the call that no document can hold."""
-    given = {"build-arg": request.arguments, "label": request.labels, "builder-id": {"": request.builder_id}}
+    given = {
+        "build-arg": request.arguments,
+        "label": request.labels,
+        "annotation": request.annotations,
+        "builder-id": {"": request.builder_id},
+    }
     for option, values in given.items():
         for name, value in values.items():
             if any("\ud800" <= character <= "\udfff" for character in name + value):

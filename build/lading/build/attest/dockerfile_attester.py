@@ -130,6 +130,7 @@ class DockerfileAttester:
             "buildArgs": arguments(values) or None,
             "target": request.target,
             "labels": dict(request.labels) or None,
+            "annotations": dict(request.annotations) or None,
             "platform": str(self.environment.platform),
             "epoch": request.epoch,
             "contextModes": "normal" if request.normal_modes else None,

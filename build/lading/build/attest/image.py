@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -26,14 +27,18 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def assemble(graph: Graph, solved: SolveState, epoch: int, store: Store) -> Descriptor:
+def assemble(
+    graph: Graph, solved: SolveState, epoch: int, store: Store, annotations: Mapping[str, str] | None = None
+) -> Descriptor:
     """Writes config and manifest; the manifest's descriptor."""
     stack = solved.stack(graph.chain)
     layered = frozenset(step for step in graph.chain.steps if solved.layer(step))
     config = render(graph.config, tuple(diff_id for _, diff_id in stack), layered, timestamp(epoch))
     write_blob(store.blobs, config)
+    noted: dict[str, object] = {"annotations": dict(annotations)} if annotations else {}
     manifest = canonical(
         {
+            **noted,
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": Descriptor.of(config, CONFIG).json(),

@@ -102,6 +102,7 @@ class DebianAttester:
             "ldSoCache": self.spec.ld_so_cache,
             "image": _settings(self.spec.image) or None,
             "labels": dict(request.labels) or None,
+            "annotations": dict(request.annotations) or None,
             "platform": str(self.environment.platform),
             "epoch": request.epoch,
         }

@@ -65,7 +65,7 @@ def build_debian(
             rendering = Rendering(epoch, request.compression)
             actions = PackageActions(environment, graph, solved, rendering, debs, Path(folder))
             Solver(environment, cache, solved, actions.of, again=request.no_cache, jobs=request.jobs).solve(graph)
-        image = assemble(graph, solved, epoch, environment.store)
+        image = assemble(graph, solved, epoch, environment.store, request.annotations)
         facts = DebianFacts(
             file=request.file.name,
             digest=Digest.of(data),

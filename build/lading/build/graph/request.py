@@ -39,7 +39,8 @@ class BuildRequest:
     """A Dockerfile and its context, and what should become of them.
 
     `dockerfile` is the text where it does not come from `file`; `file` left out is ``Dockerfile`` in the context.
-    `names` are full, normalised references; `labels` stand above the Dockerfile's. `private` are folders and
+    `names` are full, normalised references; `labels` stand above the Dockerfile's, `annotations` in the
+    manifest. `private` are folders and
     sockets that never belong to a context, the state folder above all. `normal_modes` maps the modes of context
     files to 0644 and 0755. `revision` is the git commit of the context, where the provenance is to name it.
     `jobs` steps are solved side by side.
@@ -52,6 +53,7 @@ class BuildRequest:
     arguments: Mapping[str, str] = field(default_factory=dict[str, str])
     target: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
     platform: str | None = None
     no_cache: bool = False
     compression: Compression = "zstd"

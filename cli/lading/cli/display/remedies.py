@@ -54,8 +54,6 @@ WORDS: Final[Mapping[RemedyName, str]] = {
     "remove by force": "name one of them, or remove all with --force",
     "remove container or force": "remove the container first, or use --force",
     "remove index": "`lading rmi {0}` removes all",
-    "push": "--push pushes; oci and docker are there",
-    "name output": "writing the plain file system (-o DIR) is not built yet",
     "name file": "name it with -f",
     "name another file": "name another with -f",
     "give argument": "an ARG used in FROM stands before the first FROM and has a default, or a --build-arg",

@@ -1,15 +1,16 @@
-"""Where images are written beside the store: ``oci:DIR``, ``oci-archive:FILE``, ``docker-archive:FILE``, a stream."""
+"""Where images are written beside the store: layouts, archives, a stream; or the files of one, in a folder or a tar."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
+from lading.host.images.plain_files import write_folder, write_tree
 from lading.registry.platforms import choose, host_platform
 from lading.store.archives.writer import Sink
-from lading.store.errors import Remedy, UsageError
+from lading.store.errors import InputError, UsageError
 from lading.store.exchange import layouts
 from lading.store.exchange.export import Form, Saved, to_file, write_archive
 from lading.store.fastclass import dataclass
@@ -21,26 +22,27 @@ from lading.store.store import Store
 NamedImage = tuple[Descriptor, Sequence[str]]
 """An image, and the full names that it is written under."""
 
-OutputKind = Literal["oci", "oci-archive", "docker-archive", "archive"]
-"""``archive`` is what docker writes since 25: a layout that its older versions and podman read as theirs, too."""
+OutputKind = Literal["oci", "oci-archive", "docker-archive", "archive", "local", "tar"]
+"""``archive`` is what docker writes since 25: a layout that its older versions and podman read as theirs, too.
 
-# The types of buildx that mean the same.
-_TYPES: Final[dict[str, OutputKind]] = {
-    "oci": "oci-archive",
-    "docker": "docker-archive",
+``local`` and ``tar`` are the files of the image alone.
+"""
+
+_TRANSPORTS: Final[dict[str, OutputKind]] = {
+    "oci": "oci",
     "oci-archive": "oci-archive",
     "docker-archive": "docker-archive",
 }
-_LATER: Final = ("local", "tar", "image", "registry", "cacheonly")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageOutput:
-    """A place and its form."""
+    """A place and its form; `sink` is written to where there is no place, as with ``-o -``."""
 
     kind: OutputKind
     path: Path
     name: str | None = None
+    sink: Sink | None = None
 
     def write(self, store: Store, descriptor: Descriptor, names: Sequence[str], *, evidence: bool = False) -> None:
         """Writes an image there: whole, or not at all. Raises `MachineError`."""
@@ -53,14 +55,23 @@ class ImageOutput:
         if self.name and len(images) > 1:
             raise UsageError(f"{self.name} could be the name of any of {len(images)} images")
         named = [(descriptor, (self.name,) if self.name else names) for descriptor, names in images]
+        if self.kind == "local":
+            write_folder(store, _image(store, named[0][0]), self.path, progress)
+            return
         task = progress.task(str(self.path))
         if self.kind != "oci":
-            to_file(self.path, lambda sink: write_stream(store, named, _seen(sink, task), self.kind, evidence=evidence))
+            self._stream(lambda sink: write_stream(store, named, _seen(sink, task), self.kind, evidence=evidence))
         else:
             for descriptor, names in named:
                 layouts.write_layout(store, descriptor, self.path, names, evidence=evidence)
                 task.advance(1)
         task.done()
+
+    def _stream(self, write: Callable[[Sink], None]) -> None:
+        if self.sink:
+            write(self.sink)
+        else:
+            to_file(self.path, write)
 
 
 def _seen(sink: Sink, task: Task) -> Sink:
@@ -74,10 +85,20 @@ def _seen(sink: Sink, task: Task) -> Sink:
 def write_stream(
     store: Store, images: Sequence[NamedImage], sink: Sink, kind: OutputKind, *, evidence: bool = False
 ) -> None:
-    """Writes an archive of images piece by piece."""
+    """Writes an archive of images piece by piece; ``tar`` takes one."""
+    if kind == "tar":
+        write_tree(store, _image(store, images[0][0]), sink)
+        return
     forms: dict[OutputKind, Form] = {"oci-archive": "oci", "docker-archive": "docker", "archive": "both"}
     saved = [Saved(descriptor, tuple(names), _shown(store, descriptor)) for descriptor, names in images]
     write_archive(store, saved, sink, forms[kind], evidence=evidence)
+
+
+def _image(store: Store, descriptor: Descriptor) -> Manifest:
+    found = _shown(store, descriptor)
+    if found is None:
+        raise InputError(f"{descriptor.digest}: no image of it is here")
+    return found
 
 
 def _shown(store: Store, descriptor: Descriptor) -> Manifest | None:
@@ -94,7 +115,7 @@ def _shown(store: Store, descriptor: Descriptor) -> Manifest | None:
 def destination(output: str, format_: str | None) -> ImageOutput:
     """Where ``-o`` says, a file where no transport stands before it, in the form that podman's ``--format`` names."""
     transport = output.partition(":")[0]
-    if transport in ("oci", "oci-archive", "docker-archive") and ":" in output:
+    if transport in _TRANSPORTS and ":" in output:
         if format_:
             raise UsageError(f"format {format_}: {transport}: says it already", option="format")
         return parse_output(output)
@@ -115,31 +136,9 @@ def form_of(format_: str | None) -> OutputKind:
 
 
 def parse_output(text: str) -> ImageOutput:
-    """``TRANSPORT:PATH[:NAME]`` as skopeo has it, or ``type=TYPE,dest=PATH`` as buildx. Raises `UsageError`."""
-    if "=" in text.split(":", maxsplit=1)[0]:
-        return _buildx(text)
+    """``TRANSPORT:PATH[:NAME]`` as skopeo has it. Raises `UsageError`."""
     kind, colon, rest = text.partition(":")
-    if kind not in ("oci", "oci-archive", "docker-archive") or not colon or not rest:
-        raise UsageError(
-            f"output {text}: expected oci:DIR, oci-archive:FILE or docker-archive:FILE",
-            hint=Remedy("name output", "writing the plain file system is not built yet"),
-            option="output",
-        )
+    if kind not in _TRANSPORTS or not colon or not rest:
+        raise UsageError(f"output {text}: expected oci:DIR, oci-archive:FILE or docker-archive:FILE", option="output")
     path, _, name = rest.partition(":")
-    return ImageOutput("oci" if kind == "oci" else _TYPES[kind], Path(os.path.abspath(path)), name or None)
-
-
-def _buildx(text: str) -> ImageOutput:
-    fields: dict[str, str] = {}
-    for part in text.split(","):
-        name, _, value = part.partition("=")
-        fields[name] = value
-    kind, destination = fields.pop("type", ""), fields.pop("dest", "")
-    as_folder = fields.pop("tar", "true") == "false"
-    if kind in _LATER:
-        hint = Remedy("push", "a push is asked for otherwise; oci and docker are there")
-        raise UsageError(f"output {text}: the type {kind} is not built yet", hint=hint, option="output")
-    if kind not in _TYPES or not destination or fields:
-        raise UsageError(f"output {text}: expected type=oci,dest=FILE or type=docker,dest=FILE", option="output")
-    path = Path(os.path.abspath(destination))
-    return ImageOutput("oci" if kind == "oci" and as_folder else _TYPES[kind], path)
+    return ImageOutput(_TRANSPORTS[kind], Path(os.path.abspath(path)), name or None)

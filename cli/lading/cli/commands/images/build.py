@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import typer
 
     from lading.cli.calls.shared_options import AuthFile, Creds, ProgressForm, TlsVerify
-    from lading.host.images.outputs import ImageOutput
+    from lading.host.images.build_outputs import BuildOutputs
 
 _MAX_DOCKERFILE: Final = 10 * 1024 * 1024
 _DESCRIPTOR: Final = pattern(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
@@ -72,10 +73,17 @@ def build(
             "-o",
             "--output",
             metavar="DEST",
-            help="And write it to oci:DIR, oci-archive:FILE or docker-archive:FILE (or type=oci,dest=FILE)",
+            help="And write it to oci:DIR, oci-archive:FILE, docker-archive:FILE (or type=oci,dest=FILE),"
+            " or its files to a folder DIR or a tar (type=tar,dest=FILE, or - for standard output)",
         ),
     ] = None,
     iidfile: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the digest to this file")] = None,
+    metadata_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write digest, names and descriptor to this file, as JSON")
+    ] = None,
+    annotation: Annotated[
+        list[str] | None, typer.Option("--annotation", metavar="NAME=VALUE", help="An annotation of the manifest")
+    ] = None,
     compression: Annotated[str, typer.Option(metavar="zstd|gzip", help="Of the layers")] = "zstd",
     platform: Annotated[str | None, typer.Option(metavar="OS/ARCH", help="Only this machine's own so far")] = None,
     context_modes: Annotated[
@@ -88,6 +96,7 @@ def build(
         bool, typer.Option("--git/--no-git", help="Name the context's commit, remote and changes in the provenance")
     ] = True,
     builder_id: Annotated[str | None, typer.Option(metavar="URI", help="Who builds, as the provenance says")] = None,
+    always: Annotated[bool, typer.Option("--load", "--rm", "--force-rm", hidden=True)] = False,
     progress: ProgressForm = ProgressKind.auto,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the digest")] = False,
     tls_verify: TlsVerify = None,
@@ -101,9 +110,11 @@ def build(
     """
     from lading.host.images.images import Images  # noqa: PLC0415
 
+    del always  # what these ask for is so
     session = CliSession.of(ctx)
     access(session, tls_verify, authfile, creds, *(tag or ()))
     session.quiet, session.progress = quiet, progress
+    outputs = _outputs(output)
     folder, file = _folder(context), file or None
     if compression not in ("zstd", "gzip"):
         raise UsageError(f"--compression {compression}: expected zstd or gzip")
@@ -117,9 +128,10 @@ def build(
         context=folder,
         file=None if file is None or text is not None else _file(file),
         dockerfile=text,
-        names=tuple(Images.new_name(name).name for name in tag or ()),
+        names=tuple(Images.new_name(name).name for name in (*(tag or ()), *outputs.names)),
         arguments=_arguments(build_arg, session.environment),
         target=target,
+        annotations=_annotations(annotation),
         labels=pairs([word if "=" in word else f"{word}=" for word in label or ()], "--label"),
         platform=platform,
         no_cache=no_cache,
@@ -131,9 +143,9 @@ def build(
         private=(session.root, session.run),
         **settings,
     )
+    push = push or outputs.push
     if push and not request.names:
         raise UsageError("--push needs a name to push to: give one with -t")
-    outputs = _outputs(output)
     gc.enable()
     # However this process ends, no mount of it is left; a network namespace that was bound goes with it, too.
     private_mounts()
@@ -142,8 +154,11 @@ def build(
         _ensure_key(session)
     with ended_by_signals(), view_for(progress, session.output, quiet=quiet) as view:
         built = session.host.build(request, sign_key=key, pull=pull, listener=view)
-    session.host.transfers.deliver(built.descriptor, request.names, outputs=outputs, push=push)
-    _report(session, built, iidfile, request.names, None if quiet else _signer(session, built))
+    session.host.transfers.deliver(built.descriptor, request.names, outputs=outputs.places, push=push)
+    _write(iidfile, "--iidfile", str(built.descriptor.digest))
+    if metadata_file:
+        _write(metadata_file, "--metadata-file", _metadata(session, built, request.names))
+    _report(session, built, request.names, None if quiet else _signer(session, built), streamed=outputs.streamed)
 
 
 def _one_of(value: str, known: tuple[str, ...], option: str) -> None:
@@ -207,10 +222,44 @@ def _epoch(environment: dict[str, str]) -> int | None:
     return int(text)
 
 
-def _outputs(words: list[str] | None) -> list[ImageOutput]:
-    from lading.host.images.outputs import parse_output  # noqa: PLC0415
+def _outputs(words: list[str] | None) -> BuildOutputs:
+    from lading.host.images.build_outputs import parse_outputs  # noqa: PLC0415
 
-    return [parse_output(word) for word in words or []]
+    outputs = parse_outputs(words or [], sys.stdout.buffer.write)
+    if outputs.streamed and sys.stdout.isatty():
+        raise UsageError("-o -: standard output is a terminal: write to a file, or into a pipe")
+    return outputs
+
+
+def _annotations(words: list[str] | None) -> dict[str, str]:
+    """``NAME=VALUE``; buildx's ``manifest:`` before it says the same."""
+    found = pairs(words or [], "--annotation")
+    for name in found:
+        kind = name.partition(":")[0]
+        if kind in ("index", "index-descriptor", "manifest-descriptor") or "[" in kind:
+            raise UsageError(f"--annotation {name}: only the manifest's own are built: no index is made")
+    return {name.removeprefix("manifest:"): value for name, value in found.items()}
+
+
+def _write(file: Path | None, option: str, text: str) -> None:
+    if file is None:
+        return
+    try:
+        file.write_text(text)
+    except OSError as error:
+        raise LadingError(f"{option} {file}: {error.strerror}") from None
+
+
+def _metadata(session: CliSession, built: Built, names: tuple[str, ...]) -> str:
+    """The members that buildx and buildah write, too."""
+    config = session.host.images.target(session.host.images.get(str(built.descriptor.digest))).manifest.config
+    found = {
+        "containerimage.config.digest": str(config.digest),
+        "containerimage.descriptor": built.descriptor.json(),
+        "containerimage.digest": str(built.descriptor.digest),
+        **({"image.name": ",".join(names)} if names else {}),
+    }
+    return json.dumps(found, indent=2) + "\n"
 
 
 def _ensure_key(session: CliSession) -> None:
@@ -224,18 +273,11 @@ def _ensure_key(session: CliSession) -> None:
         session.output.note(f"The public key is {keyring.public_file}")
 
 
-def _report(
-    session: CliSession, built: Built, iidfile: Path | None, names: tuple[str, ...], signer: str | None
-) -> None:
+def _report(session: CliSession, built: Built, names: tuple[str, ...], signer: str | None, *, streamed: bool) -> None:
     for base in built.bases:
         if base.status != "verified":
             session.output.warn(f"stands on {base.reference}, which is {base.status}")
     digest = built.descriptor.digest
-    if iidfile is not None:
-        try:
-            iidfile.write_text(str(digest))
-        except OSError as error:
-            raise LadingError(f"--iidfile {iidfile}: {error.strerror}") from None
     if session.progress == ProgressKind.json:
         emit("built", digest=str(digest), names=list(names), signer=signer)
         signer = None
@@ -245,7 +287,8 @@ def _report(
         return
     if signer is not None:
         session.output.note(escape(line))
-    session.output.result(str(digest))
+    if not streamed:
+        session.output.result(str(digest))
 
 
 def _signer(session: CliSession, built: Built) -> str | None:
