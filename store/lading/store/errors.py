@@ -62,8 +62,6 @@ RemedyName = Literal[
     "remove by force",
     "remove container or force",
     "remove index",
-    "push",
-    "name output",
     # builds
     "name file",
     "name another file",
