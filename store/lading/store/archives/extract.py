@@ -1,9 +1,7 @@
 """Unpacking into a folder without ever leaving it.
 
-Every parent folder is opened by `openat2` with RESOLVE_IN_ROOT: a symlink in the way, of this archive or of a
-layer below, is followed inside the root and cannot lead out of it, whoever changes what meanwhile. The last
-component is never followed. A folder meets a folder; anything else that is in the way is replaced. The folder itself
-stays as it is, whatever the archive says of it.
+Every parent folder is opened inside the root (`rooted`); the last component of a path is never followed. A folder
+meets a folder; anything else in the way is replaced. The folder itself stays as it is, whatever the archive says of it.
 """
 
 from __future__ import annotations
@@ -24,12 +22,10 @@ from lading.store.errors import DocumentError, MachineError
 from lading.store.fastclass import dataclass
 from lading.store.system.removal import remove
 from lading.store.system.room import Room
-from lading.store.system.syscalls import IN_ROOT, openat2
+from lading.store.system.rooted import FOLDER, RootedFolders
 
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES: Final = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.S_IFIFO}
-_MAX_OPEN: Final = 256
 _MACHINES: Final = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EPERM, errno.EACCES, errno.EMFILE, errno.ENFILE),
     *(errno.EOPNOTSUPP, errno.ENOSYS),
@@ -57,7 +53,7 @@ def extract(
     `owner` maps an archive's uid and gid to those given to what is unpacked. Raises `DocumentError`, leaving what
     was unpacked until then.
     """
-    root = os.open(target, _FOLDER)
+    root = os.open(target, FOLDER)
     try:
         return _all(_Extraction(root, where, None, owner, limits or Limits()), source, where, limits)
     finally:
@@ -68,7 +64,7 @@ def extract_layer(
     source: Source, target: Path, where: str, *, below: Path | None = None, limits: Limits | None = None
 ) -> Extracted:
     """As `extract`, of a layer into an empty folder: ``.wh.`` names remove what the mounted view `below` shows."""
-    root = os.open(target, _FOLDER)
+    root = os.open(target, FOLDER)
     whiteouts = Whiteouts(root, below, where)
     try:
         return _all(_Extraction(root, where, whiteouts, None, limits or Limits()), source, where, limits)
@@ -92,16 +88,13 @@ class _Extraction:
         owner: Callable[[int, int], tuple[int, int]] | None,
         limits: Limits,
     ) -> None:
-        self._root = root
         self._where = where
         self._whiteouts = whiteouts
         self._owner = owner
         self._limits = limits
-        self._me = (os.geteuid(), os.getegid())
-        self._open: dict[bytes, int] = {}
-        self._folders: dict[bytes, Member] = {}
+        self._folders = RootedFolders(root, where, whiteouts.adopt if whiteouts else None)
+        self._mentioned: dict[bytes, Member] = {}
         self._holding: set[bytes] = set()  # folders that something was put into
-        self._stale = False
         self._count = 0
         self._size = 0
         self._names = 0
@@ -114,8 +107,7 @@ class _Extraction:
         self._count += 1
         self._size += entry.size
         self._latest = max(self._latest, member.mtime)
-        if self._stale or len(self._open) >= _MAX_OPEN:
-            self._close()  # only here: further down, descriptors are in use
+        self._folders.renew()  # only here: further down, descriptors are in use
         if self._owner is not None:
             entry.uid, entry.gid = self._owner(entry.uid, entry.gid)
         if not entry.path:
@@ -125,7 +117,7 @@ class _Extraction:
             if self._whiteouts and name.startswith(PREFIX):
                 self._whiteout(self._whiteouts, folder, name)
             else:
-                self._place(member, self._folder(folder), name)
+                self._place(member, self._folders.open(folder), name)
                 self._remember(entry.path if entry.kind == "directory" else b"", folder)
         except OSError as error:
             raise self._trouble(error, entry.path) from error
@@ -134,7 +126,7 @@ class _Extraction:
         if name.startswith(METADATA) and name != OPAQUE_NAME:
             return
         try:
-            where = self._folder(folder)
+            where = self._folders.open(folder)
         except NotADirectoryError:
             return  # below a name that this layer removes
         whiteouts.apply(where, name)
@@ -164,17 +156,16 @@ class _Extraction:
         try:
             if self._whiteouts:
                 self._whiteouts.finish()
-            for path in self._holding - self._folders.keys():
+            for path in self._holding - self._mentioned.keys():
                 self._finish_folder(path, None)
-            for path in sorted(self._folders, reverse=True):
-                self._finish_folder(path, self._folders[path])
+            for path in sorted(self._mentioned, reverse=True):
+                self._finish_folder(path, self._mentioned[path])
         finally:
-            self._close()
+            self._folders.close()
         return Extracted(self._count, self._size)
 
     def _finish_folder(self, path: bytes, member: Member | None) -> None:
-        if len(self._open) >= _MAX_OPEN:
-            self._close()
+        self._folders.renew()
         try:
             self._dress_folder(path, member)
         except OSError as error:
@@ -182,11 +173,11 @@ class _Extraction:
 
     def _dress_folder(self, path: bytes, member: Member | None) -> None:
         try:
-            folder = self._folder(path, make=False)
+            folder = self._folders.open(path, make=False)
             if member is None:
                 os.utime(folder, ns=(self._latest, self._latest))
                 return
-            if not stat.S_ISDIR(self._lstat(path).st_mode):
+            if not stat.S_ISDIR(self._folders.lstat(path).st_mode):
                 return  # a later entry replaced it by a link to a folder
         except (FileNotFoundError, NotADirectoryError):
             return
@@ -194,10 +185,6 @@ class _Extraction:
             if kept(key) and all(key != name for name, _ in member.entry.xattrs):
                 os.removexattr(folder, key)  # of a folder that was there, or of one below
         self._dress(folder, member)
-
-    def _lstat(self, path: bytes) -> os.stat_result:
-        folder, _, name = path.rpartition(b"/")
-        return os.stat(name, dir_fd=self._folder(folder, make=False), follow_symlinks=False)
 
     def _dress(self, file: int, member: Member) -> None:
         entry = member.entry
@@ -227,7 +214,7 @@ class _Extraction:
             if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
                 self._remove(folder, name)
                 os.mkdir(name, 0o700, dir_fd=folder)
-        self._folders[path] = member
+        self._mentioned[path] = member
 
     def _make(self, member: Member, folder: int, name: bytes) -> None:
         entry = member.entry
@@ -284,69 +271,11 @@ class _Extraction:
         where, _, base = target.rpartition(b"/")
         if not base:
             raise DocumentError(f"{self._where}: a hard link to {target!r}")
-        source = self._folder(where, make=False)
+        source = self._folders.open(where, make=False)
         if is_whiteout(os.stat(base, dir_fd=source, follow_symlinks=False)):
             raise DocumentError(f"{self._where}: a hard link to {target!r}, which is removed")
         os.link(base, name, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
 
-    # Folders
-
-    def _folder(self, path: bytes, *, make: bool = True) -> int:
-        """A descriptor of a folder inside the root, made where it is missing."""
-        if not path:
-            return self._root
-        found = self._open.get(path)
-        if found is None:
-            try:
-                found = openat2(self._root, path, _FOLDER, IN_ROOT)
-            except FileNotFoundError:
-                if not make:
-                    raise
-                found = self._make_folders(path)
-            self._open[path] = found
-        return found
-
-    def _make_folders(self, path: bytes) -> int:
-        """Makes a folder that the archive has not mentioned, and what is missing above it; opens it."""
-        parts = path.split(b"/")
-        above, missing = self._root, len(parts)
-        while missing > 1:
-            missing -= 1
-            try:
-                above = openat2(self._root, b"/".join(parts[:missing]), _FOLDER, IN_ROOT)
-                break
-            except FileNotFoundError:
-                pass
-        else:
-            missing = 0
-        for name in parts[missing:]:
-            try:
-                inside = self._imply(above, name)
-            except FileExistsError:
-                raise DocumentError(
-                    f"{self._where}: {os.fsdecode(path)!r} is a link to something that is not there"
-                ) from None
-            finally:
-                if above != self._root:
-                    os.close(above)
-            above = inside
-        return above
-
-    def _imply(self, above: int, name: bytes) -> int:
-        os.mkdir(name, 0o700, dir_fd=above)
-        made = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
-        os.fchown(made, *self._me)
-        os.fchmod(made, 0o755)  # whatever the umask and the folder above
-        if self._whiteouts:
-            self._whiteouts.adopt(made)
-        return made
-
-    def _close(self) -> None:
-        for file in self._open.values():
-            os.close(file)
-        self._open.clear()
-        self._stale = False
-
     def _remove(self, folder: int, name: bytes) -> None:
         remove(folder, name)
-        self._stale = True  # a folder that went must not be reached by a descriptor opened before
+        self._folders.removed()
