@@ -34,7 +34,7 @@ REFUSED = [
     ("FROM scratch\nCOPY nothere /", '2: COPY: "/nothere" not found'),
     ("FROM scratch\nCOPY --from=5 a /", "2: COPY --from=5: invalid stage index 5"),
     ("FROM scratch\nCOPY --from=$X a /", "2: variables are not expanded in --from"),
-    ("FROM scratch\nADD https://example.com/x /", "2: ADD of a URL or a git repository is not supported yet"),
+    ("FROM scratch\nADD https://example.com/x /", "2: ADD: https://example.com/x: this build has no network"),
     ("FROM scratch\nADD --checksum=sha256:1 a /", "2: ADD: --checksum requires a source from http, https or git"),
     ("FROM scratch\nENV A", "2: ENV A: must have a name and a value"),
     ("FROM scratch\nENV A=${B:?needed}", "2: .*B: needed"),

@@ -172,14 +172,15 @@ def copies_context(folder: Path) -> Path:
     (folder / "links").mkdir()
     (folder / "links/tolink").symlink_to("there/dir")
     (folder / "links/tofile").symlink_to("there/file")
-    (folder / "t.tar").write_bytes(_archive())
+    (folder / "t.tar").write_bytes(archive())
     for path in folder.rglob("*"):
         if path.is_dir() and not path.is_symlink():
             path.chmod(_MODES.get(os.fspath(path.relative_to(folder)), 0o755))
     return folder
 
 
-def _archive() -> bytes:
+def archive() -> bytes:
+    """A tar of two files."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as archive:
         for name in ("in/one.txt", "in/two.md"):

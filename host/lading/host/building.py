@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lading.host.images.transfers import Transfers
     from lading.host.trust.launch_gate import LaunchGate
     from lading.host.trust.signing_keys import PasswordSource
+    from lading.registry.http.transport import Transport
     from lading.runtime.containers.networks import Drivers
     from lading.store.store import Store
 
@@ -52,7 +53,14 @@ def _build(request: BuildRequest, environment: BuildEnvironment, *, fresh: bool)
 
 
 def build_environment(
-    store: Store, run_folder: Path, driver: Drivers, *, images: Bases, key: BuildKey, listener: Listener
+    store: Store,
+    run_folder: Path,
+    driver: Drivers,
+    *,
+    images: Bases,
+    key: BuildKey,
+    transport: Transport,
+    listener: Listener,
 ) -> BuildEnvironment:
     """What a build on this machine works with: its steps run in the sandbox."""
     from lading.runtime.lifecycle.lifecycle import RuntimeConfig  # noqa: PLC0415
@@ -66,6 +74,7 @@ def build_environment(
         platform=_native(),
         clock=time.time,
         key=key,
+        transport=transport,
         listener=listener,
         version=version("lading"),
     )

@@ -218,6 +218,7 @@ class Host:
     def build(self, request: BuildRequest, *, sign_key: KeyText | None, pull: bool, listener: Listener) -> Built:
         """Builds, signs and tags an image, from a Dockerfile or a Debian package set."""
         from lading.host.building import Bases, BuildKey, build, build_environment  # noqa: PLC0415
+        from lading.host.registries import transport  # noqa: PLC0415
 
         environment = build_environment(
             self.store,
@@ -226,6 +227,7 @@ class Host:
             images=Bases(self.images, self.transfers, self.gate, pull=pull, warn=self._warn),
             key=BuildKey(self._key(sign_key), self.passwords),
             listener=listener,
+            transport=transport(self.configuration, self._warn),
         )
         return build(request, environment, cache_limit=self.cache_limit, fresh=pull)
 

@@ -10,6 +10,7 @@ from lading.host.configuration import Configuration
 from lading.registry.client.client import Client, check_login
 from lading.registry.config import ClientConfig, Limits, Retry
 from lading.registry.credentials.files import Credential, CredentialFiles, Layered
+from lading.registry.http.transport import HttpxTransport
 from lading.store.errors import InputError
 from lading.store.fastclass import replace
 
@@ -50,6 +51,11 @@ def _limits(configuration: Configuration) -> tuple[Retry, Limits]:
 def client(configuration: Configuration, warn: Callable[[str], None]) -> Client:
     """A client for this machine."""
     return Client(client_config(configuration, warn))
+
+
+def transport(configuration: Configuration, warn: Callable[[str], None]) -> HttpxTransport:
+    """What carries requests that no registry is asked."""
+    return HttpxTransport(client_config(configuration, warn))
 
 
 def log_in(configuration: Configuration, registry: str, credential: Credential, warn: Callable[[str], None]) -> str:

@@ -140,4 +140,5 @@ class DockerfileAttester:
     def _dependencies(self) -> tuple[ResourceDescriptor, ...]:
         bases = tuple(self.solved.images[name].record().resource() for name in self.graph.images)
         context = (ResourceDescriptor.of(self.solved.context, "context"),) if self.solved.context else ()
-        return (*bases, *context, *((self.request.revision.resource(),) if self.request.revision else ()))
+        fetched = (self.solved.fetched[name] for name in sorted(self.solved.fetched))
+        return (*bases, *context, *fetched, *((self.request.revision.resource(),) if self.request.revision else ()))

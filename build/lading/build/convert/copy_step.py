@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from lading.build.convert.stage import DispatchOptions, StageState
 from lading.build.dockerfile.arguments import Heredoc
 from lading.build.dockerfile.expansion import expand
@@ -11,29 +9,22 @@ from lading.build.dockerfile.ignore import Ignore
 from lading.build.dockerfile.instruction_values import Owner, parse_owner
 from lading.build.dockerfile.instructions import Copy
 from lading.build.dockerfile.modes import FileMode, parse_mode
-from lading.build.errors import DockerfileError, reading
-from lading.build.graph.graph import CopyOp, InlineFile
-
-_REMOTE: Final = ("http://", "https://", "git://", "ssh://", "git@")
+from lading.build.errors import DockerfileError, TextError, reading
+from lading.build.graph.graph import CopyFrom, CopyOp, InlineFile
+from lading.build.remote.addresses import repository, web_file
 
 
 def copy(instruction: Copy, state: StageState, options: DispatchOptions) -> None:
     """Adds the step of `instruction`. Raises as `apply` does."""
     place = instruction.place
     sources = tuple(state.expand(source) for source in instruction.sources)
-    for source in sources:
-        if source.startswith(_REMOTE):
-            refusal = (
-                "ADD of a URL or a git repository is not supported yet" if instruction.add else "COPY takes no URL"
-            )
-            raise DockerfileError(place, f"{refusal}: {source}")
-    if instruction.checksum:
-        raise DockerfileError(place, "ADD: --checksum requires a source from http, https or git")
     destination = state.expand(instruction.destination)
     chown, chmod = state.expand(instruction.chown), state.expand(instruction.chmod)
     owner, mode = _owned(instruction, chown, chmod)
+    with reading(place, f"{instruction.word}: "):
+        found = _sources(instruction, sources, state.expand(instruction.checksum))
     operation = CopyOp(
-        sources,
+        found,
         tuple(_document(document, state) for document in instruction.documents),
         state.resolve(destination),
         options.origin(instruction) if instruction.origin is not None else None,
@@ -50,6 +41,25 @@ def copy(instruction: Copy, state: StageState, options: DispatchOptions) -> None
     inline = [f"<<{document.name}" for document in instruction.documents]
     text = " ".join([instruction.word, *flags, *sources, *inline, destination])
     state.step(place, operation, text, _written(instruction, inline))
+
+
+def _sources(instruction: Copy, words: tuple[str, ...], checksum: str) -> tuple[CopyFrom, ...]:
+    """What each word names. Raises `TextError`."""
+    if checksum and len(words) != 1:
+        raise TextError("--checksum is for one source")
+    found = tuple(_source(instruction, word, checksum) for word in words)
+    if checksum and isinstance(found[0], str):
+        raise TextError("--checksum requires a source from http, https or git")
+    if not instruction.add and any(not isinstance(source, str) for source in found):
+        raise TextError("a source is a URL or a git repository, which ADD takes alone")
+    return found
+
+
+def _source(instruction: Copy, word: str, checksum: str) -> CopyFrom:
+    named = repository(word)
+    if named is not None:
+        raise TextError(f"a git repository is not supported yet: {named.public}")
+    return web_file(word, checksum, unpack=instruction.unpack is True) or word
 
 
 def _owned(instruction: Copy, chown: str, chmod: str) -> tuple[Owner | None, FileMode | None]:

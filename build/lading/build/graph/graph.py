@@ -13,6 +13,7 @@ from lading.build.dockerfile.instruction_values import Owner
 from lading.build.dockerfile.modes import FileMode
 from lading.build.errors import Place
 from lading.build.graph.image_config import Config
+from lading.build.remote.addresses import WebFile
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
 
@@ -37,16 +38,20 @@ class InlineFile:
     content: bytes
 
 
+CopyFrom: TypeAlias = str | WebFile
+"""A source of a COPY: a pattern of names, or what is fetched."""
+
+
 @dataclass(frozen=True, slots=True)
 class CopyOp:
-    """Copies `sources` of the context (`origin` None) or of another root file system, and `documents`.
+    """Copies `sources` of the context (`origin` None) or of another root file system or of elsewhere, and `documents`.
 
     `destination` is absolute; a slash at its end, or ``/.``, says that it is a folder. `link` puts it all on nothing,
     so that it is the same whatever it stands on; `parents` keeps the folders that sources are written in, `exclude`
     leaves out what its patterns match below each source.
     """
 
-    sources: tuple[str, ...]
+    sources: tuple[CopyFrom, ...]
     documents: tuple[InlineFile, ...]
     destination: str
     origin: Chain | None
@@ -56,6 +61,11 @@ class CopyOp:
     link: bool = False
     parents: bool = False
     exclude: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of its sources that are patterns of names."""
+        return tuple(source for source in self.sources if isinstance(source, str))
 
 
 @dataclass(frozen=True, slots=True)

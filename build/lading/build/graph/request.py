@@ -10,6 +10,7 @@ from typing import Final, Literal, Protocol
 from lading.build.context.revision import Revision
 from lading.build.graph.executor import Executor
 from lading.build.graph.graph import Step
+from lading.registry.http.transport import Transport
 from lading.store.archives.compression import Compression
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor, Platform
@@ -193,6 +194,8 @@ class BuildEnvironment:
     platform: Platform
     clock: Callable[[], float]
     key: KeySource | None = None
+    transport: Transport | None = None
+    """For what ADD names elsewhere; None: this build has no network."""
     listener: Listener = SILENT
     version: str = "0"
 

@@ -43,6 +43,8 @@ class SolveState:
     steps: dict[int, SolvedStep] = field(default_factory=dict[int, SolvedStep])
     used: dict[bytes, Entry] = field(default_factory=dict[bytes, Entry])
     halt: Halt = field(default_factory=Halt)
+    fetched: dict[str, ResourceDescriptor] = field(default_factory=dict[str, ResourceDescriptor])
+    """What was fetched from elsewhere, by name."""
 
     def layer(self, step: int) -> ActionLayer | None:
         """The layer that a step made, None where it changed nothing."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from lading.build.context.pick import CopySource
 from lading.build.graph.executor import Executor
 from lading.build.graph.graph import CopyOp, DeriveOp, MkdirOp, RunOp, Step, UnpackOp
 from lading.build.graph.request import BuildEnvironment, Rendering
 from lading.build.graph.state import SolveState, entries
-from lading.build.operations.runner import HOSTNAME, CopySources
+from lading.build.operations.runner import HOSTNAME
+from lading.build.operations.sources import CopySources, PickedSource
 from lading.store.archives.trees import Tree, text
 from lading.store.oci.digests import Digest
 from lading.store.oci.json import canonical
@@ -82,13 +82,18 @@ def _copy(operation: CopyOp, picked: CopySources | None, solved: SolveState) -> 
         "documents": [[item.name, str(Digest.of(item.content))] for item in operation.documents],
     }
     if operation.parents:  # which folders are copied, and which only made for what is in them, the patterns say
-        value["parents"] = list(operation.sources)
+        value["parents"] = list(operation.names)
     if operation.origin is not None:
-        return {**value, "origin": solved.identity(operation.origin), "sources": list(operation.sources)}
-    return {**value, "context": [_source(source) for source in picked.sources] if picked else []}
+        return {**value, "origin": solved.identity(operation.origin), "sources": list(operation.names)}
+    return {**value, "context": [_source(one) for one in picked.sources] if picked else []}
 
 
-def _source(source: CopySource) -> dict[str, object]:
+def _source(picked: PickedSource) -> dict[str, object]:
+    source = picked.source
     if source.item.is_folder:
         return {"folder": str(Tree(b"", entries(source, "")).root())}
-    return {"name": text(os.fsencode(source.name)), "file": str(Tree(b"", entries(source, "file")).root())}
+    return {
+        "name": text(os.fsencode(source.name)),
+        "unpack": picked.unpack,
+        "file": str(Tree(b"", entries(source, "file")).root()),
+    }

@@ -6,11 +6,7 @@ from collections import deque
 from contextlib import ExitStack
 from typing import Final, Literal
 
-from lading.build.context import pick
-from lading.build.context.pick import CopySource
-from lading.build.context.view import FileInfo, FileView, Folder
-from lading.build.dockerfile.glob import has_wildcards
-from lading.build.dockerfile.ignore import Ignore
+from lading.build.context.view import FileView, Folder
 from lading.build.dockerfile.instruction_values import Owner
 from lading.build.errors import DockerfileError, StepError, placed
 from lading.build.graph import executor
@@ -21,20 +17,13 @@ from lading.build.operations import owners
 from lading.build.operations.archives import is_archive, unpack
 from lading.build.operations.copy import Copier, CopyOptions, CopyProblemError
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems
+from lading.build.operations.sources import CopySources, PickedSource, Picking, anything
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 
 HOSTNAME: Final = "build"
 _LAST_LINES: Final = 20
 _LONGEST_TITLE: Final = 60
-
-
-@dataclass(frozen=True, slots=True)
-class CopySources:
-    """The sources of a COPY, picked; without sources there is no view."""
-
-    view: FileView | None
-    sources: tuple[CopySource, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +83,21 @@ class OperationRunner:
             if operation.origin is not None:
                 root = stack.enter_context(self.roots.reading(self.solved.stack(operation.origin)))
                 view: FileView = stack.enter_context(Folder(root, "/"))
-                picked = CopySources(view, pick_all(view, operation, step, _anything, self.environment))
+                picking = Picking(view, operation, step, anything, self.environment)
+                picked = CopySources(tuple(one for name in operation.names for one in picking.of(name)))
             copier = Copier(active.root, self._options(operation, active))
             try:
-                if picked and picked.view:
-                    for source in picked.sources:
-                        self.solved.halt.check()
-                        self._put(copier, picked.view, source, operation)
+                for source in picked.sources if picked else ():
+                    self.solved.halt.check()
+                    self._put(copier, source, operation)
                 for document in operation.documents:
                     copier.write(document.name, document.content, operation.destination)
             except OSError as error:
                 raise CopyProblemError(f"{operation.destination}: {error.strerror}") from error
 
-    def _put(self, copier: Copier, view: FileView, source: CopySource, operation: CopyOp) -> None:
-        if operation.unpack and source.item.is_file and is_archive(view, source.item):
+    def _put(self, copier: Copier, picked: PickedSource, operation: CopyOp) -> None:
+        view, source = picked.view, picked.source
+        if picked.unpack and source.item.is_file and is_archive(view, source.item):
             # A mode is for what a source is, never for the folder that an archive is unpacked in.
             Copier(copier.root, CopyOptions(copier.options.owner)).make_folders(operation.destination)
             unpack(
@@ -130,33 +120,6 @@ def _owner(owner: Owner | None, active: ActiveSnapshot) -> tuple[int, int] | Non
         return None
     with Folder(active.root, "/") as view:
         return owners.resolve(view, owner)
-
-
-def _anything(item: FileInfo, named: bool) -> str | None:
-    del item, named
-    return ""
-
-
-def pick_all(
-    view: FileView, operation: CopyOp, step: Step, content: pick.ContentDigest, environment: BuildEnvironment
-) -> tuple[CopySource, ...]:
-    """All sources of a COPY. Raises `DockerfileError` where one is missing; says where a wildcard matched nothing."""
-    found: list[CopySource] = []
-    try:
-        without = Ignore(operation.exclude)
-        chosen = pick.Chosen(without=without) if operation.exclude else pick.ALL
-        for pattern in operation.sources:
-            if operation.parents:
-                found += pick.pick_with_parents(view, pattern, content, without)
-                continue
-            names = pick.names(view, pattern)
-            if not names:
-                environment.listener.warned(f"{step.place}: {pattern} matches nothing")
-            named = not has_wildcards(pattern)
-            found += [one for name in names if (one := pick.pick(view, name, content, chosen, named=named))]
-    except InputError as error:
-        raise DockerfileError(step.place, f"{step.text.split(' ', 1)[0]}: {error.message}", hint=error.hint) from error
-    return tuple(found)
 
 
 class _Tail:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from lading.build.context.context import Context
-from lading.build.errors import DockerfileError
+from lading.build.errors import DockerfileError, placed
 from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
 from lading.build.graph.graph import CopyOp, Step
@@ -15,7 +15,9 @@ from lading.build.graph.state import SolveState, entries
 from lading.build.operations.inputs import inputs
 from lading.build.operations.prune import prune, root_changed
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems, Stack, chain_of
-from lading.build.operations.runner import CopySources, OperationRunner, pick_all
+from lading.build.operations.runner import OperationRunner
+from lading.build.operations.sources import CopySources, Fetching, PickedSource, Picking
+from lading.build.remote.addresses import WebFile
 from lading.store.archives.layers import Layer as WrittenLayer
 from lading.store.archives.layers import normalise_times, write_layer
 from lading.store.archives.trees import Entry, Tree, capture
@@ -34,11 +36,13 @@ class StepActions:
     solved: SolveState
     rendering: Rendering
     context: Callable[[], Context]
+    fetching: Fetching
 
     def of(self, step: Step) -> Action:
         """The action of `step`, all that stands below it solved. Raises `DockerfileError`."""
         picked = self._picked(step)
-        materials = step_links.materials(step, self.solved, self._note(picked))
+        fetched = picked.materials if picked else ()
+        materials = (*step_links.materials(step, self.solved, self._note(picked)), *fetched)
         found = inputs(step, picked, self.solved, self.environment, self.rendering)
         return Action(found, materials, partial(self._execute, step, picked, materials))
 
@@ -46,16 +50,28 @@ class StepActions:
         operation = step.operation
         if not isinstance(operation, CopyOp) or operation.origin is not None:
             return None
-        if not operation.sources:
-            return CopySources(None, ())
-        context = self.context()
-        return CopySources(context, pick_all(context, operation, step, context.content, self.environment))
+        found: list[PickedSource] = []
+        for source in operation.sources:
+            if isinstance(source, str):
+                context = self.context()
+                found += Picking(context, operation, step, context.content, self.environment).of(source)
+                continue
+            found.append(self._fetched(step, source))
+            self.solved.fetched.update((material.name or "", material) for material in found[-1].materials)
+        return CopySources(tuple(found))
+
+    def _fetched(self, step: Step, source: WebFile) -> PickedSource:
+        with placed(step.place):
+            try:
+                return self.fetching.of(source)
+            except InputError as error:
+                raise _placed(step, error) from error
 
     def _note(self, picked: CopySources | None) -> Digest | None:
-        if picked is None or not picked.sources:
+        if picked is None or all(one.materials for one in picked.sources):
             return None
         found: dict[bytes, Entry] = {}
-        for source in picked.sources:
+        for source in [one.source for one in picked.sources if not one.materials]:
             found.update((entry.path, entry) for entry in entries(source, source.item.path))
         self.solved.note(found.values())
         return Tree(b"", [found[path] for path in sorted(found)]).root()

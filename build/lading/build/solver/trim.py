@@ -22,9 +22,14 @@ from lading.store.store import Store
 from lading.store.system.border import machine_errors
 from lading.store.system.removal import remove_tree
 
-CacheKind = Literal["step", "attestations", "context", "package lists", "package"]
+CacheKind = Literal["step", "attestations", "context", "package lists", "package", "download"]
 
-_KINDS: Final[dict[str, CacheKind]] = {"action": "step", "image": "attestations", "stat": "context"}
+_KINDS: Final[dict[str, CacheKind]] = {
+    "action": "step",
+    "image": "attestations",
+    "stat": "context",
+    "download": "download",
+}
 _LEAST: Final = 2 * 10**9
 _AT_ONCE: Final = 10
 """Rows deleted in one transaction: its journal stays within the room that is set aside for one."""
@@ -111,7 +116,7 @@ def bound(store: Store, limit: int, begun: float) -> None:
 
 def _at_most(store: Store) -> int:
     """Bytes of the cache, with what images have too: that is told without looking at images."""
-    rows = store.index.all("SELECT length(value), blob, snapshot FROM cache WHERE kind IN (?, ?, ?)", list(_KINDS))
+    rows = store.index.all("SELECT length(value), blob, snapshot FROM cache WHERE kind IN (?, ?, ?, ?)", list(_KINDS))
     sizes = dict[str, int](store.index.all("SELECT key, size FROM snapshot WHERE size IS NOT NULL"))
     blobs = sum(store.blobs.size(Digest.parse(blob)) or 0 for blob in {row[1] for row in rows} - {None})
     trees = sum(sizes.get(tree, 0) for tree in {row[2] for row in rows} - {None})
@@ -143,7 +148,7 @@ def _rows(store: Store) -> list[CacheEntry]:
     found: list[CacheEntry] = []
     counted: set[str] = set()
     # The latest first: what several rows share goes with the last of them.
-    sql = "SELECT kind, key, used, blob, snapshot, length(value), rowid FROM cache WHERE kind IN (?, ?, ?)"
+    sql = "SELECT kind, key, used, blob, snapshot, length(value), rowid FROM cache WHERE kind IN (?, ?, ?, ?)"
     for kind, key, used, blob, snapshot, length, _ in store.index.all(f"{sql} ORDER BY used DESC, rowid", list(_KINDS)):
         own = {part for part in (blob, f"tree {snapshot}" if snapshot else None) if part}
         shared = _has(images, blob, snapshot) if kind == "action" else kind == "image" and _attests(store, images, key)

@@ -1,0 +1,124 @@
+"""The sources of a COPY or ADD: names in the context or in another root file system, and what is fetched."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Final
+
+from lading.build.context import pick
+from lading.build.context.pick import CopySource
+from lading.build.context.view import FileInfo, FileView
+from lading.build.dockerfile.glob import has_wildcards
+from lading.build.dockerfile.ignore import Ignore
+from lading.build.errors import DockerfileError
+from lading.build.graph.graph import CopyOp, Step
+from lading.build.graph.request import BuildEnvironment
+from lading.build.remote.addresses import WebFile
+from lading.build.remote.web_files import WebFiles
+from lading.store.errors import InputError
+from lading.store.fastclass import dataclass
+from lading.store.store import Store
+from lading.verify.documents.statements import ResourceDescriptor
+
+_FETCHED_MODE: Final = stat.S_IFREG | 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class PickedSource:
+    """A source, and what it is read from; `materials` are what a link says of one that was fetched."""
+
+    view: FileView
+    source: CopySource
+    unpack: bool
+    materials: tuple[ResourceDescriptor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CopySources:
+    """All sources of a step, in their order."""
+
+    sources: tuple[PickedSource, ...]
+
+    @property
+    def materials(self) -> tuple[ResourceDescriptor, ...]:
+        """What of them was fetched."""
+        return tuple(material for source in self.sources for material in source.materials)
+
+
+@dataclass(frozen=True, slots=True)
+class _OneFile:
+    """A view of one file that lies elsewhere."""
+
+    path: str
+
+    def item(self, path: str) -> FileInfo | None:
+        del path
+        return None
+
+    def children(self, path: str) -> list[FileInfo]:
+        del path
+        return []
+
+    def open(self, item: FileInfo) -> int:
+        try:
+            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise InputError(f"{item.path}: cannot be read: {error.strerror}") from error
+
+    def location(self, item: FileInfo) -> str:
+        del item
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """Makes sources of what is elsewhere."""
+
+    store: Store
+    web_files: WebFiles
+
+    def of(self, source: WebFile) -> PickedSource:
+        """Fetched where it is not here as it is there. Raises `InputError`, and a `RegistryError` of the network."""
+        found = self.web_files.file(source)
+        item = FileInfo(source.name, _FETCHED_MODE, 0, 0, found.size, (0, 0), 1, 0)
+        view = _OneFile(str(self.store.blobs.path(found.digest)))
+        picked = CopySource(source.name, item, digest=found.digest.hex)
+        return PickedSource(view, picked, source.unpack, (found.resource(f"url:{found.url}"),))
+
+
+def anything(item: FileInfo, named: bool) -> str | None:
+    """The content of any file: it need not be known."""
+    del item, named
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picking:
+    """Finds the sources of one COPY in a view."""
+
+    view: FileView
+    operation: CopyOp
+    step: Step
+    content: pick.ContentDigest
+    environment: BuildEnvironment
+
+    def of(self, pattern: str) -> tuple[PickedSource, ...]:
+        """What `pattern` names; says where a wildcard matched nothing. Raises `DockerfileError` for what is missing."""
+        try:
+            found = self._found(pattern)
+        except InputError as error:
+            word = self.step.text.split(" ", 1)[0]
+            raise DockerfileError(self.step.place, f"{word}: {error.message}", hint=error.hint) from error
+        return tuple(PickedSource(self.view, source, self.operation.unpack) for source in found)
+
+    def _found(self, pattern: str) -> list[CopySource]:
+        without = Ignore(self.operation.exclude)
+        if self.operation.parents:
+            return pick.pick_with_parents(self.view, pattern, self.content, without)
+        names = pick.names(self.view, pattern)
+        if not names:
+            self.environment.listener.warned(f"{self.step.place}: {pattern} matches nothing")
+        chosen = pick.Chosen(without=without) if self.operation.exclude else pick.ALL
+        named = not has_wildcards(pattern)
+        return [one for name in names if (one := pick.pick(self.view, name, self.content, chosen, named=named))]
