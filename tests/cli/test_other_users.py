@@ -99,6 +99,26 @@ def test_a_root_that_another_user_made_is_refused(lading: Lading, words: list[st
     assert not list(lading.root.iterdir())
 
 
+@needs("busybox")
+def test_what_only_root_can_unpack_is_said(lading: Lading) -> None:
+    lading.ok("keygen")
+    lading.ok("build", "-q", "-t", "bb", busybox(lading.root.parent / "context"))
+    archive = lading.root.parent / "bb.tar"
+    lading.ok("save", "-o", archive, "bb")
+    theirs = lading.root.parent / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, OTHER, OTHER)
+    variables = {"PATH": os.environ["PATH"], "HOME": str(theirs), "XDG_RUNTIME_DIR": str(theirs), "LADING_PASSWORD": ""}
+
+    def call(*words: object) -> subprocess.CompletedProcess[str]:
+        other = ["setpriv", "--reuid", str(OTHER), "--regid", str(OTHER), "--clear-groups", LADING, *words]
+        return subprocess.run(other, env=variables, capture_output=True, text=True, check=False)
+
+    for words in (("keygen",), ("load", "-i", archive)):
+        assert call(*words).returncode == 0
+    assert "only root can give files the owners that an image says" in call("run", "--unsafe-unverified", "bb").stderr
+
+
 def test_a_run_folder_that_another_user_made_is_refused(lading: Lading) -> None:
     """A user without XDG_RUNTIME_DIR falls back to a folder of /tmp, where anybody can be first."""
     run = lading.root.parent / "runtime/lading"

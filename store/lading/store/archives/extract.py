@@ -144,6 +144,8 @@ class _Extraction:
 
     def _trouble(self, error: OSError, path: bytes) -> Exception:
         where = f"{self._where}: {os.fsdecode(path)!r}"
+        if error.errno == errno.EPERM and os.geteuid() != 0:
+            return MachineError(f"{where}: only root can give files the owners that an image says")
         if error.errno in _MACHINES:
             return MachineError(f"{where}: cannot be unpacked: {error.strerror}")
         return DocumentError(f"{where}: cannot be unpacked: {error.strerror}")
