@@ -193,6 +193,15 @@ REFUSED = [
 ]
 
 
+def test_a_tab_that_sets_in_is_named() -> None:
+    with pytest.raises(PolicyError, match=r":3: not valid YAML") as caught:
+        parse_policy("version: 1\nscopes:\n\tdefault: {}\n", "policy.yaml")
+    assert "tabs" in (caught.value.hint or "")
+    with pytest.raises(PolicyError) as caught:
+        parse_policy("version: 1\nx: [ # a\tb\n", "policy.yaml")
+    assert caught.value.hint is None
+
+
 @pytest.mark.parametrize(("text", "words"), REFUSED)
 def test_a_policy_that_could_be_misread_is_refused_with_its_line(text: str, words: str) -> None:
     with pytest.raises(PolicyError, match=words) as caught:

@@ -85,7 +85,7 @@ def write_pair(private: Path, public: Path, password: bytes) -> PublicKey:
     return key.public
 
 
-def read_file(path: Path, hint: str, limit: int = 1024 * 1024, *, pipes: bool = True) -> bytes:
+def read_file(path: Path, hint: str | None, limit: int = 1024 * 1024, *, pipes: bool = True) -> bytes:
     """A small file the user named, or, with `pipes`, what a shell names so.
 
     Raises `InputError` in one line, for a key in a KMS too.

@@ -29,7 +29,7 @@ _READER: Final = "1 "
 
 def load(path: Path) -> Policy:
     """Reads a policy file; keys that it names by path are looked for beside it. Raises `PolicyError`."""
-    return _parse(_read(path), path)[0]
+    return _parse(_read(path, None), path)[0]
 
 
 def load_own(root: Path, index: Callable[[], Index]) -> Policy:
@@ -40,7 +40,7 @@ def load_own(root: Path, index: Callable[[], Index]) -> Policy:
     Raises `PolicyError`.
     """
     path = root / "policy.yaml"
-    data = _read(path)
+    data = _read(path, _MISSING)
     key = _READER + str(Digest.of(data))
     compiled = index().recall(_KIND, key)
     if compiled is not None:
@@ -55,9 +55,9 @@ def load_own(root: Path, index: Callable[[], Index]) -> Policy:
     return policy
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, hint: str | None) -> bytes:
     try:
-        return read_file(path, _MISSING)
+        return read_file(path, hint)
     except InputError as error:
         raise PolicyError(error.message, hint=error.hint) from None
 

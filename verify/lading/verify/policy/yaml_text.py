@@ -46,7 +46,10 @@ def load(text: str, source: str) -> Value:
         node = yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise YamlError(f"{source}:{mark.line + 1 if mark else 1}: not valid YAML: {error.problem}") from None
+        line = mark.line if mark else 0
+        here = "".join(text.splitlines()[line : line + 1])
+        hint = "YAML is set in with spaces, never with tabs" if "\t" in here[: len(here) - len(here.lstrip())] else None
+        raise YamlError(f"{source}:{line + 1}: not valid YAML: {error.problem}", hint=hint) from None
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, YamlError):
             raise
