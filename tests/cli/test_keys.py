@@ -11,6 +11,7 @@ import pytest
 
 from suites.commands import LADING, Lading, context
 from suites.machine import needs
+from suites.screen import terminal
 
 
 @pytest.fixture
@@ -114,6 +115,14 @@ def test_at_a_terminal_it_is_asked_for_and_again_after_a_wrong_one(lading: Ladin
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, shown
     assert b"wrong" not in shown and b"pw" not in shown
     os.close(terminal)
+
+
+def test_for_a_key_without_a_password_nobody_is_asked(lading: Lading, folder: Path, tmp_path: Path) -> None:
+    lading.ok("keygen", "-o", tmp_path / "open", LADING_PASSWORD="")
+    variables = {name: value for name, value in lading.variables().items() if name != "LADING_PASSWORD"}
+    with terminal([LADING, "build", "--sign-key", tmp_path / "open.key", folder], variables) as shown:
+        assert shown.end() == 0
+    assert "Password" not in shown.text
 
 
 def test_rotation_is_told(lading: Lading, folder: Path) -> None:

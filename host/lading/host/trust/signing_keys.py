@@ -81,10 +81,12 @@ class KeyText:
 
         if (given := passwords.given()) is not None:
             return self._try(given[0], f"the password in {given[1]} does not open this key")
+        with suppress(PasswordError):  # for a key without one nobody is asked
+            return PrivateKey.read(self.pem, b"", self.source)
         prompt = f"Password of {self.source}"
         for _ in range(_TRIES):
             if (typed := passwords.ask(prompt)) is None:
-                return self._try(b"", "has a password, and none was given", _GIVE)
+                raise PasswordError(f"{self.source}: has a password, and none was given", hint=_GIVE)
             with suppress(PasswordError):
                 return PrivateKey.read(self.pem, typed, self.source)
             prompt = f"That does not open it. Password of {self.source}"
