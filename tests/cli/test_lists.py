@@ -233,6 +233,17 @@ def test_a_table_fits_a_narrow_window(images: Lading) -> None:
     assert f"{step[:44]}…" in images.ok("history", "app")
 
 
+def test_what_takes_room_fits_a_narrow_window(tmp_path: Path) -> None:
+    lading = Lading(tmp_path / "root")
+    lading.ok("keygen")
+    lading.ok("build", "-q", context(tmp_path / ("long" * 20), "FROM scratch\nCOPY f /f\n", f="x"))
+    with lading_at(lading, "system", "df", "-v", rows=60) as shown:
+        assert shown.end() == 0
+    assert max(map(len, shown.lines)) <= 80
+    assert " context " in shown.text
+    assert "long" * 20 in lading.ok("system", "df", "-v")
+
+
 def test_history_shows_when_a_reproducible_image_was_built(tmp_path: Path) -> None:
     lading = Lading(tmp_path / "root")
     lading.ok("keygen")

@@ -53,7 +53,7 @@ def system_df(
     else:
         for title, rows, columns in _details(found):
             session.output.result(f"{title}:")
-            show_list(session.output, "table", rows, {name: _head(name) for name in columns}, columns)
+            show_list(session.output, "table", rows, {name: _head(name) for name in columns}, columns, columns[:1])
             session.output.result("")
 
 
