@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import urllib.request
@@ -352,5 +353,8 @@ def test_provenance_of_a_container_is_that_of_its_image(lading: Lading) -> None:
         assert lading.ok("wait", "Web_1") == "0"
         for text in ("Web_1", container, container[:12]):
             assert lading.ok("provenance", "--json", text) == of_image
+            hint = re.search(r"`lading (verify \w{12})` judges its image", lading.call("verify", text).err)
+            assert hint is not None
+            assert "accepted" in lading.ok(*hint[1].split())
     finally:
         lading.ok("rm", "-f", "Web_1")

@@ -172,11 +172,13 @@ class Host:
         from lading.host.trust.attached_evidence import read_attached  # noqa: PLC0415
 
         gate = self.gate
-        case = gate.remote(text) if remote else gate.here(text, self._image_of) or gate.remote(text, here=False)
+        case = (
+            gate.remote(text) if remote else gate.here(text, self.image_of_container) or gate.remote(text, here=False)
+        )
         keys = [self.keyring.public()] if self.keyring.public_file.exists() else []
         return read_attached(case, case.decision(gate.verifiers.own), keys)
 
-    def _image_of(self, text: str) -> str | None:
+    def image_of_container(self, text: str) -> str | None:
         """The digest of a container's image, None where none has this name or, as `ps` shows it, this ID."""
         if (self.configuration.root / "containers").is_dir():
             with suppress(InputError):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 from lading.build.context.revision import DIRTY, GIT
 from lading.cli.calls.values import OutputForm, access
 from lading.cli.cli_session import CliSession
-from lading.cli.display.output import escape
+from lading.cli.display.output import escape, folded
 from lading.store.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
     from lading.verify.documents.statements import ResourceDescriptor
     from lading.verify.judgement.decision import Candidate
 
+_LANE: Final = 7
+"""Columns before the words of a step that is drawn."""
+
 
 def provenance(
     ctx: typer.Context,
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Name, digest or ID of an image")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Name, digest or ID of an image or a container")],
     format_: Annotated[
         OutputForm, typer.Option("--format", "-o", "--output", help="json: the statements themselves")
     ] = OutputForm.text,
@@ -52,7 +56,7 @@ def provenance(
     if graph or svg is not None:
         _draw(session, papers, svg)
         return
-    for line in _words(papers):
+    for line in _words(image, papers):
         session.output.told(line, 9 if line[:5].strip().isdigit() else 4)
 
 
@@ -68,14 +72,14 @@ def _statement(candidate: Candidate) -> dict[str, object]:
     }
 
 
-def _words(papers: AttachedEvidence) -> list[str]:
+def _words(image: str, papers: AttachedEvidence) -> list[str]:
     decision = papers.decision
-    lines = [f"{escape(decision.title)}: the manifest {decision.manifest}"]
-    for candidate in decision.candidates:
+    lines = [f"{escape(image)}: the manifest {decision.manifest}"]
+    for candidate in sorted(decision.candidates, key=lambda found: not found.trusted_by):
         lines.append(f"  {_mark(candidate)}: {escape(candidate.label)} ({candidate.location.manifest.short})")
-    for found, trusted in papers.provenances():
+    for found, trusted in sorted(papers.provenances(), key=lambda one: not one[1]):
         lines += ["", f"Built{'' if trusted else ' (so an untrusted statement says)'}:", *_built(found)]
-    for steps in papers.dags:
+    for steps in sorted(papers.dags, key=lambda one: not one.bound):
         lines += ["", *_steps(steps)]
     if len(lines) == 1:
         lines.append("  nothing is attached to it")
@@ -139,10 +143,11 @@ def _draw(session: CliSession, papers: AttachedEvidence, svg: Path | None) -> No
 
     if not papers.dags:
         raise InputError("no record of the steps is attached to it")
-    dag = papers.dags[0].artifact.dag
+    dag = max(papers.dags, key=lambda one: one.bound).artifact.dag
     if svg is None:
         for line in drawing.text(dag):
-            session.output.result(line)
+            first, *more = folded(line, _LANE, sys.stdout)
+            session.output.result("\n".join([first, *(f"│{rest[1:]}" for rest in more)]))
         return
     try:
         svg.write_text(drawing.svg(dag))

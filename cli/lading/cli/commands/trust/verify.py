@@ -79,7 +79,7 @@ def _judge(session: CliSession, verifier: Verifier, image: str, *, local: bool, 
     try:
         case = session.host.gate.input_at(image, verifier, place="local" if local else "remote" if remote else "any")
     except LadingError as error:
-        return _failed(session, image, _uncheckable(error), form)
+        return _failed(session, image, _uncheckable(_hinted(session, image, error)), form)
     try:
         verdict = case.verdict(verifier)
     except GateError as error:
@@ -93,6 +93,14 @@ def _judge(session: CliSession, verifier: Verifier, image: str, *, local: bool, 
     else:
         verdicts.accepted(session.output, image, case.where, verdict, verbose=session.verbose)
     return 0
+
+
+def _hinted(session: CliSession, image: str, error: LadingError) -> LadingError:
+    """`error`, with a word where it is a container that is called so: `run` would take no image from there."""
+    digest = session.host.image_of_container(image)
+    if digest is not None:
+        error.hint = f"a container is called so; `lading verify {digest[7:19]}` judges its image"
+    return error
 
 
 def _uncheckable(error: LadingError) -> LadingError:
