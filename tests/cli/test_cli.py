@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from lading.cli.display.sizes import byte_count
 from lading.store.errors import UsageError
 from suites.commands import LADING, Lading, context
 from suites.patience import PATIENCE
+from suites.screen import lading_at
 
 HERE = [name for name, entry in COMMANDS.items() if not entry.later and not entry.commands]
 GROUPS = [name for name, entry in COMMANDS.items() if entry.commands]
@@ -32,8 +34,7 @@ def lading(tmp_path: Path) -> Lading:
 @pytest.mark.parametrize("name", HERE)
 def test_the_table_says_what_the_command_says(name: str) -> None:
     module = import_module(f"lading.cli.commands.{COMMANDS[name].module}")
-    function = getattr(module, COMMANDS[name].function, None) or getattr(module, f"_{name}")
-    assert (getdoc(function) or "").splitlines()[0].rstrip(".") == COMMANDS[name].help
+    assert (getdoc(getattr(module, COMMANDS[name].function)) or "").splitlines()[0].rstrip(".") == COMMANDS[name].help
 
 
 @pytest.mark.parametrize("name", HERE)
@@ -219,6 +220,14 @@ def test_the_last_line_of_a_build_is_the_digest(lading: Lading, tmp_path: Path) 
     assert {event["event"] for event in events} == {"planned", "finished", "built"}
 
 
+def test_a_quiet_build_says_its_digest_alone(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    folder = context(tmp_path / "c", "FROM scratch\nCOPY f /f\n", f="x")
+    said = lading.call("build", "-q", "--progress", "json", folder)
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}\n", said.out)
+    assert said.err == ""
+
+
 def test_images_and_inspect(lading: Lading, tmp_path: Path) -> None:
     lading.ok("keygen")
     digest = lading.ok(
@@ -278,6 +287,7 @@ def test_verify_tells_three_failures_apart(lading: Lading, tmp_path: Path) -> No
     assert "does not count" in lading.call("-v", "verify", "--key", key, "app").err
     lading.fails(5, "verify", "--local", "nothing")
     lading.fails(5, "verify", "--policy", tmp_path / "none.yaml", "app")
+    assert "hint" not in lading.call("verify", "--policy", tmp_path / "none.yaml", "app").err
     (tmp_path / "bad.yaml").write_text("version: 1\nversion: 1\n")
     lading.fails(5, "verify", "--policy", tmp_path / "bad.yaml", "app")
     said = lading.call("verify", "app", "nothing", "--local", "--key", key)
@@ -352,9 +362,36 @@ def test_provenance_in_words_as_json_and_drawn(lading: Lading, tmp_path: Path) -
     assert "COPY f /f" in (tmp_path / "dag.svg").read_text()
 
 
+def test_provenance_tells_what_is_trusted_first(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    folder = context(tmp_path / "c", "FROM scratch\nCOPY f /f\n", f="x")
+    for number in range(3):
+        lading.ok("keygen", "-o", tmp_path / f"other{number}")
+        lading.ok("build", "-q", "--no-cache", "-t", "app", "--sign-key", tmp_path / f"other{number}.key", folder)
+    lading.ok("build", "-q", "--no-cache", "-t", "app", folder)
+    words = lading.ok("provenance", "app")
+    assert words.startswith("app: the manifest sha256:")
+    assert words.rindex("trusted by the policy") < words.index("merely present")
+    assert words.index("Built:") < words.index("Built (so an untrusted statement says):")
+    assert words.index("named by a trusted provenance") < words.index("NOT named by a trusted provenance")
+
+
+def test_a_drawing_keeps_its_lanes_at_a_terminal(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    lading.ok("build", "-q", "-t", "app", context(tmp_path / "c", f"FROM scratch\nCOPY {'f ' * 60}/d/\n", f="x"))
+    with lading_at(lading, "provenance", "--graph", "app") as shown:
+        assert shown.end() == 0
+    assert max(map(len, shown.lines)) < 80
+    assert all(line[0] in "┌├│└" for line in shown.lines)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(lading: Lading, shell: str) -> None:
     assert "_LADING_COMPLETE" in lading.ok("completion", shell)
+
+
+def test_a_missing_shell_is_one_line(lading: Lading) -> None:
+    assert lading.fails(2, "completion") == "lading: missing argument 'bash|zsh|fish'"
 
 
 def test_bash_completes_commands_and_options() -> None:

@@ -115,7 +115,13 @@ def test_a_held_image_goes_with_its_last_holder(lading: Lading, tmp_path: Path) 
 
 def test_pruning_asks_refuses_or_is_told(lading: Lading, tmp_path: Path) -> None:
     build(lading, tmp_path, "one")
-    for words in (("image", "prune"), ("builder", "prune", "-a"), ("system", "prune", "-a", "--volumes")):
+    refused = (
+        ("container", "prune"),
+        ("image", "prune"),
+        ("builder", "prune", "-a"),
+        ("system", "prune", "-a", "--volumes"),
+    )
+    for words in refused:
         assert "this removes" in lading.fails(2, *words)
     assert "expected a size" in lading.fails(2, "builder", "prune", "-f", "--keep-storage", "much")
     assert "neither a time" in lading.fails(2, "builder", "prune", "-f", "--filter", "until=old")
@@ -212,8 +218,14 @@ def test_system_df_and_prune(lading: Lading, tmp_path: Path) -> None:
     assert [row["Names"] for row in whole["Containers"]].count("ended") == 1
     assert sorted(row["Containers"] for row in whole["Images"]) == ["0", "2"]
     assert "BuildCache:" in lading.ok("system", "df", "-v")
+    assert lading.ok("container", "prune", "-f", "--filter", "until=1h") == ""
+    assert lading.ok("container", "prune", "-f", "--filter", "label=none") == ""
     said = lading.ok("system", "prune", "-fa", "--volumes")
     assert said.count("Deleted container") == said.count("Deleted volume") == 1
+    ended = lading.call("run", "app", "sh", "-c", "exit 3")
+    assert ended.code == 3
+    assert lading.ok("container", "prune", "-f").startswith("Deleted container: ")
+    assert lading.ok("ps", "-aq", "--no-trunc") == running
     assert [json.loads(line)["Names"] for line in lading.ok("ps", "-a", "--format", "json").splitlines()] != ["ended"]
     assert [name for name, _ in names(lading, "-a")] == ["app:latest"]
     assert lading.ok("exec", running, "cat", "/word") == "one"

@@ -159,7 +159,7 @@ def _usage(error: Exception) -> UsageError:
     if option is not None and hasattr(error, "possibilities"):
         similar: Sequence[str] = getattr(error, "possibilities", None) or ()
         return _no_option(path.split()[1:], option, similar, hint)
-    message = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
+    message = str(getattr(error, "format_message", error.__str__)()).partition(". Choose from:")[0].rstrip(".")
     found = re.fullmatch(r"Got unexpected extra argument\S* \((.*)\)", message)
     return UsageError(
         f"more words than it takes: {found[1]}" if found else message[:1].lower() + message[1:], hint=hint

@@ -45,13 +45,21 @@ COMMANDS: Final[dict[str, CommandEntry]] = {
     "login": CommandEntry("Log in to a registry", "system.login"),
     "logout": CommandEntry("Log out of a registry", "system.logout"),
     "keygen": CommandEntry("Make a signing key, and a policy that trusts it", "trust.keygen"),
-    "key": CommandEntry("Manage the signing key", "trust.key_rotate"),
+    "key": CommandEntry(
+        "Manage the signing key",
+        commands={"rotate": CommandEntry("Make a new signing key in place of the old one", "trust.key_rotate")},
+    ),
     "sign": CommandEntry("Sign images", "trust.sign"),
     "attest": CommandEntry("Attach a signed statement about an image", "trust.attest"),
     "verify": CommandEntry("Judge images by the policy, as a launch would", "trust.verify"),
     "diff": CommandEntry("Show how two images differ: files, config, layers", "examining.diff"),
     "provenance": CommandEntry("Show where an image came from and who vouched for it", "trust.provenance"),
-    "registry": CommandEntry("Serve a registry", "system.registry_serve"),
+    "registry": CommandEntry(
+        "Serve a registry",
+        commands={
+            "serve": CommandEntry("Serve a registry that stock clients push to and pull from", "system.registry_serve")
+        },
+    ),
     "run": CommandEntry("Run a command in a new container of a verified image", "containers.run", failure=125),
     "exec": CommandEntry("Run a command in a running container", "containers.exec_", failure=125),
     "ps": CommandEntry("List containers", "containers.ps"),
@@ -61,7 +69,7 @@ COMMANDS: Final[dict[str, CommandEntry]] = {
     "wait": CommandEntry("Wait until containers stop, and print their exit codes", "containers.wait"),
     "rm": CommandEntry("Remove containers", "containers.rm"),
     "completion": CommandEntry("Print the completion script of a shell", "system.completion"),
-    "version": CommandEntry("Show the version of Lading and of what it drives", "system.version"),
+    "version": CommandEntry("Show the version of Lading, and with -a of what it drives", "system.version"),
     "create": CommandEntry("Create a container without starting it", later=True, failure=125),
     "start": CommandEntry("Start stopped containers", later=True, failure=125),
     "restart": CommandEntry("Restart containers", later=True),
@@ -123,6 +131,7 @@ COMMANDS["container"] = CommandEntry(
         **_under(f"{_CONTAINER} rename stats top unpause update", ls="ps", list="ps"),
         "inspect": replace(COMMANDS["inspect"], module="images.inspect", preset={"type_": "container"}),
         "diff": CommandEntry("Show what a container changed", later=True),
+        "prune": CommandEntry("Remove containers that ended", module="containers.container_prune"),
     },
 )
 

@@ -64,14 +64,14 @@ def page() -> Page:
 
 
 def _commands(group: Any, table: Mapping[str, CommandEntry]) -> Iterator[tuple[str, Any]]:
-    """Those that are one function of a module."""
+    """Those of the table, and of the groups in it."""
     for name, entry in table.items():
         command = None if entry.later else group.get_command(None, name)
         if command is None:
             continue
         if entry.commands is not None:
             yield from _commands(command, entry.commands)
-        elif not hasattr(command, "commands"):
+        else:
             yield entry.module or name, command
 
 

@@ -190,6 +190,7 @@ FORMS: Final[dict[str, CommandForm]] = {
     ),
     "system.logout": ({"--authfile": ("authfile", "path", False)}, (("registry", "str", False),), ()),
     "trust.keygen": ({"-o": ("prefix", "str", False), "--output-key-prefix": ("prefix", "str", False)}, (), ()),
+    "trust.key_rotate": ({}, (), ()),
     "trust.sign": (
         {
             "--key": ("key", "str", False),
@@ -268,6 +269,18 @@ FORMS: Final[dict[str, CommandForm]] = {
         },
         (("image", "str", False),),
         ("image",),
+    ),
+    "system.registry_serve": (
+        {
+            "--listen": ("listen", "str", False),
+            "--storage": ("storage", "path", False),
+            "--htpasswd": ("htpasswd", "path", False),
+            "--tls-cert": ("tls_cert", "path", False),
+            "--tls-key": ("tls_key", "path", False),
+            "--insecure-http": ("insecure_http", "flag", False),
+        },
+        (),
+        (),
     ),
     "containers.run": (
         {
@@ -445,6 +458,11 @@ FORMS: Final[dict[str, CommandForm]] = {
             "-f": ("force", "flag", False),
             "--force": ("force", "flag", False),
         },
+        (),
+        (),
+    ),
+    "containers.container_prune": (
+        {"--filter": ("filter_", "str", True), "-f": ("force", "flag", False), "--force": ("force", "flag", False)},
         (),
         (),
     ),

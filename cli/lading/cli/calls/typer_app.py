@@ -18,7 +18,7 @@ from lading.cli.cli_session import CliSession, Color
 from lading.cli.endings import EndedError
 from lading.store.errors import UsageError
 
-PLAIN: Final[dict[str, Any]] = {
+_PLAIN: Final[dict[str, Any]] = {
     "rich_markup_mode": None,
     "add_completion": False,
     "pretty_exceptions_enable": False,
@@ -73,9 +73,6 @@ class LazyGroup(TyperGroup):
         if entry.commands is not None:
             return _group(cmd_name, entry)
         module = import_module(f"lading.cli.commands.{entry.module}")
-        group: typer.Typer | None = getattr(module, "group", None)
-        if group is not None:
-            return typer.main.get_command(group)
         settings = {**(_VERBATIM if entry.failure else _SETTINGS), "default_map": entry.preset}
         return _command(cmd_name, getattr(module, entry.function), settings)
 
@@ -111,7 +108,7 @@ def resolved(function: Callable[..., object]) -> Callable[..., object]:
 
 
 def _command(name: str, function: Callable[..., object], settings: dict[str, Any]) -> Any:
-    app = typer.Typer(**PLAIN)
+    app = typer.Typer(**_PLAIN)
     app.command(name, cls=LadingCommand, context_settings=settings)(resolved(function))
     return typer.main.get_command(app)
 
@@ -123,7 +120,7 @@ def _group(name: str, entry: CommandEntry) -> Any:
 
     show.__doc__ = f"{entry.help}."
     group = type(name, (LazyGroup,), {"table": entry.commands})
-    app = typer.Typer(name=name, cls=group, invoke_without_command=True, context_settings=_SETTINGS, **PLAIN)
+    app = typer.Typer(name=name, cls=group, invoke_without_command=True, context_settings=_SETTINGS, **_PLAIN)
     app.callback()(show)
     return typer.main.get_command(app)
 
@@ -168,6 +165,6 @@ def _main(
 
 def application() -> Any:
     """The whole command line, as one click command."""
-    app = typer.Typer(cls=LazyGroup, invoke_without_command=True, context_settings=_SETTINGS, **PLAIN)
+    app = typer.Typer(cls=LazyGroup, invoke_without_command=True, context_settings=_SETTINGS, **_PLAIN)
     app.callback()(_main)
     return typer.main.get_command(app)

@@ -158,7 +158,7 @@ def build(
     _write(iidfile, "--iidfile", str(built.descriptor.digest))
     if metadata_file:
         _write(metadata_file, "--metadata-file", _metadata(session, built, request.names))
-    _report(session, built, request.names, None if quiet else _signer(session, built), streamed=outputs.streamed)
+    _report(session, built, request.names, quiet=quiet, streamed=outputs.streamed)
 
 
 def _one_of(value: str, known: tuple[str, ...], option: str) -> None:
@@ -273,12 +273,13 @@ def _ensure_key(session: CliSession) -> None:
         session.output.note(f"The public key is {keyring.public_file}")
 
 
-def _report(session: CliSession, built: Built, names: tuple[str, ...], signer: str | None, *, streamed: bool) -> None:
+def _report(session: CliSession, built: Built, names: tuple[str, ...], *, quiet: bool, streamed: bool) -> None:
     for base in built.bases:
         if base.status != "verified":
             session.output.warn(f"stands on {base.reference}, which is {base.status}")
     digest = built.descriptor.digest
-    if session.progress == ProgressKind.json:
+    signer = None if quiet else _signer(session, built)
+    if session.progress == ProgressKind.json and not quiet:
         emit("built", digest=str(digest), names=list(names), signer=signer)
         signer = None
     line = f"{', '.join(map(short, names)) or 'unnamed'}  {digest.short}  signed by {signer}"

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from lading.cli.calls.typer_app import PLAIN, LadingCommand
 from lading.cli.cli_session import CliSession
 from lading.store.errors import InputError, UsageError
 
-group = typer.Typer(help="Serve a registry.", context_settings={"help_option_names": ["-h", "--help"]}, **PLAIN)
+if TYPE_CHECKING:
+    import typer
 
 
-@group.callback()
-def _registry() -> None:
-    """Serve a registry."""
-
-
-@group.command(cls=LadingCommand, short_help="Serve a registry that stock clients push to and pull from")
-def serve(
+def registry_serve(
     ctx: typer.Context,
     listen: Annotated[str, typer.Option(metavar="ADDRESS:PORT", help="Where to listen; port 0 takes a free one")] = (
         "127.0.0.1:5000"
@@ -43,7 +35,7 @@ def serve(
     On a loopback address it needs no passwords and no certificate; elsewhere it refuses to start without.
     """
     from lading.registry.server.config import ServerConfig  # noqa: PLC0415
-    from lading.registry.server.serve import serve as run  # noqa: PLC0415
+    from lading.registry.server.serve import serve  # noqa: PLC0415
 
     session = CliSession.of(ctx)
     if (tls_cert is None) != (tls_key is None):
@@ -66,7 +58,7 @@ def serve(
         shown = f"[{address[0]}]" if ":" in address[0] else address[0]
         session.output.note(f"registry: listening on {scheme}://{shown}:{address[1]}, content in {config.storage}")
 
-    run(config, ready)
+    serve(config, ready)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.amounts import before, confirm, say_total
 from lading.cli.cli_session import CliSession
+from lading.cli.commands.containers import container_prune
 from lading.cli.commands.system import builder_prune, image_prune
-from lading.cli.display.containers import labels
-from lading.cli.display.filters import LABELS, filters, labels_pass
+from lading.cli.display.filters import LABELS, filters
 from lading.host.upkeep import pruning
-from lading.runtime.containers.logs import seconds
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,15 +33,10 @@ def system_prune(
         raise UsageError("--filter does not go with --volumes: a volume has neither an age nor labels")
     moment = before(wanted, time.time())
     images = image_prune.which(wanted)
-    steps = ["containers that ended", image_prune.what(all_), builder_prune.what(all_)]
+    steps = [container_prune.WHAT, image_prune.what(all_), builder_prune.what(all_)]
     if not confirm(session, [*steps, *(["anonymous volumes that no container has"] if volumes else [])], force=force):
         return
-    removed = pruning.prune_containers(
-        session.host,
-        lambda found: labels_pass(labels(found), wanted) and (moment is None or seconds(found.created) < moment),
-    )
-    for container in removed:
-        session.output.result(f"Deleted container: {container}")
+    container_prune.remove(session, wanted, moment)
     for name in pruning.prune_volumes(session.host) if volumes else ():
         session.output.result(f"Deleted volume: {name}")
     freed = image_prune.report(session, pruning.prune_images(session.host, every=all_, chosen=images))

@@ -25,7 +25,7 @@ def version(
         str, typer.Option("-f", "--format", metavar="json|TEMPLATE", help="A Go template: '{{.Client.Version}}'")
     ] = "",
 ) -> None:
-    """Show the version of Lading and of what it drives."""
+    """Show the version of Lading, and with -a of what it drives."""
     output = CliSession.of(ctx).output
     if format_:
         _templated("{{json .}}" if format_ == "json" else format_)

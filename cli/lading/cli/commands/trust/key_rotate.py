@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING
 
-from lading.cli.calls.typer_app import PLAIN, LadingCommand
 from lading.cli.cli_session import CliSession
 
-group = typer.Typer(help="Manage the signing key.", context_settings={"help_option_names": ["-h", "--help"]}, **PLAIN)
+if TYPE_CHECKING:
+    import typer
 
 
-@group.callback()
-def _key() -> None:
-    """Manage the signing key."""
-
-
-@group.command(cls=LadingCommand, short_help="Make a new signing key in place of the old one")
-def rotate(ctx: typer.Context) -> None:
+def key_rotate(ctx: typer.Context) -> None:
     """Make a new signing key in place of the old one.
 
     The old pair is kept beside it, and what it signed stays trusted: a policy that keygen wrote trusts both from
     then on. docs/keys.md says how to end the trust in the old one. The new key's password is found as keygen does.
     """
-    from lading.host.trust.rotation import rotate as renew  # noqa: PLC0415
+    from lading.host.trust.rotation import rotate  # noqa: PLC0415
 
     session = CliSession.of(ctx)
     keyring, policy = session.host.keyring, session.root / "policy.yaml"
-    rotated = renew(keyring, session.passwords.new(), policy)
+    rotated = rotate(keyring, session.passwords.new(), policy)
     session.output.result(f"private key: {keyring.private_file}")
     session.output.result(f"public key: {keyring.public_file}")
     session.output.result(f"former key: {rotated.former}")
