@@ -111,7 +111,8 @@ def test_what_is_said(bench: Bench, context: Path, key: Key) -> None:
     assert provenance.arguments == {"VERSION": "v17", "TOKEN": None, "IMAGE": None}
     assert provenance.base_status == "unverified"
     assert [base.reference for base in provenance.bases] == ["localhost/base:latest"]
-    assert [item.name for item in provenance.dependencies] == ["image:localhost/base:latest", "context"]
+    assert [item.name for item in provenance.dependencies] == ["image:localhost/base:latest", "context", "dockerfile"]
+    assert provenance.dependencies[-1].content == (context / "Dockerfile").read_bytes()
     assert provenance.internal["keyExposed"] is True
     assert provenance.external["labels"] == {"l": "x"}
     assert provenance.started == "2001-09-09T01:46:40Z"

@@ -31,7 +31,6 @@ from lading.store.archives import trees
 from lading.store.archives.compression import encoder_name
 from lading.store.errors import InputError
 from lading.store.oci.descriptors import Platform
-from lading.store.oci.digests import Digest
 from lading.store.oci.documents import ImageConfig
 
 
@@ -57,7 +56,7 @@ def build(request: BuildRequest, environment: BuildEnvironment) -> Built:
         cache = LocalCache.of(environment.store)
         _solve(request, environment, cache, solved, resolved, named)
         image = assemble(graph, solved, resolved.epoch, environment.store, request.annotations)
-        facts = DockerfileFacts(name, Digest.of(text), resolved.epoch, encoder_name(request.compression))
+        facts = DockerfileFacts(name, text, resolved.epoch, encoder_name(request.compression))
         attestations, reused = DockerfileAttester(request, environment, cache, graph, solved, facts).attest(
             image, begun
         )

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from lading.build.builder import build as build_image
-from lading.build.graph.request import BaseImage, BuildEnvironment, BuildRequest, Built, KeySource, Listener
+from lading.build.graph.request import BaseImage, BaseImages, BuildEnvironment, BuildRequest, Built, KeySource, Listener
 from lading.build.solver.trim import bound
 from lading.host.trust.launch_gate import unknown
 from lading.host.trust.signing_keys import KeyText
@@ -57,8 +57,8 @@ def build_environment(
     run_folder: Path,
     driver: Drivers,
     *,
-    images: Bases,
-    key: BuildKey,
+    images: BaseImages,
+    key: KeySource,
     transport: Transport,
     listener: Listener,
 ) -> BuildEnvironment:

@@ -63,7 +63,7 @@ class Host:
         self.configuration = configuration
         self.progress = progress
         self._passwords = passwords
-        self._warn = warn
+        self.warn = warn
 
     def watched_by(self, progress: Progress) -> Host:
         """This host, its parts shared as far as they are made, with another to watch it. Close the first, not this."""
@@ -121,7 +121,7 @@ class Host:
         """The registry client."""
         from lading.host.registries import client  # noqa: PLC0415
 
-        return client(self.configuration, self._warn)
+        return client(self.configuration, self.warn)
 
     # Trust
 
@@ -157,9 +157,10 @@ class Host:
         """What signs and attests images where they lie, with one key, else our own."""
         from lading.host.trust.attestor import Attestor  # noqa: PLC0415
 
-        return Attestor(lambda: self.images, lambda: self.client, lambda: self._key(key).open(self.passwords))
+        return Attestor(lambda: self.images, lambda: self.client, lambda: self.key_text(key).open(self.passwords))
 
-    def _key(self, named: KeyText | None) -> KeyText:
+    def key_text(self, named: KeyText | None) -> KeyText:
+        """The key that was named, else our own."""
         from lading.host.trust.signing_keys import KeyText  # noqa: PLC0415
 
         return named or KeyText.own(self.keyring)
@@ -226,10 +227,10 @@ class Host:
             self.store,
             self.run_folder(),
             self.driver,
-            images=Bases(self.images, self.transfers, self.gate, pull=pull, warn=self._warn),
-            key=BuildKey(self._key(sign_key), self.passwords),
+            images=Bases(self.images, self.transfers, self.gate, pull=pull, warn=self.warn),
+            key=BuildKey(self.key_text(sign_key), self.passwords),
             listener=listener,
-            transport=transport(self.configuration, self._warn),
+            transport=transport(self.configuration, self.warn),
         )
         return build(request, environment, cache_limit=self.cache_limit, fresh=pull)
 

@@ -66,6 +66,9 @@ RemedyName = Literal[
     "name file",
     "name another file",
     "give argument",
+    "give withheld",
+    "name context",
+    "look at provenance",
     "fetch lists",
     # containers
     "list containers",

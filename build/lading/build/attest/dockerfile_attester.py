@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lading.build.attest.attestations import AttestationInputs, AttestationWriter
 from lading.build.attest.image import timestamp
+from lading.build.attest.recorded_build import DOCKERFILE, MAX_RECORDED
 from lading.build.graph.action import ActionCache
 from lading.build.graph.executor import WEAK
 from lading.build.graph.graph import CopyOp, Graph, RunOp
@@ -22,10 +23,10 @@ from lading.verify.documents.statements import ResourceDescriptor
 
 @dataclass(frozen=True, slots=True)
 class DockerfileFacts:
-    """What a provenance says of a build beyond its graph: the Dockerfile's name and digest, epoch, encoder."""
+    """What a provenance says of a build beyond its graph: the Dockerfile's name and text, epoch, encoder."""
 
     dockerfile: str
-    dockerfile_digest: Digest
+    text: bytes
     epoch: int
     encoder: str
 
@@ -126,7 +127,7 @@ class DockerfileAttester:
             for name, value in sorted(request.arguments.items())
         }
         external: dict[str, object | None] = {
-            "dockerfile": {"path": self.facts.dockerfile, "digest": {"sha256": self.facts.dockerfile_digest.hex}},
+            "dockerfile": {"path": self.facts.dockerfile, "digest": {"sha256": Digest.of(self.facts.text).hex}},
             "buildArgs": arguments(values) or None,
             "target": request.target,
             "labels": dict(request.labels) or None,
@@ -141,4 +142,11 @@ class DockerfileAttester:
         bases = tuple(self.solved.images[name].record().resource() for name in self.graph.images)
         context = (ResourceDescriptor.of(self.solved.context, "context"),) if self.solved.context else ()
         fetched = (self.solved.fetched[name] for name in sorted(self.solved.fetched))
-        return (*bases, *context, *fetched, *((self.request.revision.resource(),) if self.request.revision else ()))
+        revision = (self.request.revision.resource(),) if self.request.revision else ()
+        return (*bases, *context, *fetched, self._dockerfile(), *revision)
+
+    def _dockerfile(self) -> ResourceDescriptor:
+        """With its text, so that the image can be built again."""
+        text = self.facts.text
+        held = text if len(text) <= MAX_RECORDED else None
+        return ResourceDescriptor(DOCKERFILE, {"sha256": Digest.of(text).hex}, content=held)

@@ -53,6 +53,7 @@ COMMANDS: Final[dict[str, CommandEntry]] = {
     "attest": CommandEntry("Attach a signed statement about an image", "trust.attest"),
     "verify": CommandEntry("Judge images by the policy, as a launch would", "trust.verify"),
     "diff": CommandEntry("Show how two images differ: files, config, layers", "examining.diff"),
+    "rebuild": CommandEntry("Build an image again from its provenance, and compare", "examining.rebuild"),
     "provenance": CommandEntry("Show where an image came from and who vouched for it", "trust.provenance"),
     "registry": CommandEntry(
         "Serve a registry",

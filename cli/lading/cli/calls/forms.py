@@ -254,6 +254,20 @@ FORMS: Final[dict[str, CommandForm]] = {
         (("first", "str", False), ("second", "str", False)),
         ("first",),
     ),
+    "examining.rebuild": (
+        {
+            "--context": ("context", "path", False),
+            "--build-arg": ("build_arg", "str", True),
+            "--key": ("key", "str", False),
+            "--format": ("format_", "lading.cli.calls.values:OutputForm", False),
+            "--progress": ("progress", "lading.cli.display.progress_display:ProgressKind", False),
+            "--tls-verify": ("tls_verify", "str", False),
+            "--authfile": ("authfile", "path", False),
+            "--creds": ("creds", "str", False),
+        },
+        (("image", "str", False),),
+        ("image",),
+    ),
     "trust.provenance": (
         {
             "--format": ("format_", "lading.cli.calls.values:OutputForm", False),

@@ -56,6 +56,11 @@ WORDS: Final[Mapping[RemedyName, str]] = {
     "remove index": "`lading rmi {0}` removes all",
     "name file": "name it with -f",
     "name another file": "name another with -f",
+    "give withheld": "give it with --build-arg NAME=VALUE",
+    "name context": "name the folder that it was built from with --context",
+    "look at provenance": (
+        "what it says is executed, so the policy must trust who signed it; `lading provenance` shows what there is"
+    ),
     "give argument": "an ARG used in FROM stands before the first FROM and has a default, or a --build-arg",
     "fetch lists": "--pull fetches the lists anew",
     "list containers": "`lading ps -a` lists them",

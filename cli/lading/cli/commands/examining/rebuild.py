@@ -1,0 +1,109 @@
+"""`lading rebuild`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from lading.cli.calls.values import OutputForm, access, pairs, short
+from lading.cli.cli_session import CliSession
+from lading.cli.commands.examining.differences import SHOWN, as_json, lines
+from lading.cli.display.build_view import view_for
+from lading.cli.display.output import escape
+from lading.cli.display.progress_display import ProgressKind
+from lading.cli.endings import EndedError, ended_by_signals
+from lading.store.archives.trees import text
+from lading.store.errors import InputError
+from lading.store.system.syscalls import private_mounts
+
+if TYPE_CHECKING:
+    import typer
+
+    from lading.cli.calls.shared_options import AuthFile, Creds, ProgressForm, SignKey, TlsVerify
+    from lading.host.examining.rebuilding import Rebuilt
+
+
+def rebuild(
+    ctx: typer.Context,
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Name, digest or ID of an image that is here")],
+    context: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder that it was built from, where COPY or ADD read any")
+    ] = None,
+    build_arg: Annotated[
+        list[str] | None,
+        typer.Option("--build-arg", metavar="NAME=VALUE", help="A value that the provenance withholds"),
+    ] = None,
+    key: SignKey = None,
+    format_: Annotated[OutputForm, typer.Option("--format", help="How to show the outcome")] = OutputForm.text,
+    progress: ProgressForm = ProgressKind.auto,
+    tls_verify: TlsVerify = None,
+    authfile: AuthFile = None,
+    creds: Creds = None,
+) -> None:
+    """Build an image again from its provenance, and compare bit for bit.
+
+    The outcome is signed and attached to the image, for policies and for `provenance`. Exit codes: 0 reproduced,
+    1 not reproduced, or it could not be built again.
+    """
+    from lading.host.examining.rebuilding import RebuildRequest  # noqa: PLC0415
+    from lading.host.examining.rebuilding import rebuild as build_again  # noqa: PLC0415
+
+    session = CliSession.of(ctx)
+    access(session, tls_verify, authfile, creds, image)
+    if context is not None and not context.is_dir():
+        raise InputError(f"--context {context}: not a folder")
+    session.progress = progress
+    wanted = RebuildRequest(
+        image, context, pairs(build_arg, "--build-arg"), session.key(key), (session.root, session.run)
+    )
+    private_mounts()
+    with ended_by_signals(), view_for(progress, session.output, quiet=format_ is OutputForm.json) as view:
+        outcome = build_again(session.host, wanted, view)
+    if format_ is OutputForm.json:
+        session.output.result(_json(outcome))
+    else:
+        for line in _words(session, outcome):
+            session.output.result(line)
+    if not outcome.reproduced:
+        raise EndedError(1)
+
+
+def _words(session: CliSession, outcome: Rebuilt) -> Iterator[str]:
+    style = session.output.style
+    digest = outcome.first.manifest.descriptor.digest
+    name = escape(outcome.first.name if "sha256:" in outcome.first.name else short(outcome.first.name))
+    if outcome.reproduced:
+        how = f"by {outcome.by}; steps executed: {outcome.executed}"
+        yield f"{style('reproduced', 'green')}  {name} {digest.short}, {how}"
+        return
+    yield f"{style('NOT reproduced', 'red')}  {name} {digest.short}"
+    found = outcome.culprit
+    if found:
+        where = f"line {found.line}" + (f" of stage {found.stage}" if found.stage else "")
+        step = f"{escape(' '.join(found.step.split()))} ({escape(where)})"
+        if found.file:
+            yield f"  first   /{escape(text(found.file.path))}, written by {step}"
+        else:
+            yield f"  first   made otherwise by {step}, whose layer is not in the image"
+    yield from lines(session.output, (outcome.first, outcome.second), outcome.comparison, SHOWN)
+
+
+def _json(outcome: Rebuilt) -> str:
+    found = outcome.culprit
+    value = {
+        "reproduced": outcome.reproduced,
+        "by": outcome.by,
+        "executed": outcome.executed,
+        "step": None
+        if found is None
+        else {
+            "step": found.step,
+            "line": found.line,
+            "stage": found.stage,
+            "file": text(found.file.path) if found.file else None,
+        },
+        "differences": json.loads(as_json((outcome.first, outcome.second), outcome.comparison, SHOWN)),
+    }
+    return json.dumps(value, indent=2)

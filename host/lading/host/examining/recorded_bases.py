@@ -1,0 +1,54 @@
+"""The base images of an earlier build, by the digests that its provenance records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lading.registry.reference import Reference
+from lading.store.content.blobs import copy_blob
+from lading.store.errors import InputError
+from lading.store.fastclass import replace
+from lading.store.oci.documents import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lading.build.graph.request import BaseImage
+    from lading.host.building import Bases
+    from lading.host.images.images import Images
+    from lading.store.oci.descriptors import Platform
+    from lading.store.store import Store
+    from lading.verify.documents.bases import Base
+
+
+class RecordedBases:
+    """`BaseImages` for a build in another store: whatever a name means by now, the image of that time is meant.
+
+    It is looked for here, else at its registry, let in by the policy as any base, and copied to `target`.
+    """
+
+    def __init__(self, recorded: Sequence[Base], bases: Bases, images: Images, target: Store) -> None:
+        self._recorded = {base.reference: base for base in recorded}
+        self._bases = bases
+        self._images = images
+        self._target = target
+
+    def resolve(self, name: str, platform: Platform) -> BaseImage:
+        """Raises `InputError`, and what `Bases.resolve` raises."""
+        reference = Reference.parse(name)
+        base = self._recorded.get(reference.name)
+        if base is None:
+            raise InputError(f"{name}: the provenance names no such base image")
+        digest = base.index or base.manifest
+        here = self._images.find(str(digest)) is not None
+        found = self._bases.resolve(str(digest) if here else reference.at(digest).name, platform)
+        if found.manifest.descriptor.digest != base.manifest:
+            raise InputError(f"{name}: {digest} holds another image for {platform}, not {base.manifest}")
+        self._copy(found.manifest)
+        return replace(found, reference=base.reference)
+
+    def _copy(self, manifest: Manifest) -> None:
+        for part in (manifest.config, *manifest.layers):
+            if self._target.blobs.size(part.digest) is None:
+                copy_blob(self._images.store.blobs, part.digest, self._target.blobs)
+        self._target.put_manifest(manifest.raw, manifest.media_type)

@@ -1,0 +1,124 @@
+"""`lading rebuild`: an image comes out the same elsewhere, or the step that keeps it from that is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from google.protobuf import json_format
+from in_toto_attestation.predicates.vsa.v1 import vsa_pb2
+
+from lading.verify.documents.statements import Statement
+from lading.verify.reports.verification_summary import REPRODUCED, SUMMARY, VerificationSummary
+from suites.commands import Lading, busybox, context
+from suites.machine import needs
+
+pytestmark = needs("root", "overlay", "crun", "busybox")
+
+
+@pytest.fixture
+def lading(tmp_path: Path) -> Lading:
+    lading = Lading(tmp_path / "root")
+    lading.ok("keygen")
+    lading.ok("build", "-q", "-t", "localhost/base", busybox(tmp_path / "base"))
+    return lading
+
+
+def summaries(lading: Lading, image: str) -> list[VerificationSummary]:
+    """What is attached to an image, each also read by in-toto's own reader."""
+    found: list[VerificationSummary] = []
+    for item in json.loads(lading.ok("provenance", "--json", image)):
+        if item["type"] == SUMMARY:
+            assert item["trusted"]
+            statement = Statement.parse(json.dumps(item["statement"]).encode())
+            # Its levels are one text in there, where the specification has a list.
+            left_out = ("verifiedLevels", "urn:lading:rebuild:1")
+            plain = {name: value for name, value in statement.predicate.items() if name not in left_out}
+            json_format.ParseDict(plain, vsa_pb2.VerificationSummary())
+            found.append(VerificationSummary.parse(statement))
+    return found
+
+
+def test_the_same_comes_out_elsewhere(lading: Lading, tmp_path: Path) -> None:
+    text = """FROM localhost/base AS first
+ARG WORD=hidden
+RUN echo $WORD >/secret; env >/environment; umask >/mask
+FROM localhost/base
+COPY --from=first /mask /environment /
+COPY in /srv/in
+ARG SHOWN
+ENV SHOWN=$SHOWN
+RUN cat /srv/in >/out
+"""
+    made = context(tmp_path / "app", text, **{"in": "content", "unused": "x"})
+    lading.ok(
+        "build",
+        "-q",
+        "-t",
+        "localhost/app",
+        "--build-arg",
+        "WORD=x",
+        "--build-arg",
+        "SHOWN=y",
+        "--annotation",
+        "a=b",
+        made,
+    )
+    # Whatever the name of the base means by now, that of then is meant.
+    lading.ok("build", "-q", "-t", "localhost/base", busybox(tmp_path / "other", "ENV OTHER=1\n"))
+
+    assert "withholds the value of WORD" in lading.fails(1, "rebuild", "--context", made, "localhost/app")
+    lading.fails(1, "rebuild", "--context", made, "--build-arg", "SHOWN=z", "localhost/app")
+    words = ("rebuild", "--build-arg", "WORD=x", "localhost/app")
+    assert "built from files of a context" in lading.fails(1, *words)
+    assert not summaries(lading, "localhost/app")
+
+    (made / "unused").write_text("something else")
+    out = lading.ok(*words, "--context", made)
+    assert out.startswith("reproduced  localhost/app:latest ")
+    (summary,) = summaries(lading, "localhost/app")
+    assert (summary.passed, summary.verified) == (True, (REPRODUCED,))
+    assert summary.resource.startswith("pkg:oci/app@sha256%3A")
+    lading.ok("verify", "--key", lading.root / "keys/cosign.pub", "--type", SUMMARY, "localhost/app")
+
+    (made / "in").write_text("something else")
+    assert "not the context that the image was built from" in lading.fails(1, *words, "--context", made)
+    assert not list((lading.root / "cache/work").iterdir())
+    assert len(summaries(lading, "localhost/app")) == 1
+
+
+def test_a_planted_date_is_named(lading: Lading, tmp_path: Path) -> None:
+    text = "FROM localhost/base\nRUN echo >/steady\nRUN cat /proc/sys/kernel/random/uuid >/etc-date\nRUN echo >/after\n"
+    lading.ok("build", "-q", "-t", "localhost/app", context(tmp_path / "app", text))
+    said = lading.call("rebuild", "localhost/app")
+    assert said.code == 1
+    lines = said.out.splitlines()
+    assert lines[0].startswith("NOT reproduced  localhost/app:latest")
+    assert lines[1].startswith("  first   /etc-date, written by ")
+    assert "uuid >/etc-date (line 3" in lines[1]
+    (summary,) = summaries(lading, "localhost/app")
+    assert not summary.passed
+    assert summary.predicate()["verifiedLevels"] == ["FAILED"]
+    ours = summary.more["urn:lading:rebuild:1"]
+    assert isinstance(ours, dict)
+    assert ours["differs"] == ["etc-date"]
+
+
+def test_one_in_an_earlier_stage_is_named_too(lading: Lading, tmp_path: Path) -> None:
+    text = "FROM localhost/base AS made\nRUN cat /proc/sys/kernel/random/uuid >/id\n"
+    text += "FROM localhost/base\nCOPY --from=made /id /srv/id\n"
+    lading.ok("build", "-q", "-t", "localhost/app", context(tmp_path / "app", text))
+    said = lading.call("rebuild", "--format", "json", "localhost/app")
+    assert said.code == 1
+    found = json.loads(said.out)
+    assert (found["step"]["line"], found["step"]["stage"]) == (2, "made")
+    assert [item["path"] for item in found["differences"]["files"]] == ["srv/id"]
+
+
+def test_nothing_is_executed_that_an_untrusted_key_asks_for(lading: Lading, tmp_path: Path) -> None:
+    other = tmp_path / "release"
+    lading.ok("keygen", "-o", other)
+    made = context(tmp_path / "app", "FROM localhost/base\nRUN echo >/steady\n")
+    lading.ok("build", "-q", "-t", "localhost/app", "--sign-key", f"{other}.key", made)
+    assert "no provenance that the policy trusts" in lading.fails(1, "rebuild", "localhost/app")

@@ -1,0 +1,1 @@
+"""What was found out about an image after it was built: summaries of verification."""
