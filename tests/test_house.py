@@ -139,6 +139,7 @@ def test_files_are_made_durable_and_named_in_one_place() -> None:
         "lading.host.upkeep.unpacking",  # a folder of the user's, who syncs it where it matters
         "lading.networking.routed.records",  # no power cut outlives what they say
         "lading.runtime.containers.slots",  # where files cannot be exchanged
+        "lading.runtime.containers.volumes",  # moves what is in a folder that is whole into a volume
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -311,6 +312,33 @@ class TestVolumes:
         with ThreadPoolExecutor(3) as pool:
             assert list(pool.map(lambda _: make(), range(3))) == [expected] * 3
         assert sorted(entry.name for entry in placed.source.parent.iterdir()) == ["_data"]
+
+    @pytest.mark.parametrize("killed", [False, True])
+    def test_what_a_volume_takes_over_stays_in_it(self, harbour: Harbour, tmp_path: Path, killed: bool) -> None:
+        """A container that has the empty volume already puts a link to a folder of the host in the way."""
+        (harbour.tree / "data/sub").mkdir()
+        _, many = harbour.store, 1000
+        for number in range(many):
+            (harbour.tree / f"data/sub/f{number}").touch()
+        (tmp_path / "host").mkdir()
+        volumes = Volumes(harbour.root)
+        (placed,) = volumes.place((VolumeMount.parse("cargo:/data"),), (), (), harbour.tree)
+        placed.source.mkdir(parents=True)
+        trap = placed.source / "sub"
+        if killed:
+            trap.symlink_to(tmp_path / "host")
+            shutil.copytree(harbour.tree / "data", placed.source.with_name("_full"))
+        child = os.fork()
+        if not child:
+            while not trap.exists():
+                pass
+            trap.rename(placed.source / "aside")
+            trap.symlink_to(tmp_path / "host")
+            os._exit(0)
+        volumes.make(placed, harbour.tree)
+        os.waitpid(child, 0)
+        assert list((tmp_path / "host").iterdir()) == []
+        assert trap.is_symlink()
 
     def test_a_volume_that_cannot_be_copied_is_not_there(self, harbour: Harbour, tmp_path: Path) -> None:
         (harbour.tree / "data/large").write_bytes(bytes(1 << 20))

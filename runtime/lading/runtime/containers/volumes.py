@@ -7,10 +7,12 @@ until all of it is there. Whoever finds something in ``_data``, and no ``_full``
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from lading.runtime.oci import processes
 from lading.runtime.oci.oci_runtime import ENV
@@ -25,6 +27,8 @@ from lading.store.system.locks import open_folder, take
 from lading.store.system.private import private_folder
 from lading.store.system.removal import remove_tree
 from lading.store.system.syscalls import syncfs
+
+_TAKEN: Final = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +108,12 @@ class Volumes:
         elif not _is_settled(placed):
             with machine_errors(placed.source), _alone(placed.source.parent) as lock:
                 if _full(placed).exists():
-                    _take_over(placed, lock)
+                    _take_over(placed)
                 if not placed.source.is_dir():
                     _fill(placed, rootfs, lock, placed.source)
                 elif not _is_settled(placed) and _has_something(rootfs, placed.target):
                     _fill(placed, rootfs, lock, _full(placed))
-                    _take_over(placed, lock)
+                    _take_over(placed)
 
     def remove(self, name: str) -> None:
         """Removes a volume with its content; one that is gone is fine."""
@@ -183,11 +187,42 @@ def _fill(placed: ResolvedVolume, rootfs: Path, lock: int, place: Path) -> None:
         raise
 
 
-def _take_over(placed: ResolvedVolume, lock: int) -> None:
-    """Copies what lies in ``_full`` into the volume: again from the start where somebody was killed at that."""
-    _copy(f"{_full(placed)}/.", placed.source, placed.target, lock)
+def _take_over(placed: ResolvedVolume) -> None:
+    """Moves what lies in ``_full`` into the volume, but for names that somebody took meanwhile; again after a kill.
+
+    A container that has the volume mounted may put links in the way of a copy, out of it. A rename follows none.
+    """
+    there = open_folder(_full(placed))
+    try:
+        here = open_folder(placed.source)
+        try:
+            for name in os.listdir(there):
+                _move(name, there, here)
+            _liken(here, there)
+        finally:
+            os.close(here)
+    finally:
+        os.close(there)
     syncfs(placed.source)
     remove_tree(_full(placed))
+
+
+def _move(name: str, there: int, here: int) -> None:
+    try:
+        os.rename(name, name, src_dir_fd=there, dst_dir_fd=here)
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
+
+
+def _liken(folder: int, model: int) -> None:
+    """Gives a folder the owner, mode, attributes and times of another."""
+    info = os.fstat(model)
+    os.chown(folder, info.st_uid, info.st_gid)
+    os.chmod(folder, info.st_mode & 0o7777)
+    for name in os.listxattr(model):
+        os.setxattr(folder, name, os.getxattr(model, name))
+    os.utime(folder, ns=(info.st_atime_ns, info.st_mtime_ns))
 
 
 def _has_something(rootfs: Path, target: str) -> bool:
