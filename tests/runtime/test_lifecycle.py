@@ -590,6 +590,16 @@ class TestKills:
         harbour.runtime.remove("anna")
         assert harbour.gone() == []
 
+    def test_whoever_took_it_down(self, harbour: Harbour) -> None:
+        """Between the end that is on record and the removal of the bundle."""
+        harbour.run("true", name="anna")
+        bundle = harbour.run_dir / "containers" / harbour.runtime.find("anna").id
+        bundle.mkdir(parents=True)
+        (bundle / "config.json").touch()
+        harbour.run("true", name="ben", remove=True)
+        assert not bundle.exists()
+        assert status(harbour, "anna") == "exited"
+
     def test_after_a_reboot(self, harbour: Harbour) -> None:
         """The volatile half and the kernel's objects are gone, the record still says running."""
         harbour.start("sleep", "600", name="anna")

@@ -204,10 +204,12 @@ class Lifecycle:
         """Settles every container and sweeps what belongs to none, after whatever was killed."""
         for container in self.records.ids():
             record = self.records.read(container)
-            if record:
-                self.settle(record)
-            else:
+            if record is None:
                 self._sweep(container)
+            elif record.active:
+                self.settle(record)
+            else:  # a kill may have come between the end of `finish` and what it removes last
+                remove_folder(self.records.run(container))
         known = set(self.records.ids())
         for container in set(self.records.runs()) - known:
             self._sweep(container)
