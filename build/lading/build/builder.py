@@ -24,7 +24,6 @@ from lading.build.graph.state import SolveState
 from lading.build.operations.root_filesystems import RootFilesystems
 from lading.build.operations.sources import Fetching
 from lading.build.operations.step_actions import StepActions
-from lading.build.remote.web_files import WebFiles
 from lading.build.solver.local_cache import LocalCache
 from lading.build.solver.solver import Solver
 from lading.store.archives import trees
@@ -123,7 +122,7 @@ def _solve(
 ) -> None:
     with RootFilesystems(environment.store) as roots, _context(request, environment, dockerfile) as context:
         rendering = Rendering(resolved.epoch, request.compression)
-        fetching = Fetching(environment.store, WebFiles(environment.store, environment.transport, solved.halt.check))
+        fetching = Fetching.on(environment, solved.halt.check)
         actions = StepActions(environment, roots, solved, rendering, context, fetching)
         Solver(environment, cache, solved, actions.of, again=request.no_cache, jobs=request.jobs).solve(resolved.graph)
 

@@ -58,7 +58,7 @@ def _sources(instruction: Copy, words: tuple[str, ...], checksum: str) -> tuple[
 def _source(instruction: Copy, word: str, checksum: str) -> CopyFrom:
     named = repository(word)
     if named is not None:
-        raise TextError(f"a git repository is not supported yet: {named.public}")
+        return named.with_flags(checksum, instruction.keep_git)
     return web_file(word, checksum, unpack=instruction.unpack is True) or word
 
 

@@ -13,7 +13,7 @@ from lading.build.dockerfile.instruction_values import Owner
 from lading.build.dockerfile.modes import FileMode
 from lading.build.errors import Place
 from lading.build.graph.image_config import Config
-from lading.build.remote.addresses import WebFile
+from lading.build.remote.addresses import Repository, WebFile
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
 
@@ -38,7 +38,7 @@ class InlineFile:
     content: bytes
 
 
-CopyFrom: TypeAlias = str | WebFile
+CopyFrom: TypeAlias = str | WebFile | Repository
 """A source of a COPY: a pattern of names, or what is fetched."""
 
 

@@ -33,13 +33,15 @@ class CopyProblemError(InputError):
 class CopyOptions:
     """How a copy is made: owner and mode instead of the source's own, and whether content is checked on the way.
 
-    `attributes` says whether extended attributes come along, `links` whether hard links do.
+    `attributes` says whether extended attributes come along, `links` whether hard links do, `whole` whether a folder
+    that is not there yet is made as the source is.
     """
 
     owner: tuple[int, int] | None = None
     mode: FileMode | None = None
     attributes: bool = False
     links: bool = False
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class Copier:
         there = _status(target)
         if not source.item.is_folder and there and stat.S_ISDIR(there.st_mode) and source.name:
             target = os.path.join(target, source.name)
-        elif source.item.is_folder and there is None:
+        elif source.item.is_folder and there is None and not self.options.whole:
             self._make(target)
         self._make(os.path.dirname(target) if target != str(self.root) else target)
         try:

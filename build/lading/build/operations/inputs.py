@@ -14,7 +14,7 @@ from lading.build.graph.graph import CopyOp, DeriveOp, MkdirOp, RunOp, Step, Unp
 from lading.build.graph.request import BuildEnvironment, Rendering
 from lading.build.graph.state import SolveState, entries
 from lading.build.operations.runner import HOSTNAME
-from lading.build.operations.sources import CopySources, PickedSource
+from lading.build.operations.sources import CommitSource, CopySources, PickedSource
 from lading.store.archives.trees import Tree, text
 from lading.store.oci.digests import Digest
 from lading.store.oci.json import canonical
@@ -88,7 +88,9 @@ def _copy(operation: CopyOp, picked: CopySources | None, solved: SolveState) -> 
     return {**value, "context": [_source(one) for one in picked.sources] if picked else []}
 
 
-def _source(picked: PickedSource) -> dict[str, object]:
+def _source(picked: PickedSource | CommitSource) -> dict[str, object]:
+    if isinstance(picked, CommitSource):
+        return picked.commit.key
     source = picked.source
     if source.item.is_folder:
         return {"folder": str(Tree(b"", entries(source, "")).root())}

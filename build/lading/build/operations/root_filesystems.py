@@ -111,6 +111,17 @@ class RootFilesystems:
             self._store.snapshots.remove(key)
 
     @contextmanager
+    def folder(self) -> Generator[Path, None, None]:
+        """An empty folder, gone afterwards with all in it."""
+        with self._place() as (name, target):
+            try:
+                yield target
+            finally:
+                with suppress(OSError):
+                    remove_tree(target)
+            del name
+
+    @contextmanager
     def _place(self) -> Generator[tuple[str, Path], None, None]:
         name = os.urandom(4).hex()
         target = self._work / name

@@ -17,9 +17,9 @@ from lading.build.operations import owners
 from lading.build.operations.archives import is_archive, unpack
 from lading.build.operations.copy import Copier, CopyOptions, CopyProblemError
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems
-from lading.build.operations.sources import CopySources, PickedSource, Picking, anything
+from lading.build.operations.sources import CommitSource, CopySources, PickedSource, Picking, anything
 from lading.store.errors import InputError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, replace
 
 HOSTNAME: Final = "build"
 _LAST_LINES: Final = 20
@@ -89,11 +89,20 @@ class OperationRunner:
             try:
                 for source in picked.sources if picked else ():
                     self.solved.halt.check()
-                    self._put(copier, source, operation)
+                    if isinstance(source, CommitSource):
+                        self._put_commit(copier, source, step, operation)
+                    else:
+                        self._put(copier, source, operation)
                 for document in operation.documents:
                     copier.write(document.name, document.content, operation.destination)
             except OSError as error:
                 raise CopyProblemError(f"{operation.destination}: {error.strerror}") from error
+
+    def _put_commit(self, copier: Copier, source: CommitSource, step: Step, operation: CopyOp) -> None:
+        copier = Copier(copier.root, replace(copier.options, whole=True))
+        with self.roots.folder() as place, Folder(source.check_out(place), "/") as view:
+            for picked in Picking(view, operation, step, anything, self.environment).of_all():
+                self._put(copier, picked, operation)
 
     def _put(self, copier: Copier, picked: PickedSource, operation: CopyOp) -> None:
         view, source = picked.view, picked.source

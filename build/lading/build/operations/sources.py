@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Self
 
 from lading.build.context import pick
 from lading.build.context.pick import CopySource
@@ -14,7 +16,8 @@ from lading.build.dockerfile.ignore import Ignore
 from lading.build.errors import DockerfileError
 from lading.build.graph.graph import CopyOp, Step
 from lading.build.graph.request import BuildEnvironment
-from lading.build.remote.addresses import WebFile
+from lading.build.remote.addresses import Repository, WebFile
+from lading.build.remote.git_remotes import GitCommit, GitRemotes
 from lading.build.remote.web_files import WebFiles
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
@@ -35,10 +38,32 @@ class PickedSource:
 
 
 @dataclass(frozen=True, slots=True)
+class CommitSource:
+    """The files of a commit, which are fetched when they are copied."""
+
+    commit: GitCommit
+    remotes: GitRemotes
+
+    @property
+    def materials(self) -> tuple[ResourceDescriptor, ...]:
+        """What a link says of it."""
+        return (self.commit.resource(),)
+
+    def check_out(self, folder: Path) -> Path:
+        """Puts the files into `folder`; where they are. Raises `InputError`."""
+        return self.remotes.check_out(self.commit, folder)
+
+
+@dataclass(frozen=True, slots=True)
 class CopySources:
     """All sources of a step, in their order."""
 
-    sources: tuple[PickedSource, ...]
+    sources: tuple[PickedSource | CommitSource, ...]
+
+    @property
+    def of_context(self) -> tuple[CopySource, ...]:
+        """Those that are files of the context."""
+        return tuple(one.source for one in self.sources if isinstance(one, PickedSource) and not one.materials)
 
     @property
     def materials(self) -> tuple[ResourceDescriptor, ...]:
@@ -77,9 +102,18 @@ class Fetching:
 
     store: Store
     web_files: WebFiles
+    remotes: GitRemotes
 
-    def of(self, source: WebFile) -> PickedSource:
+    @classmethod
+    def on(cls, environment: BuildEnvironment, check: Callable[[], None]) -> Self:
+        """For one build; `check` raises where that is over."""
+        store = environment.store
+        return cls(store, WebFiles(store, environment.transport, check), GitRemotes(store.limits.size, check))
+
+    def of(self, source: WebFile | Repository) -> PickedSource | CommitSource:
         """Fetched where it is not here as it is there. Raises `InputError`, and a `RegistryError` of the network."""
+        if isinstance(source, Repository):
+            return CommitSource(self.remotes.resolve(source), self.remotes)
         found = self.web_files.file(source)
         item = FileInfo(source.name, _FETCHED_MODE, 0, 0, found.size, (0, 0), 1, 0)
         view = _OneFile(str(self.store.blobs.path(found.digest)))
@@ -111,6 +145,12 @@ class Picking:
             word = self.step.text.split(" ", 1)[0]
             raise DockerfileError(self.step.place, f"{word}: {error.message}", hint=error.hint) from error
         return tuple(PickedSource(self.view, source, self.operation.unpack) for source in found)
+
+    def of_all(self) -> tuple[PickedSource, ...]:
+        """Everything that there is."""
+        chosen = pick.Chosen(without=Ignore(self.operation.exclude)) if self.operation.exclude else pick.ALL
+        source = pick.pick(self.view, "", self.content, chosen)
+        return (PickedSource(self.view, source, False),) if source else ()
 
     def _found(self, pattern: str) -> list[CopySource]:
         without = Ignore(self.operation.exclude)

@@ -16,8 +16,8 @@ from lading.build.operations.inputs import inputs
 from lading.build.operations.prune import prune, root_changed
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems, Stack, chain_of
 from lading.build.operations.runner import OperationRunner
-from lading.build.operations.sources import CopySources, Fetching, PickedSource, Picking
-from lading.build.remote.addresses import WebFile
+from lading.build.operations.sources import CommitSource, CopySources, Fetching, PickedSource, Picking
+from lading.build.remote.addresses import Repository, WebFile
 from lading.store.archives.layers import Layer as WrittenLayer
 from lading.store.archives.layers import normalise_times, write_layer
 from lading.store.archives.trees import Entry, Tree, capture
@@ -50,7 +50,7 @@ class StepActions:
         operation = step.operation
         if not isinstance(operation, CopyOp) or operation.origin is not None:
             return None
-        found: list[PickedSource] = []
+        found: list[PickedSource | CommitSource] = []
         for source in operation.sources:
             if isinstance(source, str):
                 context = self.context()
@@ -60,7 +60,7 @@ class StepActions:
             self.solved.fetched.update((material.name or "", material) for material in found[-1].materials)
         return CopySources(tuple(found))
 
-    def _fetched(self, step: Step, source: WebFile) -> PickedSource:
+    def _fetched(self, step: Step, source: WebFile | Repository) -> PickedSource | CommitSource:
         with placed(step.place):
             try:
                 return self.fetching.of(source)
@@ -68,10 +68,10 @@ class StepActions:
                 raise _placed(step, error) from error
 
     def _note(self, picked: CopySources | None) -> Digest | None:
-        if picked is None or all(one.materials for one in picked.sources):
+        if picked is None or not picked.of_context:
             return None
         found: dict[bytes, Entry] = {}
-        for source in [one.source for one in picked.sources if not one.materials]:
+        for source in picked.of_context:
             found.update((entry.path, entry) for entry in entries(source, source.item.path))
         self.solved.note(found.values())
         return Tree(b"", [found[path] for path in sorted(found)]).root()

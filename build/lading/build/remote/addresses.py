@@ -60,6 +60,11 @@ class Repository:
     submodules: bool = True
 
     @property
+    def scheme(self) -> str:
+        """What it is reached by."""
+        return self.remote.partition("://")[0].lower() if "://" in self.remote else "ssh"
+
+    @property
     def public(self) -> str:
         """The address without user and password, as SLSA has it (``git+https://…``)."""
         address = without_user(self.remote)
