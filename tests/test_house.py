@@ -198,6 +198,7 @@ def test_a_driver_is_named_where_it_is_chosen() -> None:
 
 
 OTHERS_FLAGS = {
+    "lading.build.checks.stages": "a Dockerfile's",
     "lading.build.convert.resolve": "a Dockerfile's",
     "lading.build.convert.run_step": "a Dockerfile's, in the history of an image",
     "lading.build.debian.release": "gpgv's",

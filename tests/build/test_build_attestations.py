@@ -31,6 +31,7 @@ from suites.machine import needs
 pytestmark = needs("root", "overlay", "busybox")
 
 DOCKERFILE = """\
+# syntax=docker/dockerfile:1.7
 ARG IMAGE=base
 FROM ${IMAGE} AS secret
 ARG TOKEN
@@ -115,6 +116,7 @@ def test_what_is_said(bench: Bench, context: Path, key: Key) -> None:
     assert provenance.dependencies[-1].content == (context / "Dockerfile").read_bytes()
     assert provenance.internal["keyExposed"] is True
     assert provenance.external["labels"] == {"l": "x"}
+    assert provenance.external["syntax"] == "docker/dockerfile:1.7"
     assert provenance.started == "2001-09-09T01:46:40Z"
     dag = _dag(bench, built)
     assert provenance.dag_artifact in [descriptor.digest for descriptor in built.attestations]

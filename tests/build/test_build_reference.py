@@ -55,7 +55,7 @@ def _lane(compare: Callable[[random.Random], str | None]) -> None:
 
 
 def _dockerfile(reference: Reference, text: bytes) -> str | None:
-    difference = difference_in_dockerfile(reference.dockerfile(text), our_dockerfile(text))
+    difference = difference_in_dockerfile(text, reference.dockerfile(text), our_dockerfile(text))
     return difference and f"{text!r}: {difference}"
 
 

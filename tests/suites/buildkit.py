@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -52,6 +53,16 @@ class BuildKit:
         ]
         subprocess.run(["tar", "-x", *flags, "-C", target, "-f", archive], check=True)
         archive.unlink()
+
+    def checks(self, context: Path) -> list[list[str | int]]:
+        """The rules that speak of the Dockerfile in `context`, and the lines."""
+        words = [*self._words, "build", "--progress=quiet", "--frontend", "dockerfile.v0"]
+        words += ["--local", f"context={context}", "--local", f"dockerfile={context}"]
+        words += ["--opt", "requestid=frontend.lint", "--opt", "frontend.caps=moby.buildkit.frontend.subrequests"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        found = re.findall(r"(?m)^WARNING: (\w+).*\n.*\nDockerfile:([0-9]+)", done.stdout)
+        assert done.returncode == 0 or not found, done.stderr
+        return sorted([rule, int(line)] for rule, line in set(found))
 
 
 @contextmanager

@@ -117,7 +117,11 @@ def our_dockerfile(data: bytes) -> Answer:
         parsed = parser.parse(data, "D")
     except DockerfileError as error:
         return {"parse_error": error.message, "error_line": error.place.line}
-    found: Answer = {"nodes": [_node(node) for node in parsed.nodes], "escape": parsed.escape}
+    found: Answer = {
+        "nodes": [_node(node) for node in parsed.nodes],
+        "escape": parsed.escape,
+        "empty": list(parsed.empty),
+    }
     try:
         dockerfile = instruction_reader.read(data, "D")
     except DockerfileError as error:
@@ -132,7 +136,7 @@ def _node(node: InstructionNode, *, inner: bool = False) -> Answer:
         # What follows an unknown word has no form.
         **({"args": list(node.args) if node.child is None else []} if node.word.lower() in _WORDS else {}),
         "json": node.json,
-        **({} if inner else {"start": node.place.line, "end": node.place.end}),
+        **({} if inner else {"start": node.place.line, "end": node.place.end, "comments": list(node.comments)}),
         "original": node.original,
         "heredocs": [
             {"Name": one.name, "Expand": one.expand, "Chomp": one.chomp, "Content": one.content}
@@ -163,7 +167,8 @@ def _copy(one: Copy) -> Answer:
         "chown": one.chown,
         "chmod": one.chmod,
         "link": one.link,
-        **({} if one.add else {"from": one.origin or ""}),
+        "exclude": list(one.exclude),
+        **({"checksum": one.checksum} if one.add else {"from": one.origin or "", "parents": one.parents}),
     }
 
 
@@ -200,9 +205,14 @@ def _shape(one: object) -> Answer:
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _STRICTER: Final = re.compile(
-    r"not UTF-8 text|a NUL byte|not supported yet|more than \d+ stages|a duration: one of|RUN requires a command"
+    r"not UTF-8 text|the front end |a NUL byte|not supported yet|more than \d+ stages|a duration: one of"
+    r"|RUN requires a command"
 )
 """What ours refuses with its own reason (`docs/dockerfile.md`), or earlier than the reference, or has not yet."""
+
+
+_BYTES: Final = re.compile(rb"(?i)(?:--|healthcheck)[^\n]*[\x80-\xff]")
+"""Where the reference takes a character for each byte (`docs/dockerfile.md`)."""
 
 
 def plain(value: Any) -> Any:
@@ -227,18 +237,18 @@ def _picked(theirs: Any, ours: Any) -> Any:
     return theirs
 
 
-def difference_in_dockerfile(theirs: Answer, ours: Answer) -> str | None:
+def difference_in_dockerfile(data: bytes, theirs: Answer, ours: Answer) -> str | None:
     """In what the two differ, None where they do not, or differ as is written down."""
     ours = plain(ours)
     for kind in ("parse_error", "instructions_error"):
         said, refused = ours.get(kind), theirs.get(kind)
         if said and _STRICTER.search(said):
             return None
-        if bool(said) != bool(refused):
+        if bool(said) != bool(refused) and not _BYTES.search(data):
             return f"{kind}: {said!r}, the reference: {refused!r}"
     if any(_read_as_bytes(node) for node in ours.get("nodes", ())):
         return None
-    for part in ("nodes", "escape", "instructions"):
+    for part in ("nodes", "escape", "empty", "instructions"):
         mine, other = ours.get(part), _picked(theirs.get(part), ours.get(part))
         if mine != other:
             return f"{part}: {_first(mine, other)}"
@@ -250,6 +260,11 @@ def _read_as_bytes(node: Answer) -> bool:
     words = [*node["flags"], *(node.get("args", ())[:1] if node["word"].lower() == "healthcheck" else ())]
     inner = node["child"] is not None and _read_as_bytes(node["child"])
     return inner or any(not word.isascii() for word in words)
+
+
+def warned(theirs: Answer) -> list[list[Any]]:
+    """The rules that speak, and the lines; one that speaks twice of a line is here once."""
+    return sorted([rule, line] for rule, line in {(one["rule"], one["line"]) for one in theirs.get("warnings", ())})
 
 
 def _first(mine: Any, other: Any) -> str:

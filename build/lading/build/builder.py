@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from threading import Lock
 
 from lading.build.attest.dockerfile_attester import DockerfileAttester, DockerfileFacts
 from lading.build.attest.image import assemble
+from lading.build.checks.examine import Examiner
 from lading.build.context.context import Context, refuse_private
 from lading.build.context.hashes import Hashes
 from lading.build.context.view import Folder
 from lading.build.convert.resolve import ConvertOptions, Resolved, resolve
 from lading.build.convert.source_files import Named, ignore
 from lading.build.convert.source_files import dockerfile as find_dockerfile
+from lading.build.convert.trace import Trace
+from lading.build.dockerfile.directives import SYNTAX, check_syntax
 from lading.build.dockerfile.instruction_reader import read
 from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.errors import Place, placed
+from lading.build.graph.check_finding import CheckReport
 from lading.build.graph.own_platform import is_own
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, Rendering
 from lading.build.graph.state import SolveState
@@ -29,6 +34,7 @@ from lading.build.solver.solver import Solver
 from lading.store.archives import trees
 from lading.store.archives.compression import encoder_name
 from lading.store.errors import InputError
+from lading.store.fastclass import replace
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import ImageConfig
 
@@ -40,26 +46,26 @@ def build(request: BuildRequest, environment: BuildEnvironment) -> Built:
     `environment` raises. Nothing half done is visible afterwards; steps that were finished stay in the cache.
     """
     begun = environment.clock()
-    if not request.context.is_dir():
-        raise InputError(f"{request.context}: not a folder", hint="the last word of the call names the context")
-    _check_text(request)
+    _check_call(request)
     named, text = find_dockerfile(request)
     name = named.title
-    dockerfile = read(text, name)
-    solved = SolveState()
+    dockerfile = _read(request, text, name)
+    solved, trace = SolveState(), Trace()
     with environment.store.writing():
-        resolved = _resolve(request, environment, solved, dockerfile)
+        resolved = _resolve(request, environment, solved, dockerfile, trace)
+        found = _examiner(request, environment, named, text).approve(dockerfile, trace)
         for warning in resolved.warnings:
             environment.listener.warned(warning)
         graph = resolved.graph
-        cache = LocalCache.of(environment.store)
-        _solve(request, environment, cache, solved, resolved, named)
+        cached = LocalCache.of(environment.store)
+        _solve(request, environment, cached, solved, resolved, named)
         image = assemble(graph, solved, resolved.epoch, environment.store, request.annotations)
-        facts = DockerfileFacts(name, text, resolved.epoch, encoder_name(request.compression))
-        attestations, reused = DockerfileAttester(request, environment, cache, graph, solved, facts).attest(
+        encoder = encoder_name(request.compression)
+        facts = DockerfileFacts(name, text, resolved.epoch, encoder, dockerfile.syntax)
+        attestations, reused = DockerfileAttester(request, environment, cached, graph, solved, facts).attest(
             image, begun
         )
-        cache.note_use(solved.cached)
+        cached.note_use(solved.cached)
         environment.store.keep(image)
         for reference in request.names:
             environment.store.tag(reference, image)
@@ -70,11 +76,52 @@ def build(request: BuildRequest, environment: BuildEnvironment) -> Built:
         tuple(solved.images[base].record() for base in graph.images),
         reused and len(solved.cached) == len(solved.steps),
         resolved.warnings,
+        findings=found,
     )
 
 
+def check(request: BuildRequest, environment: BuildEnvironment) -> CheckReport:
+    """What the checks find in what `request` would build: of every stage, where it names none. Executes nothing.
+
+    Raises what `build` raises for the call; what ends a build later stands in the report.
+    """
+    _check_call(request)
+    named, text = find_dockerfile(request)
+
+    def evaluate(dockerfile: Dockerfile, trace: Trace) -> None:
+        with environment.store.writing():
+            _resolve(request, environment, SolveState(), dockerfile, trace, everything=not request.target)
+
+    return _examiner(request, environment, named, text).check(evaluate)
+
+
+def _check_call(request: BuildRequest) -> None:
+    if not request.context.is_dir():
+        raise InputError(f"{request.context}: not a folder", hint="the last word of the call names the context")
+    _check_text(request)
+
+
+def _read(request: BuildRequest, text: bytes, name: str) -> Dockerfile:
+    front_end = request.arguments.get(SYNTAX)
+    if front_end is not None:
+        check_syntax(front_end, Place(name, 1, 1))
+    dockerfile = read(text, name)
+    return dockerfile if front_end is None else replace(dockerfile, syntax=front_end)
+
+
+def _examiner(request: BuildRequest, environment: BuildEnvironment, named: Named, text: bytes) -> Examiner:
+    patterns = cache(lambda: ignore(request.context, named if request.dockerfile is None else None))
+    return Examiner(text, named.title, environment.platform, patterns)
+
+
 def _resolve(
-    request: BuildRequest, environment: BuildEnvironment, solved: SolveState, dockerfile: Dockerfile
+    request: BuildRequest,
+    environment: BuildEnvironment,
+    solved: SolveState,
+    dockerfile: Dockerfile,
+    trace: Trace,
+    *,
+    everything: bool = False,
 ) -> Resolved:
     """The graph, its base images let in on the way, the labels of the call on its config."""
     _check_platform(request, environment.platform)
@@ -85,8 +132,8 @@ def _resolve(
                 solved.images[name] = environment.images.resolve(name, environment.platform)
         return solved.images[name].config
 
-    options = ConvertOptions(request.arguments, environment.platform, request.target, request.epoch)
-    resolved = resolve(dockerfile, options, image)
+    options = ConvertOptions(request.arguments, environment.platform, request.target, request.epoch, everything)
+    resolved = resolve(dockerfile, options, image, trace)
     resolved.graph.config.labels.update(request.labels)
     return resolved
 

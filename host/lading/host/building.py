@@ -9,13 +9,15 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from lading.build.builder import build as build_image
+from lading.build.builder import check as check_dockerfile
+from lading.build.graph.check_finding import CheckReport
 from lading.build.graph.request import BaseImage, BaseImages, BuildEnvironment, BuildRequest, Built, KeySource, Listener
 from lading.build.solver.trim import bound
 from lading.host.trust.launch_gate import unknown
 from lading.host.trust.signing_keys import KeyText
 from lading.registry.platforms import host_platform
 from lading.registry.reference import Reference
-from lading.store.errors import LadingError
+from lading.store.errors import LadingError, UsageError
 from lading.store.fastclass import replace
 from lading.store.oci.descriptors import Platform
 from lading.verify.keys.keys import PrivateKey
@@ -44,8 +46,19 @@ def build(request: BuildRequest, environment: BuildEnvironment, *, cache_limit: 
     return replace(built, signer=environment.key.fingerprint if environment.key else None)
 
 
+def check(request: BuildRequest, environment: BuildEnvironment) -> CheckReport:
+    """What the build checks find. Raises `UsageError` for a package set: they know Dockerfiles."""
+    if _is_package_set(request):
+        raise UsageError("checks are for Dockerfiles: a package set has none")
+    return check_dockerfile(request, environment)
+
+
+def _is_package_set(request: BuildRequest) -> bool:
+    return request.file is not None and request.file.suffix == ".toml"
+
+
 def _build(request: BuildRequest, environment: BuildEnvironment, *, fresh: bool) -> Built:
-    if request.file is not None and request.file.suffix == ".toml":
+    if _is_package_set(request):
         from lading.build.debian.debian_builder import build_debian  # noqa: PLC0415
 
         return build_debian(request, environment, fresh=fresh)
@@ -58,7 +71,7 @@ def build_environment(
     driver: Drivers,
     *,
     images: BaseImages,
-    key: KeySource,
+    key: KeySource | None,
     transport: Transport,
     listener: Listener,
 ) -> BuildEnvironment:

@@ -17,7 +17,8 @@ from lading.store.system.locks import is_locked
 from lading.store.system.private import own_root, private_folder
 
 if TYPE_CHECKING:
-    from lading.build.graph.request import BuildRequest, Built, Listener
+    from lading.build.graph.check_finding import CheckReport
+    from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, KeySource, Listener
     from lading.host.images.image_archives import ImageArchives
     from lading.host.images.images import Images
     from lading.host.images.transfers import Transfers
@@ -220,19 +221,31 @@ class Host:
 
     def build(self, request: BuildRequest, *, sign_key: KeyText | None, pull: bool, listener: Listener) -> Built:
         """Builds, signs and tags an image, from a Dockerfile or a Debian package set."""
-        from lading.host.building import Bases, BuildKey, build, build_environment  # noqa: PLC0415
+        from lading.host.building import BuildKey, build  # noqa: PLC0415
+
+        key = BuildKey(self.key_text(sign_key), self.passwords)
+        environment = self._build_environment(key, pull=pull, listener=listener)
+        return build(request, environment, cache_limit=self.cache_limit, fresh=pull)
+
+    def check(self, request: BuildRequest, *, pull: bool, listener: Listener) -> CheckReport:
+        """What the build checks find in a Dockerfile; executes and signs nothing."""
+        from lading.host.building import check  # noqa: PLC0415
+
+        return check(request, self._build_environment(None, pull=pull, listener=listener))
+
+    def _build_environment(self, key: KeySource | None, *, pull: bool, listener: Listener) -> BuildEnvironment:
+        from lading.host.building import Bases, build_environment  # noqa: PLC0415
         from lading.host.registries import transport  # noqa: PLC0415
 
-        environment = build_environment(
+        return build_environment(
             self.store,
             self.run_folder(),
             self.driver,
             images=Bases(self.images, self.transfers, self.gate, pull=pull, warn=self.warn),
-            key=BuildKey(self.key_text(sign_key), self.passwords),
+            key=key,
             listener=listener,
             transport=transport(self.configuration, self.warn),
         )
-        return build(request, environment, cache_limit=self.cache_limit, fresh=pull)
 
     @property
     def cache_limit(self) -> int:

@@ -337,6 +337,7 @@ func convert(asked question, found *answer) {
 func check(asked question, found *answer) {
 	config := options(asked)
 	config.SourceMap = llb.NewSourceMap(nil, "Dockerfile", "Dockerfile", asked.Dockerfile)
+	config.SourceMap.Definition = &llb.Definition{}
 	results, err := dockerfile2llb.DockerfileLint(context.Background(), asked.Dockerfile, config)
 	if err != nil {
 		found.ConvertError = err.Error()

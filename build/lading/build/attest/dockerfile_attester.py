@@ -23,12 +23,16 @@ from lading.verify.documents.statements import ResourceDescriptor
 
 @dataclass(frozen=True, slots=True)
 class DockerfileFacts:
-    """What a provenance says of a build beyond its graph: the Dockerfile's name and text, epoch, encoder."""
+    """What a provenance says of a build beyond its graph.
+
+    The Dockerfile's name and text, the epoch, the encoder, and the front end that is asked for.
+    """
 
     dockerfile: str
     text: bytes
     epoch: int
     encoder: str
+    syntax: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ class DockerfileAttester:
         external: dict[str, object | None] = {
             "dockerfile": {"path": self.facts.dockerfile, "digest": {"sha256": Digest.of(self.facts.text).hex}},
             "buildArgs": arguments(values) or None,
+            "syntax": self.facts.syntax,
             "target": request.target,
             "labels": dict(request.labels) or None,
             "annotations": dict(request.annotations) or None,

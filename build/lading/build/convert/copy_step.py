@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from lading.build.convert.stage import DispatchOptions, StageState
 from lading.build.dockerfile.arguments import Heredoc
-from lading.build.dockerfile.expansion import expand
 from lading.build.dockerfile.ignore import Ignore
 from lading.build.dockerfile.instruction_values import Owner, parse_owner
 from lading.build.dockerfile.instructions import Copy
@@ -88,5 +87,5 @@ def _written(instruction: Copy, inline: list[str]) -> tuple[str, ...]:
 def _document(document: Heredoc, state: StageState) -> InlineFile:
     text = document.text
     if document.expand:
-        text = expand(text, state.variables, quotes=False).text
+        text = state.expand_document(text)
     return InlineFile(document.name, text.encode("utf-8", "surrogateescape"))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from lading.build.convert.dispatch import apply
 from lading.build.convert.stage import EPOCH, PROXIES, Arguments, BuildSteps, DispatchOptions, StageState
-from lading.build.dockerfile.expansion import expand
+from lading.build.convert.trace import BaseFound, Head, Trace
+from lading.build.dockerfile.directives import SYNTAX
+from lading.build.dockerfile.expansion import Expansion, expand
 from lading.build.dockerfile.instruction_values import is_number, number
 from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Stage
 from lading.build.errors import DockerfileError, Place, reading, suggestion
@@ -24,19 +27,23 @@ SCRATCH: Final = "scratch"
 DEFAULT_EPOCH: Final = 315532800
 """1980-01-01, the earliest time that zip archives can hold."""
 _PREDEFINED: Final = frozenset(
-    {EPOCH, *PROXIES, *(name.lower() for name in PROXIES)}
+    {EPOCH, SYNTAX, *PROXIES, *(name.lower() for name in PROXIES)}
     | {f"{side}{part}" for side in ("TARGET", "BUILD") for part in ("PLATFORM", "OS", "ARCH", "VARIANT")}
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ConvertOptions:
-    """What the call says about evaluation: build arguments, target stage, epoch (None: by argument or default)."""
+    """What the call says about evaluation: build arguments, target stage, epoch (None: by argument or default).
+
+    `everything` evaluates the stages, too, that the target does not need.
+    """
 
     arguments: Mapping[str, str]
     platform: Platform
     target: str | None = None
     epoch: int | None = None
+    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +55,43 @@ class Resolved:
     warnings: tuple[str, ...]
 
 
-def resolve(dockerfile: Dockerfile, options: ConvertOptions, image: Callable[[str, Place], ImageConfig]) -> Resolved:
+def resolve(
+    dockerfile: Dockerfile,
+    options: ConvertOptions,
+    image: Callable[[str, Place], ImageConfig],
+    trace: Trace | None = None,
+) -> Resolved:
     """The graph of `dockerfile`. `image` gives the config of an image by the name FROM or ``--from`` uses.
 
-    Raises `DockerfileError`, and `InputError` where the call asks for what is not there.
+    What is seen on the way is noted in `trace`. Raises `DockerfileError`, and `InputError` where the call asks for what
+    is not there.
     """
-    return _Resolver(dockerfile, options, image).resolve()
+    return _Resolver(dockerfile, options, image, trace or Trace()).resolve()
 
 
 class _Resolver:
     def __init__(
-        self, dockerfile: Dockerfile, options: ConvertOptions, image: Callable[[str, Place], ImageConfig]
+        self,
+        dockerfile: Dockerfile,
+        options: ConvertOptions,
+        image: Callable[[str, Place], ImageConfig],
+        trace: Trace,
     ) -> None:
-        self.file, self.options, self.image = dockerfile, options, image
-        self.scope = self._scope()
+        self.file, self.options, self.image, self.trace = dockerfile, options, image, trace
+        with suppress(DockerfileError):
+            trace.scope, trace.scoped = self._scope({}), True
+        self.scope = self._scope(options.arguments)
         self.epoch = self._epoch()
         self.bases = [self._base(stage) for stage in dockerfile.stages]
         self.dependencies = [self._dependencies(stage) for stage in dockerfile.stages]
         self._refuse_circles()
         self.steps = BuildSteps()
         self.states: dict[int, StageState] = {}
-        self.warnings = list(dockerfile.warnings)
+        self.warnings: list[str] = []
 
     def resolve(self) -> Resolved:
         target = self._target()
-        for index in sorted(self._needed(target)):
+        for index in sorted(self._needed(target) | self._wanted()):
             self.states[index] = self._evaluate(self.file.stages[index])
         state = self.states[target]
         self._unused_arguments()
@@ -85,14 +104,14 @@ class _Resolver:
         )
         return Resolved(graph, self.epoch, tuple(self.warnings))
 
-    def _scope(self) -> dict[str, str]:
+    def _scope(self, given: Mapping[str, str]) -> dict[str, str]:
         """The global scope: platforms, then the ARGs before the first FROM."""
         scope = dict(_platform_arguments(self.options.platform))
         for arg in self.file.args:
             for name, default in arg.args:
-                value = self.options.arguments.get(name)
+                value = given.get(name)
                 if value is None and default is not None:
-                    value = self._word(arg.place, default, scope)
+                    value = self._word(arg.place, default, scope).text
                 if value is not None:
                     scope[name] = value
         return scope
@@ -107,14 +126,18 @@ class _Resolver:
             raise InputError(f"{EPOCH}: expected seconds since 1970, before 2242, found {text!r}")
         return int(text)
 
-    def _word(self, place: Place, word: str, scope: Mapping[str, str]) -> str:
+    def _word(self, place: Place, word: str, scope: Mapping[str, str]) -> Expansion:
         with reading(place):
-            return expand(word, scope, escape=self.file.escape).text
+            return expand(word, scope, escape=self.file.escape)
 
     def _base(self, stage: Stage) -> str | int | None:
         """What a stage begins with: an earlier stage's number, an image's name, None for nothing."""
         place = stage.head.place
-        name = self._word(place, stage.head.image, self.scope)
+        base = self._word(place, stage.head.image, self.scope)
+        platform = None if stage.head.platform is None else self._word(place, stage.head.platform, self.scope)
+        known = frozenset(self.scope) | {name for arg in self.file.args for name, _ in arg.args}
+        self.trace.heads.append(Head(stage, base, platform, known))
+        name = base.text
         if not name:
             raise DockerfileError(
                 place,
@@ -124,8 +147,8 @@ class _Resolver:
                     "an ARG used in FROM stands before the first FROM and has a default, or a value from the call",
                 ),
             )
-        if stage.head.platform is not None:
-            self._check_platform(place, self._word(place, stage.head.platform, self.scope))
+        if platform is not None:
+            self._check_platform(place, platform.text)
         earlier = self._stage_named(name, stage.index)
         if earlier is not None:
             return earlier
@@ -174,6 +197,10 @@ class _Resolver:
                     wanted.add(dependency)
                     left.append(dependency)
         return wanted
+
+    def _wanted(self) -> set[int]:
+        """The stages that are evaluated although the target does not need them."""
+        return set(range(len(self.file.stages))) if self.options.everything else set()
 
     def _dependencies(self, stage: Stage) -> list[tuple[int, Copy | None]]:
         """The stages that `stage` begins with and copies from, and by which instruction."""
@@ -228,8 +255,10 @@ class _Resolver:
             self.epoch,
             self._origin_chain,
         )
+        base = self.bases[stage.index]
+        below = base if isinstance(base, int) else None
         for instruction in stage.body:
-            with reading(instruction.place):
+            with reading(instruction.place), self.trace.watching(state, below, instruction):
                 apply(instruction, state, around)
         return state
 
@@ -251,6 +280,7 @@ class _Resolver:
                 raise DockerfileError(
                     stage.head.place, f"{base}: has ONBUILD instructions, which are not supported yet"
                 )
+            self.trace.bases.append(BaseFound(stage, base, found.platform))
             config = Config.of(found)
         return StageState(stage, config, Chain(base), dict(config.env), {}, self.steps, self.file.escape)
 

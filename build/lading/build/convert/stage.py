@@ -41,14 +41,29 @@ class StageState:
     arguments: dict[str, str]
     steps: BuildSteps
     escape: str
+    expanded: dict[str, str] = field(default_factory=dict[str, str])
+    """What the words of the instruction at hand became."""
+    unset: set[str] = field(default_factory=set[str])
+    """The variables in them that nobody had set or declared."""
 
     def expand(self, word: str) -> str:
         """`word` with its variables. Raises `TextError`."""
-        return expand(word, self.variables, escape=self.escape).text
+        found = expand(word, self.variables, escape=self.escape)
+        self.unset |= found.unset - self.arguments.keys()
+        self.expanded[word] = found.text
+        return found.text
+
+    def expand_document(self, text: str) -> str:
+        """A heredoc that becomes a file, with its variables; quotes mean nothing in it. Raises `TextError`."""
+        found = expand(text, self.variables, quotes=False)
+        self.unset |= found.unset - self.arguments.keys()
+        return found.text
 
     def words(self, word: str) -> tuple[str, ...]:
         """The words that `word` falls into once expanded. Raises `TextError`."""
-        return expand(word, self.variables, escape=self.escape).words
+        found = expand(word, self.variables, escape=self.escape).words
+        self.expanded[word] = " ".join(found)
+        return found
 
     def resolve(self, path: str) -> str:
         """`path` made absolute from the working directory; a slash or ``/.`` at its end stays a slash."""

@@ -36,11 +36,12 @@ def trim(text: str, *, right: bool = True) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """What became of a word: the whole, the words it falls into, and the variables nobody had set."""
+    """What became of a word: the whole, the words it falls into, the variables nobody had set, and those it took."""
 
     text: str
     words: tuple[str, ...]
     unset: frozenset[str]
+    used: frozenset[str]
 
 
 def expand(
@@ -72,7 +73,7 @@ def expand(
     except WordError as error:
         first, newline, _ = word.partition("\n")
         raise WordError(f'failed to process "{first}{"…" if newline else ""}": {error}') from None
-    return Expansion(text, tuple(words), frozenset(lexer.unset))
+    return Expansion(text, tuple(words), frozenset(lexer.unset), frozenset(lexer.used))
 
 
 @dataclass(slots=True)
@@ -121,6 +122,7 @@ class _Lexer:
         self.raw_quotes, self.quotes, self.keep_unset = raw_quotes, quotes, keep_unset
         self.raw_escapes = self.pattern = False
         self.unset: set[str] = set()
+        self.used: set[str] = set()
         self.words = _Words()
 
     def peek(self) -> str:
@@ -292,6 +294,5 @@ class _Lexer:
 
     def get(self, name: str) -> str | None:
         value = self.variables.get(name)
-        if value is None:
-            self.unset.add(name)
+        (self.unset if value is None else self.used).add(name)
         return value

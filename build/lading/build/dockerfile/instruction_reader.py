@@ -7,6 +7,7 @@ from typing import Final
 
 from lading.build.dockerfile import parser
 from lading.build.dockerfile.arguments import heredoc
+from lading.build.dockerfile.directives import syntax
 from lading.build.dockerfile.expansion import trim
 from lading.build.dockerfile.flags import Allowed
 from lading.build.dockerfile.flags import read as read_flags
@@ -35,7 +36,7 @@ from lading.build.dockerfile.instructions import (
     Volume,
     Workdir,
 )
-from lading.build.dockerfile.parser import InstructionNode
+from lading.build.dockerfile.parser import InstructionNode, ParsedDockerfile
 from lading.build.errors import DockerfileError, reading, suggestion
 from lading.store.fastclass import replace
 from lading.store.system.patterns import pattern
@@ -50,7 +51,11 @@ _ADD_FLAGS: Final = Allowed(("chown", "chmod", "checksum"), ("link", "unpack", "
 
 def read(data: bytes, name: str) -> Dockerfile:
     """The Dockerfile in `data`, called `name` in errors. Raises `DockerfileError`."""
-    source = parser.parse(data, name)
+    return understand(parser.parse(data, name), syntax(data, name))
+
+
+def understand(source: ParsedDockerfile, named: str | None = None) -> Dockerfile:
+    """What is written, as instructions; `named` is the front end that is asked for. Raises `DockerfileError`."""
     args: list[Arg] = []
     heads: list[tuple[From, list[Instruction]]] = []
     for node in source.nodes:
@@ -72,7 +77,7 @@ def read(data: bytes, name: str) -> Dockerfile:
     if len(heads) > _MAX_STAGES:
         raise DockerfileError(heads[_MAX_STAGES][0].place, f"more than {_MAX_STAGES} stages")
     stages = tuple(Stage(index, head, tuple(body)) for index, (head, body) in enumerate(heads))
-    return Dockerfile(name, tuple(args), stages, source.escape, source.warnings)
+    return Dockerfile(source, tuple(args), stages, named)
 
 
 def _instruction(node: InstructionNode) -> Instruction:

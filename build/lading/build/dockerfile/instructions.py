@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from lading.build.dockerfile.arguments import Heredoc
+from lading.build.dockerfile.parser import ParsedDockerfile
 from lading.build.errors import Place
 from lading.store.fastclass import dataclass
 
@@ -218,10 +219,19 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """A whole Dockerfile: the ARGs before the first FROM, the stages, the escape character."""
+    """A whole Dockerfile: the ARGs before the first FROM, and the stages; `syntax` is the front end that it names."""
 
-    name: str
+    source: ParsedDockerfile
     args: tuple[Arg, ...]
     stages: tuple[Stage, ...]
-    escape: str
-    warnings: tuple[str, ...]
+    syntax: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As errors and the provenance have it."""
+        return self.source.name
+
+    @property
+    def escape(self) -> str:
+        """The escape character."""
+        return self.source.escape

@@ -12,6 +12,7 @@ from typing import Final
 
 from lading.build.dockerfile import arguments
 from lading.build.dockerfile.arguments import Heredoc
+from lading.build.dockerfile.directives import parse_directive
 from lading.build.dockerfile.expansion import trim
 from lading.build.errors import DockerfileError, Place, TextError
 from lading.store.fastclass import dataclass, replace
@@ -19,8 +20,6 @@ from lading.store.system.patterns import pattern
 
 MAX_SIZE: Final = 4 * 1024 * 1024
 """Bytes a Dockerfile may have."""
-_DIRECTIVE: Final = pattern(r"#[ \t\n\f\r]*([a-zA-Z][a-zA-Z0-9]*)[ \t\n\f\r]*=[ \t\n\f\r]*(.+?)[ \t\n\f\r]*$")
-_DIRECTIVES: Final = frozenset({"syntax", "escape", "check"})
 _CONTINUATION: Final = {
     "\\": re.compile(r"(?:(?<=[^\\])|^)\\[ \t]*$"),
     "`": re.compile(r"(?:(?<=[^`])|^)`[ \t]*$"),
@@ -30,7 +29,7 @@ _SURROGATE: Final = pattern("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class InstructionNode:
-    """One instruction as written: its word, flags and arguments, and where it stands."""
+    """One instruction as written: its word, flags and arguments, where it stands, and the comments right above it."""
 
     word: str
     flags: tuple[str, ...]
@@ -39,6 +38,7 @@ class InstructionNode:
     original: str
     place: Place
     heredocs: tuple[Heredoc, ...] = ()
+    comments: tuple[str, ...] = ()
     child: InstructionNode | None = None
 
     def locate(self, word: str, lines: tuple[str, ...]) -> Place:
@@ -52,14 +52,17 @@ class InstructionNode:
 
 @dataclass(frozen=True, slots=True)
 class ParsedDockerfile:
-    """A Dockerfile taken apart: its nodes, directives (lower case), escape character and warnings."""
+    """A Dockerfile taken apart: its nodes, directives (lower case) and escape character.
+
+    `empty` are the lines on which instructions end that have an empty line inside.
+    """
 
     name: str
     lines: tuple[str, ...]
     nodes: tuple[InstructionNode, ...]
     directives: tuple[tuple[str, str], ...]
     escape: str
-    warnings: tuple[str, ...]
+    empty: tuple[int, ...]
 
 
 def parse(data: bytes, name: str) -> ParsedDockerfile:
@@ -78,7 +81,8 @@ class _Reader:
         self.directives: dict[str, str] = {}
         self.heading = True
         self.escape = "\\"
-        self.warnings: list[str] = []
+        self.empty: list[int] = []
+        self.comments: list[str] = []
 
     def read(self) -> ParsedDockerfile:
         nodes = tuple(self.nodes())
@@ -90,7 +94,7 @@ class _Reader:
             nodes,
             tuple(self.directives.items()),
             self.escape,
-            tuple(self.warnings),
+            tuple(self.empty),
         )
 
     def place(self, line: int, column: int = 1) -> Place:
@@ -101,33 +105,42 @@ class _Reader:
             raw = self.lines[self.at].rstrip("\r")
             line = trim(raw, right=False)
             self.at += 1
-            self.directive(line)
+            directive = self.heading and self.directive(line)
             if not line or line.startswith("#"):
+                if line and not directive:
+                    self.comment(trim(raw[1:]))
                 continue
             start = self.at
             yield self.node(self.logical(line), start, len(raw) - len(line) + 1)
+            self.comments.clear()
 
-    def directive(self, line: str) -> None:
-        if not self.heading:
-            return
-        match = _DIRECTIVE.match(line)
-        key = match[1].lower() if match else ""
-        if not match or key not in _DIRECTIVES:
+    def comment(self, text: str) -> None:
+        """One more comment; an empty one parts those above it from what follows."""
+        if text:
+            self.comments.append(text)
+        else:
+            self.comments.clear()
+
+    def directive(self, line: str) -> bool:
+        found = parse_directive(line[1:]) if line.startswith("#") else None
+        if found is None:
             self.heading = False
-            return
+            return False
+        key, value = found
         if key in self.directives:
             raise DockerfileError(self.place(self.at), f"only one {key} parser directive can be used")
-        self.directives[key] = match[2]
+        self.directives[key] = value
         if key == "escape":
-            if match[2] not in _CONTINUATION:
-                raise DockerfileError(self.place(self.at), f"invalid escape character {match[2]!r}: it must be ` or \\")
-            self.escape = match[2]
+            if value not in _CONTINUATION:
+                raise DockerfileError(self.place(self.at), f"invalid escape character {value!r}: it must be ` or \\")
+            self.escape = value
+        return True
 
     def logical(self, line: str) -> str:
         """The whole instruction, continuation lines joined, comments between them left out."""
         line, goes_on = self.trimmed(line)
         parts = [line]
-        start, empty = self.at, False
+        empty = False
         while goes_on and self.at < len(self.lines):
             following = self.lines[self.at].rstrip("\r")
             self.at += 1
@@ -140,7 +153,7 @@ class _Reader:
             following, goes_on = self.trimmed(following)
             parts.append(following)
         if empty:
-            self.warnings.append(f"{self.name}:{start}: empty continuation line: it will become an error")
+            self.empty.append(self.at)
         return "".join(parts)
 
     def trimmed(self, line: str) -> tuple[str, bool]:
@@ -155,7 +168,7 @@ class _Reader:
             heredocs = tuple(map(self.heredoc, self.announced(node, line)))
         except TextError as problem:
             raise DockerfileError(self.place(start, column), str(problem), hint=problem.hint) from None
-        return replace(node, heredocs=heredocs, place=self.place(start, column))
+        return replace(node, heredocs=heredocs, comments=tuple(self.comments), place=self.place(start, column))
 
     def from_line(self, line: str, start: int, column: int) -> InstructionNode:
         word, flags, rest = arguments.split_command(line, self.escape)

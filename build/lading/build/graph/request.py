@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from lading.build.context.revision import Revision
+from lading.build.graph.check_finding import CheckFinding
 from lading.build.graph.executor import Executor
 from lading.build.graph.graph import Step
 from lading.registry.http.transport import Transport
@@ -221,3 +222,5 @@ class Built:
     warnings: tuple[str, ...] = ()
     signer: str | None = None
     """The fingerprint of the key whose signatures these are; None where nothing was signed."""
+    findings: tuple[CheckFinding, ...] = ()
+    """What the checks found, by line."""

@@ -54,6 +54,8 @@ FORMS: Final[dict[str, CommandForm]] = {
             "--rm": ("always", "flag", False),
             "--force-rm": ("always", "flag", False),
             "--progress": ("progress", "lading.cli.display.progress_display:ProgressKind", False),
+            "--check": ("check", "flag", False),
+            "--format": ("form", "str", False),
             "-q": ("quiet", "flag", False),
             "--quiet": ("quiet", "flag", False),
             "--tls-verify": ("tls_verify", "str", False),

@@ -13,6 +13,7 @@ from lading.build.context.revision import revision_of
 from lading.build.graph.request import BuildRequest, Built
 from lading.cli.calls.values import access, pairs, read_input, short
 from lading.cli.cli_session import CliSession
+from lading.cli.commands.images.check_report import show_findings, show_report
 from lading.cli.display.build_view import view_for
 from lading.cli.display.output import escape
 from lading.cli.display.progress_display import ProgressKind, emit
@@ -98,11 +99,18 @@ def build(
     builder_id: Annotated[str | None, typer.Option(metavar="URI", help="Who builds, as the provenance says")] = None,
     always: Annotated[bool, typer.Option("--load", "--rm", "--force-rm", hidden=True)] = False,
     progress: ProgressForm = ProgressKind.auto,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Build nothing: say what the build checks find, and exit with 1 if it is anything"
+        ),
+    ] = False,
+    form: Annotated[str, typer.Option("--format", metavar="text|json", help="Of what --check says")] = "text",
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the digest")] = False,
     tls_verify: TlsVerify = None,
     authfile: AuthFile = None,
     creds: Creds = None,
-) -> None:
+) -> int:
     """Build an image from a Dockerfile or a Debian package set, and sign it.
 
     The last line of standard output is the digest, at a terminal with name and signer; everything else goes to
@@ -119,6 +127,7 @@ def build(
     if compression not in ("zstd", "gzip"):
         raise UsageError(f"--compression {compression}: expected zstd or gzip")
     _one_of(context_modes, ("keep", "normal"), "--context-modes")
+    _one_of(form, ("text", "json"), "--format")
     _one_of(provenance, ("mode=min", "mode=max", "min", "max"), "--provenance")
     text = None if file is None else _piped(file, folder)
     settings: Settings = {"builder_id": builder_id} if builder_id else {}
@@ -146,6 +155,10 @@ def build(
     push = push or outputs.push
     if push and not request.names:
         raise UsageError("--push needs a name to push to: give one with -t")
+    if check:
+        with view_for(progress, session.output, quiet=quiet) as view:
+            report = session.host.check(request, pull=pull, listener=view)
+        return show_report(session, report, form)
     gc.enable()
     # However this process ends, no mount of it is left; a network namespace that was bound goes with it, too.
     private_mounts()
@@ -159,6 +172,7 @@ def build(
     if metadata_file:
         _write(metadata_file, "--metadata-file", _metadata(session, built, request.names))
     _report(session, built, request.names, quiet=quiet, streamed=outputs.streamed)
+    return 0
 
 
 def _one_of(value: str, known: tuple[str, ...], option: str) -> None:
@@ -277,6 +291,8 @@ def _report(session: CliSession, built: Built, names: tuple[str, ...], *, quiet:
     for base in built.bases:
         if base.status != "verified":
             session.output.warn(f"stands on {base.reference}, which is {base.status}")
+    if not session.quiet:
+        show_findings(session, built.findings)
     digest = built.descriptor.digest
     signer = None if quiet else _signer(session, built)
     if session.progress == ProgressKind.json and not quiet:
