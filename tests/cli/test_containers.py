@@ -147,6 +147,11 @@ def served(url: str) -> bytes | None:
         return None
 
 
+def test_a_port_that_is_not_published_is_told(lading: Lading) -> None:
+    said = lading.call("run", "--rm", "--network", "none", "-p", "8080:80", "bb", "true")
+    assert (said.code, said.err) == (0, "warning: with --network none no port is published\n")
+
+
 def test_names_and_published_ports(lading: Lading) -> None:
     lading.ok(
         "run", "-d", "--name", "web", "-p", "127.0.0.1:0:80", "bb", "sh", "-c", "echo served > /i; httpd -f -p 80 -h /"
