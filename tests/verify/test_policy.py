@@ -49,6 +49,7 @@ def fits_schema(text: str) -> bool:
 
 def test_the_default_policy_trusts_one_key_for_everything() -> None:
     text = default_policy(pem("own"))
+    assert max(map(len, text.splitlines())) < 80
     made = parse_policy(text, "policy.yaml")
     assert fits_schema(text)
     rule = made.rule_for("docker.io/library/app:latest")

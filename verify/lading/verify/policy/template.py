@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Final
 
 _TEXT: Final = """\
-# What may run on this machine, and on what a build may stand. Everything is refused that no scope covers.
-# The format: docs/policy.md of Lading.
+# What may run on this machine, and on what a build may stand. Everything is
+# refused that no scope covers. The format: docs/policy.md of Lading.
 version: 1
 
 keys:
 {keys}
 scopes:
-  # The most specific scope wins; this one comes last. Another scope would be, for example:
+  # The most specific scope wins; this one comes last. Another would be:
   #   example.com/team/app:
   #     signed_by:
   #       keys: [own]
@@ -26,8 +26,8 @@ scopes:
       keys: [{names}]
 
 from:
-  # Base images. One that nobody vouched for is used, and the build says so aloud;
-  # without the last line it is refused.
+  # Base images. One that nobody vouched for is used, and the build says so
+  # aloud; without the last line it is refused.
   default:
     signed_by:
       keys: [{names}]

@@ -25,7 +25,8 @@ def unpack(
 ) -> None:
     """Unpack an image ahead of its first run, or anew.
 
-    With --force every layer is unpacked again from verified blobs, for all images that share it.
+    With --force every layer is unpacked again from verified blobs, for all images that share it. What is printed is
+    the chain ID of the layers, which the unpacked tree goes by.
     """
     session = CliSession.of(ctx)
     session.progress = progress
