@@ -17,6 +17,7 @@ from lading.build.context.view import Folder
 from lading.build.convert.resolve import ConvertOptions, Resolved, resolve
 from lading.build.convert.source_files import Named, ignore
 from lading.build.convert.source_files import dockerfile as find_dockerfile
+from lading.build.convert.stage import EVERYTHING, Allowances
 from lading.build.convert.trace import Trace
 from lading.build.dockerfile.directives import SYNTAX, check_syntax
 from lading.build.dockerfile.instruction_reader import read
@@ -88,9 +89,11 @@ def check(request: BuildRequest, environment: BuildEnvironment) -> CheckReport:
     _check_call(request)
     named, text = find_dockerfile(request)
 
+    allowing = replace(request, allow=EVERYTHING)  # nothing is executed
+
     def evaluate(dockerfile: Dockerfile, trace: Trace) -> None:
         with environment.store.writing():
-            _resolve(request, environment, SolveState(), dockerfile, trace, everything=not request.target)
+            _resolve(allowing, environment, SolveState(), dockerfile, trace, everything=not request.target)
 
     return _examiner(request, environment, named, text).check(evaluate)
 
@@ -132,7 +135,10 @@ def _resolve(
                 solved.images[name] = environment.images.resolve(name, environment.platform)
         return solved.images[name].config
 
-    options = ConvertOptions(request.arguments, environment.platform, request.target, request.epoch, everything)
+    allowed = Allowances(request.network, request.allow, request.settings)
+    options = ConvertOptions(
+        request.arguments, environment.platform, request.target, request.epoch, allowed, everything=everything
+    )
     resolved = resolve(dockerfile, options, image, trace)
     resolved.graph.config.labels.update(request.labels)
     return resolved

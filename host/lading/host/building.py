@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 from lading.build.builder import build as build_image
 from lading.build.builder import check as check_dockerfile
 from lading.build.graph.check_finding import CheckReport
-from lading.build.graph.request import BaseImage, BaseImages, BuildEnvironment, BuildRequest, Built, KeySource, Listener
+from lading.build.graph.request import (
+    BaseImage,
+    BaseImages,
+    BuildEnvironment,
+    BuildRequest,
+    Built,
+    KeySource,
+    Listener,
+    StepSecrets,
+)
 from lading.build.solver.trim import bound
 from lading.host.trust.launch_gate import unknown
 from lading.host.trust.signing_keys import KeyText
@@ -74,8 +83,9 @@ def build_environment(
     key: KeySource | None,
     transport: Transport,
     listener: Listener,
+    secrets: StepSecrets | None = None,
 ) -> BuildEnvironment:
-    """What a build on this machine works with: its steps run in the sandbox."""
+    """What a build on this machine works with: its steps run in the sandbox, and are lent `secrets`."""
     from lading.runtime.lifecycle.lifecycle import RuntimeConfig  # noqa: PLC0415
     from lading.runtime.sandbox import Sandbox  # noqa: PLC0415
 
@@ -90,6 +100,7 @@ def build_environment(
         transport=transport,
         listener=listener,
         version=version("lading"),
+        secrets=secrets or StepSecrets(),
     )
 
 

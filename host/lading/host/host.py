@@ -18,7 +18,7 @@ from lading.store.system.private import own_root, private_folder
 
 if TYPE_CHECKING:
     from lading.build.graph.check_finding import CheckReport
-    from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, KeySource, Listener
+    from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, KeySource, Listener, StepSecrets
     from lading.host.images.image_archives import ImageArchives
     from lading.host.images.images import Images
     from lading.host.images.transfers import Transfers
@@ -219,12 +219,20 @@ class Host:
             private_folder(self.configuration.runs)
         return RunFolder(own_root(self.configuration.root), self.configuration.run)
 
-    def build(self, request: BuildRequest, *, sign_key: KeyText | None, pull: bool, listener: Listener) -> Built:
+    def build(
+        self,
+        request: BuildRequest,
+        *,
+        sign_key: KeyText | None,
+        pull: bool,
+        listener: Listener,
+        secrets: StepSecrets | None = None,
+    ) -> Built:
         """Builds, signs and tags an image, from a Dockerfile or a Debian package set."""
         from lading.host.building import BuildKey, build  # noqa: PLC0415
 
         key = BuildKey(self.key_text(sign_key), self.passwords)
-        environment = self._build_environment(key, pull=pull, listener=listener)
+        environment = self._build_environment(key, pull=pull, listener=listener, secrets=secrets)
         return build(request, environment, cache_limit=self.cache_limit, fresh=pull)
 
     def check(self, request: BuildRequest, *, pull: bool, listener: Listener) -> CheckReport:
@@ -233,7 +241,9 @@ class Host:
 
         return check(request, self._build_environment(None, pull=pull, listener=listener))
 
-    def _build_environment(self, key: KeySource | None, *, pull: bool, listener: Listener) -> BuildEnvironment:
+    def _build_environment(
+        self, key: KeySource | None, *, pull: bool, listener: Listener, secrets: StepSecrets | None = None
+    ) -> BuildEnvironment:
         from lading.host.building import Bases, build_environment  # noqa: PLC0415
         from lading.host.registries import transport  # noqa: PLC0415
 
@@ -245,6 +255,7 @@ class Host:
             key=key,
             listener=listener,
             transport=transport(self.configuration, self.warn),
+            secrets=secrets,
         )
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -18,11 +18,12 @@ from lading.runtime.cgroups.groups import Cgroups, ResourceLimits
 from lading.runtime.containers import networks
 from lading.runtime.lifecycle import sandboxes
 from lading.runtime.lifecycle.lifecycle import RuntimeConfig
+from lading.runtime.lifecycle.step_mounts import SandboxMount, StepMounts
 from lading.runtime.oci import processes
 from lading.runtime.oci.oci_runtime import ENV, OciRuntime, StartError, start_error
 from lading.runtime.spec import capabilities, etc_files, users
 from lading.runtime.spec.rootfs import MountPoints, allowed, check_kernel_folders
-from lading.runtime.spec.spec import DEFAULT_PATH, ContainerSpec, Mount, bind
+from lading.runtime.spec.spec import DEFAULT_PATH, ContainerSpec, Mount, bind, shared_memory
 from lading.store.errors import MachineError
 from lading.store.system.border import border
 from lading.store.system.locks import open_lock, take
@@ -30,13 +31,14 @@ from lading.store.system.private import private_folder
 
 _FOLDERS: Final = ("/proc", "/dev", "/sys")
 _CHUNK: Final = 1 << 16
+_EVERY_DEVICE: Final = [{"allow": True, "access": "rwm"}]
 _SIGKILL: Final = 9
 
 _Output = Callable[[bytes, Literal["stdout", "stderr"]], None]
 
 
 class SandboxProcess(Protocol):
-    """What `lading.build.graph.executor.Step` is."""
+    """What `lading.build.graph.executor.ProcessSpec` is."""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -73,6 +75,36 @@ class SandboxProcess(Protocol):
         """What it reads; nothing where None."""
         ...
 
+    @property
+    def mounts(self) -> Sequence[SandboxMount]:
+        """What it sees beside its root file system."""
+        ...
+
+    @property
+    def secrets(self) -> tuple[tuple[str, str], ...]:
+        """Variables that no disk shall hold."""
+        ...
+
+    @property
+    def insecure(self) -> bool:
+        """Whether it may do all that this process may."""
+        ...
+
+    @property
+    def hosts(self) -> tuple[tuple[str, str], ...]:
+        """Names of /etc/hosts and their addresses."""
+        ...
+
+    @property
+    def shm_size(self) -> int:
+        """Bytes of /dev/shm, 0: the usual."""
+        ...
+
+    @property
+    def ulimits(self) -> tuple[tuple[str, int, int], ...]:
+        """Limits by their names, soft and hard; -1 is none."""
+        ...
+
 
 class Sandbox:
     """Executes steps. Safe to use from several threads."""
@@ -104,11 +136,14 @@ class Sandbox:
         """
         with self._place() as (name, bundle):
             stubs = MountPoints(rootfs)
+            step = StepMounts(bundle, rootfs, stubs)
             try:
-                mounts = self._mounts(rootfs, stubs, bundle, process)
-                plan = self._plan(name, rootfs, process, mounts, self._netns(name, bundle, process))
-                (bundle / "config.json").write_text(json.dumps(plan.spec()))
-                return self._run(name, bundle, process, output, halt)
+                own = self._mounts(rootfs, stubs, bundle, process)
+                with step.made(process.mounts) as asked, step.private(process.secrets) as place:
+                    mounts = _merged(own, asked)
+                    plan = self._plan(name, rootfs, process, mounts, self._netns(name, bundle, process))
+                    (place / "config.json").write_text(json.dumps(plan.spec()))
+                    return self._run(name, place, process, output, halt)
             finally:
                 stubs.remove()
 
@@ -135,11 +170,13 @@ class Sandbox:
         for folder in _FOLDERS:
             stubs.place(folder, folder=True)
         shared = step.network == "host" or (step.network == "default" and self._driver is None)
-        etc_files.write(bundle / "hosts", etc_files.hosts(f"127.0.1.1\t{step.hostname}\n"))
+        names = "".join(f"{address}\t{name}\n" for name, address in (*step.hosts, (step.hostname, "127.0.1.1")))
+        etc_files.write(bundle / "hosts", etc_files.hosts(names))
         etc_files.write(bundle / "resolv.conf", etc_files.resolv_conf(shared=shared))
-        names = ("hosts", "resolv.conf")
-        places = {name: allowed(f"/etc/{name}", stubs.place(f"/etc/{name}", folder=False)) for name in names}
-        return [bind(str(bundle / name), place) for name, place in places.items()]
+        files = ("hosts", "resolv.conf")
+        places = {name: allowed(f"/etc/{name}", stubs.place(f"/etc/{name}", folder=False)) for name in files}
+        found = [bind(str(bundle / name), place) for name, place in places.items()]
+        return [*found, shared_memory(step.shm_size)] if step.shm_size else found
 
     def _netns(self, name: str, bundle: Path, step: SandboxProcess) -> str:
         if step.network == "none":
@@ -155,7 +192,8 @@ class Sandbox:
         finally:
             os.close(root)
         self._cgroups.prepare()
-        env = {"PATH": DEFAULT_PATH.partition("=")[2], "HOME": user.home, **dict(step.env)}
+        env = {"PATH": DEFAULT_PATH.partition("=")[2], "HOME": user.home, **dict(step.env), **dict(step.secrets)}
+        resources = self._cgroups.resources(ResourceLimits())
         return ContainerSpec(
             rootfs=rootfs,
             args=step.argv,
@@ -165,16 +203,20 @@ class Sandbox:
             hostname=step.hostname,
             netns=netns,
             cgroup=self._cgroups.path_of(name),
-            resources=self._cgroups.resources(ResourceLimits()),
-            capabilities=self._capabilities,
+            resources={**resources, "devices": _EVERY_DEVICE} if step.insecure else resources,
+            capabilities=sorted(capabilities.held()) if step.insecure else self._capabilities,
             no_new_privileges=False,
             mounts=mounts,
             filters=self._filters,
+            limits=step.ulimits,
+            insecure=step.insecure,
         )
 
     def _run(self, name: str, bundle: Path, step: SandboxProcess, output: _Output, halt: int | None) -> int:
         errors = bundle / "errors"
-        argv = self._oci.argv("--log", str(errors), "run", "--bundle", str(bundle), name)
+        # The runtime keeps a copy of what it was told: where there is a secret in it, that stays in memory, too.
+        oci = OciRuntime(self._oci.path, bundle / "oci") if step.secrets else self._oci
+        argv = oci.argv("--log", str(errors), "run", "--bundle", str(bundle), name)
         pid, readers = _start(argv, step.stdin)
         try:
             _carry(readers, output, halt)
@@ -189,6 +231,11 @@ class Sandbox:
                 os.close(fd)
         text = errors.read_text(errors="replace").strip() if code and errors.exists() else ""
         return _failed(start_error(text, step.argv[0])) if text else code
+
+
+def _merged(own: list[Mount], asked: list[Mount]) -> list[Mount]:
+    """What is asked for counts before what every step has."""
+    return list({str(mount["destination"]): mount for mount in (*own, *asked)}.values())
 
 
 def _start(argv: list[str], stdin: bytes | None) -> tuple[int, dict[int, Literal["stdout", "stderr"]]]:

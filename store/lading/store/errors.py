@@ -69,6 +69,9 @@ RemedyName = Literal[
     "give withheld",
     "name context",
     "look at provenance",
+    "give secret",
+    "give agent",
+    "allow",
     "fetch lists",
     # containers
     "list containers",

@@ -9,9 +9,9 @@ from lading.build.attest.image import timestamp
 from lading.build.attest.recorded_build import DOCKERFILE, MAX_RECORDED
 from lading.build.graph.action import ActionCache
 from lading.build.graph.executor import WEAK
-from lading.build.graph.graph import CopyOp, Graph, RunOp
+from lading.build.graph.graph import Graph, RunOp, SecretMount, SshMount
 from lading.build.graph.request import BuildEnvironment, BuildRequest
-from lading.build.graph.state import FROM, SolveState
+from lading.build.graph.state import SolveState
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
@@ -91,10 +91,7 @@ class DockerfileAttester:
     def _edges(self, number: int, places: Mapping[int, int], target: int) -> list[Edge]:
         step = self.graph.steps[number]
         found = [Edge(places[step.ground.steps[-1]], target, TREE)] if step.ground.steps else []
-        operation = step.operation
-        if isinstance(operation, CopyOp) and operation.origin and operation.origin.steps:
-            found.append(Edge(places[operation.origin.steps[-1]], target, FROM))
-        return found
+        return found + [Edge(places[chain.steps[-1]], target, name) for name, chain in step.taken if chain.steps]
 
     def _provenance(self, artifact: Digest | None, begun: float) -> Provenance:
         request = self.request
@@ -119,9 +116,21 @@ class DockerfileAttester:
             "epoch": self.facts.epoch,
             "isolation": isolation,
         }
-        if isolation in WEAK and any(isinstance(step.operation, RunOp) for step in self.graph.needed):
+        if any(isolation in WEAK or run.security == "insecure" for run in self._runs()):
             internal["keyExposed"] = True
         return internal
+
+    def _runs(self) -> list[RunOp]:
+        return [step.operation for step in self.graph.needed if isinstance(step.operation, RunOp)]
+
+    def _lent(self) -> dict[str, object]:
+        """The ids of what the call gave and the steps name."""
+        given = self.environment.secrets
+        mounts = [mount for run in self._runs() for mount in run.mounts]
+        return {
+            "secrets": sorted({one.id for one in mounts if isinstance(one, SecretMount)} & given.values.keys()),
+            "ssh": sorted({one.id for one in mounts if isinstance(one, SshMount)} & given.agents.keys()),
+        }
 
     def _external(self) -> dict[str, object]:
         request = self.request
@@ -140,6 +149,10 @@ class DockerfileAttester:
             "platform": str(self.environment.platform),
             "epoch": request.epoch,
             "contextModes": "normal" if request.normal_modes else None,
+            "network": request.network if request.network != "default" else None,
+            "allow": sorted(request.allow) or None,
+            **request.settings.value(),
+            **{name: ids or None for name, ids in self._lent().items()},
         }
         return {name: value for name, value in external.items() if value is not None}
 

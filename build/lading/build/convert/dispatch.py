@@ -23,6 +23,7 @@ from lading.build.dockerfile.instructions import (
     Instruction,
     Label,
     Maintainer,
+    Onbuild,
     Run,
     Shell,
     StopSignal,
@@ -159,6 +160,12 @@ def _(instruction: Shell, state: StageState, options: DispatchOptions) -> None:
 def _(instruction: Maintainer, state: StageState, options: DispatchOptions) -> None:
     state.config.author = instruction.name
     state.add_history(instruction.place, f"MAINTAINER {instruction.name}")
+
+
+@apply.register
+def _(instruction: Onbuild, state: StageState, options: DispatchOptions) -> None:
+    state.config.triggers.append(instruction.trigger)
+    state.add_line(instruction.place, f"ONBUILD {instruction.trigger}")
 
 
 @apply.register

@@ -8,18 +8,20 @@ from contextlib import suppress
 from typing import Final
 
 from lading.build.convert.dispatch import apply
-from lading.build.convert.stage import EPOCH, PROXIES, Arguments, BuildSteps, DispatchOptions, StageState
+from lading.build.convert.run_mounts import NAMESPACE
+from lading.build.convert.stage import EPOCH, PROXIES, Allowances, Arguments, BuildSteps, DispatchOptions, StageState
 from lading.build.convert.trace import BaseFound, Head, Trace
 from lading.build.dockerfile.directives import SYNTAX
 from lading.build.dockerfile.expansion import Expansion, expand
+from lading.build.dockerfile.instruction_reader import read_trigger
 from lading.build.dockerfile.instruction_values import is_number, number
-from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Stage
+from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Onbuild, Run, Stage
 from lading.build.errors import DockerfileError, Place, reading, suggestion
 from lading.build.graph.graph import Chain, Graph, StageLine
 from lading.build.graph.image_config import Config
 from lading.build.graph.own_platform import is_own
 from lading.store.errors import InputError, Notice, Remedy
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, replace
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import ImageConfig
 
@@ -27,7 +29,7 @@ SCRATCH: Final = "scratch"
 DEFAULT_EPOCH: Final = 315532800
 """1980-01-01, the earliest time that zip archives can hold."""
 _PREDEFINED: Final = frozenset(
-    {EPOCH, SYNTAX, *PROXIES, *(name.lower() for name in PROXIES)}
+    {EPOCH, NAMESPACE, SYNTAX, *PROXIES, *(name.lower() for name in PROXIES)}
     | {f"{side}{part}" for side in ("TARGET", "BUILD") for part in ("PLATFORM", "OS", "ARCH", "VARIANT")}
 )
 
@@ -36,14 +38,23 @@ _PREDEFINED: Final = frozenset(
 class ConvertOptions:
     """What the call says about evaluation: build arguments, target stage, epoch (None: by argument or default).
 
-    `everything` evaluates the stages, too, that the target does not need.
+    `allowed` is what the steps may ask for; `everything` evaluates the stages, too, that the target does not need.
     """
 
     arguments: Mapping[str, str]
     platform: Platform
     target: str | None = None
     epoch: int | None = None
+    allowed: Allowances = Allowances()
     everything: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """An instruction that takes something from another stage, and what is said where that stage comes later."""
+
+    place: Place
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,9 @@ class _Resolver:
         self.scope = self._scope(options.arguments)
         self.epoch = self._epoch()
         self.bases = [self._base(stage) for stage in dockerfile.stages]
-        self.dependencies = [self._dependencies(stage) for stage in dockerfile.stages]
+        self.stages = list(dockerfile.stages)
+        self.triggered: set[int] = set()
+        self.dependencies = [self._dependencies(stage) for stage in self.stages]
         self._refuse_circles()
         self.steps = BuildSteps()
         self.states: dict[int, StageState] = {}
@@ -91,8 +104,8 @@ class _Resolver:
 
     def resolve(self) -> Resolved:
         target = self._target()
-        for index in sorted(self._needed(target) | self._wanted()):
-            self.states[index] = self._evaluate(self.file.stages[index])
+        for index in sorted(self._settled(target)):
+            self.states[index] = self._evaluate(self.stages[index])
         state = self.states[target]
         self._unused_arguments()
         graph = Graph(
@@ -182,17 +195,35 @@ class _Resolver:
             )
         return index
 
+    def _settled(self, target: int) -> set[int]:
+        """The stages that `target` needs, those too that the triggers of a base ask for."""
+        while left := (needed := self._needed(target) | self._wanted()) - self.triggered:
+            for index in sorted(left):
+                self._trigger(self.stages[index])
+            self._refuse_circles()
+        return needed
+
+    def _trigger(self, stage: Stage) -> None:
+        """Lets a stage begin with what its base has kept for it."""
+        self.triggered.add(stage.index)
+        base, place = self.bases[stage.index], stage.head.place
+        kept: tuple[str, ...] = ()
+        if isinstance(base, str):
+            kept = self.image(base, place).on_build
+        elif base is not None:
+            kept = tuple(one.trigger for one in self.stages[base].body if isinstance(one, Onbuild))
+        if kept:
+            first = tuple(read_trigger(text, place) for text in kept)
+            self.stages[stage.index] = replace(stage, body=(*first, *stage.body))
+            self.dependencies[stage.index] = self._dependencies(self.stages[stage.index])
+
     def _needed(self, target: int) -> set[int]:
         wanted, left = {target}, [target]
         while left:
             index = left.pop()
-            for dependency, copy in self.dependencies[index]:
-                if copy and dependency >= index:
-                    raise DockerfileError(
-                        copy.place,
-                        f'cannot copy from stage "{copy.origin}", it needs to be defined before current stage '
-                        f'"{self.file.stages[index].title}"',
-                    )
+            for dependency, taking in self.dependencies[index]:
+                if taking and dependency >= index:
+                    raise DockerfileError(taking.place, taking.error)
                 if dependency not in wanted:
                     wanted.add(dependency)
                     left.append(dependency)
@@ -202,30 +233,36 @@ class _Resolver:
         """The stages that are evaluated although the target does not need them."""
         return set(range(len(self.file.stages))) if self.options.everything else set()
 
-    def _dependencies(self, stage: Stage) -> list[tuple[int, Copy | None]]:
-        """The stages that `stage` begins with and copies from, and by which instruction."""
+    def _dependencies(self, stage: Stage) -> list[tuple[int, Taking | None]]:
+        """The stages that `stage` begins with and takes something from, and by which instruction."""
         base = self.bases[stage.index]
-        found: list[tuple[int, Copy | None]] = [(base, None)] if isinstance(base, int) else []
+        found: list[tuple[int, Taking | None]] = [(base, None)] if isinstance(base, int) else []
         for instruction in stage.body:
             if isinstance(instruction, Copy) and instruction.origin is not None:
                 origin = self._origin(instruction)
+                later = f'cannot copy from stage "{instruction.origin}", it needs to be defined before current stage '
                 if isinstance(origin, int):
-                    found.append((origin, instruction))
+                    found.append((origin, Taking(instruction.place, f'{later}"{stage.title}"')))
+            elif isinstance(instruction, Run):
+                for name in (flag.origin for flag in instruction.mounts):
+                    later = f'cannot mount from stage "{name}", it needs to be defined before current command'
+                    if (named := self._stage_named(name.lower(), len(self.stages))) is not None:
+                        found.append((named, Taking(instruction.place, later)))
         return found
 
     def _refuse_circles(self) -> None:
         """No stage is made of itself, needed or not. Whoever is done with leads to no circle."""
         done: set[int] = set()
-        for first in range(len(self.file.stages)):
+        for first in range(len(self.stages)):
             way = {first: iter(self.dependencies[first])}
             while way:
                 index, following = next(reversed(way.items()))
-                dependency, copy = next(following, (None, None))
+                dependency, taking = next(following, (None, None))
                 if dependency is None:
                     done.add(index)
                     del way[index]
                 elif dependency in way:
-                    place = (copy or self.file.stages[index].head).place
+                    place = (taking or self.file.stages[index].head).place
                     name = self.file.stages[dependency].title
                     raise DockerfileError(place, f"circular dependency detected on stage: {name}")
                 elif dependency not in done:
@@ -254,6 +291,8 @@ class _Resolver:
             Arguments(self.options.arguments, self.scope),
             self.epoch,
             self._origin_chain,
+            self._mounted_chain,
+            self.options.allowed,
         )
         base = self.bases[stage.index]
         below = base if isinstance(base, int) else None
@@ -276,10 +315,6 @@ class _Resolver:
         config = Config.scratch(self.options.platform)
         if base is not None:
             found = self.image(base, stage.head.place)
-            if found.on_build:
-                raise DockerfileError(
-                    stage.head.place, f"{base}: has ONBUILD instructions, which are not supported yet"
-                )
             self.trace.bases.append(BaseFound(stage, base, found.platform))
             config = Config.of(found)
         return StageState(stage, config, Chain(base), dict(config.env), {}, self.steps, self.file.escape)
@@ -293,9 +328,18 @@ class _Resolver:
         self.image(origin, copy.place)
         return Chain(origin)
 
+    def _mounted_chain(self, name: str, run: Run) -> Chain | None:
+        named = self._stage_named(name.lower(), len(self.stages))
+        if named is not None:
+            return self.states[named].chain
+        if name == SCRATCH:
+            return None
+        self.image(name, run.place)
+        return Chain(name)
+
     def _unused_arguments(self) -> None:
         declared = {name for arg in self.file.args for name, _ in arg.args}
-        bodies = (instruction for stage in self.file.stages for instruction in stage.body)
+        bodies = (instruction for stage in self.stages for instruction in stage.body)
         declared |= {name for found in bodies if isinstance(found, Arg) for name, _ in found.args}
         unused = sorted(set(self.options.arguments) - declared - _PREDEFINED)
         self.warnings += [Notice(f"build-arg {name} was not used: no ARG {name}", "build-arg") for name in unused]

@@ -8,14 +8,19 @@ from typing import Final
 
 from lading.build.context.view import normalised
 from lading.build.dockerfile.expansion import expand
-from lading.build.dockerfile.instructions import Copy, Stage
-from lading.build.errors import Place
-from lading.build.graph.graph import Chain, Operation, StageLine, Step
+from lading.build.dockerfile.instructions import Copy, Run, Stage
+from lading.build.errors import DockerfileError, Place
+from lading.build.graph.graph import Chain, Operation, StageLine, Step, StepSettings
 from lading.build.graph.image_config import Config, HistoryEntry
+from lading.store.errors import Remedy
 from lading.store.fastclass import dataclass, field
 
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 EPOCH: Final = "SOURCE_DATE_EPOCH"
+
+
+EVERYTHING: Final = frozenset({"network.host", "security.insecure"})
+"""What a call can let steps ask for."""
 
 
 @dataclass(slots=True)
@@ -74,7 +79,11 @@ class StageState:
     def add_history(self, place: Place, text: str, shown: str | None = None) -> None:
         """A line of history without a step; `shown` is what the DAG document has instead, where values stay out."""
         self.config.history.append(HistoryEntry(text))
-        self.steps.lines.append(StageLine(self.stage.title, place, text if shown is None else shown))
+        self.add_line(place, text if shown is None else shown)
+
+    def add_line(self, place: Place, text: str) -> None:
+        """A line of the DAG document that no history has."""
+        self.steps.lines.append(StageLine(self.stage.title, place, text))
 
     def step(
         self, place: Place, operation: Operation, text: str, command: tuple[str, ...], written: str | None = None
@@ -97,12 +106,31 @@ class Arguments:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowances:
+    """What the call says of the steps: the network of those that name none, what they may ask for, how they run."""
+
+    network: str = "default"
+    names: frozenset[str] = frozenset()
+    settings: StepSettings = StepSettings()
+
+    def require(self, place: Place, name: str, flag: str) -> None:
+        """Raises `DockerfileError` unless the call allows `name`."""
+        if name not in self.names:
+            raise DockerfileError(
+                place, f"RUN {flag}: {name} is not allowed", hint=Remedy("allow", f"allow {name} in the call", name)
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class DispatchOptions:
     """What an instruction may look at beyond its stage."""
 
     arguments: Arguments
     epoch: int
     origin: Callable[[Copy], Chain]
+    mounted: Callable[[str, Run], Chain | None]
+    """What a mount takes from, by the name of a stage or an image; None where that is nothing."""
+    allowed: Allowances
 
     @property
     def proxies(self) -> tuple[tuple[str, str], ...]:

@@ -46,7 +46,7 @@ class PackageActions:
     def of(self, step: Step) -> Action:
         """The action of `step`, all that it is derived from solved."""
         materials = step_links.materials(step, self.solved, None)
-        found = inputs(step, None, self.solved, self.environment, self.rendering)
+        found = inputs(step, None, (), self.solved, self.environment, self.rendering)
         return Action(found, materials, partial(self._execute, step, materials))
 
     def _execute(self, step: Step, materials: tuple[ResourceDescriptor, ...]) -> ActionResult:

@@ -12,7 +12,7 @@ from lading.build.dockerfile.expansion import trim
 from lading.build.dockerfile.flags import Allowed
 from lading.build.dockerfile.flags import read as read_flags
 from lading.build.dockerfile.flags import values as flag_values
-from lading.build.dockerfile.instruction_values import number, parse_duration
+from lading.build.dockerfile.instruction_values import csv_fields, number, parse_duration
 from lading.build.dockerfile.instructions import (
     Arg,
     Cmd,
@@ -27,6 +27,8 @@ from lading.build.dockerfile.instructions import (
     Instruction,
     Label,
     Maintainer,
+    MountFlag,
+    Onbuild,
     Pair,
     Run,
     Shell,
@@ -37,7 +39,7 @@ from lading.build.dockerfile.instructions import (
     Workdir,
 )
 from lading.build.dockerfile.parser import InstructionNode, ParsedDockerfile
-from lading.build.errors import DockerfileError, reading, suggestion
+from lading.build.errors import DockerfileError, Place, reading, suggestion
 from lading.store.fastclass import replace
 from lading.store.system.patterns import pattern
 
@@ -47,6 +49,7 @@ _HEALTH_FLAGS: Final = ("interval", "timeout", "start-period", "start-interval",
 _NONE: Final = Allowed()
 _COPY_FLAGS: Final = Allowed(("chown", "chmod", "from"), ("link", "parents"), ("exclude",))
 _ADD_FLAGS: Final = Allowed(("chown", "chmod", "checksum"), ("link", "unpack", "keep-git-dir"), ("exclude",))
+_ONBUILD: Final = pattern(r"(?i)^[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*")
 
 
 def read(data: bytes, name: str) -> Dockerfile:
@@ -80,11 +83,20 @@ def understand(source: ParsedDockerfile, named: str | None = None) -> Dockerfile
     return Dockerfile(source, tuple(args), stages, named)
 
 
+def read_trigger(text: str, place: Place) -> Instruction:
+    """The instruction that an ONBUILD at hand has kept, for the stage that begins at `place`."""
+    name = place.file
+    try:
+        nodes = parser.parse(text.encode("utf-8", "surrogateescape"), name).nodes
+        if len(nodes) != 1:
+            raise DockerfileError(place, "an ONBUILD trigger is a single instruction")
+        return _instruction(replace(nodes[0], place=place))
+    except DockerfileError as error:
+        raise DockerfileError(place, f"ONBUILD: {error.message.removeprefix(f'{error.place}: ')}") from None
+
+
 def _instruction(node: InstructionNode) -> Instruction:
-    word = node.word.lower()
-    if word == "onbuild":
-        raise DockerfileError(node.place, "ONBUILD is not supported yet")
-    found = _READERS.get(word)
+    found = _READERS.get(node.word.lower())
     if found is None:
         near = suggestion(node.word.upper(), [name.upper() for name in (*_READERS, "from")])
         raise DockerfileError(node.place, f"unknown instruction: {node.word}{near}")
@@ -185,17 +197,43 @@ def _command(node: InstructionNode) -> Command:
 
 
 def _run(node: InstructionNode) -> Run:
-    flags = read_flags(node, Allowed(("network", "security"), later=("mount", "device")))
+    flags = read_flags(node, Allowed(("network", "security"), repeated=("mount",), later=("device",)))
     network, security = flags.get("network", "default"), flags.get("security", "sandbox")
-    if network == "host":
-        raise DockerfileError(node.place, "RUN --network=host is not supported yet")
-    if network not in ("default", "none"):
+    if network not in ("default", "none", "host"):
         raise DockerfileError(node.place, f"RUN --network: expected default, none or host, not {network!r}")
-    if security != "sandbox":
-        raise DockerfileError(node.place, f"RUN --security={security} is not supported yet")
+    if security not in ("sandbox", "insecure"):
+        raise DockerfileError(node.place, f"RUN --security: expected sandbox or insecure, not {security!r}")
     if node.json and not node.args:
         raise DockerfileError(node.place, "RUN requires a command")
-    return Run(node.place, _command(node), node.heredocs, network)
+    mounts = tuple(_mount(node, value) for value in flag_values(node, "mount"))
+    return Run(node.place, _command(node), node.heredocs, network, security, mounts)
+
+
+def _mount(node: InstructionNode, value: str) -> MountFlag:
+    """Only what says which stage it needs is looked at: all else may have variables in it."""
+    with reading(node.place, "RUN --mount: "):
+        fields = csv_fields(value)
+    origins = [found[2] for field in fields if (found := field.partition("="))[0].lower() == "from" and found[1]]
+    if any("$" in origin[:-1] for origin in origins):
+        raise DockerfileError(
+            node.place,
+            "RUN --mount: variables are not expanded in from",
+            hint="name a stage FROM the variable, and mount from that stage",
+        )
+    return MountFlag(fields, origins[-1] if origins else "")
+
+
+def _onbuild(node: InstructionNode) -> Onbuild:
+    read_flags(node, _NONE)
+    if node.child is None:
+        raise DockerfileError(node.place, "ONBUILD requires at least one argument")
+    word = node.child.word.upper()
+    if word == "ONBUILD":
+        raise DockerfileError(node.place, "chaining ONBUILD by ONBUILD ONBUILD is not allowed")
+    if word in ("MAINTAINER", "FROM"):
+        raise DockerfileError(node.place, f"{word} is not allowed as an ONBUILD trigger")
+    trigger = _ONBUILD.sub("", node.original)
+    return Onbuild(node.place, trigger + "".join(f"\n{one.content}{one.name}" for one in node.heredocs))
 
 
 def _shell(node: InstructionNode) -> Shell:
@@ -256,6 +294,7 @@ _READERS: Final[dict[str, Callable[[InstructionNode], Instruction]]] = {
     "healthcheck": _healthcheck,
     "label": lambda node: Label(node.place, _pairs(node)),
     "maintainer": lambda node: Maintainer(node.place, _one(node)),
+    "onbuild": _onbuild,
     "run": _run,
     "shell": _shell,
     "stopsignal": lambda node: StopSignal(node.place, _one(node, None)),

@@ -24,6 +24,10 @@ _LONGEST: Final = 256
 """Characters of a duration: its digits are turned into a number."""
 _PART: Final = pattern(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _MAX: Final = 2**63 - 1
+_TRUE: Final = ("1", "t", "T", "TRUE", "true", "True")
+_FALSE: Final = ("0", "f", "F", "FALSE", "false", "False")
+_QUOTED_FIELD: Final = pattern(r'"((?:[^"]|"")*)"(?:(,)|\Z)')
+_SIZE: Final = pattern(r"([0-9]{1,20}(?:\.[0-9]{0,20})?) ?(?:b|([kmgtp])(?:b|ib)?)?", re.IGNORECASE)
 MAX_ID: Final = 2**32 - 2
 """The greatest user or group ID; the number after it means "leave it"."""
 
@@ -109,6 +113,50 @@ def parse_owner(text: str) -> Owner:
         if is_number(part) and number(part, MAX_ID) is None:
             raise TextError(f"not an owner: {text!r}: {part} is out of range")
     return Owner(user or "0", group or None)
+
+
+def csv_fields(text: str) -> tuple[str, ...]:
+    """The fields of one line of comma-separated values, quoted as RFC 4180 has it (tonistiigi/go-csvvalue)."""
+    if not text.removesuffix("\n").removesuffix("\r"):
+        raise TextError("there is nothing in it")
+    fields: list[str] = []
+    rest: str | None = text.removesuffix("\n")
+    while rest is not None:
+        field, rest = _quoted_field(rest) if rest.startswith('"') else _plain_field(rest)
+        fields.append(field)
+    return tuple(fields)
+
+
+def _plain_field(text: str) -> tuple[str, str | None]:
+    field, comma, rest = text.partition(",")
+    if '"' in field:
+        raise TextError(f"a quote stands in the middle of {field!r}: the whole field is quoted")
+    return field, rest if comma else None
+
+
+def _quoted_field(text: str) -> tuple[str, str | None]:
+    found = _QUOTED_FIELD.match(text)
+    if found is None:
+        raise TextError(f"the quotes of {text!r} are not in pairs around a field")
+    return found[1].replace('""', '"'), text[found.end() :] if found[2] else None
+
+
+def parse_boolean(text: str) -> bool:
+    """As Go's ``strconv.ParseBool``."""
+    if text not in (*_TRUE, *_FALSE):
+        raise TextError(f"expected true or false, not {text!r}")
+    return text in _TRUE
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of ``64m``, ``1.5GiB`` or a plain number: all units are powers of 1024 (docker/go-units ``RAMInBytes``)."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise TextError(f"not a size: {text!r} (it is written like 64m or 1g)")
+    size = float(found[1]) * 1024 ** " kmgtp".index((found[2] or " ").lower())
+    if size > _MAX:
+        raise TextError(f"not a size: {text!r}: more than any machine has")
+    return int(size)
 
 
 def is_number(text: str) -> bool:

@@ -89,13 +89,23 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class MountFlag:
+    """``--mount=KEY=VALUE,...`` as written: its fields, no variable expanded, and what its ``from`` names."""
+
+    fields: tuple[str, ...]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """``RUN command``; `network` is ``default`` or ``none``."""
+    """``RUN command``; `network` is ``default``, ``none`` or ``host``, `security` ``sandbox`` or ``insecure``."""
 
     place: Place
     command: Command
     documents: tuple[Heredoc, ...]
     network: str
+    security: str
+    mounts: tuple[MountFlag, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +193,14 @@ class Maintainer:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Onbuild:
+    """``ONBUILD instruction``: `trigger` is the instruction as written, read where a stage begins with this one."""
+
+    place: Place
+    trigger: str
+
+
 Instruction: TypeAlias = (
     Arg
     | Env
@@ -199,6 +217,7 @@ Instruction: TypeAlias = (
     | Shell
     | Healthcheck
     | Maintainer
+    | Onbuild
 )
 """What may stand in a stage."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias
 
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 
 WEAK: Final = frozenset({"chroot"})
 """Isolations that root inside can leave: the provenance then says that the signing key was in reach."""
@@ -16,11 +16,32 @@ OutputListener: TypeAlias = Callable[[bytes, Literal["stdout", "stderr"]], None]
 
 
 @dataclass(frozen=True, slots=True)
+class ExecMount:
+    """What a command has at `target`, an absolute path.
+
+    `bind` is the folder or file `source` of this machine; `tmpfs` is memory, at most `size` bytes of it (0: as the
+    kernel has it); `file` is one of `content`, which reaches no disk; `agent` is a socket behind which the ssh agent
+    at `source` tells its keys and signs, and does nothing else. `uid`, `gid`, `mode` are those of a file or socket.
+    """
+
+    kind: Literal["bind", "tmpfs", "file", "agent"]
+    target: str
+    source: str = ""
+    content: bytes = field(default=b"", repr=False)
+    readonly: bool = False
+    size: int = 0
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessSpec:
     """A command to be executed in a root file system.
 
     `user` is as USER has it (``name[:group]`` or numbers, empty: root) and is looked up in the root file system;
-    `env` is everything the command sees beside what every sandbox sets (HOME).
+    `env` is everything the command sees beside `secrets`, variables that reach no disk, and what every sandbox sets
+    (HOME). `insecure` lets it do what this process may. `hosts`, `shm_size` and `ulimits` are as in `StepSettings`.
     """
 
     argv: tuple[str, ...]
@@ -30,6 +51,12 @@ class ProcessSpec:
     hostname: str = "build"
     network: Network = "default"
     stdin: bytes | None = None
+    mounts: tuple[ExecMount, ...] = ()
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    insecure: bool = False
+    hosts: tuple[tuple[str, str], ...] = ()
+    shm_size: int = 0
+    ulimits: tuple[tuple[str, int, int], ...] = ()
 
 
 class Executor(Protocol):

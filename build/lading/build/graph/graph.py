@@ -7,7 +7,7 @@ chain and sources, known only when those are solved. Steps are numbered in topol
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from lading.build.dockerfile.instruction_values import Owner
 from lading.build.dockerfile.modes import FileMode
@@ -16,6 +16,9 @@ from lading.build.graph.image_config import Config
 from lading.build.remote.addresses import Repository, WebFile
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
+from lading.verify.documents.links import TREE
+
+CacheSharing = Literal["shared", "private", "locked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,101 @@ class CopyOp:
 
 
 @dataclass(frozen=True, slots=True)
+class BindMount:
+    """`source` of another root file system, of the context (`context`), or an empty folder (neither) at `target`."""
+
+    target: str
+    source: str
+    origin: Chain | None
+    context: bool
+    readonly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileAccess:
+    """Who owns what a step has mounted, and its mode."""
+
+    uid: int
+    gid: int
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class CacheMount:
+    """A folder that outlives the step at `target`, the one called `id`; it begins as `source` of `origin`, or empty."""
+
+    target: str
+    id: str
+    sharing: CacheSharing
+    origin: Chain | None
+    source: str
+    access: FileAccess | None
+    readonly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TmpfsMount:
+    """Memory at `target`, `size` bytes of it at most (0: as the kernel has it)."""
+
+    target: str
+    size: int
+    readonly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SecretMount:
+    """The secret `id` as a file (`target`), as a variable (`variable`), or as both."""
+
+    id: str
+    target: str | None
+    variable: str | None
+    required: bool
+    access: FileAccess
+
+
+@dataclass(frozen=True, slots=True)
+class SshMount:
+    """The socket of the agent `id` at `target`."""
+
+    id: str
+    target: str
+    required: bool
+    access: FileAccess
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptMount:
+    """A program that stands in the Dockerfile, at `target`."""
+
+    target: str
+    content: bytes
+
+
+RunMount: TypeAlias = BindMount | CacheMount | TmpfsMount | SecretMount | SshMount | ScriptMount
+
+
+@dataclass(frozen=True, slots=True)
+class StepSettings:
+    """What the call says of every RUN: names in /etc/hosts with their addresses, bytes of /dev/shm (0: the usual).
+
+    `ulimits` are the names of limits as ulimit has them, each with its soft and its hard value (-1: none).
+    """
+
+    hosts: tuple[tuple[str, str], ...] = ()
+    shm_size: int = 0
+    ulimits: tuple[tuple[str, int, int], ...] = ()
+
+    def value(self) -> dict[str, object]:
+        """What is set, as JSON; nothing where all is as usual."""
+        found = {
+            "hosts": [list(pair) for pair in self.hosts],
+            "shmSize": self.shm_size,
+            "ulimits": [list(limit) for limit in self.ulimits],
+        }
+        return {name: value for name, value in found.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
 class RunOp:
     """Executes `argv` with `environment` (name and value), which is all it sees. Proxies are not part of a key."""
 
@@ -78,6 +176,9 @@ class RunOp:
     workdir: str
     user: str
     network: str
+    security: str = "sandbox"
+    mounts: tuple[RunMount, ...] = ()
+    settings: StepSettings = StepSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +219,15 @@ class DeriveOp:
     ld_so_cache: bool
 
 
+FROM: Final = "mount:from"
+"""The name of a material that a COPY takes from another stage."""
+
+
+def mounted(mount: BindMount | CacheMount) -> str:
+    """The name of a material that a RUN has mounted."""
+    return f"mount:{mount.target}"
+
+
 Operation: TypeAlias = CopyOp | RunOp | MkdirOp | UnpackOp | DeriveOp
 
 
@@ -147,8 +257,22 @@ class Step:
     def chains(self) -> Iterator[Chain]:
         """The root file systems it needs."""
         yield self.ground
-        if isinstance(self.operation, CopyOp | DeriveOp) and self.operation.origin:
-            yield self.operation.origin
+        yield from (chain for _, chain in self.taken)
+
+    @property
+    def taken(self) -> Iterator[tuple[str, Chain]]:
+        """The root file systems that it takes something of, by the names that they have among its materials."""
+        match self.operation:
+            case CopyOp(origin=Chain() as origin):
+                yield FROM, origin
+            case DeriveOp(origin=origin):
+                yield TREE, origin
+            case RunOp(mounts=mounts):
+                for mount in mounts:
+                    if isinstance(mount, BindMount | CacheMount) and mount.origin is not None:
+                        yield mounted(mount), mount.origin
+            case _:
+                pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Config:
     stop_signal: str | None = None
     healthcheck: Mapping[str, object] | None = None
     shell: tuple[str, ...] | None = None
+    triggers: list[str] = field(default_factory=list[str])
     author: str | None = None
     comment: str = COMMENT
     inherited: tuple[History, ...] = ()
@@ -84,6 +85,7 @@ class Config:
         other.env, other.labels = dict(self.env), dict(self.labels)
         other.ports, other.volumes = set(self.ports), set(self.volumes)
         other.history = list(self.history)
+        other.triggers = []
         other.cmd_is_own = False
         return other
 
@@ -130,6 +132,7 @@ def _run_config(config: Config) -> dict[str, object]:
         "User": config.user or None,
         "StopSignal": config.stop_signal,
         "Healthcheck": None if config.healthcheck is None else dict(config.healthcheck),
+        "OnBuild": config.triggers or None,
         "Shell": None if config.shell is None else list(config.shell),
     }
     return {name: value for name, value in values.items() if value is not None}

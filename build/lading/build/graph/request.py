@@ -9,8 +9,8 @@ from typing import Final, Literal, Protocol
 
 from lading.build.context.revision import Revision
 from lading.build.graph.check_finding import CheckFinding
-from lading.build.graph.executor import Executor
-from lading.build.graph.graph import Step
+from lading.build.graph.executor import Executor, Network
+from lading.build.graph.graph import Step, StepSettings
 from lading.registry.http.transport import Transport
 from lading.store.archives.compression import Compression
 from lading.store.fastclass import dataclass, field
@@ -46,6 +46,8 @@ class BuildRequest:
     sockets that never belong to a context, the state folder above all. `normal_modes` maps the modes of context
     files to 0644 and 0755. `revision` is the git commit of the context, where the provenance is to name it.
     `jobs` steps are solved side by side.
+    `network` is that of every RUN that names none; `allow` (``network.host``, ``security.insecure``) is what a RUN
+    may ask for, and `settings` how every RUN is executed.
     """
 
     context: Path
@@ -66,6 +68,9 @@ class BuildRequest:
     revision: Revision | None = None
     private: tuple[Path, ...] = ()
     jobs: int = field(default_factory=usable_cpus)
+    network: Network = "default"
+    allow: frozenset[str] = frozenset()
+    settings: StepSettings = StepSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,14 @@ class KeySource(Protocol):
     def open(self) -> Signer:
         """The key, its password asked for once where it must be. May be called from any thread."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepSecrets:
+    """What the call lends to the steps, by id: values of secrets, and paths of sockets of ssh agents."""
+
+    values: Mapping[str, bytes] = field(default_factory=dict[str, bytes], repr=False)
+    agents: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +212,7 @@ class BuildEnvironment:
     """For what ADD names elsewhere; None: this build has no network."""
     listener: Listener = SILENT
     version: str = "0"
+    secrets: StepSecrets = StepSecrets()
 
     def started(self, step: Step) -> None:
         """A step is about to be executed: whoever has to be asked for a password is asked before the first one."""

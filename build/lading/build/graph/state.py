@@ -21,9 +21,6 @@ from lading.store.oci.digests import Digest
 from lading.verify.documents.links import TREE
 from lading.verify.documents.statements import ResourceDescriptor
 
-FROM: str = "mount:from"
-"""The name of a material that a COPY takes from another stage."""
-
 
 @dataclass(frozen=True, slots=True)
 class SolvedStep:

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 from lading.build.graph.executor import Executor
-from lading.build.graph.graph import CopyOp, DeriveOp, PackageRecord, RunOp, Step, UnpackOp
-from lading.build.graph.state import FROM, SolveState
+from lading.build.graph.graph import (
+    CopyOp,
+    DeriveOp,
+    PackageRecord,
+    RunOp,
+    ScriptMount,
+    SecretMount,
+    SshMount,
+    Step,
+    UnpackOp,
+)
+from lading.build.graph.request import StepSecrets
+from lading.build.graph.state import SolveState
 from lading.store.oci.digests import Digest
 from lading.verify.documents.links import CONTEXT, Link
 from lading.verify.documents.statements import ResourceDescriptor
+
+_NOTHING: Final = StepSecrets()
 
 
 def materials(step: Step, solved: SolveState, context: Digest | None) -> tuple[ResourceDescriptor, ...]:
     """What `step` was given; `context` is the root of the files of the context that it takes."""
     found = solved.resources(step.ground)
     operation = step.operation
-    if isinstance(operation, CopyOp) and operation.origin:
-        found = (*found, *solved.resources(operation.origin, FROM))
-    elif isinstance(operation, DeriveOp):
-        found = (*found, *solved.resources(operation.origin))
-    elif isinstance(operation, UnpackOp):
+    if not isinstance(operation, RunOp):  # of what it mounts a part may count alone
+        found = (*found, *(one for name, chain in step.taken for one in solved.resources(chain, name)))
+    if isinstance(operation, UnpackOp):
         found = (*found, *map(_package, operation.packages))
     if context is not None:
         found = (*found, ResourceDescriptor.of(context, CONTEXT))
@@ -31,7 +43,34 @@ def _package(package: PackageRecord) -> ResourceDescriptor:
     return ResourceDescriptor(name=f"url:{package.filename}", digest={package.digest.algorithm: package.digest.hex})
 
 
-def statement(step: Step, product: Digest, given: tuple[ResourceDescriptor, ...], executor: Executor) -> bytes:
+def privileges(operation: RunOp, executor: Executor) -> dict[str, object]:
+    """What a RUN may do: as every step, or all that the builder may."""
+    return {"security": operation.security} if operation.security == "insecure" else dict(executor.privileges)
+
+
+def _lent(operation: RunOp, secrets: StepSecrets) -> dict[str, object]:
+    """Secrets and agents by their ids, and whether they were given; scripts by their digests."""
+    values, agents = secrets.values, secrets.agents
+    mounts = operation.mounts
+    found: dict[str, object] = {
+        "secrets": {mount.id: mount.id in values for mount in mounts if isinstance(mount, SecretMount)},
+        "ssh": {mount.id: mount.id in agents for mount in mounts if isinstance(mount, SshMount)},
+        "documents": {
+            mount.target.rpartition("/")[2]: hashlib.sha256(mount.content).hexdigest()
+            for mount in mounts
+            if isinstance(mount, ScriptMount)
+        },
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def statement(
+    step: Step,
+    product: Digest,
+    given: tuple[ResourceDescriptor, ...],
+    executor: Executor,
+    secrets: StepSecrets = _NOTHING,
+) -> bytes:
     """The statement that `step` made the tree `product`, ready to be signed.
 
     Its command is as written: no value of a variable is in it, and of the environment only names.
@@ -42,7 +81,13 @@ def statement(step: Step, product: Digest, given: tuple[ResourceDescriptor, ...]
     name = step.text.split(" ", 1)[0]
     if isinstance(operation, RunOp):
         environment = tuple(sorted({name for name, _ in operation.environment}))
-        byproducts = {"network": operation.network, "isolation": executor.isolation, **executor.privileges}
+        byproducts = {
+            "network": operation.network,
+            "isolation": executor.isolation,
+            **privileges(operation, executor),
+            **operation.settings.value(),
+            **_lent(operation, secrets),
+        }
     elif isinstance(operation, UnpackOp):
         name = operation.name
     elif isinstance(operation, DeriveOp):

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from lading.build.graph import step_links
 from lading.build.graph.executor import Executor
 from lading.build.graph.graph import CopyOp, DeriveOp, MkdirOp, RunOp, Step, UnpackOp
 from lading.build.graph.request import BuildEnvironment, Rendering
 from lading.build.graph.state import SolveState, entries
-from lading.build.operations.runner import HOSTNAME
+from lading.build.operations.running.mounted_trees import MountedTree
+from lading.build.operations.running.run_execution import HOSTNAME
 from lading.build.operations.sources import CommitSource, CopySources, PickedSource
 from lading.store.archives.trees import Tree, text
 from lading.store.oci.digests import Digest
@@ -26,22 +28,33 @@ _UNPACKED: Final = 2
 
 
 def inputs(
-    step: Step, picked: CopySources | None, solved: SolveState, environment: BuildEnvironment, rendering: Rendering
+    step: Step,
+    picked: CopySources | None,
+    mounted: tuple[MountedTree, ...],
+    solved: SolveState,
+    environment: BuildEnvironment,
+    rendering: Rendering,
 ) -> bytes:
-    """Of `step`, as canonical JSON; `picked` are the files of the context that it takes."""
+    """Of `step`, as canonical JSON; `picked` are the files of the context that it takes, `mounted` what it mounts."""
     return canonical(
         {
             "version": VERSION,
             "platform": str(environment.platform),
             "below": solved.identity(step.ground),
-            "operation": _operation(step, picked, solved, environment.executor),
+            "operation": _operation(step, picked, mounted, solved, environment.executor),
             "epoch": rendering.epoch,
             "compression": rendering.compression,
         }
     )
 
 
-def _operation(step: Step, picked: CopySources | None, solved: SolveState, executor: Executor) -> dict[str, object]:
+def _operation(
+    step: Step,
+    picked: CopySources | None,
+    mounted: tuple[MountedTree, ...],
+    solved: SolveState,
+    executor: Executor,
+) -> dict[str, object]:
     match step.operation:
         case MkdirOp(path=path, user=user):
             return {"kind": "folder", "path": path, "user": user}
@@ -55,19 +68,25 @@ def _operation(step: Step, picked: CopySources | None, solved: SolveState, execu
                 "ldSoCache": ld_so_cache,
             }
         case RunOp() as operation:
-            return {
-                "kind": "run",
-                "argv": list(operation.argv),
-                "environment": [list(pair) for pair in operation.environment],
-                "workdir": operation.workdir,
-                "user": operation.user,
-                "network": operation.network,
-                "hostname": HOSTNAME,
-                "isolation": executor.isolation,
-                "privileges": dict(executor.privileges),
-            }
+            return _run(operation, mounted, executor)
         case CopyOp() as operation:
             return _copy(operation, picked, solved)
+
+
+def _run(operation: RunOp, mounted: tuple[MountedTree, ...], executor: Executor) -> dict[str, object]:
+    value: dict[str, object] = {
+        "kind": "run",
+        "argv": list(operation.argv),
+        "environment": [list(pair) for pair in operation.environment],
+        "workdir": operation.workdir,
+        "user": operation.user,
+        "network": operation.network,
+        "hostname": HOSTNAME,
+        "isolation": executor.isolation,
+        "privileges": step_links.privileges(operation, executor),
+        **operation.settings.value(),
+    }
+    return {**value, "mounts": [tree.key for tree in mounted]} if mounted else value
 
 
 def _copy(operation: CopyOp, picked: CopySources | None, solved: SolveState) -> dict[str, object]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Final, Literal
 
+from lading.build.context.context import Context
 from lading.build.context.view import FileView, Folder
 from lading.build.dockerfile.instruction_values import Owner
-from lading.build.errors import DockerfileError, StepError, placed
-from lading.build.graph import executor
+from lading.build.errors import DockerfileError, placed
 from lading.build.graph.graph import CopyOp, DeriveOp, MkdirOp, RunOp, Step, UnpackOp
 from lading.build.graph.request import BuildEnvironment
 from lading.build.graph.state import SolveState
@@ -17,13 +16,11 @@ from lading.build.operations import owners
 from lading.build.operations.archives import is_archive, unpack
 from lading.build.operations.copy import Copier, CopyOptions, CopyProblemError
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems
+from lading.build.operations.running.mounted_trees import MountedTree
+from lading.build.operations.running.run_execution import RunExecution
 from lading.build.operations.sources import CommitSource, CopySources, PickedSource, Picking, anything
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, replace
-
-HOSTNAME: Final = "build"
-_LAST_LINES: Final = 20
-_LONGEST_TITLE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,50 +30,34 @@ class OperationRunner:
     environment: BuildEnvironment
     roots: RootFilesystems
     solved: SolveState
+    context: Callable[[], Context]
 
-    def run(self, step: Step, active: ActiveSnapshot, picked: CopySources | None) -> None:
+    def run(
+        self, step: Step, active: ActiveSnapshot, picked: CopySources | None, mounted: tuple[MountedTree, ...]
+    ) -> None:
         """Does what `step` says to `active`. Raises `DockerfileError` naming the step's line."""
         with placed(step.place):
             try:
-                self._run(step, active, picked)
+                self._run(step, active, picked, mounted)
             except DockerfileError:
                 raise
             except InputError as error:
                 word = step.text.split(" ", 1)[0]
                 raise DockerfileError(step.place, f"{word}: {error.message}", hint=error.hint) from error
 
-    def _run(self, step: Step, active: ActiveSnapshot, picked: CopySources | None) -> None:
+    def _run(
+        self, step: Step, active: ActiveSnapshot, picked: CopySources | None, mounted: tuple[MountedTree, ...]
+    ) -> None:
         match step.operation:
             case RunOp() as operation:
-                self._execute(step, operation, active)
+                runs = RunExecution(self.environment, self.roots, self.solved, self.context)
+                runs.execute(step, operation, active, mounted)
             case CopyOp() as operation:
                 self._copy(step, operation, active, picked)
             case MkdirOp() as operation:
                 self._mkdir(operation, active)
             case UnpackOp() | DeriveOp():
                 raise InputError("packages are unpacked by the Debian front end alone")
-
-    def _execute(self, step: Step, operation: RunOp, active: ActiveSnapshot) -> None:
-        log = _Tail()
-        listener = self.environment.listener
-
-        def output(data: bytes, stream: Literal["stdout", "stderr"]) -> None:
-            log.add(data)
-            listener.wrote(step, data, stream)
-
-        command = executor.ProcessSpec(
-            operation.argv,
-            operation.environment + operation.proxies,
-            operation.workdir,
-            operation.user,
-            HOSTNAME,
-            "none" if operation.network == "none" else "default",
-        )
-        # As runc does: a working directory that only a config names comes to be when it is first used.
-        Copier(active.root, CopyOptions()).make_folders(operation.workdir)
-        code = self.environment.executor.execute(active.root, command, output, self.solved.halt.descriptor)
-        if code != 0:
-            raise StepError(step.place, f"{_cut(step.written)}: exit code {code}", log=log.lines())
 
     def _copy(self, step: Step, operation: CopyOp, active: ActiveSnapshot, picked: CopySources | None) -> None:
         with ExitStack() as stack:
@@ -129,24 +110,3 @@ def _owner(owner: Owner | None, active: ActiveSnapshot) -> tuple[int, int] | Non
         return None
     with Folder(active.root, "/") as view:
         return owners.resolve(view, owner)
-
-
-class _Tail:
-    """The last lines of an output."""
-
-    def __init__(self) -> None:
-        self._lines: deque[bytes] = deque(maxlen=_LAST_LINES)
-        self._open = b""
-
-    def add(self, data: bytes) -> None:
-        *whole, self._open = (self._open + data).split(b"\n")
-        self._lines.extend(whole)
-        self._open = self._open[-4096:]
-
-    def lines(self) -> tuple[str, ...]:
-        rest = [self._open] if self._open else []
-        return tuple(line.decode("utf-8", "replace").rstrip("\r") for line in [*self._lines, *rest][-_LAST_LINES:])
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"

@@ -16,6 +16,7 @@ from lading.build.operations.inputs import inputs
 from lading.build.operations.prune import prune, root_changed
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems, Stack, chain_of
 from lading.build.operations.runner import OperationRunner
+from lading.build.operations.running.mounted_trees import MountedTree, MountedTrees
 from lading.build.operations.sources import CommitSource, CopySources, Fetching, PickedSource, Picking
 from lading.build.remote.addresses import Repository, WebFile
 from lading.store.archives.layers import Layer as WrittenLayer
@@ -40,11 +41,18 @@ class StepActions:
 
     def of(self, step: Step) -> Action:
         """The action of `step`, all that stands below it solved. Raises `DockerfileError`."""
-        picked = self._picked(step)
+        picked, mounted = self._picked(step), self._mounted(step)
         fetched = picked.materials if picked else ()
-        materials = (*step_links.materials(step, self.solved, self._note(picked)), *fetched)
-        found = inputs(step, picked, self.solved, self.environment, self.rendering)
-        return Action(found, materials, partial(self._execute, step, picked, materials))
+        brought = tuple(material for tree in mounted for material in tree.materials)
+        materials = (*step_links.materials(step, self.solved, self._note(picked)), *fetched, *brought)
+        found = inputs(step, picked, mounted, self.solved, self.environment, self.rendering)
+        return Action(found, materials, partial(self._execute, step, picked, mounted, materials))
+
+    def _mounted(self, step: Step) -> tuple[MountedTree, ...]:
+        try:
+            return MountedTrees(self.environment, self.roots, self.solved, self.context).of(step)
+        except InputError as error:
+            raise _placed(step, error) from error
 
     def _picked(self, step: Step) -> CopySources | None:
         operation = step.operation
@@ -77,11 +85,15 @@ class StepActions:
         return Tree(b"", [found[path] for path in sorted(found)]).root()
 
     def _execute(
-        self, step: Step, picked: CopySources | None, materials: tuple[ResourceDescriptor, ...]
+        self,
+        step: Step,
+        picked: CopySources | None,
+        mounted: tuple[MountedTree, ...],
+        materials: tuple[ResourceDescriptor, ...],
     ) -> ActionResult:
         stack = self.solved.stack(step.ground)
         with self.roots.writing(stack) as active:
-            OperationRunner(self.environment, self.roots, self.solved).run(step, active, picked)
+            OperationRunner(self.environment, self.roots, self.solved, self.context).run(step, active, picked, mounted)
         try:
             self.solved.halt.check()
             layer = self._render(step, active, stack)
@@ -90,7 +102,8 @@ class StepActions:
             raise
         if layer is None:
             return ActionResult(None)
-        return ActionResult(layer, step_links.statement(step, layer.tree, materials, self.environment.executor))
+        executor, secrets = self.environment.executor, self.environment.secrets
+        return ActionResult(layer, step_links.statement(step, layer.tree, materials, executor, secrets))
 
     def _render(self, step: Step, active: ActiveSnapshot, stack: Stack) -> ActionLayer | None:
         """The layer of what a step changed, its snapshot committed; None where it changed nothing."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
+from lading.build.graph.cache_folders import mount_size, mounts_folder
 from lading.store.archives.trees import bytes_of
 from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
@@ -22,13 +23,14 @@ from lading.store.store import Store
 from lading.store.system.border import machine_errors
 from lading.store.system.removal import remove_tree
 
-CacheKind = Literal["step", "attestations", "context", "package lists", "package", "download"]
+CacheKind = Literal["step", "attestations", "context", "tree", "cache mount", "package lists", "package", "download"]
 
 _KINDS: Final[dict[str, CacheKind]] = {
     "action": "step",
     "image": "attestations",
     "stat": "context",
     "download": "download",
+    "subtree": "tree",
 }
 _LEAST: Final = 2 * 10**9
 _AT_ONCE: Final = 10
@@ -116,7 +118,9 @@ def bound(store: Store, limit: int, begun: float) -> None:
 
 def _at_most(store: Store) -> int:
     """Bytes of the cache, with what images have too: that is told without looking at images."""
-    rows = store.index.all("SELECT length(value), blob, snapshot FROM cache WHERE kind IN (?, ?, ?, ?)", list(_KINDS))
+    rows = store.index.all(
+        "SELECT length(value), blob, snapshot FROM cache WHERE kind IN (?, ?, ?, ?, ?)", list(_KINDS)
+    )
     sizes = dict[str, int](store.index.all("SELECT key, size FROM snapshot WHERE size IS NOT NULL"))
     blobs = sum(store.blobs.size(Digest.parse(blob)) or 0 for blob in {row[1] for row in rows} - {None})
     trees = sum(sizes.get(tree, 0) for tree in {row[2] for row in rows} - {None})
@@ -148,7 +152,7 @@ def _rows(store: Store) -> list[CacheEntry]:
     found: list[CacheEntry] = []
     counted: set[str] = set()
     # The latest first: what several rows share goes with the last of them.
-    sql = "SELECT kind, key, used, blob, snapshot, length(value), rowid FROM cache WHERE kind IN (?, ?, ?, ?)"
+    sql = "SELECT kind, key, used, blob, snapshot, length(value), rowid FROM cache WHERE kind IN (?, ?, ?, ?, ?)"
     for kind, key, used, blob, snapshot, length, _ in store.index.all(f"{sql} ORDER BY used DESC, rowid", list(_KINDS)):
         own = {part for part in (blob, f"tree {snapshot}" if snapshot else None) if part}
         shared = _has(images, blob, snapshot) if kind == "action" else kind == "image" and _attests(store, images, key)
@@ -185,12 +189,23 @@ def _folder(store: Store) -> Path:
 
 def _files(store: Store) -> list[CacheEntry]:
     found: list[CacheEntry] = []
-    for path in _listed(_folder(store)):
-        kind: CacheKind = "package" if path.name == "debs" else "package lists"
-        for item in _listed(path) if kind == "package" else [path]:
-            with suppress(OSError):
-                found.append(CacheEntry(kind, item.name, item.stat().st_mtime, bytes_of(item), False, item))
+    for kind, name, item in _places(store):
+        with suppress(OSError):
+            size = mount_size(item) if kind == "cache mount" else bytes_of(item)
+            found.append(CacheEntry(kind, name, item.stat().st_mtime, size, False, item))
     return found
+
+
+def _places(store: Store) -> Iterator[tuple[CacheKind, str, Path]]:
+    for path in _listed(_folder(store)):
+        if path.name != "debs":
+            yield "package lists", path.name, path
+            continue
+        for item in _listed(path):
+            yield "package", item.name, item
+    for path in _listed(mounts_folder(store.root)):
+        for item in _listed(path):
+            yield "cache mount", f"{path.name}-{item.name}", item
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -219,8 +234,12 @@ def _remove(path: Path) -> None:
 def _sweep(store: Store) -> None:
     """Removes what a killed removal left."""
     folder = _folder(store)
-    for place in (folder, folder / "debs"):
+    mounts = mounts_folder(store.root)
+    for place in (folder, folder / "debs", *_listed(mounts)):
         with suppress(OSError):
             for name in os.listdir(place):
                 if name.startswith(_GOING):
                     remove_tree(place / name)
+    for place in _listed(mounts):
+        with suppress(OSError):
+            place.rmdir()  # nothing of it is left

@@ -62,6 +62,9 @@ WORDS: Final[Mapping[RemedyName, str]] = {
         "what it says is executed, so the policy must trust who signed it; `lading provenance` shows what there is"
     ),
     "give argument": "an ARG used in FROM stands before the first FROM and has a default, or a --build-arg",
+    "give secret": "--secret id={0},src=FILE or --secret id={0},env=NAME gives it",
+    "give agent": "--ssh {0} lends yours, --ssh {0}=SOCKET another one",
+    "allow": "--allow {0} allows it, if you trust the Dockerfile with it",
     "fetch lists": "--pull fetches the lists anew",
     "list containers": "`lading ps -a` lists them",
     "remove container": "lading rm {0}",

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from lading.runtime.containers import networks
 from lading.runtime.containers.records import remove_folder
+from lading.runtime.lifecycle.step_mounts import MEMORY
+from lading.store.snapshots.mounts import unmount
 from lading.store.system.locks import is_locked
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ def remove(name: str, bundle: Path, oci: OciRuntime, cgroups: Cgroups, driver: n
     cgroups.remove(name)
     if driver and (bundle / "network").exists():
         driver().detach(name)
+    unmount(bundle / MEMORY)
     remove_folder(bundle)
 
 

@@ -108,6 +108,10 @@ class MountPoints:
         self._made.append((path, made.st_ino))
         return made.st_mode
 
+    def made(self, path: str) -> bool:
+        """Whether `place` made what is at `path`."""
+        return any(path == made for made, _ in self._made)
+
     def remove(self) -> None:
         """Takes away what `place` made and nobody used since: empty files and empty folders."""
         for path, inode in reversed(self._made):

@@ -23,6 +23,8 @@ _AT_FDCWD: Final = -100
 _EXCHANGE: Final = 2
 
 MS_RDONLY: Final = 1
+MS_NOSUID: Final = 2
+MS_NODEV: Final = 4
 MS_BIND: Final = 4096
 MS_REMOUNT: Final = 32
 MS_PRIVATE: Final = 1 << 18

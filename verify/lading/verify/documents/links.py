@@ -19,6 +19,8 @@ TREE: Final = "tree"
 CONTEXT: Final = "context"
 PREFIXES: Final = ("image:", "mount:", "url:")
 """What the name of a material that is neither a tree nor the context begins with."""
+UNTRUSTED: Final = "untrusted"
+"""The annotation of a material of which only the name is known: a folder that other steps have written to."""
 
 _MAX_MATERIALS: Final = 4096
 
@@ -84,7 +86,7 @@ def _material(value: object, where: str) -> ResourceDescriptor:
     name = material.name or ""
     if name not in (TREE, CONTEXT) and not name.startswith(PREFIXES):
         raise DocumentError(f"{where}: {name!r} is none of 'tree', 'context', 'image:', 'mount:' and 'url:'")
-    if not material.digest:
+    if not material.digest and not material.annotations.get(UNTRUSTED):
         raise DocumentError(f"{where}: {name!r} has no digest")
     return material
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 from lading.build.context.revision import revision_of
 from lading.build.graph.request import BuildRequest, Built
+from lading.cli.calls.step_options import allowances, step_network, step_secrets, step_settings
 from lading.cli.calls.values import access, pairs, read_input, short
 from lading.cli.cli_session import CliSession
 from lading.cli.commands.images.check_report import show_findings, show_report
@@ -96,6 +97,28 @@ def build(
     git: Annotated[
         bool, typer.Option("--git/--no-git", help="Name the context's commit, remote and changes in the provenance")
     ] = True,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(metavar="id=ID[,src=FILE|,env=NAME]", help="What RUN --mount=type=secret shows to a step"),
+    ] = None,
+    ssh: Annotated[
+        list[str] | None,
+        typer.Option(metavar="default|ID=SOCKET", help="An agent that RUN --mount=type=ssh lends to a step"),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="What steps may ask for: network.host, security.insecure"),
+    ] = None,
+    network: Annotated[
+        str, typer.Option(metavar="default|none|host", help="The network of steps that name none")
+    ] = "default",
+    add_host: Annotated[
+        list[str] | None, typer.Option(metavar="HOST=IP", help="A line of /etc/hosts for the steps")
+    ] = None,
+    shm_size: Annotated[str | None, typer.Option(metavar="SIZE", help="Of /dev/shm for the steps")] = None,
+    ulimit: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=SOFT[:HARD]", help="A limit of the steps' processes")
+    ] = None,
     builder_id: Annotated[str | None, typer.Option(metavar="URI", help="Who builds, as the provenance says")] = None,
     always: Annotated[bool, typer.Option("--load", "--rm", "--force-rm", hidden=True)] = False,
     progress: ProgressForm = ProgressKind.auto,
@@ -130,6 +153,7 @@ def build(
     _one_of(form, ("text", "json"), "--format")
     _one_of(provenance, ("mode=min", "mode=max", "min", "max"), "--provenance")
     text = None if file is None else _piped(file, folder)
+    lent = step_secrets(secret, ssh, session.environment)
     settings: Settings = {"builder_id": builder_id} if builder_id else {}
     if jobs is not None:
         settings["jobs"] = _positive(jobs, "--jobs")
@@ -150,6 +174,9 @@ def build(
         show_arguments=provenance.endswith("max"),
         revision=revision_of(folder, session.environment) if git else None,
         private=(session.root, session.run),
+        network=step_network(network),
+        allow=allowances(allow, network),
+        settings=step_settings(add_host, shm_size, ulimit),
         **settings,
     )
     push = push or outputs.push
@@ -166,7 +193,7 @@ def build(
     if key is None:
         _ensure_key(session)
     with ended_by_signals(), view_for(progress, session.output, quiet=quiet) as view:
-        built = session.host.build(request, sign_key=key, pull=pull, listener=view)
+        built = session.host.build(request, sign_key=key, pull=pull, listener=view, secrets=lent)
     session.host.transfers.deliver(built.descriptor, request.names, outputs=outputs.places, push=push)
     _write(iidfile, "--iidfile", str(built.descriptor.digest))
     if metadata_file:

@@ -1,0 +1,1 @@
+"""RUN: what is mounted for a command, and its execution."""
