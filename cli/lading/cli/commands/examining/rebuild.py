@@ -42,7 +42,7 @@ def rebuild(
     authfile: AuthFile = None,
     creds: Creds = None,
 ) -> None:
-    """Build an image again from its provenance, and compare bit for bit.
+    """Build an image again from its provenance, and compare.
 
     The outcome is signed and attached to the image, for policies and for `provenance`. Exit codes: 0 reproduced,
     1 not reproduced, or it could not be built again.
