@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import tarfile
 import tempfile
@@ -15,20 +14,12 @@ from hypothesis import strategies as st
 
 from lading.inventory.trees.comparison import compare_images, compare_trees
 from lading.inventory.trees.file_nodes import FileNode
-from lading.inventory.trees.image_tree import OpenedImage
 from lading.store.archives.merged_layers import unpack_merged
 from lading.store.archives.trees import scan
-from lading.store.content.blobs import write_blob
-from lading.store.content.memory import MemoryBlobs
 from lading.store.errors import DocumentError, LadingError
-from lading.store.oci.descriptors import Descriptor
-from lading.store.oci.documents import CONFIG, LAYER, MANIFEST, parse_config, parse_manifest
-from lading.store.oci.json import canonical
 from suites.machine import needs
 from suites.odd_trees import ODD, make
-
-Member = tuple[str, bytes, str, int, int]
-"""Path, type, link target or content, mode, owner."""
+from suites.tars import Member, archive, file, opened
 
 NAMES = st.sampled_from(["a", "b", "c", ".wh.a", ".wh.b", ".wh..wh..opq", ".wh..wh.plnk"])
 PATHS = st.lists(NAMES.filter(lambda name: not name.startswith(".wh.")), max_size=2).flatmap(
@@ -42,37 +33,6 @@ MEMBERS = st.tuples(
     st.sampled_from([0, 1000]),
 )
 LAYERS = st.lists(st.lists(MEMBERS, max_size=8), min_size=1, max_size=3)
-
-
-def archive(members: list[Member], seconds: int = 0) -> bytes:
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w") as tar:
-        for at, (path, kind, word, mode, owner) in enumerate(members):
-            info = tarfile.TarInfo(path)
-            info.type, info.mode, info.uid, info.mtime = kind, mode, owner, 1_000_000 + at * seconds
-            if kind == tarfile.REGTYPE:
-                info.size = len(word)
-                tar.addfile(info, io.BytesIO(word.encode()))
-            else:
-                info.linkname = word
-                tar.addfile(info)
-    return made.getvalue()
-
-
-def opened(*layers: bytes) -> OpenedImage:
-    blobs = MemoryBlobs()
-    digests = [str(write_blob(blobs, layer)) for layer in layers]
-    config = canonical(
-        {"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": digests}, "config": {}}
-    )
-    manifest = canonical(
-        {
-            "schemaVersion": 2,
-            "config": Descriptor.of(config, CONFIG).json(),
-            "layers": [Descriptor.of(layer, LAYER).json() for layer in layers],
-        }
-    )
-    return OpenedImage("image", parse_manifest(manifest, MANIFEST, "image"), parse_config(config, "config"), blobs)
 
 
 def listed(root: FileNode) -> dict[bytes, tuple[object, ...]]:
@@ -137,10 +97,6 @@ def test_odd_entries_are_read_as_they_are_unpacked(entries: list[object]) -> Non
         made = bytearray()
         write_tar(scan(Path(place)), made.extend, 10**9)
     both([bytes(made)])
-
-
-def file(path: str, content: str = "text", mode: int = 0o644, owner: int = 0) -> Member:
-    return (path, tarfile.REGTYPE, content, mode, owner)
 
 
 def test_what_differs_is_named() -> None:

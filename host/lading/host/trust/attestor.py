@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lading.registry.reference import Reference
 from lading.store.content.blobs import write_blob
@@ -12,7 +12,7 @@ from lading.store.content.memory import MemoryBlobs
 from lading.store.errors import Remedy, UsageError
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import MANIFEST, Index, parse_document
-from lading.store.oci.json import MAX_SIZE, Fields, parse
+from lading.store.oci.json import Fields, parse
 from lading.verify.documents import signing
 from lading.verify.documents.attach import Artifact
 from lading.verify.documents.statements import SIGN, Statement, predicate_type
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lading.host.images.images import Images
     from lading.registry.client.client import Client
 
+_MAX_PREDICATE: Final = 11 * 1024 * 1024
+"""Bytes, which fit into an envelope in base64."""
 Make = Callable[[Descriptor, str | None, Signer], Artifact]
 """An artifact about an image, and the repository that it is for where it has a name."""
 
@@ -60,7 +62,7 @@ class Attestor:
         if predicate_type(kind) == SIGN:
             hint = Remedy("sign instead", "sign it")
             raise UsageError(f"type {kind}: an image is signed, not attested, with it", hint=hint, option="type")
-        value = Fields(parse(predicate, "the predicate", limit=MAX_SIZE), "the predicate").rest()
+        value = Fields(parse(predicate, "the predicate", limit=_MAX_PREDICATE), "the predicate").rest()
 
         def make(subject: Descriptor, name: str | None, signer: Signer) -> Artifact:
             statement = Statement((signing.subject_of(subject, name),), predicate_type(kind), value)

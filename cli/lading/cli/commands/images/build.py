@@ -94,6 +94,9 @@ def build(
     provenance: Annotated[
         str, typer.Option(metavar="mode=min|mode=max", help="max records the values of all build arguments")
     ] = "mode=min",
+    sbom: Annotated[
+        bool, typer.Option("--sbom", help="Sign and attach bills of materials, SPDX and CycloneDX")
+    ] = False,
     git: Annotated[
         bool, typer.Option("--git/--no-git", help="Name the context's commit, remote and changes in the provenance")
     ] = True,
@@ -194,6 +197,10 @@ def build(
         _ensure_key(session)
     with ended_by_signals(), view_for(progress, session.output, quiet=quiet) as view:
         built = session.host.build(request, sign_key=key, pull=pull, listener=view, secrets=lent)
+    if sbom:
+        from lading.host.examining.bills import attach_bills  # noqa: PLC0415
+
+        attach_bills(session.host, str(built.descriptor.digest), key)
     session.host.transfers.deliver(built.descriptor, request.names, outputs=outputs.places, push=push)
     _write(iidfile, "--iidfile", str(built.descriptor.digest))
     if metadata_file:

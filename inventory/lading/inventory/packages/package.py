@@ -1,0 +1,44 @@
+"""A package as a package manager's own record has it."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+from urllib.parse import quote
+
+from lading.store.fastclass import dataclass
+
+PackageKind = Literal["deb", "apk", "pypi", "npm", "golang"]
+"""As package URLs have it (purl-spec)."""
+_SAFE: Final = "-._~:"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """`record` is the path of the record, `files` are those that it lists; both without a leading slash.
+
+    `namespace` is the distribution, the scope of npm, the path of a module but its last word. `layer` is the one that
+    brought the record, counted from 0.
+    """
+
+    kind: PackageKind
+    name: str
+    version: str
+    record: bytes
+    layer: int
+    architecture: str = ""
+    namespace: str = ""
+    source: str = ""
+    files: tuple[bytes, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """As its manager calls it."""
+        return f"{self.namespace}/{self.name}" if self.namespace and self.kind in ("npm", "golang") else self.name
+
+    @property
+    def url(self) -> str:
+        """Its package URL."""
+        space = "".join(f"{quote(part, safe=_SAFE)}/" for part in self.namespace.split("/") if part)
+        version = f"@{quote(self.version, safe=_SAFE)}" if self.version else ""
+        arch = f"?arch={quote(self.architecture, safe=_SAFE)}" if self.architecture else ""
+        return f"pkg:{self.kind}/{space}{quote(self.name, safe=_SAFE)}{version}{arch}"

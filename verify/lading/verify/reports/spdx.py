@@ -1,0 +1,72 @@
+"""Bills of materials as SPDX 2.3 documents (spdx.github.io/spdx-spec/v2.3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lading.inventory.packages.package import Package
+from lading.verify.reports.bill import Bill
+
+SPDX: Final = "https://spdx.dev/Document"
+_IMAGE: Final = "SPDXRef-Image"
+_DOCUMENT: Final = "SPDXRef-DOCUMENT"
+
+
+def spdx(bill: Bill) -> dict[str, object]:
+    """The document; the same image gives the same."""
+    packages = [_package(at, package) for at, package in enumerate(bill.packages)]
+    contains = [_relation(_IMAGE, "CONTAINS", str(item["SPDXID"])) for item in packages]
+    return {
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": _DOCUMENT,
+        "name": bill.name,
+        "documentNamespace": f"urn:lading:spdx:{bill.digest.algorithm}:{bill.digest.hex}",
+        "creationInfo": {"created": bill.created, "creators": [f"Tool: lading-{bill.version}"]},
+        "packages": [_image(bill), *packages],
+        "relationships": [_relation(_DOCUMENT, "DESCRIBES", _IMAGE), *contains],
+    }
+
+
+def _image(bill: Bill) -> dict[str, object]:
+    return {
+        "SPDXID": _IMAGE,
+        "name": bill.name,
+        "versionInfo": str(bill.digest),
+        "primaryPackagePurpose": "CONTAINER",
+        "checksums": [{"algorithm": "SHA256", "checksumValue": bill.digest.hex}],
+        **_unknown(bill.url),
+    }
+
+
+def _package(number: int, package: Package) -> dict[str, object]:
+    return {
+        "SPDXID": f"SPDXRef-Package-{number + 1}",
+        "name": package.full_name,
+        "versionInfo": package.version,
+        "sourceInfo": f"recorded in {bill_path(package)}, layer {package.layer + 1}",
+        **_unknown(package.url),
+    }
+
+
+def bill_path(package: Package) -> str:
+    """Where the package is recorded, for people."""
+    return "/" + package.record.decode("utf-8", "backslashreplace")
+
+
+def _unknown(url: str) -> dict[str, object]:
+    reference = {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": url}
+    none = "NOASSERTION"
+    return {
+        "downloadLocation": none,
+        "filesAnalyzed": False,
+        "licenseConcluded": none,
+        "licenseDeclared": none,
+        "copyrightText": none,
+        "supplier": none,
+        "externalRefs": [reference] if url.startswith("pkg:") else [],
+    }
+
+
+def _relation(one: str, kind: str, other: str) -> dict[str, object]:
+    return {"spdxElementId": one, "relationshipType": kind, "relatedSpdxElement": other}
