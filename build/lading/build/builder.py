@@ -20,6 +20,7 @@ from lading.build.convert.source_files import dockerfile as find_dockerfile
 from lading.build.convert.stage import EVERYTHING, Allowances
 from lading.build.convert.trace import Trace
 from lading.build.dockerfile.directives import SYNTAX, check_syntax
+from lading.build.dockerfile.ignore import Ignore
 from lading.build.dockerfile.instruction_reader import read
 from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.errors import Place, placed
@@ -27,6 +28,7 @@ from lading.build.graph.check_finding import CheckReport
 from lading.build.graph.own_platform import is_own
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, Rendering
 from lading.build.graph.state import SolveState
+from lading.build.operations.contexts import local_context
 from lading.build.operations.root_filesystems import RootFilesystems
 from lading.build.operations.sources import Fetching
 from lading.build.operations.step_actions import StepActions
@@ -48,10 +50,17 @@ def build(request: BuildRequest, environment: BuildEnvironment) -> Built:
     """
     begun = environment.clock()
     _check_call(request)
+    with local_context(request, environment) as (local, fetched):
+        solved = SolveState()
+        solved.fetched.update((material.name or "", material) for material in fetched)
+        return _build(local, environment, solved, begun)
+
+
+def _build(request: BuildRequest, environment: BuildEnvironment, solved: SolveState, begun: float) -> Built:
     named, text = find_dockerfile(request)
     name = named.title
     dockerfile = _read(request, text, name)
-    solved, trace = SolveState(), Trace()
+    trace = Trace()
     with environment.store.writing():
         resolved = _resolve(request, environment, solved, dockerfile, trace)
         found = _examiner(request, environment, named, text).approve(dockerfile, trace)
@@ -87,8 +96,12 @@ def check(request: BuildRequest, environment: BuildEnvironment) -> CheckReport:
     Raises what `build` raises for the call; what ends a build later stands in the report.
     """
     _check_call(request)
-    named, text = find_dockerfile(request)
+    with local_context(request, environment) as (local, _):
+        return _check(local, environment)
 
+
+def _check(request: BuildRequest, environment: BuildEnvironment) -> CheckReport:
+    named, text = find_dockerfile(request)
     allowing = replace(request, allow=EVERYTHING)  # nothing is executed
 
     def evaluate(dockerfile: Dockerfile, trace: Trace) -> None:
@@ -99,7 +112,7 @@ def check(request: BuildRequest, environment: BuildEnvironment) -> CheckReport:
 
 
 def _check_call(request: BuildRequest) -> None:
-    if not request.context.is_dir():
+    if request.source is None and not request.context.is_dir():
         raise InputError(f"{request.context}: not a folder", hint="the last word of the call names the context")
     _check_text(request)
 
@@ -113,7 +126,7 @@ def _read(request: BuildRequest, text: bytes, name: str) -> Dockerfile:
 
 
 def _examiner(request: BuildRequest, environment: BuildEnvironment, named: Named, text: bytes) -> Examiner:
-    patterns = cache(lambda: ignore(request.context, named if request.dockerfile is None else None))
+    patterns = cache(lambda: _ignored(request, named))
     return Examiner(text, named.title, environment.platform, patterns)
 
 
@@ -200,10 +213,19 @@ def _context(
             environment.listener.warned(f"{trees.text(os.fsencode(path))}: left out of the context: {reason}")
 
 
+def _ignored(request: BuildRequest, dockerfile: Named) -> Ignore:
+    """What of a context is left out: as in the reference nothing of one that was brought from elsewhere."""
+    if request.source is not None:
+        return Ignore(())
+    return ignore(request.context, dockerfile if request.dockerfile is None else None)
+
+
 def _opened(request: BuildRequest, environment: BuildEnvironment, dockerfile: Named) -> Context:
     private = (environment.store.root, *request.private)
-    refuse_private(request.context, private)
+    if request.source is None:
+        refuse_private(request.context, private)
     folder = Folder(request.context)
-    hashes = Hashes(environment.store.index, request.context, environment.store.root)
-    ignored = ignore(request.context, dockerfile if request.dockerfile is None else None)
-    return Context(folder, ignored, hashes, private, normal_modes=request.normal_modes)
+    hashes = Hashes(environment.store.index, request.context, environment.store.root, kept=request.source is None)
+    return Context(
+        folder, _ignored(request, dockerfile), hashes, private, normal_modes=request.normal_modes, owners=request.owners
+    )

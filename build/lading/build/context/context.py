@@ -28,7 +28,7 @@ def refuse_private(folder: Path, private: Iterable[Path]) -> None:
 
 
 class Context:
-    """A view of a context folder. Everything in it belongs to root; extended attributes are not seen."""
+    """A view of a context folder. All in it is root's, or with `owners` as it is; extended attributes are not seen."""
 
     def __init__(
         self,
@@ -38,12 +38,14 @@ class Context:
         private: Iterable[Path] = (),
         *,
         normal_modes: bool = False,
+        owners: bool = False,
     ) -> None:
         """`private` are folders and sockets (the state folder above all) that are left out, aloud."""
         self._folder = folder
         self._ignore = ignore
         self._hashes = hashes
         self._normal = normal_modes
+        self._owners = owners
         self._private = frozenset(found for path in private if (found := _identity(path)))
         self._states: dict[str, tuple[bool, tuple[bool, ...]]] = {"": (False, ())}
         self.left_out: dict[str, str] = {}
@@ -74,7 +76,7 @@ class Context:
         if self._normal and not item.is_link:
             executable = item.is_folder or mode & 0o111
             mode = stat.S_IFMT(mode) | (0o755 if executable else 0o644)
-        return replace(item, uid=0, gid=0, mode=mode)
+        return replace(item, mode=mode) if self._owners else replace(item, uid=0, gid=0, mode=mode)
 
     def open(self, item: FileInfo) -> int:
         """As `FileView.open`."""

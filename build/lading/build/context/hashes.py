@@ -40,8 +40,12 @@ class Known:
 class Hashes:
     """Digests of the files of one context."""
 
-    def __init__(self, index: Index, root: Path, clock: Path) -> None:
-        """`clock` is a folder where a file may be made to read the clock that file times are from."""
+    def __init__(self, index: Index, root: Path, clock: Path, *, kept: bool = True) -> None:
+        """`clock` is a folder where a file may be made to read the clock that file times are from.
+
+        They are not `kept` of a folder that is gone after the build.
+        """
+        self._kept = kept
         self._index = index
         self._key = trees.text(os.fsencode(os.path.realpath(root)))
         self._clock = clock
@@ -65,7 +69,7 @@ class Hashes:
 
     def save(self) -> None:
         """Remembers what was read."""
-        if not self._new:
+        if not self._new or not self._kept:
             return
         rows = self._load() | self._new
         if len(rows) > _SPARE + 2 * len(self._seen):

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from lading.build.context.view import normalised
 from lading.build.dockerfile import ignore as ignoring
 from lading.build.dockerfile.glob import PatternError
 from lading.build.dockerfile.ignore import Ignore
@@ -68,6 +69,8 @@ def dockerfile(request: BuildRequest) -> tuple[Named, bytes]:
 
 def _candidates(request: BuildRequest) -> list[Named]:
     context, file = request.context, request.file
+    if file is not None and request.source is not None:
+        return [Named(context, normalised(str(file))[1:])]
     if file is None:
         return [Named(context, FILE), Named(context, _OTHER)]
     folder = Path(os.path.realpath(file.parent))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import IO, Final, Literal, Protocol
 
 from lading.build.context.revision import Revision
 from lading.build.graph.check_finding import CheckFinding
 from lading.build.graph.executor import Executor, Network
 from lading.build.graph.graph import Step, StepSettings
+from lading.build.remote.addresses import Repository, WebFile
 from lading.registry.http.transport import Transport
 from lading.store.archives.compression import Compression
 from lading.store.fastclass import dataclass, field
@@ -34,6 +35,14 @@ class Rendering:
 def usable_cpus() -> int:
     """The CPUs that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, slots=True)
+class PackedContext:
+    """A context as an archive, or a Dockerfile alone, called `title` in errors; it is opened once."""
+
+    title: str
+    open: Callable[[], IO[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,10 @@ class BuildRequest:
     show_arguments: bool = False
     builder_id: str = LOCAL_BUILDER
     revision: Revision | None = None
+    source: PackedContext | WebFile | Repository | None = None
+    """Where the context comes from when it is no folder here; `file` is then a name in it, `context` nothing."""
+    owners: bool = False
+    """Whether files of the context keep their owners; else all are root's."""
     private: tuple[Path, ...] = ()
     jobs: int = field(default_factory=usable_cpus)
     network: Network = "default"

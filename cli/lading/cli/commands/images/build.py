@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 from lading.build.context.revision import revision_of
-from lading.build.graph.request import BuildRequest, Built
+from lading.build.errors import TextError
+from lading.build.graph.request import BuildRequest, Built, PackedContext
+from lading.build.remote.addresses import Repository, WebFile, repository, web_file
 from lading.cli.calls.step_options import allowances, step_network, step_secrets, step_settings
 from lading.cli.calls.values import access, pairs, read_input, short
 from lading.cli.cli_session import CliSession
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from lading.cli.calls.shared_options import AuthFile, Creds, ProgressForm, TlsVerify
     from lading.host.images.build_outputs import BuildOutputs
 
+_NOWHERE: Final = Path(os.devnull)
 _MAX_DOCKERFILE: Final = 10 * 1024 * 1024
 _DESCRIPTOR: Final = pattern(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
 
@@ -42,7 +45,9 @@ class Settings(TypedDict, total=False):
 
 def build(
     ctx: typer.Context,
-    context: Annotated[str, typer.Argument(metavar="CONTEXT", help="The folder that COPY and ADD read from")],
+    context: Annotated[
+        str, typer.Argument(metavar="CONTEXT", help="Where COPY and ADD read: a folder, an archive, a URL, git, or -")
+    ],
     file: Annotated[
         str | None,
         typer.Option(
@@ -149,20 +154,23 @@ def build(
     access(session, tls_verify, authfile, creds, *(tag or ()))
     session.quiet, session.progress = quiet, progress
     outputs = _outputs(output)
-    folder, file = _folder(context), file or None
+    (folder, source), file = _context(context), file or None
     if compression not in ("zstd", "gzip"):
         raise UsageError(f"--compression {compression}: expected zstd or gzip")
     _one_of(context_modes, ("keep", "normal"), "--context-modes")
     _one_of(form, ("text", "json"), "--format")
     _one_of(provenance, ("mode=min", "mode=max", "min", "max"), "--provenance")
     text = None if file is None else _piped(file, folder)
+    if text is not None and context == "-":
+        raise UsageError("standard input is either the context or the Dockerfile, not both")
     lent = step_secrets(secret, ssh, session.environment)
     settings: Settings = {"builder_id": builder_id} if builder_id else {}
     if jobs is not None:
         settings["jobs"] = _positive(jobs, "--jobs")
     request = BuildRequest(
         context=folder,
-        file=None if file is None or text is not None else _file(file),
+        source=source,
+        file=None if file is None or text is not None else Path(file) if source else _file(file),
         dockerfile=text,
         names=tuple(Images.new_name(name).name for name in (*(tag or ()), *outputs.names)),
         arguments=_arguments(build_arg, session.environment),
@@ -175,7 +183,7 @@ def build(
         epoch=_epoch(session.environment),
         normal_modes=context_modes == "normal",
         show_arguments=provenance.endswith("max"),
-        revision=revision_of(folder, session.environment) if git else None,
+        revision=revision_of(folder, session.environment) if git and source is None else None,
         private=(session.root, session.run),
         network=step_network(network),
         allow=allowances(allow, network),
@@ -220,13 +228,30 @@ def _positive(number: int, option: str) -> int:
     return number
 
 
-def _folder(context: str) -> Path:
-    if context == "-" or "://" in context or context.startswith(("git@", "github.com/")):
-        raise UsageError(f"{context}: contexts from git, from a URL and from standard input are not built yet")
+def _context(context: str) -> tuple[Path, PackedContext | WebFile | Repository | None]:
+    """A folder, or what the context is brought from: an archive or a Dockerfile, a URL, a git repository."""
     folder = Path(context)
-    if not folder.is_dir():
-        raise InputError(f"{context}: not a folder", hint="the last word is the build context, often just .")
-    return folder
+    if context == "-":
+        return _NOWHERE, PackedContext("-", lambda: sys.stdin.buffer)
+    if folder.is_dir():
+        return folder, None
+    try:
+        elsewhere = _hub(context) or repository(context) or web_file(context)
+    except TextError as error:
+        raise UsageError(f"{context}: {error}") from None
+    if elsewhere is not None:
+        return _NOWHERE, elsewhere
+    if folder.is_file():
+        return _NOWHERE, PackedContext(context, lambda: open(folder, "rb"))
+    raise InputError(f"{context}: not a folder", hint="the last word is the build context, often just .")
+
+
+def _hub(context: str) -> Repository | None:
+    """``github.com/owner/name``, which is also how a folder could be called."""
+    address, mark, rest = context.partition("#")
+    if not context.startswith("github.com/"):
+        return None
+    return repository(f"https://{address.removesuffix('.git')}.git{mark}{rest}")
 
 
 def _piped(file: str, context: Path) -> bytes | None:

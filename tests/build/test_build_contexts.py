@@ -1,0 +1,134 @@
+"""Contexts that are no folder: archives, Dockerfiles alone, URLs, git repositories."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from lading.build.graph.request import PackedContext
+from lading.build.remote.addresses import repository, web_file
+from lading.registry.config import ClientConfig
+from lading.registry.http.transport import HttpxTransport
+from lading.store.errors import InputError
+from suites.building import Bench
+from suites.git_server import git_server
+from suites.git_server import repository as make
+from suites.machine import needs
+from suites.web_server import Page, web_server
+
+pytestmark = needs("root", "overlay", "git")
+DOCKERFILE = "FROM scratch\nCOPY . /d/\n"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path / "store")
+    transport = HttpxTransport(ClientConfig())
+    bench.environment = replace(bench.environment, transport=transport)
+    yield bench
+    transport.close()
+    bench.close()
+
+
+def _packed(files: dict[str, str], links: dict[str, str] | None = None) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode, info.uid, info.gid = len(text), 0o640, 5, 6
+            archive.addfile(info, io.BytesIO(text.encode()))
+        for name, target in (links or {}).items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, target
+            archive.addfile(info)
+    return made.getvalue()
+
+
+def _files(bench: Bench, data: bytes, **options: object) -> dict[str, tuple[object, ...]]:
+    source = PackedContext("-", lambda: io.BytesIO(data))
+    return bench.files(bench.build(Path("/nowhere"), source=source, **options).descriptor)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+def test_archives(bench: Bench, tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    data = pack(_packed({"Dockerfile": DOCKERFILE, "a": "1", "b/c": "2", ".dockerignore": "a\n"}))
+    files = _files(bench, data)
+    assert files["d/a"] == ("0o100640", 5, 6, b"1")
+    assert files["d/b"] == ("0o40755", 0, 0, None)
+    assert files["d/b/c"][3] == b"2"
+    _files(bench, data)
+    assert [report.cached for report in bench.listener.reports] == [True]
+    assert not list((tmp_path / "store/cache/work").iterdir())
+
+
+def test_the_dockerfile_is_one_of_the_archive(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "D").write_text("FROM scratch\nCOPY outside /\n")
+    data = _packed({"sub/D": DOCKERFILE, "D": DOCKERFILE, "a": "1"}, {"out": str(tmp_path), "up": "../../../.."})
+    assert "d/a" in _files(bench, data, file=Path("sub/D"))
+    assert "d/a" in _files(bench, data, file=Path("../../D"))
+    assert "d/a" in _files(bench, data, file=Path("/sub/../D"))
+    for name in ("out/D", f"up/{tmp_path}/D", "none"):
+        with pytest.raises(InputError):
+            _files(bench, data, file=Path(name))
+    with pytest.raises(InputError, match="Dockerfile: cannot be read"):
+        _files(bench, data)
+
+
+def test_links_of_an_archive_lead_nowhere_else(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    data = _packed({"Dockerfile": "FROM scratch\nCOPY up/secret /\n"}, {"up": str(tmp_path)})
+    with pytest.raises(InputError, match='"/up/secret" not found'):
+        _files(bench, data)
+    escaping = _packed({"Dockerfile": "FROM scratch\n", "up/planted": "x"}, {"up": str(tmp_path)})
+    head = _packed({}, {"up": str(tmp_path)})[:512]
+    with pytest.raises(InputError):
+        _files(bench, head + escaping)
+    assert not (tmp_path / "planted").exists()
+
+
+def test_a_dockerfile_alone(bench: Bench) -> None:
+    assert _files(bench, b"FROM scratch\nCOPY <<one /d/\n1\none\n")["d/one"][3] == b"1\n"
+    with pytest.raises(InputError, match='"/a" not found'):
+        _files(bench, b"FROM scratch\nCOPY a /\n")
+    with pytest.raises(InputError, match="neither a folder nor an archive"):
+        _files(bench, b"FROM scratch\nCOPY a /\n", file=Path("D"))
+    with pytest.raises(InputError):
+        _files(bench, bytes(range(256)) * 10)
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        _files(bench, _packed({"Dockerfile": DOCKERFILE, "a": "1" * 5000})[:3000])
+
+
+def test_urls(bench: Bench) -> None:
+    with web_server() as server:
+        server.pages["/context.tar.gz"] = Page(gzip.compress(_packed({"Dockerfile": DOCKERFILE, "a": "1"})))
+        server.pages["/Dockerfile"] = Page(b"FROM scratch\nCOPY <<one /d/\n1\none\n")
+        for path, name in (("/context.tar.gz", "d/a"), ("/Dockerfile", "d/one")):
+            built = bench.build(Path("/nowhere"), source=web_file(server.url + path))
+            assert name in bench.files(built.descriptor)
+        with pytest.raises(InputError, match="answered 404"):
+            bench.build(Path("/nowhere"), source=web_file(f"{server.url}/none"))
+
+
+def test_repositories(bench: Bench, tmp_path: Path) -> None:
+    make(tmp_path / "served/one", {"sub/Dockerfile": DOCKERFILE, "sub/a": "1", "Dockerfile": DOCKERFILE, "b": "2"})
+    with git_server(tmp_path / "served") as url:
+        for address, expected in ((f"{url}/one", "d/b"), (f"{url}/one#main:sub", "d/a")):
+            built = bench.build(Path("/nowhere"), source=repository(address))
+            files = bench.files(built.descriptor)
+            assert files[expected][:3] == ("0o100644", 0, 0)
+            assert not [name for name in files if ".git" in name]
+        built = bench.build(
+            Path("/nowhere"), source=repository(f"{url}/one"), arguments={"BUILDKIT_CONTEXT_KEEP_GIT_DIR": "1"}
+        )
+        assert "d/.git/HEAD" in bench.files(built.descriptor)
+        with pytest.raises(InputError, match="no branch or tag 'none'"):
+            bench.build(Path("/nowhere"), source=repository(f"{url}/one#none"))
