@@ -42,6 +42,7 @@ def folder(tmp_path: Path) -> Path:
         (["-t", BAD], "not an image reference"),
         (["-t", "a" * 300], "not an image reference"),
         (["-f", "nowhere"], "nowhere: no such file"),
+        (["--jobs", "0"], "--jobs 0: expected 1 or more"),
         (["-f", "/"], "cannot be read: Is a directory"),
         (["-f", "/dev/zero"], "is a pipe, a socket or a device"),
         (["--build-arg", "SOURCE_DATE_EPOCH=" + "9" * 5000], "SOURCE_DATE_EPOCH: expected seconds since 1970"),
@@ -63,3 +64,31 @@ def test_nothing_given_is_nothing_asked_for(lading: Lading, folder: Path, words:
     digest = lading.ok("build", "-q", *words, folder)
     (found,) = json.loads(lading.ok("inspect", digest))
     assert found["Config"].get("Labels") == ({"k": ""} if "k" in words else None)
+
+
+def test_why_an_image_was_executed_is_said_during_the_build_and_afterwards(lading: Lading, tmp_path: Path) -> None:
+    text = "FROM scratch AS a\nCOPY f /f\nFROM scratch\nARG V=1\nCOPY --from=a /f /g$V\n"
+    folder = context(tmp_path, text, f="x")
+    lading.ok("build", "-q", "-t", "first", folder)
+    (folder / "f").write_text("y")
+    said = lading.call("build", "-t", "reasons", "--why", "--build-arg", "V=2", folder).err
+    assert "[1/2] why: context file f changed\n" in said
+    assert '[2/2] why: destination: "/g1" -> "/g2"\n' in said
+    assert "[2/2] why: --from: step 1 (COPY f /f) changed its tree\n" in said
+    whole = lading.ok("why", "reasons").splitlines()
+    assert [line.strip() for line in whole] == [
+        "1  COPY f /f",
+        "context file f changed",
+        "4  COPY --from=a /f /g$V",
+        'destination: "/g1" -> "/g2"',
+        "--from: step 1 (COPY f /f) changed its tree",
+    ]
+    assert (
+        lading.ok("why", "reasons", "1").splitlines() == whole[:2] == lading.ok("why", "reasons", "f /f").splitlines()
+    )
+    assert lading.ok("why", "reasons", "3").splitlines()[1].strip() == "it made nothing"
+    assert "it has no step 9" in lading.fails(1, "why", "reasons", "9")
+    forced = lading.call("build", "--why", "--no-cache-filter", "A,none", "--build-arg", "V=2", folder).err
+    assert "[1/2] why: nothing of the cache is to be used for a\n" in forced
+    assert "[2/2] stage-1  COPY --from=a /f /g$V  cached\n" in forced
+    assert "no-cache-filter: there is no stage 'none'" in forced

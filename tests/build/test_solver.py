@@ -27,9 +27,11 @@ from lading.build.graph.image_config import Config
 from lading.build.graph.request import Rendering
 from lading.build.graph.state import SolveState
 from lading.build.operations.root_filesystems import RootFilesystems
+from lading.build.operations.sources import Fetching
 from lading.build.operations.step_actions import StepActions
 from lading.build.solver.local_cache import LocalCache, one_builder
-from lading.build.solver.solver import Solver
+from lading.build.solver.records import StepRecords
+from lading.build.solver.solver import Solver, never
 from lading.store.content.blobs import Blobs
 from lading.store.content.memory import MemoryBlobs
 from lading.store.oci.digests import Digest
@@ -105,9 +107,12 @@ class TestDockerfileActions(ActionContract):
         hashes = Hashes(bench.store.index, folder, bench.root)
         with RootFilesystems(bench.store) as roots, Context(Folder(folder), Ignore(()), hashes, ()) as context:
             rendering = Rendering(resolved.epoch, "zstd")
-            actions = StepActions(bench.environment, roots, solved, rendering, lambda: context)
+            fetching = Fetching.on(bench.environment, lambda: None)
+            actions = StepActions(bench.environment, roots, solved, rendering, lambda: context, fetching)
             cache = MemoryCache(bench.store.blobs)
-            yield Front(resolved.graph, Solver(bench.environment, cache, solved, actions.of))
+            yield Front(
+                resolved.graph, Solver(bench.environment, cache, solved, actions.of, StepRecords(bench.store.index))
+            )
         bench.close()
 
 
@@ -146,7 +151,9 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def solver(bench: Bench, toys: Toys, cache: ActionCache, again: bool = False, jobs: int = 1) -> Solver:
     solved = SolveState()
-    return Solver(bench.environment, cache, solved, partial(toys.of, solved), again, jobs)
+    records = StepRecords(bench.store.index)
+    asked = (lambda step: "asked for") if again else never
+    return Solver(bench.environment, cache, solved, partial(toys.of, solved), records, asked, jobs)
 
 
 def test_what_a_step_stands_on_is_solved_before_it(bench: Bench) -> None:

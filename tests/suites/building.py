@@ -60,6 +60,7 @@ class Recorder:
     warnings: list[str] = field(default_factory=list)
     reports: list[StepReport] = field(default_factory=list)
     ended: list[Step] = field(default_factory=list)
+    why: dict[str, tuple[str, ...]] = field(default_factory=dict)
     output: bytes = b""
 
     def planned(self, steps: tuple[Step, ...]) -> None:
@@ -73,6 +74,9 @@ class Recorder:
 
     def finished(self, report: StepReport) -> None:
         self.reports.append(report)
+
+    def missed(self, step: Step, why: tuple[str, ...]) -> None:
+        self.why[step.written] = why
 
     def halted(self, step: Step) -> None:
         self.ended.append(step)
@@ -131,6 +135,7 @@ class Bench:
     def build(self, context: Path, **options: object) -> Built:
         """Builds; `options` are those of a request."""
         self.listener.reports, self.listener.warnings, self.listener.output = [], [], b""
+        self.listener.why = {}
         return build(BuildRequest(context, **options), self.environment)  # type: ignore[arg-type]
 
     def manifest(self, image: Descriptor) -> Manifest:

@@ -89,6 +89,10 @@ class Watch:
         """A step is solved."""
         self.tell(Event(report.step.written, note="cached" if report.cached else "", ended=True))
 
+    def missed(self, step: Step, why: tuple[str, ...]) -> None:
+        """Why a step is executed."""
+        self.tell(Event(step.written, note="; ".join(why)))
+
     def halted(self, step: Step) -> None:
         """A step is ended with the build."""
         self.tell(Event(step.written, note="ended", ended=True))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from pathlib import Path
 from threading import Lock
 
 from lading.build.attest.dockerfile_attester import DockerfileAttester, DockerfileFacts
@@ -33,6 +34,7 @@ from lading.build.operations.root_filesystems import RootFilesystems
 from lading.build.operations.sources import Fetching
 from lading.build.operations.step_actions import StepActions
 from lading.build.solver.local_cache import LocalCache
+from lading.build.solver.records import StepRecords
 from lading.build.solver.solver import Solver
 from lading.store.archives import trees
 from lading.store.archives.compression import encoder_name
@@ -66,6 +68,8 @@ def _build(request: BuildRequest, environment: BuildEnvironment, solved: SolveSt
         found = _examiner(request, environment, named, text).approve(dockerfile, trace)
         for warning in resolved.warnings:
             environment.listener.warned(warning)
+        for stage in sorted(request.no_cache_stages - {stage.title for stage in dockerfile.stages}):
+            environment.listener.warned(f"no-cache-filter: there is no stage {stage!r}")
         graph = resolved.graph
         cached = LocalCache.of(environment.store)
         _solve(request, environment, cached, solved, resolved, named)
@@ -190,7 +194,10 @@ def _solve(
         rendering = Rendering(resolved.epoch, request.compression)
         fetching = Fetching.on(environment, solved.halt.check)
         actions = StepActions(environment, roots, solved, rendering, context, fetching)
-        Solver(environment, cache, solved, actions.of, again=request.no_cache, jobs=request.jobs).solve(resolved.graph)
+        records = StepRecords(environment.store.index, Path(os.path.realpath(dockerfile.folder), dockerfile.name))
+        Solver(environment, cache, solved, actions.of, records, request.again, request.jobs, request.why).solve(
+            resolved.graph
+        )
 
 
 @contextmanager

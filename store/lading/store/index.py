@@ -73,6 +73,13 @@ ALTER TABLE cache ADD COLUMN snapshot TEXT;
 ALTER TABLE rendering ADD COLUMN due INTEGER NOT NULL DEFAULT 0;
 UPDATE cache SET blob = json_extract(CAST(value AS TEXT), '$.layer.descriptor.digest') WHERE kind = 'action';
 """,
+    """
+ALTER TABLE cache ADD COLUMN inputs BLOB;
+ALTER TABLE cache ADD COLUMN place TEXT;
+ALTER TABLE cache ADD COLUMN command TEXT;
+CREATE INDEX cache_place ON cache (place) WHERE place IS NOT NULL;
+CREATE INDEX cache_command ON cache (command) WHERE command IS NOT NULL;
+""",
 )
 """What makes each version of the schema out of the one before it."""
 VERSION: Final = len(SCHEMAS)

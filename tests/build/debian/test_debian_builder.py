@@ -21,6 +21,7 @@ from lading.build.debian.package_actions import JOBS, PackageActions
 from lading.build.debian.package_graph import package_graph
 from lading.build.graph.request import BuildRequest, Built, Rendering
 from lading.build.graph.state import SolveState
+from lading.build.solver.records import StepRecords
 from lading.build.solver.solver import Solver
 from lading.store.archives.layers import EPOCH
 from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
@@ -117,7 +118,17 @@ class TestPackageActions(ActionContract):
         solved = SolveState()
         folder = Path(mkdtemp(dir=tmp_path))
         actions = PackageActions(bench.environment, graph, solved, Rendering(EPOCH, "zstd"), debs, folder)
-        yield Front(graph, Solver(bench.environment, MemoryCache(bench.store.blobs), solved, actions.of, jobs=JOBS))
+        yield Front(
+            graph,
+            Solver(
+                bench.environment,
+                MemoryCache(bench.store.blobs),
+                solved,
+                actions.of,
+                StepRecords(bench.store.index),
+                jobs=JOBS,
+            ),
+        )
         bench.close()
 
 

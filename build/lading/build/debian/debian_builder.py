@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from lading.build.graph.own_platform import is_own
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, Rendering
 from lading.build.graph.state import SolveState
 from lading.build.solver.local_cache import LocalCache, one_builder
+from lading.build.solver.records import StepRecords
 from lading.build.solver.solver import Solver
 from lading.build.solver.trim import note_use
 from lading.store.archives.compression import encoder_name
@@ -64,7 +66,10 @@ def build_debian(
         with tempfile.TemporaryDirectory(prefix="packages-", dir=_work_folder(environment.store.root)) as folder:
             rendering = Rendering(epoch, request.compression)
             actions = PackageActions(environment, graph, solved, rendering, debs, Path(folder))
-            Solver(environment, cache, solved, actions.of, again=request.no_cache, jobs=request.jobs).solve(graph)
+            records = StepRecords(environment.store.index, Path(os.path.realpath(request.file)))
+            Solver(environment, cache, solved, actions.of, records, request.again, request.jobs, request.why).solve(
+                graph
+            )
         image = assemble(graph, solved, epoch, environment.store, request.annotations)
         facts = DebianFacts(
             file=request.file.name,

@@ -92,12 +92,14 @@ class Action:
     """What a step is given, and the making of its result from that.
 
     `inputs` is canonical JSON of everything that the result depends on; `materials` is what the link says of it.
-    `execute` does it once, whatever any cache has.
+    `execute` does it once, whatever any cache has. `files` are, by path, those of the context among the inputs, each
+    in words of which the last is about its content.
     """
 
     inputs: bytes
     materials: tuple[ResourceDescriptor, ...]
     execute: Callable[[], ActionResult]
+    files: Callable[[], Mapping[str, str]] = dict
 
     @property
     def key(self) -> str:

@@ -310,8 +310,8 @@ class Graph:
         """The steps that have to be solved before `step`, without those that the last of a chain stands on anyway."""
         for chain in step.chains:
             if chain.steps:
-                below = self.steps[chain.steps[-1]].below
-                yield from chain.steps[-1:] if below.steps == chain.steps[:-1] else chain.steps
+                ground = self.steps[chain.steps[-1]].ground
+                yield from chain.steps[-1:] if ground.steps == chain.steps[:-1] else chain.steps
 
     @property
     def needed(self) -> tuple[Step, ...]:

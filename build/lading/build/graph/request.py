@@ -54,7 +54,8 @@ class BuildRequest:
     manifest. `private` are folders and
     sockets that never belong to a context, the state folder above all. `normal_modes` maps the modes of context
     files to 0644 and 0755. `revision` is the git commit of the context, where the provenance is to name it.
-    `jobs` steps are solved side by side.
+    `jobs` steps are solved side by side. With `no_cache` all steps are executed again, else those of the stages in
+    `no_cache_stages`; with `why` the listener is told of each that is executed why.
     `network` is that of every RUN that names none; `allow` (``network.host``, ``security.insecure``) is what a RUN
     may ask for, and `settings` how every RUN is executed.
     """
@@ -84,6 +85,14 @@ class BuildRequest:
     network: Network = "default"
     allow: frozenset[str] = frozenset()
     settings: StepSettings = StepSettings()
+    no_cache_stages: frozenset[str] = frozenset()
+    why: bool = False
+
+    def again(self, step: Step) -> str | None:
+        """Why `step` has to be executed whatever is cached, None where it need not be."""
+        if self.no_cache:
+            return "nothing of the cache is to be used"
+        return f"nothing of the cache is to be used for {step.stage}" if step.stage in self.no_cache_stages else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +182,10 @@ class Listener(Protocol):
         """A step is solved."""
         ...
 
+    def missed(self, step: Step, why: tuple[str, ...]) -> None:
+        """Why a step that has started is executed, where the call asks for that."""
+        ...
+
     def halted(self, step: Step) -> None:
         """A step that was executed is ended with the build, through no fault of its own."""
         ...
@@ -196,6 +209,9 @@ class _Silent:
 
     def finished(self, report: StepReport) -> None:
         del report
+
+    def missed(self, step: Step, why: tuple[str, ...]) -> None:
+        del step, why
 
     def halted(self, step: Step) -> None:
         del step

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from lading.build.context.context import Context
+from lading.build.context.pick import CopySource
 from lading.build.errors import DockerfileError, placed
 from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
@@ -21,10 +22,9 @@ from lading.build.operations.sources import CommitSource, CopySources, Fetching,
 from lading.build.remote.addresses import Repository, WebFile
 from lading.store.archives.layers import Layer as WrittenLayer
 from lading.store.archives.layers import normalise_times, write_layer
-from lading.store.archives.trees import Entry, Tree, capture
+from lading.store.archives.trees import Entry, Tree, capture, text
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
-from lading.store.oci.digests import Digest
 from lading.verify.documents.statements import ResourceDescriptor
 
 
@@ -42,11 +42,15 @@ class StepActions:
     def of(self, step: Step) -> Action:
         """The action of `step`, all that stands below it solved. Raises `DockerfileError`."""
         picked, mounted = self._picked(step), self._mounted(step)
+        taken = _taken(picked.of_context if picked else ())
+        self.solved.note(taken)
+        context = Tree(b"", taken).root() if picked and picked.of_context else None
         fetched = picked.materials if picked else ()
         brought = tuple(material for tree in mounted for material in tree.materials)
-        materials = (*step_links.materials(step, self.solved, self._note(picked)), *fetched, *brought)
+        materials = (*step_links.materials(step, self.solved, context), *fetched, *brought)
         found = inputs(step, picked, mounted, self.solved, self.environment, self.rendering)
-        return Action(found, materials, partial(self._execute, step, picked, mounted, materials))
+        execute = partial(self._execute, step, picked, mounted, materials)
+        return Action(found, materials, execute, lambda: _told([*taken, *_taken(_sources(mounted))]))
 
     def _mounted(self, step: Step) -> tuple[MountedTree, ...]:
         try:
@@ -74,15 +78,6 @@ class StepActions:
                 return self.fetching.of(source)
             except InputError as error:
                 raise _placed(step, error) from error
-
-    def _note(self, picked: CopySources | None) -> Digest | None:
-        if picked is None or not picked.of_context:
-            return None
-        found: dict[bytes, Entry] = {}
-        for source in picked.of_context:
-            found.update((entry.path, entry) for entry in entries(source, source.item.path))
-        self.solved.note(found.values())
-        return Tree(b"", [found[path] for path in sorted(found)]).root()
 
     def _execute(
         self,
@@ -144,6 +139,25 @@ class StepActions:
             )
         except InputError as error:
             raise _placed(step, error) from error
+
+
+def _taken(sources: Iterable[CopySource]) -> list[Entry]:
+    """The files of the context among sources, by path."""
+    found: dict[bytes, Entry] = {}
+    for source in sources:
+        found.update((entry.path, entry) for entry in entries(source, source.item.path))
+    return [found[path] for path in sorted(found)]
+
+
+def _sources(mounted: tuple[MountedTree, ...]) -> list[CopySource]:
+    return [tree.source for tree in mounted if tree.source]
+
+
+def _told(taken: Iterable[Entry]) -> dict[str, str]:
+    """By path what counts of a file, its content last."""
+    return {
+        text(entry.path): f"{entry.kind} {entry.mode:o} {entry.sha256[:16] or text(entry.target)}" for entry in taken
+    }
 
 
 def _placed(step: Step, error: InputError) -> DockerfileError:

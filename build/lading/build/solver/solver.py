@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 from lading.build.graph.action import Action, ActionCache, ActionResult
 from lading.build.graph.graph import Graph, Step
@@ -15,22 +16,35 @@ from lading.build.graph.request import BuildEnvironment, StepReport
 from lading.build.graph.state import SolvedStep, SolveState
 from lading.build.solver.crew import Crew
 from lading.build.solver.local_cache import one_builder
+from lading.build.solver.records import StepRecords
 from lading.store.fastclass import dataclass
+
+Again: TypeAlias = Callable[[Step], str | None]
+"""Why a step has to be executed whatever is cached; None where it need not be."""
+
+
+def never(step: Step) -> str | None:
+    """No step has to be executed again."""
+    del step
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class Solver:
-    """Solves the steps of one graph into `solved`; `again` executes them whatever is cached.
+    """Solves the steps of one graph into `solved`.
 
     `action` gives the action of a step as soon as all that the step stands on is solved; it is called in any thread.
+    `records` keep what executed steps were given; with `why` the listener is told of it what was other than before.
     """
 
     environment: BuildEnvironment
     cache: ActionCache
     solved: SolveState
     action: Callable[[Step], Action]
-    again: bool = False
+    records: StepRecords
+    again: Again = never
     jobs: int = 1
+    why: bool = False
 
     def solve(self, graph: Graph) -> None:
         """Raises what the first step that fails raises; what was solved until then stays in the cache."""
@@ -39,32 +53,47 @@ class Solver:
         before = {step.number: tuple(graph.stands_on(step)) for step in needed}
 
         def solve(number: int) -> None:
-            self._solve(graph.steps[number], crew)
+            self._solve(graph, graph.steps[number], crew)
 
         crew = Crew(solve, before, self.jobs, self.solved.halt)
         crew.run()
 
-    def _solve(self, step: Step, crew: Crew) -> None:
+    def _solve(self, graph: Graph, step: Step, crew: Crew) -> None:
         begun = time.monotonic()
         action = self.action(step)
         key = action.key
         with one_builder(self.environment.store.root, key, self.solved.halt):
-            result = None if self.again else self.cache.find(key)
+            again = self.again(step)
+            result = None if again else self.cache.find(key)
             cached = result is not None
             if result is None:
-                result = self._execute(step, action, crew)
-                self.cache.keep(key, result)
+                result = self._execute(graph, step, action, crew, again)
+                with self.environment.store.index.transaction():
+                    self.cache.keep(key, result)
+                    self.records.note(graph, step, action)
         size = result.layer.descriptor.size if result.layer else None
         report = StepReport(step, cached, time.monotonic() - begun, size)
         self.solved.steps[step.number] = SolvedStep(key, action.materials, result, report)
         self.environment.listener.finished(report)
 
-    def _execute(self, step: Step, action: Action, crew: Crew) -> ActionResult:
+    def _execute(self, graph: Graph, step: Step, action: Action, crew: Crew, again: str | None) -> ActionResult:
         self.environment.started(step)
         crew.widen()
+        if self.why:
+            told = (again,) if again else self.records.why(graph, step, action, self._makers(graph))
+            self.environment.listener.missed(step, told)
         try:
             return action.execute()
         except BaseException as error:
             if self.solved.halt.given() or not isinstance(error, Exception):
                 self.environment.listener.halted(step)
             raise
+
+    def _makers(self, graph: Graph) -> dict[str, str]:
+        """The steps that are solved, by the tree that each made."""
+        found = ((at, step, self.solved.steps.get(step.number)) for at, step in enumerate(graph.needed, 1))
+        return {
+            str(one.result.layer.tree): f"step {at} ({step.written})"
+            for at, step, one in found
+            if one and one.result.layer
+        }

@@ -119,7 +119,8 @@ def bound(store: Store, limit: int, begun: float) -> None:
 def _at_most(store: Store) -> int:
     """Bytes of the cache, with what images have too: that is told without looking at images."""
     rows = store.index.all(
-        "SELECT length(value), blob, snapshot FROM cache WHERE kind IN (?, ?, ?, ?, ?)", list(_KINDS)
+        "SELECT length(value) + coalesce(length(inputs), 0), blob, snapshot FROM cache WHERE kind IN (?, ?, ?, ?, ?)",
+        list(_KINDS),
     )
     sizes = dict[str, int](store.index.all("SELECT key, size FROM snapshot WHERE size IS NOT NULL"))
     blobs = sum(store.blobs.size(Digest.parse(blob)) or 0 for blob in {row[1] for row in rows} - {None})
@@ -152,8 +153,11 @@ def _rows(store: Store) -> list[CacheEntry]:
     found: list[CacheEntry] = []
     counted: set[str] = set()
     # The latest first: what several rows share goes with the last of them.
-    sql = "SELECT kind, key, used, blob, snapshot, length(value), rowid FROM cache WHERE kind IN (?, ?, ?, ?, ?)"
-    for kind, key, used, blob, snapshot, length, _ in store.index.all(f"{sql} ORDER BY used DESC, rowid", list(_KINDS)):
+    sql = """
+        SELECT kind, key, used, blob, snapshot, length(value) + coalesce(length(inputs), 0) FROM cache
+        WHERE kind IN (?, ?, ?, ?, ?) ORDER BY used DESC, rowid
+    """
+    for kind, key, used, blob, snapshot, length in store.index.all(sql, list(_KINDS)):
         own = {part for part in (blob, f"tree {snapshot}" if snapshot else None) if part}
         shared = _has(images, blob, snapshot) if kind == "action" else kind == "image" and _attests(store, images, key)
         size = length + sum(_size(store, part, images) for part in own - counted)

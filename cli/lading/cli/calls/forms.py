@@ -34,6 +34,8 @@ FORMS: Final[dict[str, CommandForm]] = {
             "--target": ("target", "str", False),
             "--label": ("label", "str", True),
             "--no-cache": ("no_cache", "flag", False),
+            "--no-cache-filter": ("no_cache_filter", "str", True),
+            "--why": ("why", "flag", False),
             "--jobs": ("jobs", "int", False),
             "--pull": ("pull", "flag", False),
             "--push": ("push", "flag", False),
@@ -319,6 +321,7 @@ FORMS: Final[dict[str, CommandForm]] = {
         (),
         (),
     ),
+    "trust.why": ({}, (("image", "str", False), ("step", "str", False)), ("image",)),
     "containers.run": (
         {
             "-d": ("detach", "flag", False),

@@ -133,6 +133,11 @@ class BuildView:
         """A step is solved."""
         self.running.pop(report.step.number, None)
 
+    def missed(self, step: Step, why: tuple[str, ...]) -> None:
+        """Why a step is executed."""
+        for line in why:
+            self.output.note(escape(f"{self.place(step)} why: {line}"))
+
     def halted(self, step: Step) -> None:
         """A step is ended with the build."""
         self.running.pop(step.number, None)
@@ -233,6 +238,9 @@ class _Json(BuildView):
             seconds=round(report.seconds, 3),
             size=report.size,
         )
+
+    def missed(self, step: Step, why: tuple[str, ...]) -> None:
+        emit("why", step=step.number, why=list(why))
 
     def halted(self, step: Step) -> None:
         emit("ended", step=step.number)

@@ -66,6 +66,13 @@ def build(
         list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="A label of the image")
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Execute every step")] = False,
+    no_cache_filter: Annotated[
+        list[str] | None,
+        typer.Option("--no-cache-filter", metavar="STAGE[,STAGE]", help="Execute every step of these stages"),
+    ] = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="Say of every step that is executed why it was not cached")
+    ] = False,
     jobs: Annotated[
         int | None, typer.Option(metavar="NUMBER", help="Steps side by side at most [default: as many as CPUs]")
     ] = None,
@@ -188,6 +195,8 @@ def build(
         network=step_network(network),
         allow=allowances(allow, network),
         settings=step_settings(add_host, shm_size, ulimit),
+        no_cache_stages=frozenset(name.lower() for words in no_cache_filter or () for name in words.split(",") if name),
+        why=why,
         **settings,
     )
     push = push or outputs.push
