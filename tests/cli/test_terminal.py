@@ -53,7 +53,7 @@ def test_an_image_goes_away_and_comes_back(lading: Lading, registry: str, big: P
         assert layer.startswith("layer ")
         assert "3.15MB" in layer
         assert evidence.startswith("evidence ")
-        assert evidence.endswith("3 signatures and attestations")
+        assert "3 signatures and attestations" in evidence  # and how long it took, where that was a second
         assert last == digest
 
 
