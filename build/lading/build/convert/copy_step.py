@@ -10,7 +10,7 @@ from lading.build.dockerfile.instructions import Copy
 from lading.build.dockerfile.modes import FileMode, parse_mode
 from lading.build.errors import DockerfileError, TextError, reading
 from lading.build.graph.graph import CopyFrom, CopyOp, InlineFile
-from lading.build.remote.addresses import repository, web_file
+from lading.build.remote.addresses import repository, shown, web_file
 
 
 def copy(instruction: Copy, state: StageState, options: DispatchOptions) -> None:
@@ -38,7 +38,7 @@ def copy(instruction: Copy, state: StageState, options: DispatchOptions) -> None
         ["--parents"] * instruction.parents + [f"--chown={chown}"] * bool(chown) + [f"--chmod={chmod}"] * bool(chmod)
     )
     inline = [f"<<{document.name}" for document in instruction.documents]
-    text = " ".join([instruction.word, *flags, *sources, *inline, destination])
+    text = " ".join([instruction.word, *flags, *map(shown, sources), *inline, destination])
     state.step(place, operation, text, _written(instruction, inline))
 
 
@@ -81,7 +81,7 @@ def _written(instruction: Copy, inline: list[str]) -> tuple[str, ...]:
     if instruction.unpack is not None:
         flags.append("--unpack" if instruction.unpack else "--unpack=false")
     flags += [f"--exclude={pattern}" for pattern in instruction.exclude]
-    return (instruction.word, *flags, *instruction.sources, *inline, instruction.destination)
+    return (instruction.word, *flags, *map(shown, instruction.sources), *inline, instruction.destination)
 
 
 def _document(document: Heredoc, state: StageState) -> InlineFile:

@@ -192,6 +192,11 @@ def is_commit(text: str) -> bool:
     return _COMMIT.fullmatch(text) is not None
 
 
+def shown(source: str) -> str:
+    """A source as histories, links and displays have it: a URL without user and password."""
+    return without_user(source) if "://" in source else source
+
+
 def without_user(url: str) -> str:
     """`url` without what lets one in. An address as scp has it loses its user, too."""
     if "://" not in url:
