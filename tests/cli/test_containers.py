@@ -69,6 +69,38 @@ def test_a_caller_that_ignores_how_children_end(lading: Lading, tmp_path: Path, 
     assert b"No child" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["bb", "echo", "\udcff"],
+        ["-h", "\udcff", "bb"],
+        ["-e", "A=\udcff", "bb"],
+        ["-l", "a=\udcff", "bb"],
+        ["-w", "/\udcff", "bb"],
+        ["-u", "\udcff", "bb"],
+        ["-v", "./\udcff:/x", "bb"],
+        ["--tmpfs", "/\udcff", "bb"],
+        ["--entrypoint", "\udcff", "bb"],
+    ],
+)
+def test_bytes_that_no_configuration_can_hold(lading: Lading, words: list[str]) -> None:
+    assert "a container can be given only UTF-8" in lading.fails(125, "run", "--rm", *words)
+
+
+def test_an_exec_gives_a_program_no_other_bytes_than_those_it_was_given(lading: Lading) -> None:
+    lading.ok("run", "-d", "--name", "bytes", "--network", "none", "bb", "sleep", "600")
+    for words in (["bytes", "echo", "\udcff"], ["-e", "A=\udcff", "bytes", "env"]):
+        assert "a container can be given only UTF-8" in lading.fails(125, "exec", *words)
+    lading.ok("rm", "-f", "bytes")
+
+
+def test_a_root_whose_name_no_configuration_can_hold(lading: Lading, tmp_path: Path) -> None:
+    root = tmp_path / "\udcff"
+    lading.ok("--root", root, "keygen")
+    words = ("build", context(tmp_path / "context", "FROM scratch\nENV A=b\n"))
+    assert "not UTF-8" in lading.fails(1, "--root", root, *words)
+
+
 @pytest.mark.parametrize("words", [["run", "-v", "./x:/x", "bb"], ["save", "bb", "-o", "x"], ["load", "-i", "x"]])
 def test_a_current_folder_that_is_gone(lading: Lading, tmp_path: Path, words: list[str]) -> None:
     shell = ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', tmp_path, LADING, *words]

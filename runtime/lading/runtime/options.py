@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from lading.runtime.cgroups.groups import ResourceLimits
 from lading.store.errors import UsageError
 from lading.store.fastclass import dataclass, field, replace
+from lading.store.oci.json import is_text
 
 if TYPE_CHECKING:
     from lading.networking.driver import PortMapping
@@ -94,6 +95,13 @@ def absolute(path: str, source: str, *, option: bool = False) -> str:
     return os.path.normpath("/" + path.lstrip("/"))
 
 
+def check_words(option: str, words: Iterable[str]) -> None:
+    """Raises `UsageError` for bytes that are no text: a container's configuration is JSON, which cannot hold them."""
+    for word in words:
+        if not is_text(word):
+            raise UsageError(f"{option} {word}: a container can be given only UTF-8", option=option)
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """Everything about one container that its image does not say. None means: as the image has it.
@@ -132,6 +140,7 @@ class RunOptions:
 
     def validate(self) -> None:
         """Raises `UsageError` for what cannot be meant, before anything is done."""
+        self._validate_words()
         if self.name is not None and not re.fullmatch(_NAME, self.name):
             raise UsageError(
                 f"name {self.name}: not a container name",
@@ -153,6 +162,16 @@ class RunOptions:
             if text.startswith("=") or "=" not in text:
                 raise UsageError(f"env {text}: expected NAME=VALUE", option="env")
         self._validate_targets()
+
+    def _validate_words(self) -> None:
+        check_words("env", self.env)
+        check_words("label", (word for label in self.labels.items() for word in label))
+        check_words("volume", (word for volume in self.volumes for word in (volume.source, volume.target)))
+        check_words("tmpfs", (word for tmpfs in self.tmpfs.items() for word in tmpfs))
+        check_words("entrypoint", self.entrypoint or ())
+        check_words("command", self.command)
+        for option, word in (("user", self.user), ("workdir", self.workdir), ("hostname", self.hostname)):
+            check_words(option, (word or "",))
 
     def _validate_targets(self) -> None:
         seen: set[str] = set()

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from lading.runtime.containers.records import remove_folder
+from lading.store.errors import MachineError
+from lading.store.oci.json import is_text
 from lading.store.system.locks import open_folder, take
 from lading.store.system.private import private_folder
 
@@ -19,9 +21,14 @@ _IN_USE: Final = ("containers", "sandboxes", "oci", "network")
 
 
 class RunFolder:
-    """One process' use of the folder at `path`, which belongs to the folder `root`; ended by `close`."""
+    """One process' use of the folder at `path`, which belongs to the folder `root`; ended by `close`.
+
+    Raises `MachineError`.
+    """
 
     def __init__(self, root: Path, path: Path) -> None:
+        if not is_text(str(root)):
+            raise MachineError(f"{root}: no container can lie below a folder whose name is not UTF-8")
         self.path = path
         self._lock = open_folder(root)
         take(self._lock, shared=True)

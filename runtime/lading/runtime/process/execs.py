@@ -18,7 +18,7 @@ from lading.runtime.containers.records import remove_folder
 from lading.runtime.lifecycle.lifecycle import Lifecycle
 from lading.runtime.oci import processes
 from lading.runtime.oci.oci_runtime import ENV, start_error
-from lading.runtime.options import Streams, absolute
+from lading.runtime.options import Streams, absolute, check_words
 from lading.runtime.process.pipes import Console, Ends, Piped, Terminal, resize
 from lading.runtime.process.relay import LostError, Relay
 from lading.runtime.spec import capabilities, users
@@ -55,6 +55,10 @@ def execute(life: Lifecycle, record: Container, options: ExecOptions, streams: S
         raise InputError(f"container {record.name} is not running")
     if not options.command:
         raise UsageError("exec: no command specified")
+    check_words("env", options.env)
+    check_words("command", options.command)
+    for option, word in (("user", options.user), ("workdir", options.workdir)):
+        check_words(option, (word or "",))
     folder = life.records.run(record.id) / f"exec-{os.urandom(4).hex()}"
     folder.mkdir(mode=0o700)
     try:

@@ -56,6 +56,15 @@ def parse(data: bytes, source: str, *, limit: int = MAX_SIZE) -> object:
     return cast(object, value)
 
 
+def is_text(text: str) -> bool:
+    """Whether JSON has a form for it: not for the bytes of a name or an argument that are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def canonical(value: object) -> bytes:
     """`value` as RFC 8785 canonical JSON. Raises `DocumentError` for what JSON cannot hold."""
     if _plain(value):
