@@ -177,9 +177,10 @@ def test_config_inheritance() -> None:
     assert _resolve("FROM x\nCMD []\nENTRYPOINT []\n").graph.config.cmd is None
 
 
-def test_an_image_with_triggers_is_refused() -> None:
-    with pytest.raises(DockerfileError, match="D:1: trigger: has ONBUILD instructions"):
-        _resolve("FROM trigger\n")
+def test_the_triggers_of_an_image_come_first() -> None:
+    graph = _resolve("FROM trigger\nRUN y\nONBUILD RUN z\n").graph
+    assert [step.text for step in graph.steps] == ["RUN /bin/sh -c x", "RUN /bin/sh -c y"]
+    assert graph.config.triggers == ["RUN z"]
 
 
 def test_destinations() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from lading.store.content.blobs import read_blob
 from lading.store.errors import LadingError
 from suites.machine import needs
-from suites.runs import KEYS, MOUNTED, SECRETS, Case, SandboxBench, compared, context, left
+from suites.runs import BUILT_ON, EXECUTED, KEYS, MOUNTED, SECRETS, Case, SandboxBench, compared, context, left, told
 
 pytestmark = needs("root", "overlay", "busybox", "crun")
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "programs/runs.json").read_text())
@@ -51,3 +52,26 @@ def test_root_file_systems(bench: SandboxBench, tmp_path: Path, case: Case) -> N
 def test_keys(bench: SandboxBench, tmp_path: Path, case: Case) -> None:
     found, expected = outcome(bench, tmp_path / "context", case), RECORDED[case.name]
     assert isinstance(found, str) == isinstance(expected, str), (found, expected)
+
+
+@pytest.mark.parametrize("case", EXECUTED, ids=lambda case: case.name)
+def test_execution(bench: SandboxBench, tmp_path: Path, case: Case) -> None:
+    found, expected = outcome(bench, tmp_path / "context", case), RECORDED[case.name]
+    if isinstance(expected, str):
+        assert isinstance(found, str)
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize("case", BUILT_ON, ids=lambda case: case.name)
+def test_onbuild(bench: SandboxBench, tmp_path: Path, case: Case) -> None:
+    if case.first:
+        bench.build(context(tmp_path / "first", case, case.first), names=("localhost/onbase:latest",))
+    found, expected = outcome(bench, tmp_path / "context", case), RECORDED[case.name]
+    if isinstance(expected, str):
+        assert isinstance(found, str)
+        return
+    assert found == expected["files"]
+    image = bench.build(context(tmp_path / "again", case), arguments=case.arguments).descriptor
+    config = json.loads(read_blob(bench.store.blobs, bench.manifest(image).config.digest))
+    assert told(config) == {name: expected[name] for name in ("config", "history")}

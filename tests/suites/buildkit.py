@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 CONFIG = """\
 insecure-entitlements = ["network.host", "security.insecure"]
@@ -77,6 +79,16 @@ class BuildKit:
         found = re.findall(r"(?m)^WARNING: (\w+).*\n.*\nDockerfile:([0-9]+)", done.stdout)
         assert done.returncode == 0 or not found, done.stderr
         return sorted([rule, int(line)] for rule, line in set(found))
+
+    def image(self, context: Path, target: Path, *more: str) -> tuple[str, dict[str, Any]]:
+        """Puts an image into the OCI layout `target`; its digest and its config."""
+        words = [*self._words, "build", "--frontend", "dockerfile.v0", "--local", f"context={context}"]
+        words += ["--local", f"dockerfile={context}", *more, "--output", f"type=oci,tar=false,dest={target}"]
+        subprocess.run(words, capture_output=True, check=True)
+        (row,) = json.loads((target / "index.json").read_text())["manifests"]
+        manifest = json.loads((target / "blobs" / row["digest"].replace(":", "/")).read_text())
+        config = json.loads((target / "blobs" / manifest["config"]["digest"].replace(":", "/")).read_text())
+        return row["digest"], config
 
 
 @contextmanager

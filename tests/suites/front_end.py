@@ -25,6 +25,7 @@ from lading.build.dockerfile.instructions import (
     Healthcheck,
     Label,
     Maintainer,
+    Onbuild,
     Run,
     Shell,
     StopSignal,
@@ -194,6 +195,7 @@ _SHAPES: dict[type, Callable[[Any], Answer]] = {
     Shell: lambda one: {"kind": "shell", "args": list(one.args)},
     Maintainer: lambda one: {"kind": "maintainer", "name": one.name},
     Healthcheck: _healthcheck,
+    Onbuild: lambda one: {"kind": "onbuild", "expression": one.trigger},
 }
 
 

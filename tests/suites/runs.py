@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from lading.build.graph.request import StepSecrets
 from lading.runtime.lifecycle.lifecycle import RuntimeConfig
@@ -40,7 +41,8 @@ OUTSIDE = ("bin", "dev", "proc", "sys", "etc", "tmp")
 
 @dataclass(frozen=True)
 class Case:
-    """`secrets` are the ids of those given; `allow` what the call lets steps ask for."""
+    """`secrets` are the ids of those given; `allow` what the call lets steps ask for; `first` makes an image "
+    "`onbase`."""
 
     name: str
     text: str
@@ -48,17 +50,23 @@ class Case:
     arguments: dict[str, str] = field(default_factory=dict)
     allow: tuple[str, ...] = ()
     target: str | None = None
+    first: str | None = None
 
     @property
     def dockerfile(self) -> str:
-        return (self.text if "FROM base" in self.text else HEAD + self.text).replace(
-            "HEAD\n", HEAD[: -len("FROM base\n")]
-        )
+        return whole(self.text)
 
 
-def context(folder: Path, case: Case) -> Path:
-    """A context for it."""
-    write(folder, {**FILES, "Dockerfile": case.dockerfile})
+def whole(text: str) -> str:
+    """A Dockerfile with what all of them begin with."""
+    if text.startswith("ONBASE\n"):
+        return text.replace("ONBASE\n", "FROM onbase\n", 1)
+    return text.replace("HEAD\n", HEAD[: -len("FROM base\n")]) if "HEAD\n" in text else HEAD + text
+
+
+def context(folder: Path, case: Case, text: str | None = None) -> Path:
+    """A context for it, with another Dockerfile where one is given."""
+    write(folder, {**FILES, "Dockerfile": whole(text) if text else case.dockerfile})
     (folder / "root/bin").mkdir()
     program = shutil.which("busybox")
     assert program
@@ -82,6 +90,13 @@ def compared(files: Mapping[str, tuple[object, ...]]) -> dict[str, list[object]]
         for path, (mode, uid, gid, what) in sorted(files.items())
         if path.split("/")[0] not in OUTSIDE
     }
+
+
+def told(config: dict[str, Any]) -> dict[str, object]:
+    """What is compared of an image's config: what it says of running, and its history, as both write it."""
+    run = {name: value for name, value in config["config"].items() if value and name != "ArgsEscaped"}
+    lines = [entry["created_by"].removesuffix(" # buildkit") for entry in config["history"]]
+    return {"config": run, "history": lines}
 
 
 class SandboxBench(Bench):
@@ -266,6 +281,128 @@ MOUNTED = (
     _case("flags after one another", "RUN --mount=target=/m --network=none cat /m/file > /r\n"),
 )
 """What has a root file system, or is refused when it is built."""
+
+_STATUS = "grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status"
+EXECUTED = (
+    _case("network none", "RUN --network=none ls /sys/class/net | sort > /r\n"),
+    _case("network host, not allowed", "RUN --network=host true\n"),
+    _case("network host", "RUN --network=host readlink /proc/self/ns/net | cut -c1-4 > /r\n", allow=("network.host",)),
+    _case("network of another kind", "RUN --network=bridge true\n"),
+    _case(
+        "security sandbox",
+        f"RUN --security=sandbox {_STATUS} > /r; mount -t tmpfs x /tmp 2>/dev/null || echo no >> /r\n",
+    ),
+    _case("security insecure, not allowed", "RUN --security=insecure true\n"),
+    _case(
+        "security insecure",
+        f"RUN --security=insecure {_STATUS} > /r; mount -t tmpfs x /tmp && echo yes >> /r; umount /tmp; "
+        "touch /proc/sys/kernel/domainname && echo yes >> /r; ls /dev/kmsg /dev/loop-control >> /r; "
+        "grep CapEff /proc/self/status | cut -c10-14 >> /r; mount | grep ' /sys ' | grep -c '(rw' >> /r\n",
+        allow=("security.insecure",),
+    ),
+    _case("security of another kind", "RUN --security=none true\n"),
+    _case("interpreter", "RUN <<EOF\n#!/bin/sh\necho $0 > /r\nstat -c '%a %u %g' $0 >> /r\nEOF\n"),
+    _case(
+        "interpreter of another kind",
+        'RUN <<EOF\n#!/bin/cat\n\nhi\nEOF\nRUN <<PROG\n#!/bin/awk -f\nBEGIN { print 6 * 7 > "/r" }\nPROG\n',
+    ),
+    _case(
+        "interpreter, expanded or not",
+        "ENV A=1\nRUN <<EOF\n#!/bin/sh\necho $A ${A} \\$A > /r\nEOF\nRUN <<'EOF'\n#!/bin/sh\necho $A \\$A > /s\nEOF\n",
+    ),
+    _case("interpreter, chomped", "RUN <<-EOF\n\t#!/bin/sh\n\techo 1 > /r\n\t\techo 2 >> /r\n\tEOF\n"),
+    _case("interpreter, chomped late", "RUN <<-EOF\n\t #!/bin/sh\n\techo 1 > /r\n\tEOF\n"),
+    _case("interpreter and a command", "RUN cat <<EOF > /r\n#!/bin/sh\necho 1 > /s\nEOF\n"),
+    _case("interpreter and another heredoc", "RUN <<EOF <<OTHER\n#!/bin/sh\necho 1 > /s\nEOF\nx\nOTHER\n"),
+    _case("interpreter and a shell", 'SHELL ["/bin/busybox", "env"]\nRUN <<EOF\n#!/bin/sh\necho 1 > /r\nEOF\n'),
+    _case(
+        "interpreter, of a user and a folder",
+        "USER web\nWORKDIR /tmp\nRUN <<EOF\n#!/bin/sh\nid -u > /tmp/r; pwd >> /tmp/r\nEOF\nUSER root\nRUN cp "
+        "/tmp/r /r\n",
+    ),
+    _case("interpreter that is not there", "RUN <<EOF\n#!/bin/nope\nEOF\n"),
+    _case("interpreter, name is a path", "RUN <<a/b\n#!/bin/sh\na/b\n"),
+    _case("interpreter and a mount", "RUN --mount=source=dir,target=/m <<EOF\n#!/bin/sh\nls /m > /r\nEOF\n"),
+    _case(
+        "interpreter reads itself",
+        "RUN <<EOF\n#!/bin/sh\ncat /dev/pipes/EOF > /r; ls /dev/pipes >> /r; touch /dev/pipes/EOF 2>/dev/null "
+        "|| echo no >> /r\nEOF\n",
+    ),
+)
+"""How a command is executed."""
+
+_TRIGGERS = "ONBUILD RUN echo 1 >> /r\nONBUILD ENV A=b\nONBUILD RUN echo $A >> /r\n"
+BUILT_ON = (
+    _case("onbuild is kept", f"{_TRIGGERS}ONBUILD COPY --chown=1:2 file /f\nonbuild   workdir   /w \n"),
+    _case(
+        "onbuild over several lines",
+        "ONBUILD RUN echo 1 \\\n  # comment\n  && echo 2\nONBUILD RUN <<EOF\necho 3\nEOF\n",
+    ),
+    _case("onbuild of a stage", f"HEAD\nFROM base AS one\n{_TRIGGERS}RUN echo 0 > /r\nFROM one\nRUN echo 2 >> /r\n"),
+    _case(
+        "onbuild is for the next stage alone",
+        f"HEAD\nFROM base AS one\n{_TRIGGERS}FROM one AS two\nRUN echo 2 >> /r\nFROM two\nRUN echo 3 >> /r\n",
+    ),
+    _case(
+        "onbuild twice",
+        "HEAD\nFROM base AS one\nONBUILD RUN echo 1 >> /r\nFROM one AS two\nONBUILD RUN echo 2 >> /r\nFROM "
+        "two\nRUN echo 3 >> /r\n",
+    ),
+    _case(
+        "onbuild of a stage that is not needed",
+        "HEAD\nFROM base AS one\nONBUILD RUN false\nFROM one AS two\nFROM base\nRUN echo 1 > /r\n",
+    ),
+    _case(
+        "onbuild arguments",
+        "HEAD\nFROM base AS one\nONBUILD ARG A=1\nONBUILD RUN echo $A $B > /r\nFROM one\nARG B=2\nRUN echo $A "
+        "$B > /s\n",
+        arguments={"A": "given"},
+    ),
+    _case(
+        "onbuild does not see its stage",
+        'HEAD\nFROM base AS one\nARG A=1\nENV B=2\nONBUILD RUN echo "$A.$B" > /r\nFROM one\nRUN echo "$A.$B" > /s\n',
+    ),
+    _case(
+        "onbuild with a stage of its own",
+        "HEAD\nFROM base AS other\nRUN echo 1 > /o\nFROM base AS one\nONBUILD COPY --from=other /o /r\nONBUILD "
+        "RUN --mount=from=other,target=/m cat /m/o > /s\nFROM one\n",
+    ),
+    _case(
+        "onbuild with a later stage",
+        "HEAD\nFROM base AS one\nONBUILD COPY --from=other /o /r\nFROM one AS two\nFROM base AS other\nRUN echo "
+        "1 > /o\nFROM two\n",
+    ),
+    _case("onbuild of its own stage", "HEAD\nFROM base AS one\nONBUILD COPY --from=two /o /r\nFROM one AS two\n"),
+    _case("onbuild with nothing", "ONBUILD\n"),
+    _case("onbuild onbuild", "ONBUILD ONBUILD RUN x\n"),
+    _case("onbuild from", "ONBUILD FROM x\n"),
+    _case("onbuild maintainer", "ONBUILD MAINTAINER x\n"),
+    _case("onbuild of what is unknown", "ONBUILD RUNN x\n"),
+    _case("onbuild of what is unknown, carried out", "HEAD\nFROM base AS one\nONBUILD RUNN x\nFROM one\n"),
+    _case("onbuild with a wrong flag", "ONBUILD --x RUN x\n"),
+    _case("onbuild with a wrong flag inside", "ONBUILD RUN --x x\n"),
+    _case(
+        "onbuild of an image",
+        "ONBASE\nUSER root\nRUN echo 2 >> /r\n",
+        first=f"{_TRIGGERS}ONBUILD COPY file /f\nRUN echo 0 > /r\nONBUILD USER web\n",
+    ),
+    _case(
+        "onbuild of an image, with a heredoc",
+        "ONBASE\nRUN cat /r > /s\n",
+        first="ONBUILD RUN <<EOF\n#!/bin/sh\necho 1 > /r\nEOF\nONBUILD COPY <<EOF /c\nhi $A\nEOF\nENV A=x\n",
+    ),
+    _case(
+        "onbuild of an image, everything",
+        "ONBASE\n",
+        first=(
+            'ONBUILD LABEL a=b\nONBUILD EXPOSE 80\nONBUILD VOLUME /v\nONBUILD CMD ["x"]\nONBUILD ENTRYPOINT '
+            "y\nONBUILD STOPSIGNAL 9\n"
+            'ONBUILD HEALTHCHECK CMD z\nONBUILD SHELL ["/bin/sh", "-ec"]\nONBUILD ARG Q=1\nONBUILD WORKDIR '
+            "/w\nONBUILD ADD file /a/\n"
+        ),
+    ),
+)
+"""ONBUILD; of these the config is compared, too."""
 
 _KEYS = (
     *("type=bnd,target=/m", "target=/m,foo=bar", "target=/m,foo", "target", "source", "", '"target=/m', 'tar"get=/m'),

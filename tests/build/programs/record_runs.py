@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from suites.buildkit import buildkit
-from suites.runs import KEYS, MOUNTED, SECRETS, Case, context, seen
+from suites.runs import BUILT_ON, EXECUTED, KEYS, MOUNTED, SECRETS, Case, context, seen, told
 
 RUNS = Path(__file__).with_name("runs.json")
 
@@ -33,13 +33,20 @@ def main() -> None:
     wanted = sys.argv[1:]
     found: dict[str, object] = json.loads(RUNS.read_text()) if wanted else {}
     with buildkit() as daemon, tempfile.TemporaryDirectory() as name:
-        for number, case in enumerate((*MOUNTED, *KEYS)):
-            if wanted and case.name not in wanted:
+        for number, case in enumerate((*MOUNTED, *EXECUTED, *BUILT_ON, *KEYS)):
+            if wanted and case.name not in wanted and not (wanted == ["new"] and case.name not in found):
                 continue
             folder = Path(name, str(number))
-            made = context(folder / "context", case)
-            refusal = daemon.try_build(made, folder / "root", *words(case, folder))
-            found[case.name] = refusal if refusal is not None else seen(folder / "root") if case in MOUNTED else {}
+            made, call = context(folder / "context", case), words(case, folder)
+            if case.first:
+                layout = folder / "first"
+                digest, _ = daemon.image(context(folder / "before", case, case.first), layout)
+                call += ["--oci-layout", f"first={layout}", "--opt", f"context:onbase=oci-layout://first@{digest}"]
+            refusal = daemon.try_build(made, folder / "root", *call)
+            found[case.name] = refusal if refusal is not None else {} if case in KEYS else seen(folder / "root")
+            if case in BUILT_ON and refusal is None:
+                config = daemon.image(made, folder / "layout", *call)[1]
+                found[case.name] = {"files": found[case.name], **told(config)}
             print(case.name, refusal or "", flush=True)
     RUNS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
