@@ -119,15 +119,19 @@ class TestSandbox(ExecutorContract):
         assert list((tmp_path / "outside").iterdir()) == []
 
     def test_a_killed_build_is_swept(self, rootfs: Path, harbour: Harbour) -> None:
+        """With the memory that its secrets lay in."""
         script = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
-from lading.build.graph.executor import ProcessSpec
+from lading.build.graph.executor import ExecMount, ProcessSpec
 from lading.runtime.sandbox import Sandbox
 from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 sandbox = Sandbox(RuntimeConfig(Path({str(harbour.root)!r}), Path({str(harbour.run_dir)!r})), None)
-process = ProcessSpec(("sh", "-c", "echo ready; sleep 600"), (("PATH", "/bin"),))
+mounts = (ExecMount("file", "/run/secrets/a", content=b"x", mode=0o400),)
+secrets = (("A", "y"),)
+script = "cat /run/secrets/a && echo ready$A; sleep 600"
+process = ProcessSpec(("sh", "-c", script), (("PATH", "/bin"),), mounts=mounts, secrets=secrets)
 sandbox.execute(Path({str(rootfs)!r}), process, lambda data, stream: print("ready", flush=True))
 """
         child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
@@ -135,10 +139,17 @@ sandbox.execute(Path({str(rootfs)!r}), process, lambda data, stream: print("read
         assert child.stdout.readline() == b"ready\n"
         harbour.runtime.recover()
         assert len(list((harbour.run_dir / "sandboxes").iterdir())) == 1
+        assert _memory(harbour)
         child.send_signal(signal.SIGKILL)
         child.communicate()
         harbour.runtime.recover()
         assert harbour.gone() == []
+        assert not _memory(harbour)
+
+
+def _memory(harbour: Harbour) -> list[str]:
+    """What is mounted in the run folder."""
+    return [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(harbour.run_dir) in line]
 
 
 def _stop(data: bytes, stream: str) -> None:

@@ -28,7 +28,11 @@ class _Server(ThreadingUnixStreamServer):
 
     def __init__(self, place: Path, agent: str) -> None:
         self.agent = agent
-        super().__init__(str(place), _Caller)
+        folder = os.open(place.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            super().__init__(f"/proc/self/fd/{folder}/{place.name}", _Caller)  # however long the path is
+        finally:
+            os.close(folder)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Somebody hung up in the middle of a word: the other callers go on."""
