@@ -40,7 +40,8 @@ def summaries(lading: Lading, image: str) -> list[VerificationSummary]:
 
 
 def test_the_same_comes_out_elsewhere(lading: Lading, tmp_path: Path) -> None:
-    text = """FROM localhost/base AS first
+    text = """# syntax=docker/dockerfile:1
+FROM localhost/base AS first
 ARG WORD=hidden
 RUN echo $WORD >/secret; env >/environment; umask >/mask
 FROM localhost/base

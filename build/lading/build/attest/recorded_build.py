@@ -22,7 +22,7 @@ DOCKERFILE: Final = "dockerfile"
 MAX_RECORDED: Final = 1 << 20
 """Bytes of a Dockerfile whose text a provenance holds."""
 _KNOWN: Final = frozenset(
-    {"dockerfile", "buildArgs", "target", "labels", "annotations", "platform", "epoch", "contextModes"},
+    {"dockerfile", "syntax", "buildArgs", "target", "labels", "annotations", "platform", "epoch", "contextModes"},
 )
 _PROXIES: Final = frozenset(f"{kind}_proxy" for kind in ("http", "https", "ftp", "no", "all"))
 """Arguments that steps see and that no image depends on."""
