@@ -122,3 +122,26 @@ def test_nothing_is_executed_that_an_untrusted_key_asks_for(lading: Lading, tmp_
     made = context(tmp_path / "app", "FROM localhost/base\nRUN echo >/steady\n")
     lading.ok("build", "-q", "-t", "localhost/app", "--sign-key", f"{other}.key", made)
     assert "no provenance that the policy trusts" in lading.fails(1, "rebuild", "localhost/app")
+
+
+def test_steps_are_executed_as_the_call_said(lading: Lading, tmp_path: Path) -> None:
+    made = context(tmp_path / "app", "FROM localhost/base\nRUN cat /etc/hosts >/hosts; ls /sys/class/net >/net\n")
+    words = ("--network", "none", "--add-host", "db=192.0.2.1", "--shm-size", "1m", "--ulimit", "nofile=64")
+    lading.ok("build", "-q", "-t", "localhost/app", *words, made)
+    assert lading.ok("rebuild", "localhost/app").startswith("reproduced")
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("--network", "host"), "allow"),
+        (("--allow", "security.insecure"), "allow"),
+        (("--secret", "id=tok,env=HOME"), "secrets"),
+    ],
+)
+def test_nothing_is_allowed_because_a_provenance_says_so(
+    lading: Lading, tmp_path: Path, words: tuple[str, ...], what: str
+) -> None:
+    made = context(tmp_path / "app", "FROM localhost/base\nRUN --mount=type=secret,id=tok echo >/a\n")
+    lading.ok("build", "-q", "-t", "localhost/app", *words, made)
+    assert f"cannot be built again yet: it was built with {what}" in lading.fails(1, "rebuild", "localhost/app")

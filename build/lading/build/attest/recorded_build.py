@@ -9,6 +9,8 @@ from typing import Final
 
 from lading.build.convert.source_files import FILE, Named
 from lading.build.dockerfile.parser import MAX_SIZE
+from lading.build.graph.executor import Network
+from lading.build.graph.graph import StepSettings
 from lading.build.graph.request import BuildRequest
 from lading.store.archives.compression import Compression
 from lading.store.errors import DocumentError, InputError, Remedy
@@ -22,7 +24,8 @@ DOCKERFILE: Final = "dockerfile"
 MAX_RECORDED: Final = 1 << 20
 """Bytes of a Dockerfile whose text a provenance holds."""
 _KNOWN: Final = frozenset(
-    {"dockerfile", "syntax", "buildArgs", "target", "labels", "annotations", "platform", "epoch", "contextModes"},
+    {"dockerfile", "syntax", "buildArgs", "target", "labels", "annotations", "platform", "epoch", "contextModes"}
+    | {"network", "hosts", "shmSize", "ulimits"},
 )
 _PROXIES: Final = frozenset(f"{kind}_proxy" for kind in ("http", "https", "ftp", "no", "all"))
 """Arguments that steps see and that no image depends on."""
@@ -70,6 +73,8 @@ class RecordedBuild:
             compression=compression[internal.text("compression")],
             epoch=fields.integer("epoch") if "epoch" in fields else None,
             normal_modes=fields.optional_text("contextModes") == "normal",
+            network=_network(fields),
+            settings=_settings(fields),
         )
 
     def _dockerfile(self, folder: Path, recorded: Fields) -> tuple[Path | None, bytes | None]:
@@ -99,3 +104,35 @@ class RecordedBuild:
 
     def _dependency(self, name: str) -> Digest | None:
         return next((item.sha256 for item in self.provenance.dependencies if item.name == name), None)
+
+
+def _network(fields: Fields) -> Network:
+    """What reaches out of the sandbox is for the caller to allow, not for a provenance."""
+    network = fields.optional_text("network") or "default"
+    if network not in ("default", "none"):
+        raise InputError(f"cannot be built again yet: it was built with the network {network}")
+    return "none" if network == "none" else "default"
+
+
+def _settings(fields: Fields) -> StepSettings:
+    return StepSettings(
+        fields.each("hosts", _host),
+        fields.integer("shmSize") if "shmSize" in fields else 0,
+        fields.each("ulimits", _ulimit),
+    )
+
+
+def _host(value: object, where: str) -> tuple[str, str]:
+    match value:
+        case [str() as name, str() as address]:
+            return name, address
+        case _:
+            raise DocumentError(f"{where}: not a name and an address")
+
+
+def _ulimit(value: object, where: str) -> tuple[str, int, int]:
+    match value:
+        case [str() as name, int() as soft, int() as hard]:
+            return name, soft, hard
+        case _:
+            raise DocumentError(f"{where}: not a name and two limits")
