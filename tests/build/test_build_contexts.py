@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from lading.build.graph.request import PackedContext
+from lading.build.graph.request import ImageContext, PackedContext
 from lading.build.remote.addresses import repository, web_file
 from lading.registry.config import ClientConfig
 from lading.registry.http.transport import HttpxTransport
 from lading.store.errors import InputError
-from suites.building import Bench
+from suites.building import Bench, write
 from suites.git_server import git_server
 from suites.git_server import repository as make
 from suites.machine import needs
@@ -132,3 +132,38 @@ def test_repositories(bench: Bench, tmp_path: Path) -> None:
         assert "d/.git/HEAD" in bench.files(built.descriptor)
         with pytest.raises(InputError, match="no branch or tag 'none'"):
             bench.build(Path("/nowhere"), source=repository(f"{url}/one#none"))
+
+
+def test_named_contexts(bench: Bench, tmp_path: Path) -> None:
+    write(tmp_path / "own", {"a": "own"})
+    write(tmp_path / "other", {"a": "other", "x.log": "", ".dockerignore": "*.log\n", "sub/b": "b"})
+    text = (
+        b"FROM lib AS stage\nCOPY a /own\nFROM image:latest\nCOPY --from=lib sub /sub/\nCOPY --from=stage /a /own /s/\n"
+    )
+    contexts = {"lib": tmp_path / "other", "image": PackedContext("i", lambda: io.BytesIO(_packed({"p": "packed"})))}
+    files = bench.files(bench.build(tmp_path / "own", dockerfile=text, contexts=contexts).descriptor)
+    assert {name: files[name][3] for name in ("p", "sub/b", "s/a", "s/own")} == {
+        "p": b"packed",
+        "sub/b": b"b",
+        "s/a": b"other",
+        "s/own": b"own",
+    }
+    assert files["p"][1:3] == (5, 6)
+    bench.build(tmp_path / "own", dockerfile=b"FROM lib\n", contexts=contexts, names=("localhost/base:latest",))
+    assert "x.log" not in bench.files(bench.build(tmp_path / "own", dockerfile=b"FROM base\n").descriptor)
+    image = {"lib": ImageContext("base")}
+    found = bench.files(bench.build(tmp_path / "own", dockerfile=b"FROM lib\nCOPY a /own\n", contexts=image).descriptor)
+    assert (found["a"][3], found["own"][3]) == (b"other", b"own")
+
+
+def test_a_stage_is_replaced_by_a_context_of_its_name(bench: Bench, tmp_path: Path) -> None:
+    write(tmp_path / "own", {"a": "own"})
+    write(tmp_path / "other", {"a": "other"})
+    text = b"FROM nowhere AS lib\nRUN never\nFROM scratch\nCOPY --from=lib a /\n"
+    built = bench.build(tmp_path / "own", dockerfile=text, contexts={"lib": tmp_path / "other"})
+    assert bench.files(built.descriptor)["a"][3] == b"other"
+    again = bench.build(tmp_path / "own", dockerfile=text, contexts={"lib": tmp_path / "other"})
+    assert again.descriptor == built.descriptor
+    assert all(report.cached for report in bench.listener.reports)
+    with pytest.raises(InputError, match=r"build-context lib: .*: not a folder"):
+        bench.build(tmp_path / "own", dockerfile=text, contexts={"lib": tmp_path / "none"})

@@ -27,9 +27,10 @@ from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.errors import Place, placed
 from lading.build.graph.check_finding import CheckReport
 from lading.build.graph.own_platform import is_own
-from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, Rendering
+from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, ImageContext, Rendering
 from lading.build.graph.state import SolveState
 from lading.build.operations.contexts import local_context
+from lading.build.operations.named_contexts import named_contexts
 from lading.build.operations.root_filesystems import RootFilesystems
 from lading.build.operations.sources import Fetching
 from lading.build.operations.step_actions import StepActions
@@ -154,7 +155,13 @@ def _resolve(
 
     allowed = Allowances(request.network, request.allow, request.settings)
     options = ConvertOptions(
-        request.arguments, environment.platform, request.target, request.epoch, allowed, everything=everything
+        request.arguments,
+        environment.platform,
+        request.target,
+        request.epoch,
+        allowed,
+        everything=everything,
+        contexts={name: one.image if isinstance(one, ImageContext) else None for name, one in request.contexts.items()},
     )
     resolved = resolve(dockerfile, options, image, trace)
     resolved.graph.config.labels.update(request.labels)
@@ -190,10 +197,14 @@ def _solve(
     resolved: Resolved,
     dockerfile: Named,
 ) -> None:
-    with RootFilesystems(environment.store) as roots, _context(request, environment, dockerfile) as context:
+    with (
+        RootFilesystems(environment.store) as roots,
+        _context(request, environment, dockerfile) as context,
+        named_contexts(request, environment, solved, lambda folder: ignore(folder, None)) as named,
+    ):
         rendering = Rendering(resolved.epoch, request.compression)
         fetching = Fetching.on(environment, solved.halt.check)
-        actions = StepActions(environment, roots, solved, rendering, context, fetching)
+        actions = StepActions(environment, roots, solved, rendering, context, fetching, named.get)
         records = StepRecords(environment.store.index, Path(os.path.realpath(dockerfile.folder), dockerfile.name))
         Solver(environment, cache, solved, actions.of, records, request.again, request.jobs, request.why).solve(
             resolved.graph

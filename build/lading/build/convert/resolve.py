@@ -17,11 +17,11 @@ from lading.build.dockerfile.instruction_reader import read_trigger
 from lading.build.dockerfile.instruction_values import is_number, number
 from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Onbuild, Run, Stage
 from lading.build.errors import DockerfileError, Place, reading, suggestion
-from lading.build.graph.graph import Chain, Graph, StageLine
-from lading.build.graph.image_config import Config
+from lading.build.graph.graph import Chain, CopyOp, Graph, StageLine, Step
+from lading.build.graph.image_config import Config, HistoryEntry
 from lading.build.graph.own_platform import is_own
 from lading.store.errors import InputError, Notice, Remedy
-from lading.store.fastclass import dataclass, replace
+from lading.store.fastclass import dataclass, field, replace
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import ImageConfig
 
@@ -38,6 +38,8 @@ _PREDEFINED: Final = frozenset(
 class ConvertOptions:
     """What the call says about evaluation: build arguments, target stage, epoch (None: by argument or default).
 
+    `contexts` are those that the call names: an image's name, or None for files.
+
     `allowed` is what the steps may ask for; `everything` evaluates the stages, too, that the target does not need.
     """
 
@@ -47,6 +49,14 @@ class ConvertOptions:
     epoch: int | None = None
     allowed: Allowances = Allowances()
     everything: bool = False
+    contexts: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFiles:
+    """A named context of files that something begins with."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +104,14 @@ class _Resolver:
         self.scope = self._scope(options.arguments)
         self.epoch = self._epoch()
         self.bases = [self._base(stage) for stage in dockerfile.stages]
-        self.stages = list(dockerfile.stages)
-        self.triggered: set[int] = set()
+        replaced = {stage.index for stage in dockerfile.stages if self._given(stage.head.name)}
+        self.stages = [replace(one, body=()) if one.index in replaced else one for one in dockerfile.stages]
+        self.triggered = set(replaced)
         self.dependencies = [self._dependencies(stage) for stage in self.stages]
         self._refuse_circles()
         self.steps = BuildSteps()
         self.states: dict[int, StageState] = {}
+        self.files: dict[str, Chain] = {}
         self.warnings: list[str] = []
 
     def resolve(self) -> Resolved:
@@ -143,8 +155,8 @@ class _Resolver:
         with reading(place):
             return expand(word, scope, escape=self.file.escape)
 
-    def _base(self, stage: Stage) -> str | int | None:
-        """What a stage begins with: an earlier stage's number, an image's name, None for nothing."""
+    def _base(self, stage: Stage) -> str | int | NamedFiles | None:
+        """What a stage begins with: an earlier stage's number, an image's name, a named context, None for nothing."""
         place = stage.head.place
         base = self._word(place, stage.head.image, self.scope)
         platform = None if stage.head.platform is None else self._word(place, stage.head.platform, self.scope)
@@ -162,10 +174,39 @@ class _Resolver:
             )
         if platform is not None:
             self._check_platform(place, platform.text)
+        if own := self._given(stage.head.name):
+            return own
         earlier = self._stage_named(name, stage.index)
         if earlier is not None:
             return earlier
+        if given := self._given(name):
+            return given
         return None if name == SCRATCH else name
+
+    def _given(self, name: str | None) -> str | NamedFiles | None:
+        """What the call says that `name` is, None where it says nothing."""
+        contexts = self.options.contexts
+        key = next((key for key in (name, (name or "").removesuffix(":latest")) if key in contexts), None)
+        return None if key is None else contexts[key] or NamedFiles(key)
+
+    def _outside(self, name: str, place: Place) -> Chain:
+        """A root file system that is no stage's: of a named context, or of an image."""
+        given = self._given(name) or name
+        if isinstance(given, NamedFiles):
+            return self._files(given, place)
+        self.image(given, place)
+        return Chain(given)
+
+    def _files(self, given: NamedFiles, place: Place) -> Chain:
+        """All files of a named context, by one step of their own."""
+        if given.name not in self.files:
+            number, text = len(self.steps.steps), f"CONTEXT {given.name}"
+            operation = CopyOp((".",), (), "/", None, None, None, False, context=given.name)
+            step = Step(number, given.name, place, operation, Chain(), text, ("CONTEXT", given.name), text)
+            self.steps.steps.append(step)
+            self.steps.lines.append(StageLine(given.name, place, text, number))
+            self.files[given.name] = Chain().then(number)
+        return self.files[given.name]
 
     def _check_platform(self, place: Place, text: str) -> None:
         native = self.options.platform
@@ -210,7 +251,7 @@ class _Resolver:
         kept: tuple[str, ...] = ()
         if isinstance(base, str):
             kept = self.image(base, place).on_build
-        elif base is not None:
+        elif isinstance(base, int):
             kept = tuple(one.trigger for one in self.stages[base].body if isinstance(one, Onbuild))
         if kept:
             first = tuple(read_trigger(text, place) for text in kept)
@@ -313,6 +354,10 @@ class _Resolver:
                 stage, config, below.chain, variables, dict(below.arguments), self.steps, self.file.escape
             )
         config = Config.scratch(self.options.platform)
+        if isinstance(base, NamedFiles):
+            chain = self._files(base, stage.head.place)
+            config.history.append(HistoryEntry(f"CONTEXT {base.name}", chain.steps[0]))
+            return StageState(stage, config, chain, dict(config.env), {}, self.steps, self.file.escape)
         if base is not None:
             found = self.image(base, stage.head.place)
             self.trace.bases.append(BaseFound(stage, base, found.platform))
@@ -323,19 +368,17 @@ class _Resolver:
         origin = self._origin(copy)
         if isinstance(origin, int):
             return self.states[origin].chain
-        if origin == SCRATCH:
+        if origin == SCRATCH and not self._given(origin):
             raise DockerfileError(copy.place, "COPY --from=scratch: there is nothing in it")
-        self.image(origin, copy.place)
-        return Chain(origin)
+        return self._outside(origin, copy.place)
 
     def _mounted_chain(self, name: str, run: Run) -> Chain | None:
         named = self._stage_named(name.lower(), len(self.stages))
         if named is not None:
             return self.states[named].chain
-        if name == SCRATCH:
+        if name == SCRATCH and not self._given(name):
             return None
-        self.image(name, run.place)
-        return Chain(name)
+        return self._outside(name, run.place)
 
     def _unused_arguments(self) -> None:
         declared = {name for arg in self.file.args for name, _ in arg.args}

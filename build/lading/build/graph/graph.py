@@ -64,6 +64,8 @@ class CopyOp:
     link: bool = False
     parents: bool = False
     exclude: tuple[str, ...] = ()
+    context: str = ""
+    """The name of another context than the build's own."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -46,6 +46,13 @@ class PackedContext:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageContext:
+    """A named context that is an image, by its name."""
+
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
 class BuildRequest:
     """A Dockerfile and its context, and what should become of them.
 
@@ -78,6 +85,10 @@ class BuildRequest:
     revision: Revision | None = None
     source: PackedContext | WebFile | Repository | None = None
     """Where the context comes from when it is no folder here; `file` is then a name in it, `context` nothing."""
+    contexts: Mapping[str, Path | PackedContext | WebFile | Repository | ImageContext] = field(
+        default_factory=dict[str, "Path | PackedContext | WebFile | Repository | ImageContext"]
+    )
+    """Others by name: FROM and ``--from`` mean these before images, and a stage of such a name is replaced."""
     owners: bool = False
     """Whether files of the context keep their owners; else all are root's."""
     private: tuple[Path, ...] = ()

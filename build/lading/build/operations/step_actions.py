@@ -24,7 +24,7 @@ from lading.store.archives.layers import Layer as WrittenLayer
 from lading.store.archives.layers import normalise_times, write_layer
 from lading.store.archives.trees import Entry, Tree, capture, text
 from lading.store.errors import InputError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, replace
 from lading.verify.documents.statements import ResourceDescriptor
 
 
@@ -38,6 +38,7 @@ class StepActions:
     rendering: Rendering
     context: Callable[[], Context]
     fetching: Fetching
+    named: Callable[[str], Context]
 
     def of(self, step: Step) -> Action:
         """The action of `step`, all that stands below it solved. Raises `DockerfileError`."""
@@ -62,6 +63,8 @@ class StepActions:
         operation = step.operation
         if not isinstance(operation, CopyOp) or operation.origin is not None:
             return None
+        if operation.context:
+            return CopySources(self._named(step, operation))
         found: list[PickedSource | CommitSource] = []
         for source in operation.sources:
             if isinstance(source, str):
@@ -71,6 +74,16 @@ class StepActions:
             found.append(self._fetched(step, source))
             self.solved.fetched.update((material.name or "", material) for material in found[-1].materials)
         return CopySources(tuple(found))
+
+    def _named(self, step: Step, operation: CopyOp) -> tuple[PickedSource, ...]:
+        """All of a named context, which is a material of its own."""
+        with placed(step.place):
+            context = self.named(operation.context)
+            found = Picking(context, operation, step, context.content, self.environment).of(".")
+        root = Tree(b"", [entry for one in found for entry in entries(one.source, "")]).root()
+        material = ResourceDescriptor.of(root, f"mount:context:{operation.context}")
+        self.solved.fetched[material.name or ""] = material
+        return tuple(replace(one, materials=(material,)) for one in found)
 
     def _fetched(self, step: Step, source: WebFile | Repository) -> PickedSource | CommitSource:
         with placed(step.place):

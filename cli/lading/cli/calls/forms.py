@@ -31,6 +31,7 @@ FORMS: Final[dict[str, CommandForm]] = {
             "-t": ("tag", "str", True),
             "--tag": ("tag", "str", True),
             "--build-arg": ("build_arg", "str", True),
+            "--build-context": ("build_context", "str", True),
             "--target": ("target", "str", False),
             "--label": ("label", "str", True),
             "--no-cache": ("no_cache", "flag", False),

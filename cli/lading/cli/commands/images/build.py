@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 from lading.build.context.revision import revision_of
 from lading.build.errors import TextError
-from lading.build.graph.request import BuildRequest, Built, PackedContext
+from lading.build.graph.request import BuildRequest, Built, ImageContext, PackedContext
 from lading.build.remote.addresses import Repository, WebFile, repository, web_file
 from lading.cli.calls.step_options import allowances, step_network, step_secrets, step_settings
 from lading.cli.calls.values import access, pairs, read_input, short
@@ -60,6 +60,10 @@ def build(
     tag: Annotated[list[str] | None, typer.Option("-t", "--tag", metavar="NAME[:TAG]", help="What to call it")] = None,
     build_arg: Annotated[
         list[str] | None, typer.Option("--build-arg", metavar="NAME[=VALUE]", help="The value of an ARG")
+    ] = None,
+    build_context: Annotated[
+        list[str] | None,
+        typer.Option("--build-context", metavar="NAME=SOURCE", help="What FROM and --from mean by a name"),
     ] = None,
     target: Annotated[str | None, typer.Option(metavar="STAGE", help="Build only up to this stage")] = None,
     label: Annotated[
@@ -177,6 +181,7 @@ def build(
     request = BuildRequest(
         context=folder,
         source=source,
+        contexts=_contexts(build_context),
         file=None if file is None or text is not None else Path(file) if source else _file(file),
         dockerfile=text,
         names=tuple(Images.new_name(name).name for name in (*(tag or ()), *outputs.names)),
@@ -253,6 +258,23 @@ def _context(context: str) -> tuple[Path, PackedContext | WebFile | Repository |
     if folder.is_file():
         return _NOWHERE, PackedContext(context, lambda: open(folder, "rb"))
     raise InputError(f"{context}: not a folder", hint="the last word is the build context, often just .")
+
+
+def _contexts(words: list[str] | None) -> dict[str, Path | PackedContext | WebFile | Repository | ImageContext]:
+    """``NAME=`` a folder, an archive, a URL, git, or docker-image:// and an image."""
+    found: dict[str, Path | PackedContext | WebFile | Repository | ImageContext] = {}
+    for word in words or []:
+        name, equals, value = word.partition("=")
+        if not equals or not name or not value or value == "-":
+            raise UsageError(f"--build-context {word}: expected NAME= and a folder, an archive, a URL or an image")
+        if value.startswith(("oci-layout:", "target:")):
+            raise UsageError(f"--build-context {word}: {value.partition(':')[0]} is not built yet")
+        if value.startswith("docker-image://"):
+            found[name] = ImageContext(value.removeprefix("docker-image://"))
+            continue
+        folder, source = _context(value)
+        found[name] = source or folder
+    return found
 
 
 def _hub(context: str) -> Repository | None:
