@@ -95,7 +95,7 @@ def test_a_planted_date_is_named(lading: Lading, tmp_path: Path) -> None:
     assert said.code == 1
     lines = said.out.splitlines()
     assert lines[0].startswith("NOT reproduced  localhost/app:latest")
-    assert lines[1].startswith("  first   /etc-date, written by ")
+    assert lines[1].startswith("  first   /etc-date, written by RUN ")
     assert "uuid >/etc-date (line 3" in lines[1]
     (summary,) = summaries(lading, "localhost/app")
     assert not summary.passed

@@ -60,7 +60,7 @@ class Archive:
             file.write_text(text)
         fields = {"Package": name, "Version": version, "Architecture": "all", "Maintainer": "Example <a@example.com>"}
         fields |= {key.replace("_", "-"): value for key, value in control.items()} | {"Description": "an example"}
-        (tree / "DEBIAN").mkdir(parents=True)
+        (tree / "DEBIAN").mkdir(parents=True, exist_ok=True)
         (tree / "DEBIAN/control").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
         pool = self.root / "pool"
         pool.mkdir(parents=True, exist_ok=True)

@@ -54,6 +54,7 @@ COMMANDS: Final[dict[str, CommandEntry]] = {
     "verify": CommandEntry("Judge images by the policy, as a launch would", "trust.verify"),
     "diff": CommandEntry("Show how two images differ: files, config, layers", "examining.diff"),
     "rebuild": CommandEntry("Build an image again from its provenance, and compare", "examining.rebuild"),
+    "blame": CommandEntry("Show which step, input and package a file comes from", "examining.blame"),
     "sbom": CommandEntry("Show the packages that an image contains", "examining.sbom"),
     "provenance": CommandEntry("Show where an image came from and who vouched for it", "trust.provenance"),
     "registry": CommandEntry(

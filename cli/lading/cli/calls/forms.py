@@ -281,6 +281,16 @@ FORMS: Final[dict[str, CommandForm]] = {
         (("image", "str", False),),
         ("image",),
     ),
+    "examining.blame": (
+        {
+            "--format": ("format_", "lading.cli.calls.values:OutputForm", False),
+            "--tls-verify": ("tls_verify", "str", False),
+            "--authfile": ("authfile", "path", False),
+            "--creds": ("creds", "str", False),
+        },
+        (("image", "str", False), ("path", "str", False)),
+        ("image",),
+    ),
     "examining.sbom": (
         {
             "--format": ("format_", "lading.cli.commands.examining.sbom:BillForm", False),

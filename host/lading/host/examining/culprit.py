@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lading.host.examining.origins import step_text
 from lading.inventory.trees.comparison import FileDifference, compare_trees
 from lading.store.fastclass import dataclass
 
@@ -32,8 +33,12 @@ def culprit(first: OpenedImage, second: OpenedImage, steps: AttachedDag | None, 
     nodes = steps.artifact.dag.nodes if steps else ()
     for one, other in zip(nodes, again.dag.nodes, strict=False):
         if one.tree != other.tree:
-            return Culprit(one.step, one.line, one.stage, _file(first, second, one, other))
+            return Culprit(_text(one, steps), one.line, one.stage, _file(first, second, one, other))
     return None
+
+
+def _text(node: DagNode, steps: AttachedDag | None) -> str:
+    return step_text(node, steps.artifact.links[node.link] if steps and node.link is not None else None)
 
 
 def _file(first: OpenedImage, second: OpenedImage, one: DagNode, other: DagNode) -> FileDifference | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Final
 
 from lading.store.archives.trees import Entry, Kind, kept
 from lading.store.fastclass import dataclass, field
+
+_MAX_LINKS: Final = 40
 
 
 # Not frozen, and made by the hundred thousand.
@@ -50,6 +53,28 @@ class FileNode:
         for name in path.split(b"/"):
             found = found.children.get(name) if found else None
         return found
+
+    def real(self, path: bytes) -> bytes | None:
+        """The path without links in the way of its last word, None where they lead nowhere."""
+        here: list[bytes] = []
+        waiting, links = path.split(b"/")[::-1], 0
+        while waiting:
+            name = waiting.pop()
+            if name in (b"", b"."):
+                continue
+            if name == b"..":
+                del here[-1:]
+                continue
+            node = self.find(b"/".join([*here, name]))
+            if node is None or links > _MAX_LINKS:
+                return None
+            if node.kind == "symlink" and waiting:
+                links += 1
+                here = [] if node.target.startswith(b"/") else here
+                waiting += node.target.split(b"/")[::-1]
+            else:
+                here.append(name)
+        return b"/".join(here)
 
     def walk(self) -> Generator[tuple[bytes, FileNode], None, None]:
         """Everything below with its path, a folder before its content, names sorted."""
