@@ -261,6 +261,19 @@ def test_a_container_may_go_on_without_the_program(tmp_path: Path) -> None:
         }
 
 
+@needs("root", "overlay", "crun", "busybox")
+def test_steps_are_lent_what_the_program_gives(tmp_path: Path) -> None:
+    text = "RUN --mount=type=secret,id=tok,required cat /run/secrets/tok\nRUN --network=host echo >/a\n"
+    words = busybox(tmp_path / "context", text)
+    with made(tmp_path / "maker") as maker:
+        maker.make_key(PASSWORD)
+        with pytest.raises(InputError, match="secret tok: not found"):
+            maker.build(words, allow=["network.host"])
+        with pytest.raises(InputError, match=r"network\.host is not allowed"):
+            maker.build(words, secrets={"tok": b"given"})
+        maker.build(words, secrets={"tok": b"given"}, allow=["network.host"])
+
+
 def test_what_is_saved_is_loaded_with_its_evidence(tmp_path: Path) -> None:
     words = context(tmp_path / "context", "FROM scratch\nCOPY a /a\n", a="content")
     with made(tmp_path / "maker") as maker:

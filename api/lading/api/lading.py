@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,14 +73,19 @@ class Lading(ImageCalls, TrustCalls):
         pull: bool = False,
         push: bool = False,
         key: Path | None = None,
+        secrets: Mapping[str, bytes] | None = None,
+        agents: Mapping[str, str] | None = None,
+        allow: Collection[str] = (),
         watch: Watcher | None = None,
     ) -> BuildResult:
         """Builds an image from a Dockerfile, or a `file` that ends in .toml, signs it, and gives it its names.
 
         `key` is a private key other than this root's own. With `pull` registries are asked for newer bases, with `push`
         it goes to every name. What bases the policy lets in, and what the cache holds, is as for `lading build`.
+        `secrets` by their ids, and the sockets of ssh `agents` by theirs, are shown to steps that ask for them; `allow`
+        is what steps may ask for (``network.host``, ``security.insecure``).
         """
-        from lading.build.graph.request import BuildRequest  # noqa: PLC0415
+        from lading.build.graph.request import BuildRequest, StepSecrets  # noqa: PLC0415
         from lading.host.images.images import Images  # noqa: PLC0415
 
         settings, seen = self._host.configuration, Watch(watch)
@@ -94,12 +99,14 @@ class Lading(ImageCalls, TrustCalls):
             no_cache=not cache,
             epoch=epoch,
             private=(settings.root, settings.run),
+            allow=frozenset(allow),
         )
+        lent = StepSecrets(secrets or {}, agents or {})
         with ExitStack() as stack, seen.watching():
             with self._lock:
                 self._host.run_folder()
             host = self._host_for(watch, stack)
-            built = host.build(request, sign_key=key_of(key), pull=pull, listener=seen)
+            built = host.build(request, sign_key=key_of(key), pull=pull, listener=seen, secrets=lent)
             host.transfers.deliver(built.descriptor, request.names, push=push)
         attestations = tuple(str(item.digest) for item in built.attestations)
         return BuildResult(
