@@ -25,6 +25,7 @@ from lading.build.dockerfile.ignore import Ignore
 from lading.build.dockerfile.instruction_reader import read
 from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.errors import Place, placed
+from lading.build.graph.action import ActionCache
 from lading.build.graph.check_finding import CheckReport
 from lading.build.graph.own_platform import is_own
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, ImageContext, Rendering
@@ -36,6 +37,7 @@ from lading.build.operations.sources import Fetching
 from lading.build.operations.step_actions import StepActions
 from lading.build.solver.local_cache import LocalCache
 from lading.build.solver.records import StepRecords
+from lading.build.solver.shared_caches import ImportingCache, export
 from lading.build.solver.solver import Solver
 from lading.store.archives import trees
 from lading.store.archives.compression import encoder_name
@@ -73,7 +75,7 @@ def _build(request: BuildRequest, environment: BuildEnvironment, solved: SolveSt
             environment.listener.warned(f"no-cache-filter: there is no stage {stage!r}")
         graph = resolved.graph
         cached = LocalCache.of(environment.store)
-        _solve(request, environment, cached, solved, resolved, named)
+        _solve(request, environment, ImportingCache(cached, environment), solved, resolved, named)
         image = assemble(graph, solved, resolved.epoch, environment.store, request.annotations)
         encoder = encoder_name(request.compression)
         facts = DockerfileFacts(name, text, resolved.epoch, encoder, dockerfile.syntax)
@@ -81,6 +83,7 @@ def _build(request: BuildRequest, environment: BuildEnvironment, solved: SolveSt
             image, begun
         )
         cached.note_use(solved.cached)
+        export(environment, cached, solved, graph.chain.steps)
         environment.store.keep(image)
         for reference in request.names:
             environment.store.tag(reference, image)
@@ -192,7 +195,7 @@ def _check_platform(request: BuildRequest, native: Platform) -> None:
 def _solve(
     request: BuildRequest,
     environment: BuildEnvironment,
-    cache: LocalCache,
+    cache: ActionCache,
     solved: SolveState,
     resolved: Resolved,
     dockerfile: Named,

@@ -21,6 +21,7 @@ from lading.build.graph.request import (
     Listener,
     StepSecrets,
 )
+from lading.build.graph.shared_cache import SharedCaches
 from lading.build.solver.trim import bound
 from lading.host.trust.launch_gate import unknown
 from lading.host.trust.signing_keys import KeyText
@@ -84,6 +85,7 @@ def build_environment(
     transport: Transport,
     listener: Listener,
     secrets: StepSecrets | None = None,
+    shared: SharedCaches | None = None,
 ) -> BuildEnvironment:
     """What a build on this machine works with: its steps run in the sandbox, and are lent `secrets`."""
     from lading.runtime.lifecycle.lifecycle import RuntimeConfig  # noqa: PLC0415
@@ -101,6 +103,7 @@ def build_environment(
         listener=listener,
         version=version("lading"),
         secrets=secrets or StepSecrets(),
+        shared=shared or SharedCaches(),
     )
 
 

@@ -19,6 +19,8 @@ from lading.store.system.private import own_root, private_folder
 if TYPE_CHECKING:
     from lading.build.graph.check_finding import CheckReport
     from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, KeySource, Listener, StepSecrets
+    from lading.build.graph.shared_cache import SharedCaches
+    from lading.host.build_caches import CacheNames
     from lading.host.images.image_archives import ImageArchives
     from lading.host.images.images import Images
     from lading.host.images.transfers import Transfers
@@ -227,12 +229,18 @@ class Host:
         pull: bool,
         listener: Listener,
         secrets: StepSecrets | None = None,
+        caches: CacheNames | None = None,
     ) -> Built:
         """Builds, signs and tags an image, from a Dockerfile or a Debian package set."""
         from lading.host.building import BuildKey, build  # noqa: PLC0415
 
         key = BuildKey(self.key_text(sign_key), self.passwords)
-        environment = self._build_environment(key, pull=pull, listener=listener, secrets=secrets)
+        shared = None
+        if caches is not None:
+            from lading.host.build_caches import CacheOpener  # noqa: PLC0415
+
+            shared = CacheOpener(lambda: self.client, self.keyring, self.verifiers).of(caches, key)
+        environment = self._build_environment(key, pull=pull, listener=listener, secrets=secrets, shared=shared)
         return build(request, environment, cache_limit=self.cache_limit, fresh=pull)
 
     def check(self, request: BuildRequest, *, pull: bool, listener: Listener) -> CheckReport:
@@ -242,7 +250,13 @@ class Host:
         return check(request, self._build_environment(None, pull=pull, listener=listener))
 
     def _build_environment(
-        self, key: KeySource | None, *, pull: bool, listener: Listener, secrets: StepSecrets | None = None
+        self,
+        key: KeySource | None,
+        *,
+        pull: bool,
+        listener: Listener,
+        secrets: StepSecrets | None = None,
+        shared: SharedCaches | None = None,
     ) -> BuildEnvironment:
         from lading.host.building import Bases, build_environment  # noqa: PLC0415
         from lading.host.registries import transport  # noqa: PLC0415
@@ -256,6 +270,7 @@ class Host:
             listener=listener,
             transport=transport(self.configuration, self.warn),
             secrets=secrets,
+            shared=shared,
         )
 
     @property

@@ -25,6 +25,7 @@ from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, Re
 from lading.build.graph.state import SolveState
 from lading.build.solver.local_cache import LocalCache, one_builder
 from lading.build.solver.records import StepRecords
+from lading.build.solver.shared_caches import ImportingCache, export
 from lading.build.solver.solver import Solver
 from lading.build.solver.trim import note_use
 from lading.store.archives.compression import encoder_name
@@ -67,7 +68,8 @@ def build_debian(
             rendering = Rendering(epoch, request.compression)
             actions = PackageActions(environment, graph, solved, rendering, debs, Path(folder))
             records = StepRecords(environment.store.index, Path(os.path.realpath(request.file)))
-            Solver(environment, cache, solved, actions.of, records, request.again, request.jobs, request.why).solve(
+            caches = ImportingCache(cache, environment)
+            Solver(environment, caches, solved, actions.of, records, request.again, request.jobs, request.why).solve(
                 graph
             )
         image = assemble(graph, solved, epoch, environment.store, request.annotations)
@@ -83,6 +85,7 @@ def build_debian(
             request, environment, cache, spec, resolution, graph, solved, facts
         ).attest(image, begun)
         cache.note_use(solved.cached)
+        export(environment, cache, solved, graph.chain.steps)
         environment.store.keep(image)
         for name in request.names:
             environment.store.tag(name, image)

@@ -11,6 +11,7 @@ from lading.build.context.revision import Revision
 from lading.build.graph.check_finding import CheckFinding
 from lading.build.graph.executor import Executor, Network
 from lading.build.graph.graph import Step, StepSettings
+from lading.build.graph.shared_cache import SharedCaches
 from lading.build.remote.addresses import Repository, WebFile
 from lading.registry.http.transport import Transport
 from lading.store.archives.compression import Compression
@@ -253,6 +254,7 @@ class BuildEnvironment:
     listener: Listener = SILENT
     version: str = "0"
     secrets: StepSecrets = StepSecrets()
+    shared: SharedCaches = SharedCaches()
 
     def started(self, step: Step) -> None:
         """A step is about to be executed: whoever has to be asked for a password is asked before the first one."""

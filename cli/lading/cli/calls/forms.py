@@ -36,6 +36,8 @@ FORMS: Final[dict[str, CommandForm]] = {
             "--label": ("label", "str", True),
             "--no-cache": ("no_cache", "flag", False),
             "--no-cache-filter": ("no_cache_filter", "str", True),
+            "--cache-from": ("cache_from", "str", True),
+            "--cache-to": ("cache_to", "str", True),
             "--why": ("why", "flag", False),
             "--jobs": ("jobs", "int", False),
             "--pull": ("pull", "flag", False),

@@ -58,6 +58,11 @@ class Verifier:
         """The same, its signatures checked by `check`, which may remember; under a floor, itself."""
         return self if self._floors else Verifier(self._policy, clock=self._clock, check=check)
 
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The policy, and the floor where there is one."""
+        return (self._policy, *self._floors)
+
     def key_name(self, fingerprint: str) -> str | None:
         """What the policy calls a key, None where it does not know it."""
         return self._policy.key_name(fingerprint)

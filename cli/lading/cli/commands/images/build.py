@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import typer
 
     from lading.cli.calls.shared_options import AuthFile, Creds, ProgressForm, TlsVerify
+    from lading.host.build_caches import CacheNames
     from lading.host.images.build_outputs import BuildOutputs
 
 _NOWHERE: Final = Path(os.devnull)
@@ -73,6 +74,14 @@ def build(
     no_cache_filter: Annotated[
         list[str] | None,
         typer.Option("--no-cache-filter", metavar="STAGE[,STAGE]", help="Execute every step of these stages"),
+    ] = None,
+    cache_from: Annotated[
+        list[str] | None,
+        typer.Option("--cache-from", metavar="type=local|registry,…", help="Take what signed entries of it have"),
+    ] = None,
+    cache_to: Annotated[
+        list[str] | None,
+        typer.Option("--cache-to", metavar="type=local|registry,…", help="Give it what is built, signed"),
     ] = None,
     why: Annotated[
         bool, typer.Option("--why", help="Say of every step that is executed why it was not cached")
@@ -211,6 +220,7 @@ def build(
         with view_for(progress, session.output, quiet=quiet) as view:
             report = session.host.check(request, pull=pull, listener=view)
         return show_report(session, report, form)
+    caches = _caches(cache_from or [], cache_to or [])
     gc.enable()
     # However this process ends, no mount of it is left; a network namespace that was bound goes with it, too.
     private_mounts()
@@ -218,7 +228,7 @@ def build(
     if key is None:
         _ensure_key(session)
     with ended_by_signals(), view_for(progress, session.output, quiet=quiet) as view:
-        built = session.host.build(request, sign_key=key, pull=pull, listener=view, secrets=lent)
+        built = session.host.build(request, sign_key=key, pull=pull, listener=view, secrets=lent, caches=caches)
     if sbom:
         from lading.host.examining.bills import attach_bills  # noqa: PLC0415
 
@@ -234,6 +244,14 @@ def build(
 def _one_of(value: str, known: tuple[str, ...], option: str) -> None:
     if value not in known:
         raise UsageError(f"{option} {value}: expected one of {', '.join(known)}")
+
+
+def _caches(sources: list[str], targets: list[str]) -> CacheNames | None:
+    if not sources and not targets:
+        return None
+    from lading.host.build_caches import CacheNames  # noqa: PLC0415
+
+    return CacheNames.parse(sources, targets)
 
 
 def _positive(number: int, option: str) -> int:

@@ -1,0 +1,112 @@
+"""Caches of builds elsewhere, as `--cache-from` and `--cache-to` name them, and whose entries are believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from lading.registry.reference import Reference
+from lading.store.errors import UsageError
+from lading.store.fastclass import dataclass
+
+if TYPE_CHECKING:
+    from lading.build.graph.request import KeySource
+    from lading.build.graph.shared_cache import EntryPlace, SharedCaches
+    from lading.host.trust.keyring import Keyring
+    from lading.host.trust.policies import Verifiers
+    from lading.registry.client.client import Client
+    from lading.verify.keys.keys import PublicKey
+
+_KINDS: Final = ("local", "registry")
+_TAKEN: Final = {
+    "type",
+    "ref",
+    "src",
+    "dest",
+    "mode",
+    "compression",
+    "ignore-error",
+    "image-manifest",
+    "oci-mediatypes",
+}
+Direction = Literal["from", "to"]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheName:
+    """One place: a folder or a repository, and whether everything of a build goes there."""
+
+    kind: str
+    place: str
+    everything: bool = True
+
+
+def parse_cache(word: str, direction: Direction) -> CacheName:
+    """``type=local,src=DIR``, ``type=registry,ref=NAME`` or NAME alone. Raises `UsageError`."""
+    option = f"--cache-{direction}"
+    if "=" not in word:
+        word = f"type=registry,ref={word}"
+    pairs = {name: value for name, _, value in (part.partition("=") for part in word.split(","))}
+    kind = pairs.get("type", "")
+    if kind not in _KINDS:
+        raise UsageError(f"{option} {word}: type={kind} is not supported: expected {' or '.join(_KINDS)}")
+    if unknown := sorted(pairs.keys() - _TAKEN):
+        raise UsageError(f"{option} {word}: {unknown[0]} is not known")
+    mode = pairs.get("mode", "min")
+    if mode not in ("min", "max"):
+        raise UsageError(f"{option} {word}: mode={mode}: expected min or max")
+    name = "ref" if kind == "registry" else "dest" if direction == "to" else "src"
+    if not pairs.get(name):
+        raise UsageError(f"{option} {word}: needs {name}=")
+    return CacheName(kind, pairs[name], mode == "max")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheNames:
+    """What a call names."""
+
+    sources: tuple[CacheName, ...] = ()
+    targets: tuple[CacheName, ...] = ()
+
+    @classmethod
+    def parse(cls, sources: Iterable[str], targets: Iterable[str]) -> CacheNames:
+        """Raises `UsageError`."""
+        return cls(
+            tuple(parse_cache(word, "from") for word in sources), tuple(parse_cache(word, "to") for word in targets)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CacheOpener:
+    """Makes of names what a build uses. Without a ``cache`` section in the policy the build's own key is believed."""
+
+    client: Callable[[], Client]
+    keyring: Keyring
+    verifiers: Verifiers
+
+    def of(self, names: CacheNames, key: KeySource) -> SharedCaches:
+        """Those that are named, for a build whose key is `key`."""
+        from lading.build.graph.shared_cache import CacheTarget, SharedCaches  # noqa: PLC0415
+
+        return SharedCaches(
+            tuple(self._place(name) for name in names.sources),
+            tuple(CacheTarget(self._place(name), name.everything) for name in names.targets),
+            lambda: self._believed(key),
+        )
+
+    def _place(self, name: CacheName) -> EntryPlace:
+        from lading.build.solver.entry_places import FolderPlace, RegistryPlace  # noqa: PLC0415
+
+        if name.kind == "local":
+            return FolderPlace(Path(name.place))
+        return RegistryPlace(self.client(), Reference.parse(name.place))
+
+    def _believed(self, key: KeySource) -> Sequence[PublicKey]:
+        """Keys by the policy and, where there is one, by the floor, too."""
+        sections = [policy.cache for policy in self.verifiers.permissive.policies if policy.cache is not None]
+        if not sections:
+            own = self.keyring.public() if self.keyring.public_file.exists() else None
+            return (own if own and own.fingerprint == key.fingerprint else key.open().public,)
+        first, *others = ({named.key.fingerprint: named.key for named in section} for section in sections)
+        return [one for name, one in first.items() if all(name in other for other in others)]
