@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import warnings
 from typing import Any
 
@@ -60,3 +62,18 @@ def test_no_pattern_makes_python_speak(pattern: str) -> None:
         warnings.simplefilter("error")
         assert Ignore([pattern]).matches("y") is False
     assert Ignore(["[[]x"]).matches("[x")
+
+
+def test_many_stars_end_soon() -> None:
+    assert not glob.match("*a" * 30 + "b", "a" * 200)
+    assert not ignore.Ignore(["*a" * 30 + "b"]).matches("a" * 200)
+    assert ignore.Ignore(["*a" * 30 + "*/**"]).matches("a" * 200 + "/b")
+
+
+def test_what_stands_between_stars_is_taken_where_it_fits() -> None:
+    draw = random.Random(1)
+    for _ in range(2000):
+        pattern = "".join(draw.choice("**?ab/") for _ in range(draw.randint(1, 8)))
+        name = "".join(draw.choice("aab/") for _ in range(draw.randint(1, 8)))
+        plain = re.sub(r"\*+", "[^/]*", pattern).replace("?", "[^/]")
+        assert glob.match(pattern, name) == bool(re.fullmatch(plain, name)), (pattern, name)

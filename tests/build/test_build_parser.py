@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lading.build.dockerfile.arguments import heredoc
+from lading.build.dockerfile.instruction_reader import read
 from lading.build.dockerfile.parser import InstructionNode, parse
 from lading.build.errors import DockerfileError
 from suites.machine import needs, vectors_path
@@ -94,3 +95,34 @@ def test_text_must_be_utf8_except_in_comments() -> None:
     assert parse(b"# caf\xe9\nFROM a\n", "D").nodes
     with pytest.raises(DockerfileError, match="D:2: not UTF-8 text"):
         parse(b"FROM a\nRUN caf\xe9\n", "D")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"FROM a\n" + b"# x\n" * 2_500_000, "D:1: a Dockerfile of 10000007 bytes, more than the 4194304 allowed"),
+        (b"FROM a\nRUN " + b"x" * 65_532 + b"\n", "D:2: a line of more than the 65535 bytes allowed"),
+        (b"FROM a\nRUN <<E\n" + b"x" * 65_536 + b"\nE\n", "D:3: a line of more than the 65535 bytes allowed"),
+        (b"FROM a\n" + b"ONBUILD " * 8000, "D:2: ONBUILD ONBUILD is not allowed"),
+        (b"#" + b" " * 60_000 + b"escape = x" + b" " * 5000 + b"x\nFROM a\n", "D:1: invalid escape character"),
+        (b"FROM a\n" * 1001, "D:1001: more than 1000 stages"),
+    ],
+)
+def test_what_is_too_much_is_refused(text: bytes, message: str) -> None:
+    with pytest.raises(DockerfileError) as caught:
+        read(text, "D")
+    assert caught.value.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"FROM a\nRUN " + b"x" * 65_531 + b"\n",
+        b"FROM a\nRUN <<E " + b"\\\nx" * 100_000 + b"\nE\n",
+        b"FROM a\nRUN " + b"[" * 30_000 + b"]" * 30_000,
+        b"FROM a\n" + b"ENV A=1\n" * 1000,
+        b"FROM a\nRUN " + b"<<E " * 15_000 + b"\n" + b"E\n" * 15_000,
+    ],
+)
+def test_what_is_large_is_read(text: bytes) -> None:
+    assert read(text, "D").stages

@@ -74,3 +74,20 @@ def test_pattern_operators(word: str, value: str) -> None:
 def test_names_what_was_unset() -> None:
     assert expand("$a ${b:-c} $d", {"a": "1"}).unset == {"b", "d"}
     assert expand("$a ${b:-c}", {}, keep_unset=True).text == "$a ${b:-c}"
+
+
+def test_what_is_nested_too_deep_is_refused() -> None:
+    assert expand("${a:-" * 49 + "}" * 49, {}).text == ""
+    for word in ("${a:-" * 10_000 + "}" * 10_000, '"${a:-' * 10_000, "${a#" * 10_000):
+        with pytest.raises(WordError, match="more than 50 substitutions inside each other"):
+            expand(word, {})
+
+
+@pytest.mark.parametrize("word", ["${a#%s}", "${a##%s}", "${a%%%s}", "${a%%%%%s}", "${a//%s/x}"])
+def test_many_stars_end_soon(word: str) -> None:
+    assert expand(word % ("*a" * 30 + "b"), {"a": "a" * 300}).text == "a" * 300
+
+
+def test_what_stands_between_stars_is_found() -> None:
+    found = {"${a#*a*b}": "/ab/c", "${a##*a*b}": "/c", "${a%a*b*}": "ab/", "${a%%a*b*}": "", "${a/a*b/-}": "-/c"}
+    assert {word: expand(word, {"a": "ab/ab/c"}).text for word in found} == found

@@ -208,7 +208,7 @@ def _shape(one: object) -> Answer:
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _STRICTER: Final = re.compile(
     r"not UTF-8 text|the front end |a NUL byte|not supported yet|more than \d+ stages|a duration: one of"
-    r"|RUN requires a command"
+    r"|RUN requires a command|a heredoc's name becomes a file's|substitutions inside each other"
 )
 """What ours refuses with its own reason (`docs/dockerfile.md`), or earlier than the reference, or has not yet."""
 
@@ -246,7 +246,9 @@ def difference_in_dockerfile(data: bytes, theirs: Answer, ours: Answer) -> str |
         said, refused = ours.get(kind), theirs.get(kind)
         if said and _STRICTER.search(said):
             return None
-        if bool(said) != bool(refused) and not _BYTES.search(data):
+        if bool(said) != bool(refused):
+            if _BYTES.search(data):
+                return None
             return f"{kind}: {said!r}, the reference: {refused!r}"
     if any(_read_as_bytes(node) for node in ours.get("nodes", ())):
         return None

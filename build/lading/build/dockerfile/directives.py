@@ -17,7 +17,8 @@ from lading.store.system.patterns import pattern
 KNOWN: Final = frozenset({"syntax", "escape", "check"})
 SYNTAX: Final = "BUILDKIT_SYNTAX"
 """The build argument that names the front end in place of the file."""
-_FORM: Final = pattern(r"([a-zA-Z][a-zA-Z0-9]*)[ \t\n\f\r]*=[ \t\n\f\r]*(.+?)[ \t\n\f\r]*$")
+_BLANKS: Final = " \t\n\f\r"
+_FORM: Final = pattern(r"([a-zA-Z][a-zA-Z0-9]*)[ \t\n\f\r]*=(.+)")
 _OURS: Final = pattern(
     r"(?:(?:index\.)?docker\.io/)?docker/dockerfile(?::(?:latest|labs|experimental|1(?:[.-][\w.-]*)?))?"
     r"(?:@sha256:[0-9a-f]{64})?"
@@ -42,7 +43,8 @@ def parse_directive(comment: str) -> tuple[str, str] | None:
     """Name, in lower case, and value where `comment`, without what makes it one, is a directive."""
     match = _FORM.match(trim(comment, right=False))
     key = match[1].lower() if match else ""
-    return (key, match[2]) if match and key in KNOWN else None
+    # A value of blanks alone is the last of them: the reference asks for one character, whatever it is.
+    return (key, match[2].strip(_BLANKS) or match[2][-1]) if match and key in KNOWN else None
 
 
 def find(name: str, data: bytes, mark: str = "#") -> Directive | None:

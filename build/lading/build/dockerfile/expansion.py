@@ -6,17 +6,23 @@ with its own ideas of escapes inside quotes. Held to its tables ``envVarTest`` a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from lading.build.dockerfile.substitution import WordError, is_name, modify, replace
 from lading.store.fastclass import dataclass, field
+from lading.store.system.patterns import pattern as regex
 
 _SPACES: Final = frozenset("\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000") | frozenset(
     map(chr, range(0x2000, 0x200B))
 )
 _SPECIAL: Final = frozenset("@*#?-$!0")
 _END: Final = ""
+_ORDINARY: Final = regex(r"[\w.,:;=+*@~^|&()\[\]!#%-]+", re.ASCII)
+"""What stands for itself wherever it stands between quotes and variables."""
+_DEEPEST: Final = 50
+"""Levels of ``${a:-${b:-…}}``."""
 
 
 def is_space(character: str) -> bool:
@@ -120,10 +126,12 @@ class _Lexer:
         self.variables = variables
         self.escape = escape
         self.raw_quotes, self.quotes, self.keep_unset = raw_quotes, quotes, keep_unset
-        self.raw_escapes = self.pattern = False
+        self.raw_escapes: bool = False
+        self.pattern: bool = False
         self.unset: set[str] = set()
         self.used: set[str] = set()
         self.words = _Words()
+        self.depth = 0
 
     def peek(self) -> str:
         return self.word[self.at] if self.at < len(self.word) else _END
@@ -139,19 +147,28 @@ class _Lexer:
         # The reference has one buffer for all depths: an operator's word empties what stands before it in its own.
         above, self.words = self.words, _Words()
         above.word.clear()
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise WordError(f"more than {_DEEPEST} substitutions inside each other")
         try:
             return self._until(stop)
         finally:
+            self.depth -= 1
             (self.raw_escapes, self.pattern), self.words = outer, above
 
     def _until(self, stop: str) -> tuple[str, list[str]]:
         result: list[str] = []
         words = self.words
         while (character := self.peek()) != _END:
-            if character == stop:
+            ordinary = _ORDINARY.match(self.word, self.at)
+            if ordinary:
+                self.at = ordinary.end()
+                words.add_raw(ordinary[0])
+                result.append(ordinary[0])
+            elif character == stop:
                 self.next()
                 return "".join(result), words.close()
-            if character == "$":
+            elif character == "$":
                 result.append(value := self.variable())
                 words.add(value)
             elif character == "<":

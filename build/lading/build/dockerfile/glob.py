@@ -37,16 +37,16 @@ def compiled(pattern: str) -> re.Pattern[str]:
     """The regular expression that `pattern` amounts to. Raises `PatternError`."""
     if len(pattern) > _MAX:
         raise PatternError(f"a pattern of {len(pattern)} characters")
+    # What stands between two stars is taken where it first fits and not moved again: no other place helps the rest.
+    parts: list[list[str]] = []
     out: list[str] = []
     at = 0
     while at < len(pattern):
         character = pattern[at]
         at += 1
         if character == "*":
-            # Several stars in a row are one: written out they would only make the search slow.
-            while pattern.startswith("*", at):
-                at += 1
-            out.append("[^/]*")
+            parts.append(out)
+            out = []
         elif character == "?":
             out.append("[^/]")
         elif character == "[":
@@ -59,7 +59,9 @@ def compiled(pattern: str) -> re.Pattern[str]:
                 character = pattern[at]
                 at += 1
             out.append(re.escape(character))
-    return re.compile("".join(out), re.DOTALL)
+    head, *rest = ["".join(part) for part in (*parts, out)]
+    fixed = "".join(f"(?>[^/]*?{part})" for part in rest[:-1] if part)
+    return re.compile(head + fixed + (f"[^/]*{rest[-1]}" if rest else ""), re.DOTALL)
 
 
 def _class(pattern: str, at: int) -> tuple[str, int]:

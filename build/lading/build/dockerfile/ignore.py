@@ -110,6 +110,7 @@ def _regex(text: str) -> re.Pattern[str]:
     the path's end, a trailing one a test of its beginning.
     """
     out: list[str] = []
+    star: int | None = None
     kind = "exact"
     at = first = 0
     while at < len(text):
@@ -121,13 +122,17 @@ def _regex(text: str) -> re.Pattern[str]:
                 at += 1
             if at == len(text):
                 kind, piece = ("prefix", "") if kind == "exact" else ("regex", ".*")
+                _settle(text, out, star)
             else:
                 kind, piece = "regex", "(?:.*/)?"
+            star = None
             out.append(piece)
             if first == 0:
                 kind = "suffix"
         elif character == "*":
             kind = "regex"
+            _settle(text, out, star)
+            star = len(out)
             out.append("[^/]*")
         elif character == "?":
             kind = "regex"
@@ -143,6 +148,12 @@ def _regex(text: str) -> re.Pattern[str]:
             out.append("\\" + character if character in ".+()|{}$" else character)
         first += 1
     return _compile(text, kind, "".join(out))
+
+
+def _settle(text: str, out: list[str], star: int | None) -> None:
+    """What stands between two stars is taken where it first fits, and not moved again (classes are not looked into)."""
+    if star is not None and "[" not in text and "]" not in text:
+        out[star:] = [f"(?>[^/]*?{''.join(out[star + 1 :])})"]
 
 
 def _compile(text: str, kind: str, expression: str) -> re.Pattern[str]:

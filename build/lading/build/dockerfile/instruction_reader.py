@@ -227,7 +227,7 @@ def _onbuild(node: InstructionNode) -> Onbuild:
     read_flags(node, _NONE)
     if node.child is None:
         raise DockerfileError(node.place, "ONBUILD requires at least one argument")
-    word = node.child.word.upper()
+    word = trim(node.child.word).upper()
     if word == "ONBUILD":
         raise DockerfileError(node.place, "chaining ONBUILD by ONBUILD ONBUILD is not allowed")
     if word in ("MAINTAINER", "FROM"):

@@ -20,6 +20,10 @@ from lading.store.system.patterns import pattern
 
 MAX_SIZE: Final = 4 * 1024 * 1024
 """Bytes a Dockerfile may have."""
+_LONGEST: Final = 65535
+"""Bytes a line may have, as in the reference; lines that are continued count one by one."""
+_DEEPEST: Final = 3
+"""ONBUILDs in one line: the second is refused, by the reader of instructions."""
 _CONTINUATION: Final = {
     "\\": re.compile(r"(?:(?<=[^\\])|^)\\[ \t]*$"),
     "`": re.compile(r"(?:(?<=[^`])|^)`[ \t]*$"),
@@ -69,6 +73,10 @@ def parse(data: bytes, name: str) -> ParsedDockerfile:
     """The instructions of the Dockerfile in `data`, called `name` in errors. Raises `DockerfileError`."""
     if len(data) > MAX_SIZE:
         raise DockerfileError(Place(name, 1, 1), f"a Dockerfile of {len(data)} bytes, more than the {MAX_SIZE} allowed")
+    lines = data.split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if len(line) > _LONGEST:
+            raise DockerfileError(Place(name, number, number), f"a line of more than the {_LONGEST} bytes allowed")
     text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     return _Reader(text.split("\n"), name).read()
 
@@ -108,14 +116,15 @@ class _Reader:
             directive = self.heading and self.directive(line)
             if not line or line.startswith("#"):
                 if line and not directive:
-                    self.comment(trim(raw[1:]))
+                    self.comment(raw)
                 continue
             start = self.at
             yield self.node(self.logical(line), start, len(raw) - len(line) + 1)
             self.comments.clear()
 
-    def comment(self, text: str) -> None:
-        """One more comment; an empty one parts those above it from what follows."""
+    def comment(self, raw: str) -> None:
+        """One more comment; an empty one parts those above it from what follows. Its first byte is left out."""
+        text = trim(raw.encode("utf-8", "surrogateescape")[1:].decode("utf-8", "surrogateescape"))
         if text:
             self.comments.append(text)
         else:
@@ -170,11 +179,13 @@ class _Reader:
             raise DockerfileError(self.place(start, column), str(problem), hint=problem.hint) from None
         return replace(node, heredocs=heredocs, comments=tuple(self.comments), place=self.place(start, column))
 
-    def from_line(self, line: str, start: int, column: int) -> InstructionNode:
+    def from_line(self, line: str, start: int, column: int, depth: int = 0) -> InstructionNode:
+        if depth > _DEEPEST:
+            raise TextError("ONBUILD ONBUILD is not allowed")
         word, flags, rest = arguments.split_command(line, self.escape)
         place = self.place(start, column)
         if word.lower() == "onbuild":
-            child = self.from_line(rest, start, column) if rest else None
+            child = self.from_line(rest, start, column, depth + 1) if rest else None
             return InstructionNode(word, flags, (rest,) if rest else (), False, line, place, child=child)
         args, json = arguments.read(word.lower(), rest, self.escape)
         return InstructionNode(word, flags, args, json, line, place)

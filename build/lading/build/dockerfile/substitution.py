@@ -65,26 +65,33 @@ def is_name(character: str) -> bool:
 
 
 def _pattern(pattern: str, *, greedy: bool) -> re.Pattern[str]:
-    out: list[str] = []
+    """What stands between two stars is taken where it first fits and not moved again: no other place helps the rest."""
+    head, *rest = _between_stars(pattern)
+    fixed = "".join(f"(?>.*?{part})" for part in rest[:-1] if part)
+    return re.compile(head + fixed + (f"{'.*' if greedy else '.*?'}{rest[-1]}" if rest else ""))
+
+
+def _between_stars(pattern: str) -> list[str]:
+    out: list[str] = [""]
     pattern, at = pattern.removeprefix("\ufeff"), 0
     while at < len(pattern):
         character = pattern[at]
         at += 1
         if character == "*":
-            out.append(".*" if greedy else ".*?")
+            out.append("")
         elif character == "?":
-            out.append(".")
+            out[-1] += "."
         elif character == "\\":
             following = pattern[at : at + 1]
             if following in ("}", "/") and following:
                 continue
             if following not in ("*", "?", "\\") or not following:
                 raise WordError(f"invalid pattern ({pattern}) in substitution: invalid escape '\\{following}'")
-            out.append("\\" + following)
+            out[-1] += "\\" + following
             at += 1
         else:
-            out.append("\\" + character if character in _REGEX else character)
-    return re.compile("".join(out))
+            out[-1] += "\\" + character if character in _REGEX else character
+    return out
 
 
 def _trim_prefix(pattern: str, value: str, greedy: bool) -> str:
