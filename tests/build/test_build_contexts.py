@@ -10,16 +10,21 @@ import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
 
-from lading.build.graph.request import ImageContext, PackedContext
+from lading.build.graph.request import Built, ImageContext, PackedContext
 from lading.build.remote.addresses import repository, web_file
 from lading.registry.config import ClientConfig
 from lading.registry.http.transport import HttpxTransport
+from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError
-from suites.building import Bench, write
+from lading.verify.documents import bundles
+from lading.verify.documents.statements import PROVENANCE, Statement
+from lading.verify.keys.keys import PrivateKey
+from suites.building import Bench, Key, write
 from suites.git_server import git_server
 from suites.git_server import repository as make
 from suites.machine import needs
@@ -31,12 +36,22 @@ DOCKERFILE = "FROM scratch\nCOPY . /d/\n"
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "store")
+    bench = Bench(tmp_path / "store", key=Key(PrivateKey.generate()))
     transport = HttpxTransport(ClientConfig())
     bench.environment = replace(bench.environment, transport=transport)
     yield bench
     transport.close()
     bench.close()
+
+
+def _provenance(bench: Bench, built: Built) -> dict[str, Any]:
+    for descriptor in built.attestations:
+        raw = read_blob(bench.store.blobs, bench.manifest(descriptor).layers[0].digest)
+        if b"dsseEnvelope" in raw:
+            statement = Statement.parse(bundles.parse(raw).envelope.payload)
+            if statement.predicate_type == PROVENANCE:
+                return dict(statement.predicate)
+    raise AssertionError(built)
 
 
 def _packed(files: dict[str, str], links: dict[str, str] | None = None) -> bytes:
@@ -162,6 +177,9 @@ def test_a_stage_is_replaced_by_a_context_of_its_name(bench: Bench, tmp_path: Pa
     text = b"FROM nowhere AS lib\nRUN never\nFROM scratch\nCOPY --from=lib a /\n"
     built = bench.build(tmp_path / "own", dockerfile=text, contexts={"lib": tmp_path / "other"})
     assert bench.files(built.descriptor)["a"][3] == b"other"
+    found = _provenance(bench, built)["buildDefinition"]
+    assert found["externalParameters"]["contexts"] == {"lib": "files"}
+    assert "mount:context:lib" in [one["name"] for one in found["resolvedDependencies"]]
     again = bench.build(tmp_path / "own", dockerfile=text, contexts={"lib": tmp_path / "other"})
     assert again.descriptor == built.descriptor
     assert all(report.cached for report in bench.listener.reports)

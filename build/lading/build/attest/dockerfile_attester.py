@@ -10,7 +10,7 @@ from lading.build.attest.recorded_build import DOCKERFILE, MAX_RECORDED
 from lading.build.graph.action import ActionCache
 from lading.build.graph.executor import WEAK
 from lading.build.graph.graph import Graph, RunOp, SecretMount, SshMount
-from lading.build.graph.request import BuildEnvironment, BuildRequest
+from lading.build.graph.request import BuildEnvironment, BuildRequest, ImageContext
 from lading.build.graph.state import SolveState
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
@@ -149,6 +149,11 @@ class DockerfileAttester:
             "platform": str(self.environment.platform),
             "epoch": request.epoch,
             "contextModes": "normal" if request.normal_modes else None,
+            "contextOwners": "kept" if request.owners else None,
+            "contexts": {
+                name: one.image if isinstance(one, ImageContext) else "files" for name, one in request.contexts.items()
+            }
+            or None,
             "network": request.network if request.network != "default" else None,
             "allow": sorted(request.allow) or None,
             **request.settings.value(),
