@@ -178,6 +178,7 @@ def _archive(provenance: Provenance, node: DagNode, package: Package | None) -> 
 
 
 def step_text(node: DagNode, link: Link | None) -> str:
-    """A step on one line, beginning with its instruction."""
+    """A step on one line; that of a Dockerfile begins with its instruction."""
     words = " ".join(node.step.split())
-    return words if link is None or words.startswith(link.name) else f"{link.name} {words}"
+    lacking = link is not None and link.name.isupper() and not words.startswith(link.name)
+    return f"{link.name} {words}" if link and lacking else words
