@@ -41,15 +41,14 @@ class Inventory:
     def owners(self) -> dict[bytes, Package]:
         """The package of each path that one lists; of several that of the distribution."""
         ranked = sorted(self.packages, key=lambda package: package.kind in ("deb", "apk"))
-        folders: dict[bytes, bytes | None] = {}  # dpkg's lists name /lib where that is a link to /usr/lib
+        folders: dict[bytes, bytes] = {}  # dpkg's lists name /lib where that is a link to /usr/lib
         found: dict[bytes, Package] = {}
         for package in ranked:
             for path in package.files:
                 above, _, name = path.rpartition(b"/")
                 if above not in folders:
-                    folders[above] = self.root.real(above + b"/.") if above else b""
-                if (real := folders[above]) is not None:
-                    found[real + b"/" + name if real else name] = package
+                    folders[above] = (self.root.real(above + b"/.") if above else None) or above
+                found[folders[above] + b"/" + name if folders[above] else name] = package
         return found
 
 
