@@ -35,9 +35,8 @@ from lading.build.operations.named_contexts import named_contexts
 from lading.build.operations.root_filesystems import RootFilesystems
 from lading.build.operations.sources import Fetching
 from lading.build.operations.step_actions import StepActions
-from lading.build.solver.local_cache import LocalCache
+from lading.build.solver.local_cache import LocalCache, importing
 from lading.build.solver.records import StepRecords
-from lading.build.solver.shared_caches import ImportingCache, export
 from lading.build.solver.solver import Solver
 from lading.store.archives import trees
 from lading.store.archives.compression import encoder_name
@@ -75,7 +74,7 @@ def _build(request: BuildRequest, environment: BuildEnvironment, solved: SolveSt
             environment.listener.warned(f"no-cache-filter: there is no stage {stage!r}")
         graph = resolved.graph
         cached = LocalCache.of(environment.store)
-        _solve(request, environment, ImportingCache(cached, environment), solved, resolved, named)
+        _solve(request, environment, importing(cached, environment), solved, resolved, named)
         image = assemble(graph, solved, resolved.epoch, environment.store, request.annotations)
         encoder = encoder_name(request.compression)
         facts = DockerfileFacts(name, text, resolved.epoch, encoder, dockerfile.syntax)
@@ -83,7 +82,10 @@ def _build(request: BuildRequest, environment: BuildEnvironment, solved: SolveSt
             image, begun
         )
         cached.note_use(solved.cached)
-        export(environment, cached, solved, graph.chain.steps)
+        if environment.shared.targets:
+            from lading.build.solver.shared_caches import export  # noqa: PLC0415 - most calls name none
+
+            export(environment, cached, solved, graph.chain.steps)
         environment.store.keep(image)
         for reference in request.names:
             environment.store.tag(reference, image)

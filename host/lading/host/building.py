@@ -35,11 +35,12 @@ from lading.verify.keys.keys import PrivateKey
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lading.host.configuration import Configuration
     from lading.host.images.images import Images
     from lading.host.images.transfers import Transfers
     from lading.host.trust.launch_gate import LaunchGate
     from lading.host.trust.signing_keys import PasswordSource
-    from lading.registry.http.transport import Transport
+    from lading.registry.http.transport import HttpRequest, HttpResponse, Transport
     from lading.runtime.containers.networks import Drivers
     from lading.store.store import Store
 
@@ -112,6 +113,29 @@ def _native() -> Platform:
     own = host_platform()
     implied = (own.architecture, own.variant) in (("amd64", "v1"), ("arm64", "v8"))
     return Platform(own.os, own.architecture) if implied else own
+
+
+class LateTransport:
+    """What carries requests that no registry is asked, made when there is one: most builds fetch nothing."""
+
+    def __init__(self, configuration: Configuration, warn: Callable[[str], None]) -> None:
+        self._configuration, self._warn = configuration, warn
+        self._lock = Lock()
+        self._made: Transport | None = None
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """As `Transport.send`."""
+        from lading.host.registries import transport  # noqa: PLC0415
+
+        with self._lock:
+            if self._made is None:
+                self._made = transport(self._configuration, self._warn)
+        return self._made.send(request)
+
+    def close(self) -> None:
+        """As `Transport.close`."""
+        if self._made is not None:
+            self._made.close()
 
 
 class BuildKey:

@@ -258,8 +258,7 @@ class Host:
         secrets: StepSecrets | None = None,
         shared: SharedCaches | None = None,
     ) -> BuildEnvironment:
-        from lading.host.building import Bases, build_environment  # noqa: PLC0415
-        from lading.host.registries import transport  # noqa: PLC0415
+        from lading.host.building import Bases, LateTransport, build_environment  # noqa: PLC0415
 
         return build_environment(
             self.store,
@@ -268,7 +267,7 @@ class Host:
             images=Bases(self.images, self.transfers, self.gate, pull=pull, warn=self.warn),
             key=key,
             listener=listener,
-            transport=transport(self.configuration, self.warn),
+            transport=LateTransport(self.configuration, self.warn),
             secrets=secrets,
             shared=shared,
         )

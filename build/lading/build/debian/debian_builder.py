@@ -23,9 +23,8 @@ from lading.build.graph.graph import PackageRecord
 from lading.build.graph.own_platform import is_own
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, Rendering
 from lading.build.graph.state import SolveState
-from lading.build.solver.local_cache import LocalCache, one_builder
+from lading.build.solver.local_cache import LocalCache, importing, one_builder
 from lading.build.solver.records import StepRecords
-from lading.build.solver.shared_caches import ImportingCache, export
 from lading.build.solver.solver import Solver
 from lading.build.solver.trim import note_use
 from lading.store.archives.compression import encoder_name
@@ -68,7 +67,7 @@ def build_debian(
             rendering = Rendering(epoch, request.compression)
             actions = PackageActions(environment, graph, solved, rendering, debs, Path(folder))
             records = StepRecords(environment.store.index, Path(os.path.realpath(request.file)))
-            caches = ImportingCache(cache, environment)
+            caches = importing(cache, environment)
             Solver(environment, caches, solved, actions.of, records, request.again, request.jobs, request.why).solve(
                 graph
             )
@@ -85,7 +84,10 @@ def build_debian(
             request, environment, cache, spec, resolution, graph, solved, facts
         ).attest(image, begun)
         cache.note_use(solved.cached)
-        export(environment, cache, solved, graph.chain.steps)
+        if environment.shared.targets:
+            from lading.build.solver.shared_caches import export  # noqa: PLC0415 - most calls name none
+
+            export(environment, cache, solved, graph.chain.steps)
         environment.store.keep(image)
         for name in request.names:
             environment.store.tag(name, image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Final, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Final, Literal, Protocol
 
 from lading.build.context.revision import Revision
 from lading.build.graph.check_finding import CheckFinding
@@ -13,7 +13,6 @@ from lading.build.graph.executor import Executor, Network
 from lading.build.graph.graph import Step, StepSettings
 from lading.build.graph.shared_cache import SharedCaches
 from lading.build.remote.addresses import Repository, WebFile
-from lading.registry.http.transport import Transport
 from lading.store.archives.compression import Compression
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor, Platform
@@ -23,6 +22,9 @@ from lading.store.store import Store
 from lading.verify.documents.bases import Base, BaseStatus
 from lading.verify.documents.provenance import LOCAL_BUILDER
 from lading.verify.keys.keys import Signer
+
+if TYPE_CHECKING:
+    from lading.registry.http.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,20 @@ from base64 import b64encode
 from collections.abc import Callable
 from threading import Lock
 from time import time
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from lading.build.remote.addresses import WebFile, without_user
-from lading.build.remote.answers import Answers
-from lading.registry.http.transport import HttpResponse, Transport
 from lading.store.archives.layer_limits import RAISE
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
 from lading.store.store import Store
 from lading.verify.documents.statements import ResourceDescriptor
+
+if TYPE_CHECKING:
+    from lading.build.remote.answers import Answers
+    from lading.registry.http.transport import HttpResponse, Transport
 
 KIND: Final = "download"
 """Of the rows in the index."""
@@ -83,6 +85,8 @@ class WebFiles:
     def _fetch(self, wanted: WebFile) -> FetchedFile:
         if self._transport is None:
             raise InputError(f"{wanted.public}: this build has no network")
+        from lading.build.remote.answers import Answers  # noqa: PLC0415 - most builds fetch nothing
+
         before = self._row(wanted) if wanted.checksum is None else None
         answers = Answers(self._transport, plain_url(wanted.url), _authorization(wanted.url))
         with answers.ask(_conditions(before)) as response:

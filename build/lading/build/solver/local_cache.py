@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
-from lading.build.graph.action import ActionResult
+from lading.build.graph.action import ActionCache, ActionResult
 from lading.build.graph.halt import Halt
+from lading.build.graph.request import BuildEnvironment
 from lading.store.errors import DocumentError, MachineError
 from lading.store.index import Index
 from lading.store.snapshots.seals import BlobSeals
@@ -67,6 +68,15 @@ class LocalCache:
         with self._index.transaction():
             for key in keys:
                 self._index.run("UPDATE cache SET used = ? WHERE kind = 'action' AND key = ?", (now, key))
+
+
+def importing(own: ActionCache, environment: BuildEnvironment) -> ActionCache:
+    """`own`, and behind it the caches elsewhere that the call names."""
+    if not environment.shared.sources:
+        return own
+    from lading.build.solver.shared_caches import ImportingCache  # noqa: PLC0415 - most calls name none
+
+    return ImportingCache(own, environment)
 
 
 @contextmanager
