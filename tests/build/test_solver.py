@@ -108,7 +108,9 @@ class TestDockerfileActions(ActionContract):
         with RootFilesystems(bench.store) as roots, Context(Folder(folder), Ignore(()), hashes, ()) as context:
             rendering = Rendering(resolved.epoch, "zstd")
             fetching = Fetching.on(bench.environment, lambda: None)
-            actions = StepActions(bench.environment, roots, solved, rendering, lambda: context, fetching)
+            actions = StepActions(
+                bench.environment, roots, solved, rendering, lambda: context, fetching, lambda name: context
+            )
             cache = MemoryCache(bench.store.blobs)
             yield Front(
                 resolved.graph, Solver(bench.environment, cache, solved, actions.of, StepRecords(bench.store.index))
