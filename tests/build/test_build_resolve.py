@@ -106,7 +106,7 @@ def test_no_other_platform(text: str) -> None:
 def test_proxies_are_seen_by_run_but_are_no_variables() -> None:
     operation = _resolve("FROM x\nRUN y\n", http_proxy="p").graph.steps[0].operation
     assert isinstance(operation, RunOp)
-    assert operation.proxies == (("http_proxy", "p"),)
+    assert operation.proxies == (("HTTP_PROXY", "p"), ("http_proxy", "p"))
     assert "http_proxy" not in dict(operation.environment)
 
 

@@ -132,20 +132,11 @@ def corpus_config(bench: Bench, image: Descriptor) -> dict[str, Any]:
 
 
 DIFFERENCES: dict[str, str] = {
-    "from: platform empty": "an empty platform is refused",
-    "arg: platforms": "TARGETSTAGE is not known",
-    "more: target stage": "TARGETSTAGE is not known",
-    "more: target stage chooses the base": "TARGETSTAGE is not known",
     "workdir: dots": "WORKDIR is recorded in its shortest form",
     "more: workdir absolute as written": "WORKDIR is recorded in its shortest form",
     "more: workdir slash at the end": "WORKDIR is recorded in its shortest form",
-    "healthcheck: empty flag": "an empty value is refused",
-    "more: healthcheck empty flags": "an empty value is refused",
-    "more: healthcheck empty retries": "an empty value is refused",
     "copy: chown unknown": "an unknown owner is refused, the reference takes root",
     "copy: exclude": "a link to nothing is copied, the reference does not find it",
     "more: exclude beside a broken link": "a link to nothing is copied, the reference does not find it",
-    "copy: from scratch": "nothing is taken from scratch",
-    "more: proxy words in RUN": "proxies are given as they are spelt",
 }
 """Cases that are known to differ, and why (`docs/dockerfile.md`)."""

@@ -26,10 +26,11 @@ from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import ImageConfig
 
 SCRATCH: Final = "scratch"
+TARGET_STAGE: Final = "TARGETSTAGE"
 DEFAULT_EPOCH: Final = 315532800
 """1980-01-01, the earliest time that zip archives can hold."""
 _PREDEFINED: Final = frozenset(
-    {EPOCH, NAMESPACE, SYNTAX, *PROXIES, *(name.lower() for name in PROXIES)}
+    {EPOCH, NAMESPACE, SYNTAX, TARGET_STAGE, *PROXIES, *(name.lower() for name in PROXIES)}
     | {f"{side}{part}" for side in ("TARGET", "BUILD") for part in ("PLATFORM", "OS", "ARCH", "VARIANT")}
 )
 
@@ -131,7 +132,7 @@ class _Resolver:
 
     def _scope(self, given: Mapping[str, str]) -> dict[str, str]:
         """The global scope: platforms, then the ARGs before the first FROM."""
-        scope = dict(_platform_arguments(self.options.platform))
+        scope = {**_platform_arguments(self.options.platform), TARGET_STAGE: self.options.target or "default"}
         for arg in self.file.args:
             for name, default in arg.args:
                 value = given.get(name)
@@ -159,7 +160,7 @@ class _Resolver:
         """What a stage begins with: an earlier stage's number, an image's name, a named context, None for nothing."""
         place = stage.head.place
         base = self._word(place, stage.head.image, self.scope)
-        platform = None if stage.head.platform is None else self._word(place, stage.head.platform, self.scope)
+        platform = None if not stage.head.platform else self._word(place, stage.head.platform, self.scope)
         known = frozenset(self.scope) | {name for arg in self.file.args for name, _ in arg.args}
         self.trace.heads.append(Head(stage, base, platform, known))
         name = base.text
@@ -369,7 +370,7 @@ class _Resolver:
         if isinstance(origin, int):
             return self.states[origin].chain
         if origin == SCRATCH and not self._given(origin):
-            raise DockerfileError(copy.place, "COPY --from=scratch: there is nothing in it")
+            return Chain(None)
         return self._outside(origin, copy.place)
 
     def _mounted_chain(self, name: str, run: Run) -> Chain | None:

@@ -134,6 +134,10 @@ class DispatchOptions:
 
     @property
     def proxies(self) -> tuple[tuple[str, str], ...]:
-        """Proxy variables of the call: RUN sees them, no key and no record does."""
-        names = {name for upper in PROXIES for name in (upper, upper.lower())}
-        return tuple(sorted((name, value) for name, value in self.arguments.given.items() if name in names))
+        """Proxy variables of the call, in both spellings: RUN sees them, no key and no record does."""
+        given, found = self.arguments.given, dict[str, str]()
+        for upper, lower in ((name, name.lower()) for name in PROXIES):
+            if upper in given or lower in given:
+                found[upper] = given.get(upper, given.get(lower, ""))
+                found[lower] = given.get(lower, given.get(upper, ""))
+        return tuple(sorted(found.items()))

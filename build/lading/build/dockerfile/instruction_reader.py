@@ -264,7 +264,7 @@ def _healthcheck(node: InstructionNode) -> Healthcheck:
     return Healthcheck(
         node.place,
         ("CMD" if node.json else "CMD-SHELL", *command),
-        **{name.replace("-", "_"): _health_value(node, name, value) for name, value in flags.items()},
+        **{name.replace("-", "_"): _health_value(node, name, value) for name, value in flags.items() if value},
     )
 
 
