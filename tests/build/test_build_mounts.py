@@ -15,9 +15,11 @@ from typing import Literal
 import pytest
 
 from lading.build.errors import DockerfileError
-from lading.build.graph.graph import CacheMount, CacheSharing, Step, StepSettings
 from lading.build.graph.halt import Halt, HaltedError
 from lading.build.graph.request import Built
+from lading.build.graph.steps.mount_requests import CacheMount, CacheSharing
+from lading.build.graph.steps.step import Step
+from lading.build.graph.steps.step_operations import StepSettings
 from lading.build.operations.root_filesystems import RootFilesystems
 from lading.build.operations.running.cache_mounts import CacheMounts
 from lading.build.solver.trim import choose, entries, remove

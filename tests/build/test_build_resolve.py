@@ -22,7 +22,7 @@ from lading.build.dockerfile.instruction_values import (
 from lading.build.dockerfile.modes import parse_mode
 from lading.build.dockerfile.substitution import WordError
 from lading.build.errors import DockerfileError, Place, TextError
-from lading.build.graph.graph import CopyOp, RunOp
+from lading.build.graph.steps.step_operations import CopyOp, RunOp
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import ImageConfig, parse_config
 from lading.store.oci.json import canonical

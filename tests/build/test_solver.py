@@ -21,11 +21,14 @@ from lading.build.dockerfile.ignore import Ignore
 from lading.build.dockerfile.instruction_reader import read
 from lading.build.errors import Place
 from lading.build.graph.action import Action, ActionCache, ActionResult
-from lading.build.graph.graph import Chain, Graph, MkdirOp, Step
+from lading.build.graph.graph import Graph
 from lading.build.graph.halt import Halt, HaltedError
 from lading.build.graph.image_config import Config
 from lading.build.graph.request import Rendering
 from lading.build.graph.state import SolveState
+from lading.build.graph.steps.chain import Chain
+from lading.build.graph.steps.step import Step
+from lading.build.graph.steps.step_operations import MkdirOp
 from lading.build.operations.root_filesystems import RootFilesystems
 from lading.build.operations.sources import Fetching
 from lading.build.operations.step_actions import StepActions

@@ -13,8 +13,8 @@ from typing import Literal
 
 from lading.build.builder import build
 from lading.build.graph import executor
-from lading.build.graph.graph import Step
 from lading.build.graph.request import BaseImage, BuildEnvironment, BuildRequest, Built, KeySource, StepReport
+from lading.build.graph.steps.step import Step
 from lading.store.errors import InputError
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.documents import Manifest, chain_ids

@@ -11,8 +11,8 @@ from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
 
 if TYPE_CHECKING:
-    from lading.build.graph.graph import Step
     from lading.build.graph.request import StepReport
+    from lading.build.graph.steps.step import Step
 
 
 @dataclass(frozen=True, slots=True)

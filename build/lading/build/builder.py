@@ -15,6 +15,7 @@ from lading.build.checks.examine import Examiner
 from lading.build.context.context import Context, refuse_private
 from lading.build.context.hashes import Hashes
 from lading.build.context.view import Folder
+from lading.build.convert.own_platform import is_own
 from lading.build.convert.resolve import ConvertOptions, Resolved, resolve
 from lading.build.convert.source_files import Named, ignore
 from lading.build.convert.source_files import dockerfile as find_dockerfile
@@ -27,7 +28,6 @@ from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.errors import Place, placed
 from lading.build.graph.action import ActionCache
 from lading.build.graph.check_finding import CheckReport
-from lading.build.graph.own_platform import is_own
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, ImageContext, Rendering
 from lading.build.graph.state import SolveState
 from lading.build.operations.contexts import local_context

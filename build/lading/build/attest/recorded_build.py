@@ -10,8 +10,8 @@ from typing import Final
 from lading.build.convert.source_files import FILE, Named
 from lading.build.dockerfile.parser import MAX_SIZE
 from lading.build.graph.executor import Network
-from lading.build.graph.graph import StepSettings
 from lading.build.graph.request import BuildRequest
+from lading.build.graph.steps.step_operations import StepSettings
 from lading.store.archives.compression import Compression
 from lading.store.errors import DocumentError, InputError, Remedy
 from lading.store.fastclass import dataclass

@@ -9,7 +9,7 @@ from lading.build.dockerfile.instruction_values import Owner, parse_owner
 from lading.build.dockerfile.instructions import Copy
 from lading.build.dockerfile.modes import FileMode, parse_mode
 from lading.build.errors import DockerfileError, TextError, reading
-from lading.build.graph.graph import CopyFrom, CopyOp, InlineFile
+from lading.build.graph.steps.step_operations import CopyFrom, CopyOp, InlineFile
 from lading.build.remote.addresses import repository, shown, web_file
 
 

@@ -32,7 +32,7 @@ from lading.build.dockerfile.instructions import (
     Workdir,
 )
 from lading.build.errors import DockerfileError
-from lading.build.graph.graph import MkdirOp
+from lading.build.graph.steps.step_operations import MkdirOp
 
 
 @singledispatch

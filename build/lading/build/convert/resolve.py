@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from lading.build.convert.dispatch import apply
+from lading.build.convert.own_platform import is_own
 from lading.build.convert.run_mounts import NAMESPACE
 from lading.build.convert.stage import EPOCH, PROXIES, Allowances, Arguments, BuildSteps, DispatchOptions, StageState
 from lading.build.convert.trace import BaseFound, Head, Trace
@@ -17,9 +18,11 @@ from lading.build.dockerfile.instruction_reader import read_trigger
 from lading.build.dockerfile.instruction_values import is_number, number
 from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Onbuild, Run, Stage
 from lading.build.errors import DockerfileError, Place, reading, suggestion
-from lading.build.graph.graph import Chain, CopyOp, Graph, StageLine, Step
+from lading.build.graph.graph import Graph
 from lading.build.graph.image_config import Config, HistoryEntry
-from lading.build.graph.own_platform import is_own
+from lading.build.graph.steps.chain import Chain
+from lading.build.graph.steps.step import StageLine, Step
+from lading.build.graph.steps.step_operations import CopyOp
 from lading.store.errors import InputError, Notice, Remedy
 from lading.store.fastclass import dataclass, field, replace
 from lading.store.oci.descriptors import Platform

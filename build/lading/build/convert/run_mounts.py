@@ -10,11 +10,11 @@ from lading.build.convert.stage import DispatchOptions, StageState
 from lading.build.dockerfile.instruction_values import number, parse_boolean, parse_bytes
 from lading.build.dockerfile.instructions import MountFlag, Run
 from lading.build.errors import TextError, reading, suggestion
-from lading.build.graph.graph import (
+from lading.build.graph.steps.chain import Chain
+from lading.build.graph.steps.mount_requests import (
     BindMount,
     CacheMount,
     CacheSharing,
-    Chain,
     FileAccess,
     RunMount,
     SecretMount,

@@ -10,7 +10,8 @@ from lading.build.convert.stage import EPOCH, DispatchOptions, StageState
 from lading.build.dockerfile.arguments import heredoc
 from lading.build.dockerfile.instructions import Run
 from lading.build.errors import DockerfileError
-from lading.build.graph.graph import RunOp, ScriptMount, SshMount
+from lading.build.graph.steps.mount_requests import ScriptMount, SshMount
+from lading.build.graph.steps.step_operations import RunOp
 from lading.store.system.patterns import pattern
 
 _PIPES: Final = "/dev/pipes"

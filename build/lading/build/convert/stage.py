@@ -10,8 +10,10 @@ from lading.build.context.view import normalised
 from lading.build.dockerfile.expansion import expand
 from lading.build.dockerfile.instructions import Copy, Run, Stage
 from lading.build.errors import DockerfileError, Place
-from lading.build.graph.graph import Chain, Operation, StageLine, Step, StepSettings
 from lading.build.graph.image_config import Config, HistoryEntry
+from lading.build.graph.steps.chain import Chain
+from lading.build.graph.steps.step import StageLine, Step
+from lading.build.graph.steps.step_operations import Operation, StepSettings
 from lading.store.errors import Remedy
 from lading.store.fastclass import dataclass, field
 

@@ -20,7 +20,7 @@ from typing import Final
 from lading.build.debian.apt_sources import ArchiveSource, says
 from lading.build.debian.package_lists import PackageList
 from lading.build.debian.release import Keys, SignedRelease, check_release
-from lading.build.graph.graph import PackageRecord
+from lading.build.graph.steps.step_operations import PackageRecord
 from lading.store.errors import DocumentError, InputError, MachineError, RegistryError
 from lading.store.fastclass import dataclass
 from lading.store.system.atomic import publish, sync

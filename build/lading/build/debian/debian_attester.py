@@ -10,9 +10,11 @@ from lading.build.attest.image import timestamp
 from lading.build.debian.apt import Resolution
 from lading.build.debian.debian_spec import DebianSpec, ImageSettings
 from lading.build.graph.action import ActionCache
-from lading.build.graph.graph import Graph, PackageRecord, Step
+from lading.build.graph.graph import Graph
 from lading.build.graph.request import BuildEnvironment, BuildRequest
 from lading.build.graph.state import SolveState
+from lading.build.graph.steps.step import Step
+from lading.build.graph.steps.step_operations import PackageRecord
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.build.attest.image import assemble
+from lading.build.convert.own_platform import is_own
 from lading.build.debian.apt import Apt, Resolution
 from lading.build.debian.apt_sources import machine_release, machine_sources, select
 from lading.build.debian.debian_attester import DebianAttester, DebianFacts
@@ -19,10 +20,9 @@ from lading.build.debian.package_actions import PackageActions
 from lading.build.debian.package_graph import package_graph
 from lading.build.debian.release import read_keys
 from lading.build.debian.saved import SavedResolutions
-from lading.build.graph.graph import PackageRecord
-from lading.build.graph.own_platform import is_own
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, Rendering
 from lading.build.graph.state import SolveState
+from lading.build.graph.steps.step_operations import PackageRecord
 from lading.build.solver.local_cache import LocalCache, importing, one_builder
 from lading.build.solver.records import StepRecords
 from lading.build.solver.solver import Solver

@@ -16,9 +16,11 @@ from lading.build.debian.deb import open_data, read_control
 from lading.build.debian.derived import derive, link_usr, merge_usr, put_file, put_folder, write_ld_cache
 from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
-from lading.build.graph.graph import DeriveOp, Graph, PackageRecord, Step, UnpackOp
+from lading.build.graph.graph import Graph
 from lading.build.graph.request import BuildEnvironment, Rendering
 from lading.build.graph.state import SolveState
+from lading.build.graph.steps.step import Step
+from lading.build.graph.steps.step_operations import DeriveOp, PackageRecord, UnpackOp
 from lading.build.operations.inputs import inputs
 from lading.store.archives.extract import extract
 from lading.store.archives.layers import write_layer

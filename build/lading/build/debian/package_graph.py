@@ -10,9 +10,12 @@ from lading.build.debian.debian_spec import DebianSpec
 from lading.build.debian.derived import CERTIFICATES
 from lading.build.dockerfile.instruction_values import parse_ports
 from lading.build.errors import Place
-from lading.build.graph.graph import Chain, DeriveOp, Graph, Operation, PackageRecord, Step, UnpackOp
+from lading.build.graph.graph import Graph
 from lading.build.graph.image_config import PATH, Config, HistoryEntry
 from lading.build.graph.request import BuildRequest
+from lading.build.graph.steps.chain import Chain
+from lading.build.graph.steps.step import Step
+from lading.build.graph.steps.step_operations import DeriveOp, Operation, PackageRecord, UnpackOp
 from lading.store.oci.descriptors import Platform
 
 _COMMENT: Final = "lading.debian.v1"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.build.debian.release import SignedRelease
-from lading.build.graph.graph import PackageRecord
+from lading.build.graph.steps.step_operations import PackageRecord
 from lading.store.errors import DocumentError, Remedy
 from lading.store.oci.digests import Digest
 from lading.store.system.border import machine_errors

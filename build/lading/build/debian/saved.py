@@ -12,7 +12,7 @@ from typing import Final
 from lading.build.debian.apt import Resolution
 from lading.build.debian.apt_sources import ArchiveSource
 from lading.build.debian.release import Keys, SignedRelease
-from lading.build.graph.graph import PackageRecord
+from lading.build.graph.steps.step_operations import PackageRecord
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.index import Index

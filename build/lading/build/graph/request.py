@@ -10,8 +10,9 @@ from typing import IO, TYPE_CHECKING, Final, Literal, Protocol
 from lading.build.context.revision import Revision
 from lading.build.graph.check_finding import CheckFinding
 from lading.build.graph.executor import Executor, Network
-from lading.build.graph.graph import Step, StepSettings
 from lading.build.graph.shared_cache import SharedCaches
+from lading.build.graph.steps.step import Step
+from lading.build.graph.steps.step_operations import StepSettings
 from lading.build.remote.addresses import Repository, WebFile
 from lading.store.archives.compression import Compression
 from lading.store.fastclass import dataclass, field

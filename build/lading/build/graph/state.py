@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from lading.build.context.pick import CopySource
 from lading.build.graph.action import ActionLayer, ActionResult
-from lading.build.graph.graph import Chain
 from lading.build.graph.halt import Halt
 from lading.build.graph.request import BaseImage, StepReport
+from lading.build.graph.steps.chain import Chain
 from lading.store.archives.trees import Entry, Kind, Tree
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor

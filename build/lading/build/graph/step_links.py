@@ -6,19 +6,11 @@ import hashlib
 from typing import Final
 
 from lading.build.graph.executor import Executor
-from lading.build.graph.graph import (
-    CopyOp,
-    DeriveOp,
-    PackageRecord,
-    RunOp,
-    ScriptMount,
-    SecretMount,
-    SshMount,
-    Step,
-    UnpackOp,
-)
 from lading.build.graph.request import StepSecrets
 from lading.build.graph.state import SolveState
+from lading.build.graph.steps.mount_requests import ScriptMount, SecretMount, SshMount
+from lading.build.graph.steps.step import Step
+from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, PackageRecord, RunOp, UnpackOp
 from lading.store.oci.digests import Digest
 from lading.verify.documents.links import CONTEXT, Link
 from lading.verify.documents.statements import ResourceDescriptor

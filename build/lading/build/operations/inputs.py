@@ -11,9 +11,10 @@ from typing import Final
 
 from lading.build.graph import step_links
 from lading.build.graph.executor import Executor
-from lading.build.graph.graph import CopyOp, DeriveOp, MkdirOp, RunOp, Step, UnpackOp
 from lading.build.graph.request import BuildEnvironment, Rendering
 from lading.build.graph.state import SolveState, entries
+from lading.build.graph.steps.step import Step
+from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, MkdirOp, RunOp, UnpackOp
 from lading.build.operations.running.mounted_trees import MountedTree
 from lading.build.operations.running.run_execution import HOSTNAME
 from lading.build.operations.sources import CommitSource, CopySources, PickedSource

@@ -9,9 +9,10 @@ from lading.build.context.context import Context
 from lading.build.context.view import FileView, Folder
 from lading.build.dockerfile.instruction_values import Owner
 from lading.build.errors import DockerfileError, placed
-from lading.build.graph.graph import CopyOp, DeriveOp, MkdirOp, RunOp, Step, UnpackOp
 from lading.build.graph.request import BuildEnvironment
 from lading.build.graph.state import SolveState
+from lading.build.graph.steps.step import Step
+from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, MkdirOp, RunOp, UnpackOp
 from lading.build.operations import owners
 from lading.build.operations.archives import is_archive, unpack
 from lading.build.operations.copy import Copier, CopyOptions, CopyProblemError

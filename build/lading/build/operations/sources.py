@@ -14,8 +14,9 @@ from lading.build.context.view import FileInfo, FileView
 from lading.build.dockerfile.glob import has_wildcards
 from lading.build.dockerfile.ignore import Ignore
 from lading.build.errors import DockerfileError
-from lading.build.graph.graph import CopyOp, Step
 from lading.build.graph.request import BuildEnvironment
+from lading.build.graph.steps.step import Step
+from lading.build.graph.steps.step_operations import CopyOp
 from lading.build.remote.addresses import Repository, WebFile
 from lading.build.remote.git_remotes import GitCommit, GitRemotes
 from lading.build.remote.web_files import WebFiles

@@ -10,9 +10,10 @@ from lading.build.context.pick import CopySource
 from lading.build.errors import DockerfileError, placed
 from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
-from lading.build.graph.graph import CopyOp, Step
 from lading.build.graph.request import BuildEnvironment, Rendering
 from lading.build.graph.state import SolveState, entries
+from lading.build.graph.steps.step import Step
+from lading.build.graph.steps.step_operations import CopyOp
 from lading.build.operations.inputs import inputs
 from lading.build.operations.prune import prune, root_changed
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems, Stack, chain_of

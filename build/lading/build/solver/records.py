@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final, cast
 
 from lading.build.graph.action import Action
-from lading.build.graph.graph import Graph, Step
+from lading.build.graph.graph import Graph
+from lading.build.graph.steps.step import Step
 from lading.build.solver.input_differences import StepInputs, differences
 from lading.store.archives import trees
 from lading.store.errors import DocumentError

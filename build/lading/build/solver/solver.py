@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from lading.build.graph.action import Action, ActionCache, ActionResult
-from lading.build.graph.graph import Graph, Step
+from lading.build.graph.graph import Graph
 from lading.build.graph.request import BuildEnvironment, StepReport
 from lading.build.graph.state import SolvedStep, SolveState
+from lading.build.graph.steps.step import Step
 from lading.build.solver.crew import Crew
 from lading.build.solver.local_cache import one_builder
 from lading.build.solver.records import StepRecords

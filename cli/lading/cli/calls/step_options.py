@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from lading.build.dockerfile.instruction_values import csv_fields, parse_bytes
 from lading.build.errors import TextError
-from lading.build.graph.graph import StepSettings
 from lading.build.graph.request import StepSecrets
+from lading.build.graph.steps.step_operations import StepSettings
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from lading.store.errors import LadingError
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from lading.build.graph.graph import Step
     from lading.build.graph.request import Listener, StepReport
+    from lading.build.graph.steps.step import Step
 
 _LONGEST: Final = 16 << 10
 """Bytes of an unfinished line that are kept before they are shown as a line of their own."""

@@ -17,8 +17,8 @@ from lading.build.context import pick
 from lading.build.context.view import Folder, follow
 from lading.build.graph.action import key_of
 from lading.build.graph.cache_folders import mounts_folder, note_size
-from lading.build.graph.graph import CacheMount, FileAccess
 from lading.build.graph.halt import Halt
+from lading.build.graph.steps.mount_requests import CacheMount, FileAccess
 from lading.build.operations.copy import Copier, CopyOptions
 from lading.build.operations.root_filesystems import RootFilesystems, Stack
 from lading.store.errors import InputError

@@ -11,21 +11,21 @@ from lading.build.context import pick
 from lading.build.context.context import Context
 from lading.build.context.pick import CopySource
 from lading.build.context.view import Folder, follow
-from lading.build.graph.graph import (
+from lading.build.graph.request import BuildEnvironment
+from lading.build.graph.state import SolveState, entries
+from lading.build.graph.steps.chain import Chain
+from lading.build.graph.steps.mount_requests import (
     BindMount,
     CacheMount,
-    Chain,
     RunMount,
-    RunOp,
     ScriptMount,
     SecretMount,
     SshMount,
-    Step,
     TmpfsMount,
     mounted,
 )
-from lading.build.graph.request import BuildEnvironment
-from lading.build.graph.state import SolveState, entries
+from lading.build.graph.steps.step import Step
+from lading.build.graph.steps.step_operations import RunOp
 from lading.build.operations.root_filesystems import RootFilesystems, chain_of
 from lading.store.archives.trees import Entry, Tree, scan
 from lading.store.errors import InputError

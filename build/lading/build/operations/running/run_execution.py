@@ -14,18 +14,18 @@ from lading.build.context.view import Folder, follow
 from lading.build.errors import StepError
 from lading.build.graph import executor
 from lading.build.graph.executor import ExecMount
-from lading.build.graph.graph import (
+from lading.build.graph.request import BuildEnvironment
+from lading.build.graph.state import SolveState
+from lading.build.graph.steps.mount_requests import (
     BindMount,
     CacheMount,
-    RunOp,
     ScriptMount,
     SecretMount,
     SshMount,
-    Step,
     TmpfsMount,
 )
-from lading.build.graph.request import BuildEnvironment
-from lading.build.graph.state import SolveState
+from lading.build.graph.steps.step import Step
+from lading.build.graph.steps.step_operations import RunOp
 from lading.build.operations.copy import Copier, CopyOptions
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems, Stack
 from lading.build.operations.running.cache_mounts import CacheMounts

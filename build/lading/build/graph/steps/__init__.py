@@ -1,0 +1,1 @@
+"""Steps: what they do, what they stand on, what they see."""
