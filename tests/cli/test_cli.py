@@ -141,7 +141,7 @@ def test_a_mistyped_command(lading: Lading) -> None:
         (2, ["verify", "x", "--type", "vuln"]),
         (2, ["build", ".", "--compression", "lzma"]),
         (2, ["build", ".", "-o", "type=nonsense,dest=x"]),
-        (2, ["build", "https://example.com/x.git"]),
+        (1, ["build", "https://localhost:1/x.git"]),
         (2, ["images", "--format", "xml"]),
         (125, ["run"]),
         (125, ["run", "--nope", "x"]),

@@ -20,10 +20,11 @@ from lading.verify.documents.statements import Statement
 from lading.verify.keys.encoding import read_pem
 from lading.verify.keys.keyfiles import LABELS
 from lading.verify.keys.keys import PrivateKey
+from lading.verify.reports.verification_summary import SUMMARY, VerificationSummary
 from suites.papers import image, signature
 
 FORMATS = (Path(__file__).resolve().parents[2] / "docs/formats.md").read_text()
-WHICH = ("entries", "kdf", "artifactType", "dsseEnvelope", "nodes", "subject")
+WHICH = ("entries", "kdf", "artifactType", "dsseEnvelope", "nodes", "subject", "verifiedLevels")
 WORDS = re.compile(r'"(?:sha256:…[^"]*|…|root of[^"]*|of [^"]*)"')
 
 
@@ -45,6 +46,11 @@ def examples() -> dict[str, bytes]:
 def test_the_examples_of_links_and_dags_are_read() -> None:
     assert Link.parse(Statement.parse(examples()["subject"])).command == ("/bin/sh", "-c", "make")
     assert Dag.parse(examples()["nodes"]).link_count == 1
+
+
+def test_the_example_of_a_summary_is_read() -> None:
+    summary = VerificationSummary.parse(Statement((), SUMMARY, json.loads(examples()["verifiedLevels"])))
+    assert (summary.passed, summary.verified) == (True, ("SLSA_BUILD_REPRODUCED",))
 
 
 def test_the_example_of_an_artifact_is_one() -> None:

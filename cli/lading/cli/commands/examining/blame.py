@@ -31,7 +31,7 @@ def blame(
     authfile: AuthFile = None,
     creds: Creds = None,
 ) -> None:
-    """Show which step, input and package a file of an image comes from.
+    """Show which step, input and package a file comes from.
 
     Without a path, what share of files and bytes comes from signed or pinned sources.
     """

@@ -24,7 +24,10 @@ def why(
         str | None, typer.Argument(metavar="[STEP]", help="Its number, as provenance shows it, or words of it")
     ] = None,
 ) -> None:
-    """Say why the steps of an image were executed: what was other than in an earlier execution."""
+    """Say why the steps of an image were executed.
+
+    It names what was other than in an earlier execution.
+    """
     from lading.build.solver.records import StepRecords  # noqa: PLC0415
 
     session = CliSession.of(ctx)
