@@ -11,7 +11,7 @@ from suites.buildkit import BuildKit
 from suites.corpus import CorpusCase, told_of
 from suites.programs import lines
 
-_UNSTABLE = re.compile(r"^error: failed to solve: |failed to .* of ref \S+: ")
+_UNSTABLE = re.compile(r"^error: failed to solve: |failed to .* of ref \S+: |/\S+/cachemounts/buildkit[0-9]+/")
 
 
 def answered(daemon: BuildKit, case: CorpusCase, context: Path, work: Path) -> dict[str, object] | str:
