@@ -12,6 +12,8 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 from lading.cli.calls.command_table import COMMANDS
 from lading.cli.calls.forms import FORMS
 from lading.cli.display.remedies import WORDS
@@ -254,6 +256,19 @@ def drawn(component: str) -> str:
     """What a README draws of its component: the first block under `## Rooms`."""
     _, _, rest = (HOUSE / component / "README.md").read_text().partition("\n## Rooms\n")
     return rest.partition("```\n")[2].partition("```")[0]
+
+
+def listed(component: str) -> set[str]:
+    """The modules that the tables of a README tell of, without their rooms."""
+    rows = [row.split("|")[1] for row in (HOUSE / component / "README.md").read_text().splitlines() if row[:3] == "| `"]
+    return {name.rpartition("/")[2] for row in rows for name in re.findall(r"`([a-z_/0-9]+)`", row)}
+
+
+@pytest.mark.parametrize("component", sorted(set(COMPONENTS) - {"api", "cli"}))
+def test_a_readme_tells_of_every_module(component: str) -> None:
+    there = {file.stem for file in (HOUSE / component).rglob("lading/**/*.py")} - {"__init__"}
+    assert there - listed(component) == set()
+    assert listed(component) - there - rooms(component) - {component} == set()
 
 
 def test_a_readme_draws_the_rooms_that_there_are() -> None:

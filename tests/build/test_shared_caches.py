@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lading.build.graph.action import ActionCache, ActionResult
-from lading.build.graph.shared_cache import EntryPlace, SharedCaches
+from lading.build.graph.cache_places import EntryPlace, SharedCaches
 from lading.build.solver.entry_places import FolderPlace, RegistryPlace
 from lading.build.solver.shared_caches import SharedCache
 from lading.build.solver.shared_entries import tag_of

@@ -11,8 +11,8 @@ from lading.store.errors import UsageError
 from lading.store.fastclass import dataclass
 
 if TYPE_CHECKING:
+    from lading.build.graph.cache_places import EntryPlace, SharedCaches
     from lading.build.graph.request import KeySource
-    from lading.build.graph.shared_cache import EntryPlace, SharedCaches
     from lading.host.trust.keyring import Keyring
     from lading.host.trust.policies import Verifiers
     from lading.registry.client.client import Client
@@ -87,7 +87,7 @@ class CacheOpener:
 
     def of(self, names: CacheNames, key: KeySource) -> SharedCaches:
         """Those that are named, for a build whose key is `key`."""
-        from lading.build.graph.shared_cache import CacheTarget, SharedCaches  # noqa: PLC0415
+        from lading.build.graph.cache_places import CacheTarget, SharedCaches  # noqa: PLC0415
 
         return SharedCaches(
             tuple(self._place(name) for name in names.sources),

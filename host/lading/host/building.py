@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lading.build.builder import build as build_image
 from lading.build.builder import check as check_dockerfile
+from lading.build.graph.cache_places import SharedCaches
 from lading.build.graph.check_finding import CheckReport
 from lading.build.graph.request import (
     BaseImage,
@@ -21,7 +22,6 @@ from lading.build.graph.request import (
     Listener,
     StepSecrets,
 )
-from lading.build.graph.shared_cache import SharedCaches
 from lading.build.solver.trim import bound
 from lading.host.trust.launch_gate import unknown
 from lading.host.trust.signing_keys import KeyText

@@ -17,9 +17,9 @@ from lading.store.system.locks import is_locked
 from lading.store.system.private import own_root, private_folder
 
 if TYPE_CHECKING:
+    from lading.build.graph.cache_places import SharedCaches
     from lading.build.graph.check_finding import CheckReport
     from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, KeySource, Listener, StepSecrets
-    from lading.build.graph.shared_cache import SharedCaches
     from lading.host.build_caches import CacheNames
     from lading.host.images.image_archives import ImageArchives
     from lading.host.images.images import Images

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal, Protocol
 
 from lading.build.context.revision import Revision
+from lading.build.graph.cache_places import SharedCaches
 from lading.build.graph.check_finding import CheckFinding
 from lading.build.graph.executor import Executor, Network
-from lading.build.graph.shared_cache import SharedCaches
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import StepSettings
 from lading.build.remote.addresses import Repository, WebFile

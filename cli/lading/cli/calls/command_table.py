@@ -63,7 +63,7 @@ COMMANDS: Final[dict[str, CommandEntry]] = {
             "serve": CommandEntry("Serve a registry that stock clients push to and pull from", "system.registry_serve")
         },
     ),
-    "why": CommandEntry("Say why the steps of an image were executed", "trust.why"),
+    "why": CommandEntry("Say why the steps of an image were executed", "examining.why"),
     "run": CommandEntry("Run a command in a new container of a verified image", "containers.run", failure=125),
     "exec": CommandEntry("Run a command in a running container", "containers.exec_", failure=125),
     "ps": CommandEntry("List containers", "containers.ps"),

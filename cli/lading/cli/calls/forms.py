@@ -334,7 +334,7 @@ FORMS: Final[dict[str, CommandForm]] = {
         (),
         (),
     ),
-    "trust.why": ({}, (("image", "str", False), ("step", "str", False)), ("image",)),
+    "examining.why": ({}, (("image", "str", False), ("step", "str", False)), ("image",)),
     "containers.run": (
         {
             "-d": ("detach", "flag", False),
