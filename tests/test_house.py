@@ -134,11 +134,11 @@ def test_files_are_made_durable_and_named_in_one_place() -> None:
     assert found == {
         "lading.store.system.atomic",
         "lading.store.archives.merged_layers",  # moves what is in an unpacked layer into another
-        "lading.build.debian.derived",  # the same with packages
+        "lading.build.debian.derived_files",  # the same with packages
         "lading.build.debian.package_actions",  # a folder of unpacked packages, which nobody keeps
         "lading.build.debian.apt",  # one folder of lists for another
-        "lading.build.solver.trim",  # lets something go
-        "lading.host.upkeep.unpacking",  # a folder of the user's, who syncs it where it matters
+        "lading.build.solver.cache_trimming",  # lets something go
+        "lading.host.upkeep.unpack_images",  # a folder of the user's, who syncs it where it matters
         "lading.networking.routed.records",  # no power cut outlives what they say
         "lading.runtime.containers.slots",  # where files cannot be exchanged
         "lading.runtime.containers.volumes",  # moves what is in a folder that is whole into a volume
@@ -200,8 +200,8 @@ def test_a_driver_is_named_where_it_is_chosen() -> None:
 
 
 OTHERS_FLAGS = {
-    "lading.build.checks.stages": "a Dockerfile's",
-    "lading.build.convert.resolve": "a Dockerfile's",
+    "lading.build.checks.stage_rules": "a Dockerfile's",
+    "lading.build.convert.dockerfile_graph": "a Dockerfile's",
     "lading.build.convert.run_step": "a Dockerfile's, in the history of an image",
     "lading.build.debian.release": "gpgv's",
     "lading.build.dockerfile.instruction_reader": "a Dockerfile's",
@@ -279,20 +279,18 @@ def test_a_readme_draws_the_rooms_that_there_are() -> None:
 
 TWICE = {
     # a command's file is called as the command
-    **dict.fromkeys(("images", "inspect", "logs", "provenance", "pull", "push", "unpack"), "a command, and its matter"),
+    **dict.fromkeys(("images", "inspect", "logs", "provenance", "pull", "push"), "a command, and its matter"),
     # the same matter on both sides of a line
     "blobs": "a store's, and the registry server's routes to them",
     "manifests": "what a client asks for, and the server's routes to them",
     "uploads": "what a client sends, and the server's routes for it",
     "gc": "a store's, and the registry server's",
     "evidence": "the Protocol, and the registry that satisfies it",
-    "config": "what a registry's client is told, and what its server is",
     "errors": "each component's own",
     # the field's word in two fields
     "files": "blobs in files, and files of credentials",
     "records": "a network's on disk, and containers'",
     "session": "with a registry, and with a container",
-    "syscalls": "those made, and those that seccomp lets through",
     "Body": "of a request, as the client sends it, and as the server reads it",
     "Document": "JSON that inspect makes, and JSON as a Go template sees it",
     "Index": "the store's database, and OCI's image index",

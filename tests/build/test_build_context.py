@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading.build.context.view import Folder, follow
+from lading.build.context.folders import Folder, follow
 from lading.build.errors import DockerfileError
 from lading.verify.keys.keys import PrivateKey
 from suites.building import Bench, write

@@ -17,7 +17,7 @@ import zstandard
 
 from lading.build.graph.request import Built, ImageContext, PackedContext
 from lading.build.remote.addresses import repository, web_file
-from lading.registry.config import ClientConfig
+from lading.registry.client_config import ClientConfig
 from lading.registry.http.transport import HttpxTransport
 from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError

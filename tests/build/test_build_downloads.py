@@ -13,7 +13,7 @@ import pytest
 from lading.build.errors import DockerfileError
 from lading.build.graph.request import Built
 from lading.build.remote.addresses import web_file
-from lading.registry.config import ClientConfig
+from lading.registry.client_config import ClientConfig
 from lading.registry.http.transport import HttpxTransport
 from lading.store.archives.layer_limits import Limits
 from lading.store.content.blobs import read_blob

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from lading.build.builder import build
-from lading.build.convert.resolve import ConvertOptions, resolve
+from lading.build.convert.dockerfile_graph import ConvertOptions, resolve
 from lading.build.dockerfile.instruction_reader import read
 from lading.build.errors import DockerfileError
 from lading.build.graph import executor

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lading.build.graph import executor
-from lading.build.operations.prune import prune
+from lading.build.operations.spurious_changes import prune
 from lading.store.archives.trees import capture
 from suites.building import Bench, write
 from suites.changes import View, WatchingExecutor, elsewhere, here, members, shell

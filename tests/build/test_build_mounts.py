@@ -22,8 +22,8 @@ from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import StepSettings
 from lading.build.operations.root_filesystems import RootFilesystems
 from lading.build.operations.running.cache_mounts import CacheMounts
-from lading.build.solver.trim import choose, entries, remove
-from lading.store.archives.anyhow import uncompressed
+from lading.build.solver.cache_trimming import choose, entries, remove
+from lading.store.archives.any_compression import uncompressed
 from lading.store.content.blobs import read_blob
 from lading.store.oci.descriptors import Descriptor
 from lading.verify.documents.links import Link

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lading.registry.config import ClientConfig
+from lading.registry.client_config import ClientConfig
 from lading.registry.http.transport import HttpxTransport
 from lading.store.errors import LadingError
 from suites.building import Bench

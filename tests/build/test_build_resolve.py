@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.build.convert import go_format
-from lading.build.convert.resolve import DEFAULT_EPOCH, ConvertOptions, Resolved, resolve
+from lading.build.convert.dockerfile_graph import DEFAULT_EPOCH, ConvertOptions, Resolved, resolve
 from lading.build.dockerfile import glob
 from lading.build.dockerfile.expansion import expand
 from lading.build.dockerfile.instruction_reader import read

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from lading.build.context.context import Context
+from lading.build.context.folders import Folder
 from lading.build.context.hashes import Hashes
-from lading.build.context.view import Folder
-from lading.build.convert.resolve import ConvertOptions, resolve
+from lading.build.convert.dockerfile_graph import ConvertOptions, resolve
 from lading.build.dockerfile.ignore import Ignore
 from lading.build.dockerfile.instruction_reader import read
 from lading.build.errors import Place
@@ -25,12 +25,12 @@ from lading.build.graph.graph import Graph
 from lading.build.graph.halt import Halt, HaltedError
 from lading.build.graph.image_config import Config
 from lading.build.graph.request import Rendering
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.chain import Chain
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import MkdirOp
+from lading.build.operations.copy_sources import Fetching
 from lading.build.operations.root_filesystems import RootFilesystems
-from lading.build.operations.sources import Fetching
 from lading.build.operations.step_actions import StepActions
 from lading.build.solver.local_cache import LocalCache, one_builder
 from lading.build.solver.records import StepRecords

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.build.graph.action import ActionLayer, ActionResult
+from lading.build.solver.cache_trimming import CacheEntry, bound, choose, entries, note_use, remove
 from lading.build.solver.local_cache import LocalCache
-from lading.build.solver.trim import CacheEntry, bound, choose, entries, note_use, remove
 from lading.store.content.blobs import write_blob
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import LAYER
@@ -158,7 +158,7 @@ _DYING = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-import lading.build.solver.trim as trimming
+import lading.build.solver.cache_trimming as trimming
 from lading.store import gc
 from lading.store.snapshots import snapshots
 from lading.store.system import removal

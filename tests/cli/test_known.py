@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from lading.cli.calls.command_table import COMMANDS
-from lading.cli.calls.known import _KNOWN
+from lading.cli.calls.peer_options import _KNOWN
 from lading.cli.calls.typer_app import application
 from lading.cli.main import call
 from suites.machine import needs

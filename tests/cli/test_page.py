@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer._completion_classes import completion_init
 
-from lading.cli.calls import completing, declared
+from lading.cli.calls import completing, declared_forms
 from lading.cli.calls.command_table import COMMANDS
 from lading.cli.calls.forms import FORMS, PAGE
-from lading.cli.calls.page import page
+from lading.cli.calls.help_page import page
 from lading.cli.calls.typer_app import application
 
 
@@ -29,7 +29,7 @@ def typer_says(words: list[str]) -> tuple[str, int]:
 
 
 def test_the_page_is_what_is_declared() -> None:
-    assert declared.page() == PAGE, "scripts/forms writes it anew"
+    assert declared_forms.page() == PAGE, "scripts/forms writes it anew"
 
 
 @pytest.mark.parametrize("columns", [*range(40, 100), 200])

@@ -73,7 +73,7 @@ def test_runs_side_by_side_never_lose_it(lading: Lading) -> None:
 
 def test_a_root_that_was_removed_is_not_made_again_by_what_ends_in_it(lading: Lading) -> None:
     root, run = lading.root.with_name("gone"), lading.root.with_name("run")
-    clean = [sys.executable, "-I", "-m", "lading.runtime.lifecycle.cleanup", str(root), str(run), "0" * 64]
+    clean = [sys.executable, "-I", "-m", "lading.runtime.lifecycle.exit_command", str(root), str(run), "0" * 64]
     done = subprocess.run(clean, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert not root.exists()

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lading.cli.calls.call_reader import Call, UnsureError
 from lading.cli.calls.command_table import COMMANDS
-from lading.cli.calls.declared import forms
+from lading.cli.calls.declared_forms import forms
 from lading.cli.calls.forms import FORMS
 from lading.cli.calls.typer_app import application, resolved
-from lading.cli.calls.words import Call, UnsureError
 from lading.cli.cli_session import CliSession
 from lading.store.errors import UsageError
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from lading.registry.client.client import Client
-from lading.registry.config import ClientConfig, Retry
+from lading.registry.client_config import ClientConfig, Retry
 from lading.registry.reference import Reference
 from lading.registry.transfer.pull import pull
 from lading.registry.transfer.push import push

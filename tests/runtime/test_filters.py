@@ -11,9 +11,9 @@ import struct
 import pytest
 
 from lading.runtime.spec import capabilities
+from lading.runtime.spec.allowed_syscalls import BY_CAPABILITY, NUMBERS
 from lading.runtime.spec.seccomp import profile
 from lading.runtime.spec.seccomp_bpf import compiled
-from lading.runtime.spec.syscalls import BY_CAPABILITY, NUMBERS
 
 X86_64, ALLOW, EPERM, ENOSYS = 0xC000003E, 0x7FFF0000, 0x00050001, 0x00050026
 NEWUSER, NEWNS = 0x10000000, 0x00020000

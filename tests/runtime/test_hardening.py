@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.runtime.spec import capabilities, spec
+from lading.runtime.spec.allowed_syscalls import ALWAYS, ARCHITECTURES, BY_CAPABILITY
 from lading.runtime.spec.seccomp import profile
-from lading.runtime.spec.syscalls import ALWAYS, ARCHITECTURES, BY_CAPABILITY
 from lading.store.errors import UsageError
 from suites.executor_images import Harbour, put_tree
 from suites.machine import needs

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lading.store.archives.compression import decoder, encoder
-from lading.store.archives.extract import extract, extract_layer
+from lading.store.archives.extract_archive import extract, extract_layer
 from lading.store.archives.layer_limits import Limits
 from lading.store.archives.reader import read_tar
 from lading.store.archives.trees import Tree, scan

@@ -21,7 +21,7 @@ from lading.store.exchange import layouts
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import CONFIG, LAYER, Manifest
-from lading.store.snapshots.unpack import unpack
+from lading.store.snapshots.unpack_layers import unpack
 from lading.store.store import Store
 from suites.changes import shown
 from suites.containers_storage import ContainersStorage, containers_storage

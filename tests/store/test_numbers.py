@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.store.archives.extract import extract
+from lading.store.archives.extract_archive import extract
 from lading.store.errors import DocumentError
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lading.store.errors import MachineError
-from lading.store.system.private import private_folder
+from lading.store.system.private_folders import private_folder
 from suites.machine import needs
 
 OTHER = 65534

@@ -24,7 +24,7 @@ from lading.store.oci.json import canonical
 from lading.store.snapshots.overlay import OverlaySnapshotter
 from lading.store.snapshots.snapshots import Snapshots
 from lading.store.snapshots.snapshotter import Snapshotter
-from lading.store.snapshots.unpack import repair, unpack, unpack_layers
+from lading.store.snapshots.unpack_layers import repair, unpack, unpack_layers
 from lading.store.store import Store
 from suites import dying
 from suites.copy_snapshots import CopySnapshotter
@@ -232,7 +232,7 @@ from pathlib import Path
 from lading.store.store import Store
 from lading.store.oci.digests import Digest
 from lading.store.oci.descriptors import Descriptor
-from lading.store.snapshots.unpack import unpack
+from lading.store.snapshots.unpack_layers import unpack
 store = Store.open(Path(sys.argv[1]))
 manifest = store.document(store.reference("example.com/app:1").descriptor)
 print(unpack(store.snapshots, store.blobs, manifest, store.config(manifest)))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lading.store.errors import MachineError
-from lading.store.system.border import machine_errors
+from lading.store.system.machine_errors import machine_errors
 from lading.store.system.sqlite import Connection, is_full, is_read_only
 from suites.machine import needs
 from suites.small_disk import fill, small_disk

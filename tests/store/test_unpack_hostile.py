@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading.store.archives.extract import extract, extract_layer
+from lading.store.archives.extract_archive import extract, extract_layer
 from lading.store.archives.layer_limits import Limits
 from lading.store.archives.layers import apply_layer, write_layer
 from lading.store.archives.reader import read_tar

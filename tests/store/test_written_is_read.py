@@ -23,7 +23,7 @@ from lading.store.errors import InputError
 from lading.store.exchange import layouts
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import CONFIG, Manifest
-from lading.store.snapshots.unpack import unpack
+from lading.store.snapshots.unpack_layers import unpack
 from lading.store.store import Store
 from lading.store.system.removal import remove_tree
 from suites.changes import View, shown

@@ -14,7 +14,7 @@ import pytest
 
 from lading.build.graph.action import Action, ActionResult
 from lading.build.graph.graph import Graph
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.build.solver.solver import Solver
 from lading.store.oci.json import canonical, parse
 from suites.action_cache import MemoryCache

@@ -19,7 +19,7 @@ from lading.store.errors import InputError
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.documents import Manifest, chain_ids
 from lading.store.snapshots.mounts import unmount
-from lading.store.snapshots.unpack import unpack
+from lading.store.snapshots.unpack_layers import unpack
 from lading.store.store import Store
 from lading.verify.keys.keys import PrivateKey
 

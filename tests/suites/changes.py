@@ -16,7 +16,7 @@ from lading.store.archives.trees import capture
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import chain_ids
 from lading.store.snapshots.mounts import unmount
-from lading.store.snapshots.unpack import unpack
+from lading.store.snapshots.unpack_layers import unpack
 from lading.store.store import Store
 from suites.building import Bench, ChrootExecutor, write
 from suites.trees import seen

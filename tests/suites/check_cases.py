@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lading.build.checks.examine import Examiner
-from lading.build.convert.resolve import ConvertOptions, resolve
+from lading.build.convert.dockerfile_graph import ConvertOptions, resolve
 from lading.build.convert.trace import Trace
 from lading.build.dockerfile.ignore import Ignore
 from lading.build.dockerfile.ignore import read as read_ignore

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lading.registry.client.client import Client
-from lading.registry.config import ClientConfig, Retry
+from lading.registry.client_config import ClientConfig, Retry
 from lading.registry.reference import Reference
 from lading.registry.transfer.images import ImageSink, ImageSource
 from lading.registry.transfer.pull import pull

@@ -17,7 +17,7 @@ from lading.networking.driver import Attachment, AttachRequest
 from lading.networking.kernel import namespaces
 from lading.store.errors import InputError, MachineError
 from lading.store.system.locks import locked, open_lock
-from lading.store.system.private import private_folder
+from lading.store.system.private_folders import private_folder
 
 _MTU: Final = 1500
 

@@ -19,7 +19,7 @@ from lading.registry.transfer.push import push
 from lading.store.archives.trees import Entry, scan, text
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import Manifest
-from lading.store.snapshots.unpack import unpack
+from lading.store.snapshots.unpack_layers import unpack
 from lading.store.store import Store
 from suites.building import PLATFORM, Bench
 from suites.changes import shown

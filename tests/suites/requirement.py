@@ -17,7 +17,7 @@ from lading.store.oci.json import canonical
 from lading.verify.documents.attach import Artifact
 from lading.verify.evidence.claim_set import ClaimSet
 from lading.verify.evidence.collector import EvidenceCollector
-from lading.verify.judgement.account import rows
+from lading.verify.judgement.decision_summary import rows
 from lading.verify.judgement.errors import NoAttestationError, RefusedError
 from lading.verify.judgement.verifier import Verifier
 from lading.verify.policy.canonical import compile_policy, load_policy, policy_digest

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lading.verify.judgement.account import headline, rows
+from lading.verify.judgement.decision_summary import headline, rows
 from lading.verify.judgement.errors import GateError
 from lading.verify.judgement.verifier import Verifier
 from lading.verify.policy.policy import Policy

@@ -22,7 +22,7 @@ from lading.store.oci.documents import MANIFEST, parse_manifest
 from lading.verify.documents import dag_artifact, envelopes, provenance
 from lading.verify.documents.bases import Base, weakest
 from lading.verify.documents.dag import Dag, DagNode, Edge, LayerRef
-from lading.verify.documents.kinds import evidence_kind
+from lading.verify.documents.evidence_kinds import evidence_kind
 from lading.verify.documents.links import Link
 from lading.verify.documents.media_types import DAG
 from lading.verify.documents.provenance import Provenance

@@ -15,7 +15,7 @@ from lading.store.oci.documents import MANIFEST, parse_manifest
 from lading.verify.documents import bundles, envelopes
 from lading.verify.documents.attach import artifact
 from lading.verify.documents.envelopes import Envelope
-from lading.verify.documents.kinds import evidence_kind
+from lading.verify.documents.evidence_kinds import evidence_kind
 from lading.verify.documents.media_types import BUNDLE, SIMPLE_SIGNING
 from lading.verify.documents.statements import (
     PROVENANCE,

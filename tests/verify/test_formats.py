@@ -14,7 +14,7 @@ from lading.store.archives.trees import scan
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import MANIFEST, parse_manifest
 from lading.verify.documents.dag import Dag
-from lading.verify.documents.kinds import evidence_kind
+from lading.verify.documents.evidence_kinds import evidence_kind
 from lading.verify.documents.links import Link
 from lading.verify.documents.statements import Statement
 from lading.verify.keys.encoding import read_pem

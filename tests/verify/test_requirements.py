@@ -16,7 +16,7 @@ from lading.verify.judgement.errors import RefusedError
 from lading.verify.judgement.verifier import Verifier
 from lading.verify.policy.canonical import compile_policy, load_policy, policy_digest
 from lading.verify.policy.policy import Policy, Rule
-from lading.verify.policy.requirements import formats
+from lading.verify.policy.requirements import requirement_kinds
 from lading.verify.policy.requirements.attestation import AttestationRequirement
 from lading.verify.policy.requirements.composition import Composition, all_of, any_of, at_least
 from lading.verify.policy.requirements.requirement import Requirement
@@ -79,7 +79,7 @@ COMPOSITIONS = {
 @pytest.fixture(autouse=True)
 def known_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one line that a new kind needs."""
-    monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, BuiltSinceFormat()))
+    monkeypatch.setattr(requirement_kinds, "FORMATS", (*requirement_kinds.FORMATS, BuiltSinceFormat()))
 
 
 class TestKinds(RequirementContract, FormatContract):

@@ -33,7 +33,7 @@ class Lading(ImageCalls, TrustCalls):
 
         From verified blobs that are here (`pull`), with owners and modes, which takes root; all of it or nothing.
         """
-        from lading.host.upkeep.unpacking import unpack_into  # noqa: PLC0415
+        from lading.host.upkeep.unpack_images import unpack_into  # noqa: PLC0415
 
         target, seen = Path(folder).absolute(), Watch(watch)
         with ExitStack() as stack, seen.watching():

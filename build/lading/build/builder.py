@@ -10,16 +10,16 @@ from pathlib import Path
 from threading import Lock
 
 from lading.build.attest.dockerfile_attester import DockerfileAttester, DockerfileFacts
-from lading.build.attest.image import assemble
+from lading.build.attest.image_manifest import assemble
 from lading.build.checks.examine import Examiner
 from lading.build.context.context import Context, refuse_private
+from lading.build.context.folders import Folder
 from lading.build.context.hashes import Hashes
-from lading.build.context.view import Folder
+from lading.build.convert.dockerfile_graph import ConvertOptions, Resolved, resolve
 from lading.build.convert.own_platform import is_own
-from lading.build.convert.resolve import ConvertOptions, Resolved, resolve
 from lading.build.convert.source_files import Named, ignore
 from lading.build.convert.source_files import dockerfile as find_dockerfile
-from lading.build.convert.stage import EVERYTHING, Allowances
+from lading.build.convert.stage_state import EVERYTHING, Allowances
 from lading.build.convert.trace import Trace
 from lading.build.dockerfile.directives import SYNTAX, check_syntax
 from lading.build.dockerfile.ignore import Ignore
@@ -29,11 +29,11 @@ from lading.build.errors import Place, placed
 from lading.build.graph.action import ActionCache
 from lading.build.graph.check_finding import CheckReport
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, ImageContext, Rendering
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.build.operations.contexts import local_context
+from lading.build.operations.copy_sources import Fetching
 from lading.build.operations.named_contexts import named_contexts
 from lading.build.operations.root_filesystems import RootFilesystems
-from lading.build.operations.sources import Fetching
 from lading.build.operations.step_actions import StepActions
 from lading.build.solver.local_cache import LocalCache, importing
 from lading.build.solver.records import StepRecords

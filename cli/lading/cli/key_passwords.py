@@ -42,7 +42,7 @@ class KeyPasswords:
         """What is typed at the terminal; None where there is none."""
         if not self.terminal:
             return None
-        from lading.cli.display.asking import ask  # noqa: PLC0415
+        from lading.cli.display.questions import ask  # noqa: PLC0415
 
         try:
             return os.fsencode(ask(f"{prompt}: ", secret=True))

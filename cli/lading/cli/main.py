@@ -77,7 +77,7 @@ def call(arguments: Sequence[str]) -> int:
         return 141
     except OSError as error:
         from lading.store.errors import MachineError  # noqa: PLC0415
-        from lading.store.system.border import in_words  # noqa: PLC0415
+        from lading.store.system.machine_errors import in_words  # noqa: PLC0415
 
         return _fail(arguments, MachineError(in_words(error)), 1)
     except Exception as error:
@@ -105,11 +105,11 @@ def _run(arguments: Sequence[str]) -> object:
     if "_LADING_COMPLETE" in os.environ:
         return _complete(arguments)
     if list(arguments) in (["--help"], ["-h"], ["help"]):
-        from lading.cli.calls.page import page  # noqa: PLC0415
+        from lading.cli.calls.help_page import page  # noqa: PLC0415
 
         sys.stdout.write(f"{page()}\n")
         return 0
-    from lading.cli.calls.words import Call, UnsureError  # noqa: PLC0415
+    from lading.cli.calls.call_reader import Call, UnsureError  # noqa: PLC0415
 
     try:
         call = Call(arguments)
@@ -169,7 +169,7 @@ def _usage(error: Exception) -> UsageError:
 def _no_option(path: Sequence[str], option: str, similar: Sequence[str], hint: str) -> UsageError:
     """One that others have is not built yet; of any other, what was perhaps meant."""
     from lading.cli.calls.command_table import entry_of  # noqa: PLC0415
-    from lading.cli.calls.known import known  # noqa: PLC0415
+    from lading.cli.calls.peer_options import known  # noqa: PLC0415
 
     entry = entry_of(path)
     verb = (entry.function.rstrip("_") if entry else "") or (path[-1] if path else "")

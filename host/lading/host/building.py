@@ -22,7 +22,7 @@ from lading.build.graph.request import (
     Listener,
     StepSecrets,
 )
-from lading.build.solver.trim import bound
+from lading.build.solver.cache_trimming import bound
 from lading.host.trust.launch_gate import unknown
 from lading.host.trust.signing_keys import KeyText
 from lading.registry.platforms import host_platform

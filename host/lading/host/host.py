@@ -14,7 +14,7 @@ from lading.host.configuration import Configuration
 from lading.store.errors import InputError, LadingError, MachineError
 from lading.store.progress import QUIET, Progress
 from lading.store.system.locks import is_locked
-from lading.store.system.private import own_root, private_folder
+from lading.store.system.private_folders import own_root, private_folder
 
 if TYPE_CHECKING:
     from lading.build.graph.cache_places import SharedCaches
@@ -275,7 +275,7 @@ class Host:
     @property
     def cache_limit(self) -> int:
         """Bytes that the build cache may hold after a build."""
-        from lading.build.solver.trim import default_limit  # noqa: PLC0415
+        from lading.build.solver.cache_trimming import default_limit  # noqa: PLC0415
 
         given = self.configuration.build_cache
         return default_limit(self.configuration.root) if given is None else given

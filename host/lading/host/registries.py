@@ -8,7 +8,7 @@ from typing import Final
 
 from lading.host.configuration import Configuration
 from lading.registry.client.client import Client, check_login
-from lading.registry.config import ClientConfig, Limits, Retry
+from lading.registry.client_config import ClientConfig, Limits, Retry
 from lading.registry.credentials.files import Credential, CredentialFiles, Layered
 from lading.registry.http.transport import HttpxTransport
 from lading.store.errors import InputError

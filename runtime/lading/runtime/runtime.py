@@ -16,7 +16,7 @@ from lading.runtime.containers.container import Container
 from lading.runtime.lifecycle.lifecycle import Lifecycle, RuntimeConfig
 from lading.runtime.options import RunOptions, Streams
 from lading.store.errors import InputError, MachineError, Remedy
-from lading.store.system.border import border
+from lading.store.system.machine_errors import border
 
 if TYPE_CHECKING:
     from lading.runtime.containers.logs import LogLine

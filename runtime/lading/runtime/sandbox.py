@@ -25,9 +25,9 @@ from lading.runtime.spec import capabilities, etc_files, users
 from lading.runtime.spec.rootfs import MountPoints, allowed, check_kernel_folders
 from lading.runtime.spec.spec import DEFAULT_PATH, ContainerSpec, Mount, bind, shared_memory
 from lading.store.errors import MachineError
-from lading.store.system.border import border
 from lading.store.system.locks import open_lock, take
-from lading.store.system.private import private_folder
+from lading.store.system.machine_errors import border
+from lading.store.system.private_folders import private_folder
 
 _FOLDERS: Final = ("/proc", "/dev", "/sys")
 _CHUNK: Final = 1 << 16

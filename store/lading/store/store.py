@@ -36,9 +36,9 @@ from lading.store.oci.documents import (
 )
 from lading.store.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, write_index_json
 from lading.store.system.atomic import write_atomically
-from lading.store.system.border import machine_errors
 from lading.store.system.locks import locked, open_lock, take
-from lading.store.system.private import own_root, private_folder
+from lading.store.system.machine_errors import machine_errors
+from lading.store.system.private_folders import own_root, private_folder
 
 if TYPE_CHECKING:
     from lading.store.archives.layer_limits import Limits

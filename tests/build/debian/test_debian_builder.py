@@ -20,13 +20,13 @@ from lading.build.debian.debian_spec import parse_spec
 from lading.build.debian.package_actions import JOBS, PackageActions
 from lading.build.debian.package_graph import package_graph
 from lading.build.graph.request import BuildRequest, Built, Rendering
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.build.solver.records import StepRecords
 from lading.build.solver.solver import Solver
 from lading.store.archives.layers import EPOCH
 from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
 from lading.store.snapshots.mounts import unmount
-from lading.store.snapshots.unpack import unpack
+from lading.store.snapshots.unpack_layers import unpack
 from lading.verify.documents.bundles import parse
 from lading.verify.documents.dag_artifact import read_artifact
 from lading.verify.documents.provenance import DEBIAN_BUILD, Provenance

@@ -12,7 +12,7 @@ import pytest
 
 from lading.registry.client.client import Client
 from lading.registry.client.evidence import RegistryEvidence
-from lading.registry.config import ClientConfig, Limits, Retry, Timeouts
+from lading.registry.client_config import ClientConfig, Limits, Retry, Timeouts
 from lading.registry.errors import RegistryError, UnreachableError
 from lading.registry.reference import Reference
 from lading.store.content.memory import MemoryBlobs

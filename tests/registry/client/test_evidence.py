@@ -9,7 +9,7 @@ import pytest
 
 from lading.registry.client.client import Client
 from lading.registry.client.evidence import RegistryEvidence
-from lading.registry.config import ClientConfig, Retry
+from lading.registry.client_config import ClientConfig, Retry
 from lading.registry.reference import Reference
 from lading.store.content.blobs import write_blob
 from lading.store.content.memory import MemoryBlobs

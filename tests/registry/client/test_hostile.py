@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lading.registry.client.client import Client
-from lading.registry.config import ClientConfig, Limits, Retry, Timeouts
+from lading.registry.client_config import ClientConfig, Limits, Retry, Timeouts
 from lading.registry.credentials.files import Credential, Given
 from lading.registry.errors import (
     BusyError,

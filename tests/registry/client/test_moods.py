@@ -10,7 +10,7 @@ import pytest
 
 from lading.registry.client.client import Client
 from lading.registry.client.evidence import RegistryEvidence
-from lading.registry.config import ClientConfig, Retry, Timeouts
+from lading.registry.client_config import ClientConfig, Retry, Timeouts
 from lading.registry.credentials.files import Credential, Given
 from lading.registry.errors import RegistryError
 from lading.registry.reference import Reference

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lading.registry.client.client import Client, check_login
-from lading.registry.config import ClientConfig, Retry
+from lading.registry.client_config import ClientConfig, Retry
 from lading.registry.credentials.files import Credential, CredentialFiles, Given
 from lading.registry.errors import CertificateError, ProtocolError, UnauthorizedError, UnreachableError
 from lading.registry.http.hosts import SCHEMES, Origin, Schemes, is_loopback, proxy_for

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lading.registry.client.client import Client
-from lading.registry.config import ClientConfig, Retry
+from lading.registry.client_config import ClientConfig, Retry
 from lading.registry.errors import NotFoundError, ProtocolError, RegistryError
 from lading.registry.reference import Reference
 from lading.registry.transfer.limits import EvidenceLimits

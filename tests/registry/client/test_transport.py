@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from lading.registry.config import ClientConfig
+from lading.registry.client_config import ClientConfig
 from lading.registry.errors import UnreachableError
 from lading.registry.http.transport import HttpRequest, HttpxTransport
 from suites.registry_hostile import Handler, hostile

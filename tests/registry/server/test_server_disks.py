@@ -15,7 +15,7 @@ import pytest
 
 from lading.registry.server.storage.catalog import Catalog
 from lading.registry.server.storage.gc import GRACE, collect
-from lading.registry.server.storage.storage import Storage
+from lading.registry.server.storage.storage_folder import Storage
 from lading.store.content.blobs import write_blob
 from suites.machine import needs
 from suites.patience import PATIENCE

@@ -20,7 +20,7 @@ import pytest
 from lading.registry.server.api_errors import ApiError
 from lading.registry.server.storage.catalog import Catalog
 from lading.registry.server.storage.gc import BLOB_LIFE, GRACE, UPLOAD_LIFE, collect
-from lading.registry.server.storage.storage import Storage
+from lading.registry.server.storage.storage_folder import Storage
 from lading.store.oci.digests import Digest
 from suites.patience import PATIENCE, until
 from suites.registry_api import MANIFEST, Repository, code_of, digest_of, manifest

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lading.registry.server.storage.gc import collect
-from lading.registry.server.storage.storage import Storage
+from lading.registry.server.storage.storage_folder import Storage
 from lading.store.content.blobs import write_blob
 from lading.store.errors import InputError
 from lading.store.store import Store

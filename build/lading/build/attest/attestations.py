@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
-from lading.build.attest.image import timestamp
+from lading.build.attest.image_manifest import timestamp
 from lading.build.graph.action import ActionCache, ActionResult, key_of
 from lading.build.graph.request import BuildEnvironment, KeySource
 from lading.build.solver.local_cache import one_builder

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lading.build.attest.attestations import AttestationInputs, AttestationWriter
-from lading.build.attest.image import timestamp
+from lading.build.attest.image_manifest import timestamp
 from lading.build.attest.recorded_build import DOCKERFILE, MAX_RECORDED
 from lading.build.graph.action import ActionCache
 from lading.build.graph.executor import WEAK
 from lading.build.graph.graph import Graph
 from lading.build.graph.request import BuildEnvironment, BuildRequest, ImageContext
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.mount_requests import SecretMount, SshMount
 from lading.build.graph.steps.step_operations import RunOp
 from lading.store.fastclass import dataclass

@@ -5,34 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from lading.build.checks import meaning, stages, writing
+from lading.build.checks import evaluation_rules, stage_rules, writing_rules
 from lading.build.checks.settings import CheckSettings, of_comments
 from lading.build.checks.subject import Rule, Subject
 from lading.build.graph.check_finding import CheckFinding
 
 RULES: Final[Mapping[str, Rule]] = {
-    "StageNameCasing": writing.stage_name_casing,
-    "FromAsCasing": writing.from_as_casing,
-    "NoEmptyContinuation": writing.no_empty_continuation,
-    "ConsistentInstructionCasing": stages.consistent_instruction_casing,
-    "DuplicateStageName": stages.duplicate_stage_name,
-    "ReservedStageName": stages.reserved_stage_name,
-    "JSONArgsRecommended": meaning.json_args_recommended,
-    "MaintainerDeprecated": writing.maintainer_deprecated,
-    "UndefinedArgInFrom": stages.undefined_arg_in_from,
-    "WorkdirRelativePath": meaning.workdir_relative_path,
-    "UndefinedVar": meaning.undefined_var,
-    "MultipleInstructionsDisallowed": meaning.multiple_instructions_disallowed,
-    "LegacyKeyValueFormat": meaning.legacy_key_value_format,
-    "InvalidBaseImagePlatform": stages.invalid_base_image_platform,
-    "RedundantTargetPlatform": stages.redundant_target_platform,
-    "SecretsUsedInArgOrEnv": meaning.secrets_used_in_arg_or_env,
-    "InvalidDefaultArgInFrom": stages.invalid_default_arg_in_from,
-    "FromPlatformFlagConstDisallowed": stages.from_platform_flag_const_disallowed,
-    "CopyIgnoredFile": meaning.copy_ignored_file,
-    "InvalidDefinitionDescription": writing.invalid_definition_description,
-    "ExposeProtoCasing": meaning.expose_proto_casing,
-    "ExposeInvalidFormat": meaning.expose_invalid_format,
+    "StageNameCasing": writing_rules.stage_name_casing,
+    "FromAsCasing": writing_rules.from_as_casing,
+    "NoEmptyContinuation": writing_rules.no_empty_continuation,
+    "ConsistentInstructionCasing": stage_rules.consistent_instruction_casing,
+    "DuplicateStageName": stage_rules.duplicate_stage_name,
+    "ReservedStageName": stage_rules.reserved_stage_name,
+    "JSONArgsRecommended": evaluation_rules.json_args_recommended,
+    "MaintainerDeprecated": writing_rules.maintainer_deprecated,
+    "UndefinedArgInFrom": stage_rules.undefined_arg_in_from,
+    "WorkdirRelativePath": evaluation_rules.workdir_relative_path,
+    "UndefinedVar": evaluation_rules.undefined_var,
+    "MultipleInstructionsDisallowed": evaluation_rules.multiple_instructions_disallowed,
+    "LegacyKeyValueFormat": evaluation_rules.legacy_key_value_format,
+    "InvalidBaseImagePlatform": stage_rules.invalid_base_image_platform,
+    "RedundantTargetPlatform": stage_rules.redundant_target_platform,
+    "SecretsUsedInArgOrEnv": evaluation_rules.secrets_used_in_arg_or_env,
+    "InvalidDefaultArgInFrom": stage_rules.invalid_default_arg_in_from,
+    "FromPlatformFlagConstDisallowed": stage_rules.from_platform_flag_const_disallowed,
+    "CopyIgnoredFile": evaluation_rules.copy_ignored_file,
+    "InvalidDefinitionDescription": writing_rules.invalid_definition_description,
+    "ExposeProtoCasing": evaluation_rules.expose_proto_casing,
+    "ExposeInvalidFormat": evaluation_rules.expose_invalid_format,
 }
 EXPERIMENTAL: Final = frozenset({"InvalidDefinitionDescription"})
 """Rules that speak only where they are asked to."""

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Self
 
+from lading.build.context.folders import FileInfo, Folder
 from lading.build.context.hashes import Hashes
-from lading.build.context.pick import special
-from lading.build.context.view import FileInfo, Folder
+from lading.build.context.picked_files import special
 from lading.build.dockerfile import glob
 from lading.build.dockerfile.ignore import Ignore
 from lading.store.errors import InputError

@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import Final, cast
 
-from lading.build.context.view import FileInfo, FileView
+from lading.build.context.folders import FileInfo, FileView
 from lading.store.archives import trees
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lading.build.convert.stage import DispatchOptions, StageState
+from lading.build.convert.stage_state import DispatchOptions, StageState
 from lading.build.dockerfile.arguments import Heredoc
 from lading.build.dockerfile.ignore import Ignore
 from lading.build.dockerfile.instruction_values import Owner, parse_owner

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable
 from typing import Final, cast
 
-from lading.build.convert.stage import DispatchOptions, StageState
+from lading.build.convert.stage_state import DispatchOptions, StageState
 from lading.build.dockerfile.instruction_values import number, parse_boolean, parse_bytes
 from lading.build.dockerfile.instructions import MountFlag, Run
 from lading.build.errors import TextError, reading, suggestion

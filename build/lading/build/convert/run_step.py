@@ -6,7 +6,7 @@ import json
 from typing import Final
 
 from lading.build.convert.run_mounts import AGENT, run_mounts
-from lading.build.convert.stage import EPOCH, DispatchOptions, StageState
+from lading.build.convert.stage_state import EPOCH, DispatchOptions, StageState
 from lading.build.dockerfile.arguments import heredoc
 from lading.build.dockerfile.instructions import Run
 from lading.build.errors import DockerfileError

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from lading.build.context.view import normalised
+from lading.build.context.folders import normalised
 from lading.build.dockerfile import ignore as ignoring
 from lading.build.dockerfile.glob import PatternError
 from lading.build.dockerfile.ignore import Ignore

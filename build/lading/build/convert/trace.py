@@ -12,7 +12,7 @@ from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Platform
 
 if TYPE_CHECKING:
-    from lading.build.convert.stage import StageState
+    from lading.build.convert.stage_state import StageState
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass, replace
-from lading.store.system.border import machine_errors
+from lading.store.system.machine_errors import machine_errors
 from lading.store.system.patterns import pattern
 
 _WORD: Final = r"""(?:"[^"]*"|\[[^\]]*\]|[^\s"\[])+"""

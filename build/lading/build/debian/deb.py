@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from lading.store.archives.anyhow import decompressed
+from lading.store.archives.any_compression import decompressed
 from lading.store.archives.compression import Source
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
-from lading.store.system.border import machine_errors
+from lading.store.system.machine_errors import machine_errors
 
 _MAGIC: Final = b"!<arch>\n"
 _HEADER: Final = 60

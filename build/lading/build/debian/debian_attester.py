@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from lading.build.attest.attestations import AttestationInputs, AttestationWriter
-from lading.build.attest.image import timestamp
+from lading.build.attest.image_manifest import timestamp
 from lading.build.debian.apt import Resolution
 from lading.build.debian.debian_spec import DebianSpec, ImageSettings
 from lading.build.graph.action import ActionCache
 from lading.build.graph.graph import Graph
 from lading.build.graph.request import BuildEnvironment, BuildRequest
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import PackageRecord
 from lading.store.fastclass import dataclass

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lading.build.attest.image import assemble
+from lading.build.attest.image_manifest import assemble
 from lading.build.convert.own_platform import is_own
 from lading.build.debian.apt import Apt, Resolution
 from lading.build.debian.apt_sources import machine_release, machine_sources, select
@@ -19,19 +19,19 @@ from lading.build.debian.debian_spec import MAX_SIZE, DebianSpec, parse_spec
 from lading.build.debian.package_actions import PackageActions
 from lading.build.debian.package_graph import package_graph
 from lading.build.debian.release import read_keys
-from lading.build.debian.saved import SavedResolutions
+from lading.build.debian.saved_resolutions import SavedResolutions
 from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, Rendering
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.step_operations import PackageRecord
+from lading.build.solver.cache_trimming import note_use
 from lading.build.solver.local_cache import LocalCache, importing, one_builder
 from lading.build.solver.records import StepRecords
 from lading.build.solver.solver import Solver
-from lading.build.solver.trim import note_use
 from lading.store.archives.compression import encoder_name
 from lading.store.archives.layers import EPOCH
 from lading.store.errors import InputError, Remedy
 from lading.store.oci.digests import Digest
-from lading.store.system.private import private_folder
+from lading.store.system.private_folders import private_folder
 from lading.store.system.regular_files import read_below
 
 _ARCHITECTURES: Final = {"amd64": "amd64", "arm64": "arm64", "386": "i386", "ppc64le": "ppc64el", "riscv64": "riscv64"}

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Final
 
 from lading.build.debian.deb import open_data, read_control
-from lading.build.debian.derived import derive, link_usr, merge_usr, put_file, put_folder, write_ld_cache
+from lading.build.debian.derived_files import derive, link_usr, merge_usr, put_file, put_folder, write_ld_cache
 from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
 from lading.build.graph.graph import Graph
 from lading.build.graph.request import BuildEnvironment, Rendering
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import DeriveOp, PackageRecord, UnpackOp
-from lading.build.operations.inputs import inputs
-from lading.store.archives.extract import extract
+from lading.build.operations.key_inputs import inputs
+from lading.store.archives.extract_archive import extract
 from lading.store.archives.layers import write_layer
 from lading.store.archives.trees import scan
 from lading.store.errors import DocumentError, InputError

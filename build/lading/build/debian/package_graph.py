@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from lading.build.debian.debian_spec import DebianSpec
-from lading.build.debian.derived import CERTIFICATES
+from lading.build.debian.derived_files import CERTIFICATES
 from lading.build.dockerfile.instruction_values import parse_ports
 from lading.build.errors import Place
 from lading.build.graph.graph import Graph

@@ -11,7 +11,7 @@ from lading.build.debian.release import SignedRelease
 from lading.build.graph.steps.step_operations import PackageRecord
 from lading.store.errors import DocumentError, Remedy
 from lading.store.oci.digests import Digest
-from lading.store.system.border import machine_errors
+from lading.store.system.machine_errors import machine_errors
 from lading.store.system.patterns import pattern
 
 NAME: Final = pattern(r"[a-z0-9][a-z0-9+.-]+")

@@ -13,7 +13,7 @@ from typing import Final
 from lading.store.errors import DocumentError, InputError, MachineError
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
-from lading.store.system.border import machine_errors
+from lading.store.system.machine_errors import machine_errors
 from lading.store.system.patterns import pattern
 
 _ARMOR: Final = pattern(

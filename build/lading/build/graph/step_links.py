@@ -7,7 +7,7 @@ from typing import Final
 
 from lading.build.graph.executor import Executor
 from lading.build.graph.request import StepSecrets
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.mount_requests import ScriptMount, SecretMount, SshMount
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, PackageRecord, RunOp, UnpackOp

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import IO
 
-from lading.build.context.pick import CopySource
-from lading.build.context.view import FileInfo, FileView
-from lading.store.archives.anyhow import uncompressed
-from lading.store.archives.extract import extract
+from lading.build.context.folders import FileInfo, FileView
+from lading.build.context.picked_files import CopySource
+from lading.store.archives.any_compression import uncompressed
+from lading.store.archives.extract_archive import extract
 from lading.store.archives.layer_limits import Limits
 from lading.store.archives.reader import begins_with_header
 from lading.store.errors import DocumentError, InputError

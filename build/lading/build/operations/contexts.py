@@ -19,8 +19,8 @@ from lading.build.operations.root_filesystems import RootFilesystems
 from lading.build.remote.addresses import Repository, WebFile
 from lading.build.remote.git_remotes import GitRemotes
 from lading.build.remote.web_files import WebFiles
-from lading.store.archives.anyhow import uncompressed
-from lading.store.archives.extract import extract
+from lading.store.archives.any_compression import uncompressed
+from lading.store.archives.extract_archive import extract
 from lading.store.archives.layer_limits import RAISE
 from lading.store.archives.reader import begins_with_header
 from lading.store.errors import DocumentError, InputError

@@ -9,11 +9,11 @@ from pathlib import Path
 from threading import Lock
 
 from lading.build.context.context import Context, refuse_private
+from lading.build.context.folders import Folder
 from lading.build.context.hashes import Hashes
-from lading.build.context.view import Folder
 from lading.build.dockerfile.ignore import Ignore
 from lading.build.graph.request import BuildEnvironment, BuildRequest, ImageContext
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.build.operations.contexts import local_context
 from lading.store.archives.trees import text
 from lading.store.errors import InputError

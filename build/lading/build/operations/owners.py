@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-from lading.build.context.view import FileView, follow
+from lading.build.context.folders import FileView, follow
 from lading.build.dockerfile.instruction_values import MAX_ID, Owner, number, parse_owner
 from lading.build.errors import TextError
 from lading.store.errors import InputError

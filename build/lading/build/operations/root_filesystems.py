@@ -21,11 +21,11 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.documents import chain_ids
 from lading.store.snapshots.mounts import unmount
 from lading.store.snapshots.snapshots import TEMPORARY
-from lading.store.snapshots.unpack import unpack_layers
+from lading.store.snapshots.unpack_layers import unpack_layers
 from lading.store.store import Store
-from lading.store.system.border import machine_errors
 from lading.store.system.locks import abandoned, locked_folder
-from lading.store.system.private import private_folder
+from lading.store.system.machine_errors import machine_errors
+from lading.store.system.private_folders import private_folder
 from lading.store.system.removal import remove_tree
 
 Stack = Sequence[tuple[Descriptor, Digest]]

@@ -6,20 +6,20 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from lading.build.context.context import Context
-from lading.build.context.view import FileView, Folder
+from lading.build.context.folders import FileView, Folder
 from lading.build.dockerfile.instruction_values import Owner
 from lading.build.errors import DockerfileError, placed
 from lading.build.graph.request import BuildEnvironment
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, MkdirOp, RunOp, UnpackOp
 from lading.build.operations import owners
 from lading.build.operations.archives import is_archive, unpack
-from lading.build.operations.copy import Copier, CopyOptions, CopyProblemError
+from lading.build.operations.copy_files import Copier, CopyOptions, CopyProblemError
+from lading.build.operations.copy_sources import CommitSource, CopySources, PickedSource, Picking, anything
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems
 from lading.build.operations.running.mounted_trees import MountedTree
 from lading.build.operations.running.run_execution import RunExecution
-from lading.build.operations.sources import CommitSource, CopySources, PickedSource, Picking, anything
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, replace
 

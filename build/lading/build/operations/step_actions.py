@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from lading.build.context.context import Context
-from lading.build.context.pick import CopySource
+from lading.build.context.picked_files import CopySource
 from lading.build.errors import DockerfileError, placed
 from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
 from lading.build.graph.request import BuildEnvironment, Rendering
-from lading.build.graph.state import SolveState, entries
+from lading.build.graph.solve_state import SolveState, entries
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp
-from lading.build.operations.inputs import inputs
-from lading.build.operations.prune import prune, root_changed
+from lading.build.operations.copy_sources import CommitSource, CopySources, Fetching, PickedSource, Picking
+from lading.build.operations.key_inputs import inputs
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems, Stack, chain_of
 from lading.build.operations.runner import OperationRunner
 from lading.build.operations.running.mounted_trees import MountedTree, MountedTrees
-from lading.build.operations.sources import CommitSource, CopySources, Fetching, PickedSource, Picking
+from lading.build.operations.spurious_changes import prune, root_changed
 from lading.build.remote.addresses import Repository, WebFile
 from lading.store.archives.layers import Layer as WrittenLayer
 from lading.store.archives.layers import normalise_times, write_layer

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from lading.build.context.view import Folder
+from lading.build.context.folders import Folder
 from lading.build.remote.addresses import Repository, is_commit, without_user
 from lading.build.remote.git_program import GitProgram
 from lading.store.errors import InputError

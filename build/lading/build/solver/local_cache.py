@@ -22,7 +22,7 @@ from lading.store.errors import DocumentError, MachineError
 from lading.store.index import Index
 from lading.store.snapshots.seals import BlobSeals
 from lading.store.store import Store
-from lading.store.system.private import private_folder
+from lading.store.system.private_folders import private_folder
 
 _PAUSE: Final = 0.02
 """Seconds between two looks at a lock that others hold, where a halt may come meanwhile."""

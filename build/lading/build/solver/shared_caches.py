@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from lading.build.graph.action import ActionCache, ActionResult
 from lading.build.graph.cache_places import EntryPlace, SharedCaches
 from lading.build.graph.request import BuildEnvironment
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.build.solver.shared_entries import check_layer_of, envelope_of, manifest_of, opened, sealed, tag_of
 from lading.store.content.blobs import read_blob, write_blob
 from lading.store.content.memory import MemoryBlobs

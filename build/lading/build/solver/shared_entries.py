@@ -20,7 +20,7 @@ from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import EMPTY, MANIFEST, Manifest
 from lading.store.oci.json import Fields, canonical, parse
 from lading.store.store import Store
-from lading.store.system.private import private_folder
+from lading.store.system.private_folders import private_folder
 from lading.verify.documents import envelopes
 from lading.verify.documents.attach import EMPTY_CONFIG
 from lading.verify.documents.envelopes import Envelope

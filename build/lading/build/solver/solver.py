@@ -13,11 +13,11 @@ from typing import TypeAlias
 from lading.build.graph.action import Action, ActionCache, ActionResult
 from lading.build.graph.graph import Graph
 from lading.build.graph.request import BuildEnvironment, StepReport
-from lading.build.graph.state import SolvedStep, SolveState
+from lading.build.graph.solve_state import SolvedStep, SolveState
 from lading.build.graph.steps.step import Step
-from lading.build.solver.crew import Crew
 from lading.build.solver.local_cache import one_builder
 from lading.build.solver.records import StepRecords
+from lading.build.solver.worker_threads import Crew
 from lading.store.fastclass import dataclass
 
 Again: TypeAlias = Callable[[Step], str | None]

@@ -35,7 +35,7 @@ def confirm(session: CliSession, lines: Sequence[str], *, force: bool) -> bool:
     session.output.note("This removes:")
     for line in lines:
         session.output.note(f"  - {line}")
-    from lading.cli.display.asking import ask  # noqa: PLC0415 - only where somebody is there
+    from lading.cli.display.questions import ask  # noqa: PLC0415 - only where somebody is there
 
     return ask("Go on? [y/N] ").lower() in ("y", "yes")
 

@@ -245,9 +245,9 @@ FORMS: Final[dict[str, CommandForm]] = {
             "--annotation": ("annotation", "str", True),
             "--local": ("local", "flag", False),
             "--remote": ("remote", "flag", False),
-            "--format": ("format_", "lading.cli.calls.values:OutputForm", False),
-            "-o": ("format_", "lading.cli.calls.values:OutputForm", False),
-            "--output": ("format_", "lading.cli.calls.values:OutputForm", False),
+            "--format": ("format_", "lading.cli.calls.option_values:OutputForm", False),
+            "-o": ("format_", "lading.cli.calls.option_values:OutputForm", False),
+            "--output": ("format_", "lading.cli.calls.option_values:OutputForm", False),
             "-v": ("verbose", "flag", False),
             "--verbose": ("verbose", "flag", False),
             "--tls-verify": ("tls_verify", "str", False),
@@ -259,7 +259,7 @@ FORMS: Final[dict[str, CommandForm]] = {
     ),
     "examining.diff": (
         {
-            "--format": ("format_", "lading.cli.calls.values:OutputForm", False),
+            "--format": ("format_", "lading.cli.calls.option_values:OutputForm", False),
             "--limit": ("limit", "int", False),
             "--platform": ("platform", "str", False),
             "--tls-verify": ("tls_verify", "str", False),
@@ -274,7 +274,7 @@ FORMS: Final[dict[str, CommandForm]] = {
             "--context": ("context", "path", False),
             "--build-arg": ("build_arg", "str", True),
             "--key": ("key", "str", False),
-            "--format": ("format_", "lading.cli.calls.values:OutputForm", False),
+            "--format": ("format_", "lading.cli.calls.option_values:OutputForm", False),
             "--progress": ("progress", "lading.cli.display.progress_display:ProgressKind", False),
             "--tls-verify": ("tls_verify", "str", False),
             "--authfile": ("authfile", "path", False),
@@ -285,7 +285,7 @@ FORMS: Final[dict[str, CommandForm]] = {
     ),
     "examining.blame": (
         {
-            "--format": ("format_", "lading.cli.calls.values:OutputForm", False),
+            "--format": ("format_", "lading.cli.calls.option_values:OutputForm", False),
             "--tls-verify": ("tls_verify", "str", False),
             "--authfile": ("authfile", "path", False),
             "--creds": ("creds", "str", False),
@@ -308,9 +308,9 @@ FORMS: Final[dict[str, CommandForm]] = {
     ),
     "trust.provenance": (
         {
-            "--format": ("format_", "lading.cli.calls.values:OutputForm", False),
-            "-o": ("format_", "lading.cli.calls.values:OutputForm", False),
-            "--output": ("format_", "lading.cli.calls.values:OutputForm", False),
+            "--format": ("format_", "lading.cli.calls.option_values:OutputForm", False),
+            "-o": ("format_", "lading.cli.calls.option_values:OutputForm", False),
+            "--output": ("format_", "lading.cli.calls.option_values:OutputForm", False),
             "--json": ("json_", "flag", False),
             "--graph": ("graph", "flag", False),
             "--svg": ("svg", "path", False),

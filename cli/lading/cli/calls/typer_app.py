@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from lading.cli.calls import shared_options
 from lading.cli.calls.command_table import COMMANDS, CommandEntry
-from lading.cli.calls.values import boolean
+from lading.cli.calls.option_values import boolean
 from lading.cli.cli_session import CliSession, Color
 from lading.cli.endings import EndedError
 from lading.store.errors import UsageError

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
-from lading.cli.calls.values import short
+from lading.cli.calls.option_values import short
 from lading.cli.display.output import Output, column, escape, folded
 from lading.cli.display.remedies import message_of
 from lading.store.errors import LadingError
@@ -24,7 +24,7 @@ _SHOWN: Final = 120
 
 def accepted(output: Output, name: str, where: str, verdict: Verdict, *, verbose: bool) -> None:
     """An acceptance, as a result."""
-    from lading.verify.judgement.account import headline  # noqa: PLC0415
+    from lading.verify.judgement.decision_summary import headline  # noqa: PLC0415
 
     word, _, by = headline(verdict.decision).partition(" ")
     line = "\n".join(folded(f"{escape(name)}  {word} {escape(by)}, from {escape(where)}", 2, sys.stdout))
@@ -35,7 +35,7 @@ def accepted(output: Output, name: str, where: str, verdict: Verdict, *, verbose
 
 def refused(output: Output, error: GateError, *, name: str | None = None, verbose: bool) -> None:
     """A refusal, as an error; `name` is the image as it was typed."""
-    from lading.verify.judgement.account import headline  # noqa: PLC0415
+    from lading.verify.judgement.decision_summary import headline  # noqa: PLC0415
 
     decision = error.decision
     place = error.message.partition(decision.title)[0]
@@ -78,7 +78,7 @@ def _lines(output: Output, decision: Decision, stream: TextIO, *, verbose: bool)
 
 def _marked(decision: Decision) -> Iterator[tuple[str, str, str]]:
     """Mark, its style, and the words behind it."""
-    from lading.verify.judgement.account import rows  # noqa: PLC0415
+    from lading.verify.judgement.decision_summary import rows  # noqa: PLC0415
 
     found = rows(decision)
     where = found[0].where if found else ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from lading.host.examining.file_origins import FileSource, SourceKind, Tracer
 from lading.host.examining.image_sources import opened_images
-from lading.host.examining.origins import FileSource, SourceKind, Tracer
 from lading.inventory.packages.packages import Inventory, take_inventory
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass

@@ -12,10 +12,10 @@ from lading.build.attest.recorded_build import RecordedBuild
 from lading.build.builder import build
 from lading.build.graph.request import usable_cpus
 from lading.host.building import Bases, BuildKey, build_environment
-from lading.host.examining.culprit import Culprit, culprit
-from lading.host.examining.elsewhere import clock, other_store, other_surroundings
+from lading.host.examining.first_difference import Culprit, culprit
 from lading.host.examining.image_sources import opened_images
-from lading.host.examining.own_papers import build_papers
+from lading.host.examining.other_surroundings import clock, other_store, other_surroundings
+from lading.host.examining.own_attestations import build_papers
 from lading.host.examining.recorded_bases import RecordedBases
 from lading.host.registries import transport
 from lading.host.trust.attestor import Attestor, timestamp

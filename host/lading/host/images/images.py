@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from lading.host.images.built import built
+from lading.host.images.build_times import built
 from lading.registry.platforms import child_for, host_platform
 from lading.registry.reference import InvalidReferenceError, Reference
 from lading.store.errors import DocumentError, InputError, Remedy

@@ -13,7 +13,7 @@ from lading.store.archives.writer import write_tar
 from lading.store.errors import InputError, MachineError
 from lading.store.oci.documents import layers_with_diff_ids
 from lading.store.progress import QUIET
-from lading.store.system.border import machine_errors
+from lading.store.system.machine_errors import machine_errors
 from lading.store.system.removal import remove_tree
 
 if TYPE_CHECKING:

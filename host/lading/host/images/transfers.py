@@ -60,7 +60,7 @@ class Transfers:
             return self._pull(text, platform, name=True, required=required)
 
     def _pull(self, text: str, platform: Platform | None, *, name: bool, required: bool = True) -> Pulled:
-        from lading.host.images import unlisted  # noqa: PLC0415
+        from lading.host.images import unlisted_evidence  # noqa: PLC0415
         from lading.registry.transfer.pull import pull  # noqa: PLC0415
 
         reference = Reference.parse(text)
@@ -68,7 +68,7 @@ class Transfers:
         pulled = pull(
             self._client(), reference, self._store, wanted, progress=self._progress, name=name, required=required
         )
-        unlisted.note(self._store, reference.name, complete=pulled.complete)
+        unlisted_evidence.note(self._store, reference.name, complete=pulled.complete)
         return pulled
 
     def pull_beside(self, text: str, platform: Platform | None = None) -> ResolvedImage:

@@ -9,7 +9,7 @@ from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import parse_manifest
 from lading.verify.documents.dag_artifact import DagArtifact, read_artifact
-from lading.verify.documents.kinds import is_dag_artifact
+from lading.verify.documents.evidence_kinds import is_dag_artifact
 from lading.verify.documents.provenance import Provenance
 from lading.verify.documents.statements import PROVENANCE
 from lading.verify.evidence.evidence import Evidence

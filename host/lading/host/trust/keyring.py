@@ -8,8 +8,8 @@ from typing import Final
 
 from lading.store.errors import InputError, Remedy
 from lading.store.system.atomic import new_file
-from lading.store.system.border import machine_errors
-from lading.store.system.private import own_root, private_folder
+from lading.store.system.machine_errors import machine_errors
+from lading.store.system.private_folders import own_root, private_folder
 from lading.store.system.regular_files import open_file
 from lading.verify.keys.keys import PrivateKey, PublicKey
 

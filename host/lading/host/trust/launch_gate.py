@@ -69,9 +69,9 @@ class LaunchGate:
 
     def local(self, located: ResolvedImage, platform: Platform | None = None) -> VerificationInput:
         """A located image with the evidence here; where a registry would not list its own, that is asked again."""
-        from lading.host.images import unlisted  # noqa: PLC0415
+        from lading.host.images import unlisted_evidence  # noqa: PLC0415
 
-        asked = unlisted.among(self._store, (*located.names, *located.origins))
+        asked = unlisted_evidence.among(self._store, (*located.names, *located.origins))
         return local_input(self._store, located, platform, [self._evidence_at(name) for name in asked])
 
     def _evidence_at(self, name: str) -> Evidence:

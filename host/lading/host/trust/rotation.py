@@ -12,8 +12,8 @@ from lading.host.trust.signing_keys import NoKeyError
 from lading.store.errors import LadingError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.system.atomic import publish, write_atomically
-from lading.store.system.border import machine_errors
 from lading.store.system.locks import locked, open_folder
+from lading.store.system.machine_errors import machine_errors
 from lading.verify.keys.keys import PublicKey
 from lading.verify.policy.template import default_policy
 from lading.verify.policy.yaml_reader import parse_policy

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from lading.build.solver.trim import CacheEntry, Trimmed, choose, entries
-from lading.build.solver.trim import remove as remove_entries
+from lading.build.solver.cache_trimming import CacheEntry, Trimmed, choose, entries
+from lading.build.solver.cache_trimming import remove as remove_entries
 from lading.runtime.containers.volumes import Volumes
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from lading.build.solver.trim import CacheEntry, entries
+from lading.build.solver.cache_trimming import CacheEntry, entries
 from lading.host.upkeep.pruning import mounted
 from lading.runtime.containers.volumes import Volumes
 from lading.store.archives.trees import bytes_of

@@ -1,7 +1,7 @@
 """The tree of one layer, read from its archive: the same that unpacking it into an empty folder gives.
 
 Links in the way of a name are followed within the layer, a later entry takes the place of an earlier one, and removals
-are nodes of the kind ``whiteout`` (`lading.store.archives.extract` does the same on a disk).
+are nodes of the kind ``whiteout`` (`lading.store.archives.extract_archive` does the same on a disk).
 """
 
 from __future__ import annotations

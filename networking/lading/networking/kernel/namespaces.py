@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from lading.store.system.private import private_folder
+from lading.store.system.private_folders import private_folder
 from lading.store.system.syscalls import CLONE_NEWNET, MNT_DETACH, MS_BIND, mount, setns, umount, unshare
 
 _T = TypeVar("_T")

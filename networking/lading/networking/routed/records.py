@@ -15,9 +15,9 @@ from lading.networking.driver import Attachment
 from lading.networking.routed.subnets import choose
 from lading.store.errors import DocumentError
 from lading.store.oci.json import Fields, canonical, parse
-from lading.store.system.border import machine_errors
 from lading.store.system.locks import open_lock, take
-from lading.store.system.private import private_folder
+from lading.store.system.machine_errors import machine_errors
+from lading.store.system.private_folders import private_folder
 
 
 class NetworkRecords:

@@ -28,8 +28,8 @@ from lading.networking.routed.records import NetworkRecords, attachments_in
 from lading.networking.routed.veth import GATEWAY4, GATEWAY6, PREFIX, AddressInUseError, HostNetwork
 from lading.store.errors import MachineError
 from lading.store.fastclass import replace
-from lading.store.system.border import border
 from lading.store.system.hashing import sha256
+from lading.store.system.machine_errors import border
 
 _TRIES: Final = 64
 

@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from lading.registry.auth.challenges import KNOWN, Challenge, parse_challenges
-from lading.registry.config import ClientConfig
+from lading.registry.client_config import ClientConfig
 from lading.registry.credentials.files import Credential
 from lading.registry.errors import ProtocolError, UnauthorizedError
 from lading.registry.http.failures import status_error

@@ -18,7 +18,7 @@ from lading.registry.client.pages import pages
 from lading.registry.client.referrers import Referrers
 from lading.registry.client.session import ApiRequest, Session
 from lading.registry.client.uploads import Outcome, Upload
-from lading.registry.config import ClientConfig
+from lading.registry.client_config import ClientConfig
 from lading.registry.credentials.files import Credential, Given
 from lading.registry.errors import ProtocolError
 from lading.registry.http.transport import HttpxTransport, Transport

@@ -9,7 +9,7 @@ from typing import Final
 
 from lading.registry.auth.tokens import scope
 from lading.registry.client.session import ApiRequest, Session
-from lading.registry.config import ClientConfig, Timeouts
+from lading.registry.client_config import ClientConfig, Timeouts
 from lading.registry.errors import ProtocolError, StatusError, UnreachableError
 from lading.registry.http.transport import HttpResponse
 from lading.registry.reference import Reference

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from lading.registry.auth.tokens import scope
 from lading.registry.client.session import ApiRequest, Session
-from lading.registry.config import ClientConfig
+from lading.registry.client_config import ClientConfig
 from lading.registry.errors import NotFoundError, ProtocolError, StatusError
 from lading.registry.http.transport import HttpResponse, read_body
 from lading.registry.reference import Reference

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lading.registry.client.session import ApiRequest, Session
-from lading.registry.config import ClientConfig
+from lading.registry.client_config import ClientConfig
 from lading.registry.errors import ProtocolError
 from lading.registry.http.hosts import Origin, join
 from lading.registry.http.transport import HttpResponse, read_body

@@ -17,7 +17,7 @@ from lading.registry.auth.tokens import scope
 from lading.registry.client.manifests import Fetched, Manifests, media_type
 from lading.registry.client.pages import pages
 from lading.registry.client.session import ApiRequest, Session
-from lading.registry.config import ClientConfig
+from lading.registry.client_config import ClientConfig
 from lading.registry.errors import NotFoundError, ProtocolError, StatusError
 from lading.registry.reference import Reference
 from lading.store.errors import DocumentError, RegistryError

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from lading.registry.auth.challenges import understood
 from lading.registry.auth.tokens import Authorizer
-from lading.registry.config import ClientConfig
+from lading.registry.client_config import ClientConfig
 from lading.registry.errors import BusyError, CertificateError, ProtocolError, UnreachableError
 from lading.registry.http.budget import spending
 from lading.registry.http.failures import retry_after, status_error

@@ -17,7 +17,7 @@ from lading.registry.auth.tokens import scope
 from lading.registry.client.downloads import StoppedError
 from lading.registry.client.outgoing import Outgoing
 from lading.registry.client.session import PASSING, ApiRequest, Session
-from lading.registry.config import ClientConfig
+from lading.registry.client_config import ClientConfig
 from lading.registry.errors import ProtocolError, StatusError, UnreachableError
 from lading.registry.http.transport import Body, HttpResponse
 from lading.registry.reference import Reference

@@ -6,7 +6,7 @@ import time
 from contextvars import ContextVar, Token
 from typing import Final, Self
 
-from lading.registry.config import Limits
+from lading.registry.client_config import Limits
 from lading.verify.evidence.evidence import ExhaustedError
 
 _SPENT: Final[ContextVar[Budget | None]] = ContextVar("budget", default=None)

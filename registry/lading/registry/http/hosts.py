@@ -13,7 +13,7 @@ from lading.store.fastclass import dataclass
 from lading.store.system.patterns import pattern
 
 if TYPE_CHECKING:
-    from lading.registry.config import ClientConfig
+    from lading.registry.client_config import ClientConfig
 
 _HUB: Final = "registry-1.docker.io"
 _NETLOC: Final = pattern(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")

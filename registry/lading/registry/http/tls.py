@@ -12,7 +12,7 @@ from lading.registry.http.hosts import Origin
 from lading.store.errors import InputError, MachineError
 
 if TYPE_CHECKING:
-    from lading.registry.config import ClientConfig
+    from lading.registry.client_config import ClientConfig
 
 
 def client_context(origin: Origin, config: ClientConfig) -> ssl.SSLContext:

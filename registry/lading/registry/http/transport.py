@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
 
-from lading.registry.config import ClientConfig
+from lading.registry.client_config import ClientConfig
 from lading.registry.errors import CertificateError, ProtocolError, UnreachableError
 from lading.registry.http.budget import spending
 from lading.registry.http.hosts import Origin, proxy_for

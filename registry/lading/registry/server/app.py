@@ -15,7 +15,7 @@ from lading.registry.server.bodies import Body, Channel
 from lading.registry.server.messages import JSON, Pair, Request, Response
 from lading.registry.server.routes import blobs, lists, manifests
 from lading.registry.server.routes.uploads import UploadRoutes
-from lading.registry.server.storage.storage import Storage
+from lading.registry.server.storage.storage_folder import Storage
 from lading.store.system.patterns import pattern
 
 LOG: Final = logging.getLogger("lading.registry.server")

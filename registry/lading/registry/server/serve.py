@@ -12,7 +12,7 @@ from lading.registry.server.access.gate import Gate, LoopbackGate
 from lading.registry.server.app import LOG, App
 from lading.registry.server.config import ServerConfig, listen
 from lading.registry.server.storage.gc import collect
-from lading.registry.server.storage.storage import Storage
+from lading.registry.server.storage.storage_folder import Storage
 
 _COLLECT: Final = 600.0
 """Seconds between two looks for what nobody uses."""

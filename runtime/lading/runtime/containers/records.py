@@ -17,7 +17,7 @@ from lading.runtime.containers import slots
 from lading.runtime.containers.container import Container
 from lading.store.errors import DocumentError, InputError, Remedy
 from lading.store.system.locks import open_lock, take
-from lading.store.system.private import private_folder
+from lading.store.system.private_folders import private_folder
 
 
 class NoSuchContainerError(InputError):

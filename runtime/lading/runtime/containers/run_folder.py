@@ -15,7 +15,7 @@ from lading.runtime.containers.records import remove_folder
 from lading.store.errors import MachineError
 from lading.store.oci.json import is_text
 from lading.store.system.locks import open_folder, take
-from lading.store.system.private import private_folder
+from lading.store.system.private_folders import private_folder
 
 _IN_USE: Final = ("containers", "sandboxes", "oci", "network")
 

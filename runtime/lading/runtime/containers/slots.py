@@ -13,7 +13,7 @@ from typing import Final
 
 from lading.store.system import syscalls
 from lading.store.system.atomic import sync
-from lading.store.system.border import machine_errors
+from lading.store.system.machine_errors import machine_errors
 
 _BLOCK: Final = 4096
 _ROOM: Final = 1024

@@ -22,9 +22,9 @@ from lading.runtime.spec.spec import Mount, bind, mount
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass
 from lading.store.system.atomic import publish
-from lading.store.system.border import machine_errors
 from lading.store.system.locks import open_folder, take
-from lading.store.system.private import private_folder
+from lading.store.system.machine_errors import machine_errors
+from lading.store.system.private_folders import private_folder
 from lading.store.system.removal import remove_tree
 from lading.store.system.syscalls import syncfs
 

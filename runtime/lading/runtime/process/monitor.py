@@ -51,7 +51,7 @@ def _exit_command(life: Lifecycle, container: str) -> tuple[str, ...]:
         config.python,
         "-I",
         "-m",
-        "lading.runtime.lifecycle.cleanup",
+        "lading.runtime.lifecycle.exit_command",
         str(config.root),
         str(config.run_dir),
         container,

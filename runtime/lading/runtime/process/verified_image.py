@@ -56,7 +56,7 @@ def verified_image(verdict: Verdict, store: Store) -> VerifiedImage:
     if not all(_committed(store, name) for name in chain) or not all(
         store.snapshots.diff_ids.known(*pair) for pair in layers
     ):
-        from lading.store.snapshots.unpack import unpack_layers  # noqa: PLC0415 - rarely needed, and it loads the decompressors
+        from lading.store.snapshots.unpack_layers import unpack_layers  # noqa: PLC0415 - rarely needed, and it loads the decompressors
 
         unpack_layers(store.snapshots, store.blobs, layers)
     return VerifiedImage(manifest, config, chain[-1] if chain else None)

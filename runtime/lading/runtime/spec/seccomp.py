@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
-from lading.runtime.spec.syscalls import ALWAYS, ARCHITECTURES, BY_CAPABILITY, BY_MACHINE, DENIED, PERSONALITIES
+from lading.runtime.spec.allowed_syscalls import ALWAYS, ARCHITECTURES, BY_CAPABILITY, BY_MACHINE, DENIED, PERSONALITIES
 
 _EPERM: Final = 1
 _ENOSYS: Final = 38

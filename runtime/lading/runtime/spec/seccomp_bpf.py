@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
-from lading.runtime.spec.syscalls import NUMBERS
+from lading.runtime.spec.allowed_syscalls import NUMBERS
 from lading.store.system.atomic import new_file
 from lading.store.system.hashing import sha256
 

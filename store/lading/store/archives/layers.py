@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.store.archives.compression import MEDIA_TYPES, Compression, Source, decoder, encoder
-from lading.store.archives.extract import Extracted, extract_layer
+from lading.store.archives.extract_archive import Extracted, extract_layer
 from lading.store.archives.layer_limits import DEFAULT, RAISE, Limits
 from lading.store.archives.trees import Tree, walk
 from lading.store.archives.writer import write_tar

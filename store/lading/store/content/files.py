@@ -19,8 +19,8 @@ from lading.store.errors import DocumentError
 from lading.store.oci.digests import HEX, LENGTHS, Digest
 from lading.store.system import hashing
 from lading.store.system.atomic import publish, sync
-from lading.store.system.border import machine_errors
 from lading.store.system.locks import LOCK, abandoned, locked_folder, take
+from lading.store.system.machine_errors import machine_errors
 from lading.store.system.regular_files import open_file
 from lading.store.system.removal import remove_tree
 

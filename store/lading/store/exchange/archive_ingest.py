@@ -10,7 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
-from lading.store.archives.anyhow import uncompressed
+from lading.store.archives.any_compression import uncompressed
 from lading.store.archives.compression import Source as Stream
 from lading.store.archives.compression import decoder, detect
 from lading.store.archives.layer_limits import Limits
@@ -21,7 +21,7 @@ from lading.store.errors import DocumentError
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import LAYER, LAYER_GZIP, LAYER_ZSTD
 from lading.store.progress import Progress, Task
-from lading.store.system.border import machine_errors
+from lading.store.system.machine_errors import machine_errors
 
 _LIMITS: Final = Limits(entries=65536)
 _MAX_LINKS: Final = 8

@@ -29,7 +29,7 @@ from lading.store.oci.documents import (
 from lading.store.oci.json import canonical
 from lading.store.progress import QUIET, Progress
 from lading.store.store import Store
-from lading.store.system.room import Room
+from lading.store.system.disk_space import Room
 
 _SAME: Final = {DOCKER_LAYER: MEDIA_TYPES["gzip"]}
 _OF_ITS_DIGEST: Final = "vnd.docker.reference.digest"

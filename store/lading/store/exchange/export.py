@@ -25,8 +25,8 @@ from lading.store.oci.json import canonical
 from lading.store.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, index_json
 from lading.store.store import Store
 from lading.store.system.atomic import new_file
-from lading.store.system.border import machine_errors
-from lading.store.system.room import Room
+from lading.store.system.disk_space import Room
+from lading.store.system.machine_errors import machine_errors
 
 Form = Literal["oci", "docker", "both"]
 """An image layout; docker's archive with uncompressed layers; a layout that docker's older readers take, too."""

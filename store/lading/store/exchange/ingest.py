@@ -22,7 +22,7 @@ from lading.store.oci.json import MAX_SIZE, Fields, canonical, kind, parse
 from lading.store.oci.layout import CONTAINERD_NAME, REF_NAME
 from lading.store.progress import QUIET, Progress, Task
 from lading.store.store import Store
-from lading.store.system.border import machine_errors
+from lading.store.system.machine_errors import machine_errors
 from lading.store.system.patterns import pattern
 from lading.store.system.regular_files import read_below
 

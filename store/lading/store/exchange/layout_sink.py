@@ -22,8 +22,8 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.documents import Index, Manifest, parse_document
 from lading.store.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, index_json
 from lading.store.system.atomic import write_atomically
-from lading.store.system.border import machine_errors
 from lading.store.system.locks import take
+from lading.store.system.machine_errors import machine_errors
 
 _LOCK: Final = ".lading.lock"
 

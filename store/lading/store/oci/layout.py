@@ -9,7 +9,7 @@ from typing import Final
 from lading.store.oci.documents import INDEX
 from lading.store.oci.json import canonical
 from lading.store.system.atomic import write_atomically
-from lading.store.system.border import machine_errors
+from lading.store.system.machine_errors import machine_errors
 
 LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 """The content of `oci-layout`."""

@@ -22,8 +22,8 @@ from lading.store.snapshots.metadata import Snapshot, SnapshotMetadata
 from lading.store.snapshots.mounts import unmount
 from lading.store.snapshots.snapshotter import Snapshotter
 from lading.store.system.atomic import write_atomically
-from lading.store.system.border import machine_errors
-from lading.store.system.private import private_folder
+from lading.store.system.machine_errors import machine_errors
+from lading.store.system.private_folders import private_folder
 from lading.store.system.removal import remove_tree
 from lading.store.system.syscalls import syncfs
 

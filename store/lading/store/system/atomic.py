@@ -9,8 +9,8 @@ from io import BufferedWriter
 from pathlib import Path
 from typing import Final
 
-from lading.store.system.border import machine_errors
 from lading.store.system.locks import abandoned, take
+from lading.store.system.machine_errors import machine_errors
 
 _RANDOM: Final = 6
 """Bytes of chance in the name of a file that is being written."""

@@ -16,7 +16,7 @@ from lading.verify.documents import envelopes
 from lading.verify.documents.attach import Artifact, compose
 from lading.verify.documents.dag import Dag
 from lading.verify.documents.envelopes import Envelope
-from lading.verify.documents.kinds import is_dag_artifact
+from lading.verify.documents.evidence_kinds import is_dag_artifact
 from lading.verify.documents.links import Link
 from lading.verify.documents.media_types import DAG, DSSE
 from lading.verify.documents.statements import Statement

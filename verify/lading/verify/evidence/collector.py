@@ -16,7 +16,7 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.documents import Manifest, artifact_type_of, parse_document
 from lading.verify.documents import bundles, envelopes
 from lading.verify.documents.envelopes import Envelope
-from lading.verify.documents.kinds import evidence_kind
+from lading.verify.documents.evidence_kinds import evidence_kind
 from lading.verify.documents.media_types import BUNDLE_PREFIX, DAG, DSSE, SIMPLE_SIGNING
 from lading.verify.evidence import legacy
 from lading.verify.evidence.claims import Claim, EvidenceLocation

@@ -9,7 +9,7 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.json import Fields, canonical, parse
 from lading.verify.keys.named_key import NamedKey
 from lading.verify.policy.policy import VERSION, Policy, Rule
-from lading.verify.policy.requirements import formats
+from lading.verify.policy.requirements import requirement_kinds
 from lading.verify.policy.requirements.attestation import AttestationRequirement
 from lading.verify.policy.requirements.signature import SignatureRequirement
 
@@ -94,7 +94,7 @@ def _read_rule(scope: str, fields: Fields) -> Rule:
     rule = Rule(
         scope,
         reject=fields.boolean("reject"),
-        requirements=tuple(item for kind in formats.FORMATS for item in kind.load(fields)),
+        requirements=tuple(item for kind in requirement_kinds.FORMATS for item in kind.load(fields)),
         signed_for=fields.strings("signedFor") if "signedFor" in fields else None,
         allow_unverified=fields.boolean("allowUnverified"),
     )

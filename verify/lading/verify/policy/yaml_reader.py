@@ -9,10 +9,10 @@ from lading.store.errors import Remedy
 from lading.verify.keys.named_key import NamedKey
 from lading.verify.policy.key_reader import KeyReader, ReadKeyFile
 from lading.verify.policy.policy import VERSION, Policy, PolicyError, Rule
-from lading.verify.policy.requirements import formats
+from lading.verify.policy.requirements import requirement_kinds
 from lading.verify.policy.requirements.composition import all_of
-from lading.verify.policy.requirements.formats import RequirementFormat
 from lading.verify.policy.requirements.requirement import Requirement
+from lading.verify.policy.requirements.requirement_kinds import RequirementFormat
 from lading.verify.policy.requirements.signature import SignatureFormat
 from lading.verify.policy.scopes import components, why_empty
 from lading.verify.policy.yaml_text import Section, Value, YamlError, load
@@ -87,7 +87,7 @@ class _Reader:
 
     def _requirements(self, section: Section) -> tuple[Requirement, ...]:
         found: tuple[Requirement, ...] = ()
-        for kind in formats.FORMATS:
+        for kind in requirement_kinds.FORMATS:
             found += self._of_kind(kind, section, all_of(*found).keys)
         return found
 
@@ -102,7 +102,7 @@ class _Reader:
 
 
 def _sections() -> tuple[str, ...]:
-    return tuple(kind.section for kind in formats.FORMATS)
+    return tuple(kind.section for kind in requirement_kinds.FORMATS)
 
 
 def _check_scope(name: str, value: Value) -> tuple[str, ...]:

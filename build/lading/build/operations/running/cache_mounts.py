@@ -13,19 +13,19 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from lading.build.context import pick
-from lading.build.context.view import Folder, follow
+from lading.build.context import picked_files
+from lading.build.context.folders import Folder, follow
 from lading.build.graph.action import key_of
 from lading.build.graph.cache_folders import mounts_folder, note_size
 from lading.build.graph.halt import Halt
 from lading.build.graph.steps.mount_requests import CacheMount, FileAccess
-from lading.build.operations.copy import Copier, CopyOptions
+from lading.build.operations.copy_files import Copier, CopyOptions
 from lading.build.operations.root_filesystems import RootFilesystems, Stack
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
-from lading.store.system.border import machine_errors
 from lading.store.system.locks import LOCK, locked, open_lock, take
-from lading.store.system.private import private_folder
+from lading.store.system.machine_errors import machine_errors
+from lading.store.system.private_folders import private_folder
 from lading.store.system.removal import remove_tree
 
 TREE: Final = "tree"
@@ -108,7 +108,7 @@ class CacheMounts:
         if stack:
             with self.roots.reading(stack) as root, Folder(root, "/") as view:
                 item = view.item(follow(view, mount.source))
-                source = pick.pick(view, mount.source, lambda item, named: "")
+                source = picked_files.pick(view, mount.source, lambda item, named: "")
                 if item is None or source is None or not source.item.is_folder:
                     raise InputError(f'"{mount.source}": a cache begins as a folder')
                 Copier(tree, CopyOptions(attributes=True, links=True)).copy(view, source, "/")

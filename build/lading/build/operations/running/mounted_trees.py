@@ -7,12 +7,12 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from lading.build.context import pick
+from lading.build.context import picked_files
 from lading.build.context.context import Context
-from lading.build.context.pick import CopySource
-from lading.build.context.view import Folder, follow
+from lading.build.context.folders import Folder, follow
+from lading.build.context.picked_files import CopySource
 from lading.build.graph.request import BuildEnvironment
-from lading.build.graph.state import SolveState, entries
+from lading.build.graph.solve_state import SolveState, entries
 from lading.build.graph.steps.chain import Chain
 from lading.build.graph.steps.mount_requests import (
     BindMount,
@@ -85,7 +85,7 @@ class MountedTrees:
 
     def _of_context(self, mount: BindMount) -> MountedTree:
         context = self.context()
-        source = pick.pick(context, mount.source.lstrip("/"), context.content)
+        source = picked_files.pick(context, mount.source.lstrip("/"), context.content)
         if source is None:
             raise InputError(f'"{mount.source}" not found')
         if not source.item.path:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 from lading.build.context.context import Context
-from lading.build.context.view import Folder, follow
+from lading.build.context.folders import Folder, follow
 from lading.build.errors import StepError
 from lading.build.graph import executor
 from lading.build.graph.executor import ExecMount
 from lading.build.graph.request import BuildEnvironment
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.mount_requests import (
     BindMount,
     CacheMount,
@@ -26,7 +26,7 @@ from lading.build.graph.steps.mount_requests import (
 )
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import RunOp
-from lading.build.operations.copy import Copier, CopyOptions
+from lading.build.operations.copy_files import Copier, CopyOptions
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems, Stack
 from lading.build.operations.running.cache_mounts import CacheMounts
 from lading.build.operations.running.mounted_trees import ROOT, MountedTree

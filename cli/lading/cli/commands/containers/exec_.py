@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import environment, require_terminal
+from lading.cli.calls.option_values import environment, require_terminal
 from lading.cli.cli_session import CliSession
 
 if TYPE_CHECKING:

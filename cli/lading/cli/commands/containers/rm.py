@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.cli_session import CliSession
-from lading.cli.commands.several import side_by_side
+from lading.cli.commands.several_containers import side_by_side
 
 if TYPE_CHECKING:
     import typer

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from lading.cli.calls.values import access, boolean, environment, pairs, require_terminal
+from lading.cli.calls.option_values import access, boolean, environment, pairs, require_terminal
 from lading.cli.cli_session import CliSession
 from lading.store.errors import InputError, UsageError
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import OutputForm, access, short
+from lading.cli.calls.option_values import OutputForm, access, short
 from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape, size
 from lading.store.archives.trees import text
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lading.cli.calls.shared_options import AuthFile, Creds, TlsVerify
     from lading.host.examining.blaming import BlamedFile, Shares
-    from lading.host.examining.origins import FileSource
+    from lading.host.examining.file_origins import FileSource
     from lading.verify.documents.statements import ResourceDescriptor
 
 

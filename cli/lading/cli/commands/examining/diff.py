@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import OutputForm, access
+from lading.cli.calls.option_values import OutputForm, access
 from lading.cli.cli_session import CliSession
 from lading.cli.commands.examining.differences import SHOWN, as_json, lines
 from lading.cli.endings import EndedError

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from lading.cli.calls.values import short
+from lading.cli.calls.option_values import short
 from lading.cli.display.output import Output, escape
 from lading.store.archives.trees import text
 from lading.store.errors import LadingError

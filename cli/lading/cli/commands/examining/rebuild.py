@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import OutputForm, access, pairs, short
+from lading.cli.calls.option_values import OutputForm, access, pairs, short
 from lading.cli.cli_session import CliSession
 from lading.cli.commands.examining.differences import SHOWN, as_json, lines
 from lading.cli.display.build_view import view_for

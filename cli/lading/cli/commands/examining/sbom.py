@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import access
+from lading.cli.calls.option_values import access
 from lading.cli.cli_session import CliSession
 from lading.registry.platforms import parse_platform
 
@@ -37,7 +37,7 @@ def sbom(
 
     They are those that its files record: dpkg, apk, pip, npm, and the modules of Go programs.
     """
-    from lading.host.examining.bills import attach_bills, bills  # noqa: PLC0415
+    from lading.host.examining.sboms import attach_bills, bills  # noqa: PLC0415
     from lading.verify.reports.cyclonedx import CYCLONEDX  # noqa: PLC0415
     from lading.verify.reports.spdx import SPDX  # noqa: PLC0415
 

@@ -13,8 +13,8 @@ from lading.build.context.revision import revision_of
 from lading.build.errors import TextError
 from lading.build.graph.request import BuildRequest, Built, ImageContext, PackedContext
 from lading.build.remote.addresses import Repository, WebFile, repository, web_file
+from lading.cli.calls.option_values import access, pairs, read_input, short
 from lading.cli.calls.step_options import allowances, step_network, step_secrets, step_settings
-from lading.cli.calls.values import access, pairs, read_input, short
 from lading.cli.cli_session import CliSession
 from lading.cli.commands.images.check_report import show_findings, show_report
 from lading.cli.display.build_view import view_for
@@ -230,7 +230,7 @@ def build(
     with ended_by_signals(), view_for(progress, session.output, quiet=quiet) as view:
         built = session.host.build(request, sign_key=key, pull=pull, listener=view, secrets=lent, caches=caches)
     if sbom:
-        from lading.host.examining.bills import attach_bills  # noqa: PLC0415
+        from lading.host.examining.sboms import attach_bills  # noqa: PLC0415
 
         attach_bills(session.host, str(built.descriptor.digest), key)
     session.host.transfers.deliver(built.descriptor, request.names, outputs=outputs.places, push=push)

@@ -70,7 +70,7 @@ def history(
 
 def _times(store: Store, subjects: tuple[Descriptor, ...], told: Iterable[str | None]) -> dict[str | None, str | None]:
     """What to show for each time: as `images` does, where it is the constant one of a reproducible build."""
-    from lading.host.images.built import built  # noqa: PLC0415
+    from lading.host.images.build_times import built  # noqa: PLC0415
 
     return {created: created and built(store, created, subjects) for created in set(told)}
 

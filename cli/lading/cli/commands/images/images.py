@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.calls.amounts import earliest
-from lading.cli.calls.values import boolean
+from lading.cli.calls.option_values import boolean
 from lading.cli.cli_session import CliSession
 from lading.cli.display.filters import LABELS, Filters, filters, labels_pass
 from lading.cli.display.listing import check_format, show_list

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import short
+from lading.cli.calls.option_values import short
 from lading.cli.cli_session import CliSession
 from lading.cli.display.progress_display import ProgressKind
 from lading.cli.endings import ended_by_signals

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import access, each
+from lading.cli.calls.option_values import access, each
 from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape
 from lading.cli.display.progress_display import ProgressKind

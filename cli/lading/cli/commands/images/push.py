@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import access, another, compression
+from lading.cli.calls.option_values import access, another, compression
 from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape
 from lading.cli.display.progress_display import ProgressKind

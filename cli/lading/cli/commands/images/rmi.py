@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import each, short
+from lading.cli.calls.option_values import each, short
 from lading.cli.cli_session import CliSession
 from lading.cli.display.output import size
 from lading.host.images.images import NoSuchImageError

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import another, compression
+from lading.cli.calls.option_values import another, compression
 from lading.cli.cli_session import CliSession
 from lading.store.errors import UsageError
 

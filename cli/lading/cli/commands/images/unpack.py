@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import each
+from lading.cli.calls.option_values import each
 from lading.cli.cli_session import CliSession
 from lading.cli.display.progress_display import ProgressKind
 from lading.cli.endings import ended_by_signals
-from lading.host.upkeep.unpacking import unpack as unpack_image
+from lading.host.upkeep.unpack_images import unpack as unpack_image
 from lading.store.system.syscalls import private_mounts
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Annotated
 
-from lading.build.solver.trim import CacheEntry, Trimmed
+from lading.build.solver.cache_trimming import CacheEntry, Trimmed
 from lading.cli.calls.amounts import before, confirm, say_total
 from lading.cli.cli_session import CliSession
 from lading.cli.display.filters import filters

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.amounts import before, confirm, say_total
-from lading.cli.calls.values import boolean, short
+from lading.cli.calls.option_values import boolean, short
 from lading.cli.cli_session import CliSession
 from lading.cli.display.filters import LABELS, Filters, filters, labels_pass
 from lading.host.images.images import Listed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import ask_login, boolean
+from lading.cli.calls.option_values import ask_login, boolean
 from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape
 from lading.store.errors import InputError, UsageError

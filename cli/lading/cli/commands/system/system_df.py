@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Final
 
-from lading.cli.calls.values import short
+from lading.cli.calls.option_values import short
 from lading.cli.cli_session import CliSession
 from lading.cli.commands.system.builder_prune import shown
 from lading.cli.display.containers import status

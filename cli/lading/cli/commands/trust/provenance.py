@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
 from lading.build.context.revision import DIRTY, GIT
-from lading.cli.calls.values import OutputForm, access
+from lading.cli.calls.option_values import OutputForm, access
 from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape, folded
 from lading.store.errors import InputError, UsageError

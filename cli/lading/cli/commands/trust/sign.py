@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import access, each, pairs
+from lading.cli.calls.option_values import access, each, pairs
 from lading.cli.cli_session import CliSession
 from lading.store.errors import UsageError
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from lading.cli.calls.values import OutputForm, access, pairs
+from lading.cli.calls.option_values import OutputForm, access, pairs
 from lading.cli.cli_session import CliSession
 from lading.store.errors import LadingError, UsageError
 

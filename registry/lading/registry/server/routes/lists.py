@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from lading.registry.server import names
 from lading.registry.server.api_errors import ApiError
 from lading.registry.server.messages import Pair, Request, Response, json_response
-from lading.registry.server.storage.storage import Storage
+from lading.registry.server.storage.storage_folder import Storage
 from lading.store.errors import DocumentError
 from lading.store.fastclass import replace
 from lading.store.oci.descriptors import Descriptor

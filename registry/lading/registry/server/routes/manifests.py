@@ -8,7 +8,7 @@ from typing import Final
 from lading.registry.server import names
 from lading.registry.server.api_errors import ApiError
 from lading.registry.server.messages import Pair, Request, Response, content_digest, is_known
-from lading.registry.server.storage.storage import Storage
+from lading.registry.server.storage.storage_folder import Storage
 from lading.store.content.blobs import MissingBlobError
 from lading.store.errors import DocumentError
 from lading.store.fastclass import replace

@@ -18,7 +18,7 @@ from lading.registry.server.api_errors import ApiError
 from lading.registry.server.bodies import Body
 from lading.registry.server.messages import Request, Response
 from lading.registry.server.routes import blobs
-from lading.registry.server.storage.storage import Storage
+from lading.registry.server.storage.storage_folder import Storage
 from lading.store.oci.digests import Digest
 from lading.store.system.patterns import pattern
 from lading.store.system.sqlite import is_full

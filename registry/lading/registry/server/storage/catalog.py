@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Final
 
-from lading.registry.server.storage.database import Database
+from lading.registry.server.storage.sqlite_database import Database
 from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor

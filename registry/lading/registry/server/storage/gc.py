@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from lading.registry.server.storage.storage import Storage
+from lading.registry.server.storage.storage_folder import Storage
 from lading.store.errors import MachineError
 from lading.store.oci.digests import Digest
 from lading.store.system.sqlite import is_full

@@ -16,7 +16,7 @@ from lading.store.content.files import FileBlobs
 from lading.store.errors import MachineError
 from lading.store.oci.digests import Digest
 from lading.store.system.atomic import publish, sync
-from lading.store.system.border import machine_errors
+from lading.store.system.machine_errors import machine_errors
 
 
 class Uploads:

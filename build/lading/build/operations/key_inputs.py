@@ -12,12 +12,12 @@ from typing import Final
 from lading.build.graph import step_links
 from lading.build.graph.executor import Executor
 from lading.build.graph.request import BuildEnvironment, Rendering
-from lading.build.graph.state import SolveState, entries
+from lading.build.graph.solve_state import SolveState, entries
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, MkdirOp, RunOp, UnpackOp
+from lading.build.operations.copy_sources import CommitSource, CopySources, PickedSource
 from lading.build.operations.running.mounted_trees import MountedTree
 from lading.build.operations.running.run_execution import HOSTNAME
-from lading.build.operations.sources import CommitSource, CopySources, PickedSource
 from lading.store.archives.trees import Tree, text
 from lading.store.oci.digests import Digest
 from lading.store.oci.json import canonical

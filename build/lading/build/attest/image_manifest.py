@@ -8,7 +8,7 @@ from typing import Final
 
 from lading.build.graph.graph import Graph
 from lading.build.graph.image_config import render
-from lading.build.graph.state import SolveState
+from lading.build.graph.solve_state import SolveState
 from lading.store.content.blobs import write_blob
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import CONFIG, MANIFEST

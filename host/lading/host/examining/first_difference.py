@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lading.host.examining.origins import step_text
+from lading.host.examining.file_origins import step_text
 from lading.inventory.trees.comparison import FileDifference, compare_trees
 from lading.store.fastclass import dataclass
 

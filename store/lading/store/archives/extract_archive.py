@@ -20,8 +20,8 @@ from lading.store.archives.trees import kept
 from lading.store.archives.whiteouts import METADATA, OPAQUE_NAME, PREFIX, Whiteouts, is_whiteout
 from lading.store.errors import DocumentError, MachineError
 from lading.store.fastclass import dataclass
+from lading.store.system.disk_space import Room
 from lading.store.system.removal import remove
-from lading.store.system.room import Room
 from lading.store.system.rooted import FOLDER, RootedFolders
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterable
 
-from lading.build.context.pick import CopySource
+from lading.build.context.picked_files import CopySource
 from lading.build.graph.action import ActionLayer, ActionResult
 from lading.build.graph.halt import Halt
 from lading.build.graph.request import BaseImage, StepReport

@@ -79,7 +79,7 @@ def ask_login(prompt: str, *, secret: bool) -> str:
     """A name or password for a registry. Raises `UsageError` where there is no terminal to ask at."""
     if not sys.stdin.isatty():
         raise UsageError("not at a terminal: use --username and --password-stdin, or --creds USER:PASSWORD")
-    from lading.cli.display.asking import ask  # noqa: PLC0415
+    from lading.cli.display.questions import ask  # noqa: PLC0415
 
     return ask(prompt, secret=secret)
 

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Final
 
 from lading.registry.server.storage.catalog import Catalog
-from lading.registry.server.storage.database import tables
+from lading.registry.server.storage.sqlite_database import tables
 from lading.registry.server.storage.upload_files import Uploads
 from lading.store.content.blobs import read_blob
 from lading.store.content.files import FileBlobs
 from lading.store.errors import InputError, MachineError, Remedy
 from lading.store.oci.digests import Digest
 from lading.store.system.atomic import write_atomically
-from lading.store.system.border import machine_errors
 from lading.store.system.locks import open_lock, take
-from lading.store.system.private import claim, private_folder
+from lading.store.system.machine_errors import machine_errors
+from lading.store.system.private_folders import claim, private_folder
 
 _MARK: Final = "lading-registry"
 _TEXT: Final = b"What lies in this folder belongs to `lading registry serve`, which deletes what nobody refers to.\n"

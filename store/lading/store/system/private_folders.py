@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.store.errors import InputError, MachineError
-from lading.store.system.border import machine_errors
+from lading.store.system.machine_errors import machine_errors
 
 _MODE: Final = 0o700
 _ROOT_MARKS: Final = ("index.db", "keys", "policy.yaml", "trust", "registry")

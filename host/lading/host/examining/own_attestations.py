@@ -10,7 +10,7 @@ from lading.store.fastclass import dataclass
 from lading.store.oci.documents import Manifest
 from lading.verify.documents import bundles, envelopes
 from lading.verify.documents.dag_artifact import DagArtifact, read_artifact
-from lading.verify.documents.kinds import is_dag_artifact
+from lading.verify.documents.evidence_kinds import is_dag_artifact
 from lading.verify.documents.provenance import Provenance
 from lading.verify.documents.statements import PROVENANCE, Statement
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
-from lading.build.context import pick
-from lading.build.context.pick import CopySource
-from lading.build.context.view import FileInfo, FileView
+from lading.build.context import picked_files
+from lading.build.context.folders import FileInfo, FileView
+from lading.build.context.picked_files import CopySource
 from lading.build.dockerfile.glob import has_wildcards
 from lading.build.dockerfile.ignore import Ignore
 from lading.build.errors import DockerfileError
@@ -135,7 +135,7 @@ class Picking:
     view: FileView
     operation: CopyOp
     step: Step
-    content: pick.ContentDigest
+    content: picked_files.ContentDigest
     environment: BuildEnvironment
 
     def of(self, pattern: str) -> tuple[PickedSource, ...]:
@@ -149,17 +149,19 @@ class Picking:
 
     def of_all(self) -> tuple[PickedSource, ...]:
         """Everything that there is."""
-        chosen = pick.Chosen(without=Ignore(self.operation.exclude)) if self.operation.exclude else pick.ALL
-        source = pick.pick(self.view, "", self.content, chosen)
+        chosen = (
+            picked_files.Chosen(without=Ignore(self.operation.exclude)) if self.operation.exclude else picked_files.ALL
+        )
+        source = picked_files.pick(self.view, "", self.content, chosen)
         return (PickedSource(self.view, source, False),) if source else ()
 
     def _found(self, pattern: str) -> list[CopySource]:
         without = Ignore(self.operation.exclude)
         if self.operation.parents:
-            return pick.pick_with_parents(self.view, pattern, self.content, without)
-        names = pick.names(self.view, pattern)
+            return picked_files.pick_with_parents(self.view, pattern, self.content, without)
+        names = picked_files.names(self.view, pattern)
         if not names:
             self.environment.listener.warned(f"{self.step.place}: {pattern} matches nothing")
-        chosen = pick.Chosen(without=without) if self.operation.exclude else pick.ALL
+        chosen = picked_files.Chosen(without=without) if self.operation.exclude else picked_files.ALL
         named = not has_wildcards(pattern)
-        return [one for name in names if (one := pick.pick(self.view, name, self.content, chosen, named=named))]
+        return [one for name in names if (one := picked_files.pick(self.view, name, self.content, chosen, named=named))]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from lading.store.store import Store
 from lading.store.system.locks import locked_folder
-from lading.store.system.private import private_folder
+from lading.store.system.private_folders import private_folder
 from lading.store.system.removal import remove_tree
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from lading.build.context.view import normalised
+from lading.build.context.folders import normalised
 from lading.build.dockerfile.expansion import expand
 from lading.build.dockerfile.instructions import Copy, Run, Stage
 from lading.build.errors import DockerfileError, Place

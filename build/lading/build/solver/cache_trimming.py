@@ -20,7 +20,7 @@ from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, Reached, collect_alone, postpone
 from lading.store.oci.digests import Digest
 from lading.store.store import Store
-from lading.store.system.border import machine_errors
+from lading.store.system.machine_errors import machine_errors
 from lading.store.system.removal import remove_tree
 
 CacheKind = Literal["step", "attestations", "context", "tree", "cache mount", "package lists", "package", "download"]

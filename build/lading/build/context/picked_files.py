@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from lading.build.context.view import FileInfo, FileView, follow
+from lading.build.context.folders import FileInfo, FileView, follow
 from lading.build.dockerfile import glob
 from lading.build.dockerfile.glob import PatternError
 from lading.build.dockerfile.ignore import Ignore, clean

@@ -7,7 +7,7 @@ from functools import singledispatch
 from lading.build.convert import go_format
 from lading.build.convert.copy_step import copy
 from lading.build.convert.run_step import run
-from lading.build.convert.stage import DispatchOptions, StageState
+from lading.build.convert.stage_state import DispatchOptions, StageState
 from lading.build.dockerfile.instruction_values import (
     check_signal,
     parse_ports,

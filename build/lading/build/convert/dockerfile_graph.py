@@ -7,10 +7,18 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from lading.build.convert.dispatch import apply
+from lading.build.convert.instruction_effects import apply
 from lading.build.convert.own_platform import is_own
 from lading.build.convert.run_mounts import NAMESPACE
-from lading.build.convert.stage import EPOCH, PROXIES, Allowances, Arguments, BuildSteps, DispatchOptions, StageState
+from lading.build.convert.stage_state import (
+    EPOCH,
+    PROXIES,
+    Allowances,
+    Arguments,
+    BuildSteps,
+    DispatchOptions,
+    StageState,
+)
 from lading.build.convert.trace import BaseFound, Head, Trace
 from lading.build.dockerfile.directives import SYNTAX
 from lading.build.dockerfile.expansion import Expansion, expand

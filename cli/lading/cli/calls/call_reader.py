@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 from lading.cli.calls.command_table import COMMANDS, CommandEntry
 from lading.cli.calls.forms import FORMS, Argument, Option
-from lading.cli.calls.values import boolean
+from lading.cli.calls.option_values import boolean
 from lading.cli.cli_session import CliSession, Color
 from lading.store.errors import UsageError
 

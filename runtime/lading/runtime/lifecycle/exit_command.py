@@ -1,4 +1,4 @@
-"""``python -m lading.runtime.lifecycle.cleanup ROOT RUN_DIR ID``: what a monitor runs when its container ended."""
+"""``python -m lading.runtime.lifecycle.exit_command ROOT RUN_DIR ID``: what a monitor runs when its container ended."""
 
 from __future__ import annotations
 

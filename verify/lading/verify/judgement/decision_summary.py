@@ -12,7 +12,7 @@ from typing import Final
 
 from lading.store.fastclass import dataclass
 from lading.store.system.patterns import pattern
-from lading.verify.judgement.binding import FROM
+from lading.verify.judgement.applicable_rules import FROM
 from lading.verify.judgement.decision import Candidate, Decision
 from lading.verify.policy.requirements.finding import Finding
 from lading.verify.policy.requirements.phrases import listed

@@ -10,8 +10,8 @@ from lading.runtime.containers.records import ContainerRecords
 from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError, MachineError, Remedy
 from lading.store.oci.documents import chain_ids, layers_with_diff_ids, parse_config, parse_manifest
-from lading.store.snapshots import unpack as unpacking
-from lading.store.system.border import border
+from lading.store.snapshots import unpack_layers as unpacking
+from lading.store.system.machine_errors import border
 from lading.store.system.removal import remove_tree
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from lading.build.context.pick import CopySource, special
-from lading.build.context.view import FileInfo, FileView, Folder, follow, normalised
+from lading.build.context.folders import FileInfo, FileView, Folder, follow, normalised
+from lading.build.context.picked_files import CopySource, special
 from lading.build.dockerfile.modes import FileMode
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, field
