@@ -147,7 +147,9 @@ def test_files_are_made_durable_and_named_in_one_place() -> None:
 
 def test_the_image_of_an_index_is_found_in_one_place() -> None:
     """All ask `child_for`, which says what there is; one takes any where none fits."""
-    named = {name for name, file in modules().items() if "lading.registry.platforms.choose" in set(imported(file))}
+    named = {
+        name for name, file in modules().items() if "lading.store.oci.platform_choice.choose" in set(imported(file))
+    }
     assert named == {"lading.host.images.outputs"}
 
 

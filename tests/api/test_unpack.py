@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 
 from lading.api import Configuration, Lading
-from lading.registry.platforms import host_platform
 from lading.store.fastclass import replace
 from lading.store.oci.documents import Index
+from lading.store.oci.platforms import host_platform
 from lading.store.store import Store
 from suites.commands import Lading as Command
 from suites.commands import busybox

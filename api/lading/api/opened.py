@@ -68,7 +68,7 @@ class OpenedRoot:
 
 def platform_of(text: str | None) -> Platform | None:
     """OS/ARCH[/VARIANT]. Raises `InputError`."""
-    from lading.registry.platforms import parse_platform  # noqa: PLC0415
+    from lading.store.oci.platforms import parse_platform  # noqa: PLC0415
 
     return None if text is None else parse_platform(text)
 

@@ -25,11 +25,11 @@ from lading.build.graph.request import (
 from lading.build.solver.cache_trimming import bound
 from lading.host.trust.launch_gate import unknown
 from lading.host.trust.signing_keys import KeyText
-from lading.registry.platforms import host_platform
 from lading.registry.reference import Reference
 from lading.store.errors import LadingError, UsageError
 from lading.store.fastclass import replace
 from lading.store.oci.descriptors import Platform
+from lading.store.oci.platforms import host_platform
 from lading.verify.keys.keys import PrivateKey
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from lading.build.convert.trace import Head
 from lading.build.dockerfile.expansion import expand
 from lading.build.dockerfile.instructions import Stage
 from lading.build.errors import TextError, suggestion
-from lading.registry.platforms import parse_platform
 from lading.registry.reference import Reference
 from lading.store.errors import InputError
+from lading.store.oci.platforms import parse_platform
 
 _RESERVED: Final = ("context", "scratch")
 _TARGET: Final = "TARGETPLATFORM"

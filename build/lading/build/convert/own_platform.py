@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lading.registry.platforms import normalise, parse_platform
 from lading.store.errors import InputError
 from lading.store.oci.descriptors import Platform
+from lading.store.oci.platforms import normalise, parse_platform
 
 
 def is_own(text: str, native: Platform) -> bool:

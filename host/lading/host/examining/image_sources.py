@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lading.inventory.trees.image_tree import OpenedImage
-from lading.registry.platforms import child_for, host_platform
 from lading.registry.reference import Reference
 from lading.store.content.blobs import Source, read_blob
 from lading.store.errors import DocumentError
 from lading.store.oci.documents import Index, Manifest, parse_config
+from lading.store.oci.platform_choice import child_for
+from lading.store.oci.platforms import host_platform
 
 if TYPE_CHECKING:
     from lading.host.host import Host

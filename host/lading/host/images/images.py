@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lading.host.images.build_times import built
-from lading.registry.platforms import child_for, host_platform
 from lading.registry.reference import InvalidReferenceError, Reference
 from lading.store.errors import DocumentError, InputError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, collect
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.documents import Manifest
+from lading.store.oci.platform_choice import child_for
+from lading.store.oci.platforms import host_platform
 from lading.store.store import Store, one_image
 from lading.verify.judgement.targets import Target
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 from lading.host.images.plain_files import write_folder, write_tree
-from lading.registry.platforms import choose, host_platform
 from lading.store.archives.writer import Sink
 from lading.store.errors import InputError, UsageError
 from lading.store.exchange import layouts
@@ -16,6 +15,8 @@ from lading.store.exchange.export import Form, Saved, to_file, write_archive
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import Manifest
+from lading.store.oci.platform_choice import choose
+from lading.store.oci.platforms import host_platform
 from lading.store.progress import QUIET, Progress, Task
 from lading.store.store import Store
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from lading.host.images.image_archives import compressed
 from lading.host.images.images import ALONE, Images, NoSuchImageError, ResolvedImage, is_digest
-from lading.registry.platforms import host_platform
 from lading.registry.reference import Reference
 from lading.store.errors import InputError, RegistryError, Remedy
+from lading.store.oci.platforms import host_platform
 from lading.store.progress import Progress
 
 if TYPE_CHECKING:

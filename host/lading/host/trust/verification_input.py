@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lading.host.images.images import Images, ResolvedImage
-from lading.registry.platforms import child_for, host_platform
 from lading.registry.reference import Reference
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import Index, Manifest, parse_document
+from lading.store.oci.platform_choice import child_for
+from lading.store.oci.platforms import host_platform
 from lading.store.store import Store
 from lading.verify.evidence.evidence import Evidence, ExhaustedError, StoreEvidence
 from lading.verify.judgement.decision import Decision

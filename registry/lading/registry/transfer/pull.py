@@ -9,7 +9,6 @@ from lading.registry.client.client import Client
 from lading.registry.client.manifests import Fetched
 from lading.registry.client.referrers import pieces
 from lading.registry.errors import NotFoundError, ProtocolError
-from lading.registry.platforms import child_for, host_platform
 from lading.registry.reference import Reference
 from lading.registry.transfer.images import ImageSink
 from lading.registry.transfer.limits import EvidenceLimits
@@ -20,6 +19,8 @@ from lading.store.fastclass import dataclass, field, replace
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import Index, Manifest
+from lading.store.oci.platform_choice import child_for
+from lading.store.oci.platforms import host_platform
 from lading.store.progress import QUIET, Part, Progress, Task
 
 

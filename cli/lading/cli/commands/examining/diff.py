@@ -8,8 +8,8 @@ from lading.cli.calls.option_values import OutputForm, access
 from lading.cli.cli_session import CliSession
 from lading.cli.commands.examining.differences import SHOWN, as_json, lines
 from lading.cli.endings import EndedError
-from lading.registry.platforms import parse_platform
 from lading.store.errors import UsageError
+from lading.store.oci.platforms import parse_platform
 
 if TYPE_CHECKING:
     import typer

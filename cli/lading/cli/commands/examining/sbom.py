@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.option_values import access
 from lading.cli.cli_session import CliSession
-from lading.registry.platforms import parse_platform
+from lading.store.oci.platforms import parse_platform
 
 if TYPE_CHECKING:
     import typer

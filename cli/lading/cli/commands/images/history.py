@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 from lading.cli.cli_session import CliSession
 from lading.cli.display.listing import check_format, show_list
 from lading.cli.display.output import since, size
-from lading.registry.platforms import parse_platform
 from lading.store.fastclass import replace
 from lading.store.oci.documents import History, ImageConfig, Manifest
+from lading.store.oci.platforms import parse_platform
 
 if TYPE_CHECKING:
     import typer

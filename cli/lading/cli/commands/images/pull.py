@@ -10,7 +10,7 @@ from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape
 from lading.cli.display.progress_display import ProgressKind
 from lading.cli.endings import ended_by_signals
-from lading.registry.platforms import parse_platform
+from lading.store.oci.platforms import parse_platform
 
 if TYPE_CHECKING:
     import typer

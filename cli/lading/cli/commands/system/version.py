@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.cli_session import CliSession
 from lading.cli.display.output import version_line
-from lading.registry.platforms import host_platform
+from lading.store.oci.platforms import host_platform
 
 if TYPE_CHECKING:
     import typer
