@@ -184,7 +184,7 @@ def test_there_is_one_connection_to_a_database() -> None:
 def test_a_kind_of_snapshots_is_named_where_it_is_chosen() -> None:
     """Callers know `Snapshots`; which `Snapshotter` is behind it is one line of the store's."""
     named = [name for name, file in modules().items() if "lading.store.snapshots.overlay" in set(imported(file))]
-    assert named == ["lading.store.store"]
+    assert named == ["lading.store.snapshots.kind_choice"]
 
 
 def test_a_driver_is_named_where_it_is_chosen() -> None:

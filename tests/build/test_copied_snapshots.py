@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lading.store.snapshots.copies import CopySnapshotter
 from lading.store.snapshots.snapshots import Snapshots
 from suites.building import Bench, busybox, write
-from suites.copy_snapshots import CopySnapshotter
 from suites.machine import needs
 
 pytestmark = needs("root", "overlay", "busybox")

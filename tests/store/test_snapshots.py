@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lading.store.archives.layer_limits import Limits
-from lading.store.archives.layers import EPOCH, apply_layer, normalise_times, write_layer
-from lading.store.archives.trees import capture, scan
+from lading.store.archives.layers import EPOCH, Layer, apply_layer, normalise_times, write_layer
+from lading.store.archives.trees import OVERLAY, Marks, capture, scan
 from lading.store.content.blobs import read_blob, write_blob
 from lading.store.content.memory import MemoryBlobs
 from lading.store.errors import DocumentError
@@ -21,13 +21,13 @@ from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import CONFIG, LAYER_GZIP, Manifest
 from lading.store.oci.json import canonical
+from lading.store.snapshots.copies import CopySnapshotter
 from lading.store.snapshots.overlay import OverlaySnapshotter
 from lading.store.snapshots.snapshots import Snapshots
 from lading.store.snapshots.snapshotter import Snapshotter
 from lading.store.snapshots.unpack_layers import repair, unpack, unpack_layers
 from lading.store.store import Store
 from suites import dying
-from suites.copy_snapshots import CopySnapshotter
 from suites.dying import killed
 from suites.images import put_manifest, remove
 from suites.machine import needs
@@ -64,7 +64,14 @@ class TestSnapshots(SnapshotsContract):
 
 def image(store: Store, *folders: Path, compression: str = "zstd") -> Manifest:
     """An image with a layer for each folder, the upper folders of overlays."""
-    layers = [write_layer(capture(folder), store.blobs, compression=compression) for folder in folders]  # type: ignore[arg-type]
+    return image_of(store, *(layer(store, folder, compression) for folder in folders))
+
+
+def layer(store: Store, folder: Path, compression: str = "zstd", marks: Marks = OVERLAY) -> Layer:
+    return write_layer(capture(folder, marks), store.blobs, compression=compression)  # type: ignore[arg-type]
+
+
+def image_of(store: Store, *layers: Layer) -> Manifest:
     config = {
         "os": "linux",
         "architecture": "amd64",
@@ -127,6 +134,7 @@ def test_upper_folders_become_layers_and_layers_the_same_view(store: Store, tmp_
         (root / "old").mkdir()
         (root / "old/file").touch()
         (root / "link").symlink_to("usr")
+    layers = [layer(store, snapshots.changes("base"), marks=snapshots.marks)]
     snapshots.commit("base", "base")
     snapshots.prepare("change", "base")
     with mounted(snapshots, "change", where) as root:
@@ -137,8 +145,11 @@ def test_upper_folders_become_layers_and_layers_the_same_view(store: Store, tmp_
         (root / "old/fresh").touch()
         (root / "link").unlink()
         (root / "link").mkdir()
+    layers.append(layer(store, snapshots.changes("change"), marks=snapshots.marks))
+    manifest = image_of(store, *layers)
+    snapshots.commit("change", "change")
+    with mounted(snapshots, "change", where, readonly=True) as root:
         expected = seen(root)
-    manifest = image(store, snapshots.changes("base"), snapshots.changes("change"))
     top = unpack(snapshots, store.blobs, manifest, store.config(manifest))
     assert top is not None
     with mounted(snapshots, top, where, readonly=True) as root:

@@ -68,7 +68,7 @@ class SnapshotsContract:
             (root / "b").write_text("2")
             (root / "folder").mkdir()
             (root / "folder/c").write_text("2")
-        assert [(entry.path, entry.kind) for entry in capture(snapshots.changes("two")).entries] == [
+        assert [(e.path, e.kind) for e in capture(snapshots.changes("two"), snapshots.marks).entries] == [
             (b"a", "whiteout"),
             (b"b", "file"),
             (b"folder", "directory"),

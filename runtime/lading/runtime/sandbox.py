@@ -8,102 +8,28 @@ from __future__ import annotations
 
 import json
 import os
-import select
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final
 
 from lading.runtime.cgroups.groups import Cgroups, ResourceLimits
 from lading.runtime.containers import networks
 from lading.runtime.lifecycle import sandboxes
 from lading.runtime.lifecycle.lifecycle import RuntimeConfig
-from lading.runtime.lifecycle.step_mounts import SandboxMount, StepMounts
+from lading.runtime.lifecycle.step_mounts import StepMounts
+from lading.runtime.lifecycle.step_process import SandboxProcess, StepOutput, run_to_end
 from lading.runtime.oci import processes
 from lading.runtime.oci.oci_runtime import ENV, OciRuntime, StartError, start_error
 from lading.runtime.spec import capabilities, etc_files, users
 from lading.runtime.spec.rootfs import MountPoints, allowed, check_kernel_folders
 from lading.runtime.spec.spec import DEFAULT_PATH, ContainerSpec, Mount, bind, shared_memory
-from lading.store.errors import MachineError
 from lading.store.system.locks import open_lock, take
 from lading.store.system.machine_errors import border
 from lading.store.system.private_folders import private_folder
 
 _FOLDERS: Final = ("/proc", "/dev", "/sys")
-_CHUNK: Final = 1 << 16
 _EVERY_DEVICE: Final = [{"allow": True, "access": "rwm"}]
-_SIGKILL: Final = 9
-
-_Output = Callable[[bytes, Literal["stdout", "stderr"]], None]
-
-
-class SandboxProcess(Protocol):
-    """What `lading.build.graph.executor.ProcessSpec` is."""
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """What is executed."""
-        ...
-
-    @property
-    def env(self) -> tuple[tuple[str, str], ...]:
-        """Everything it sees, beside HOME and, where not given, PATH."""
-        ...
-
-    @property
-    def cwd(self) -> str:
-        """Its working directory, which exists."""
-        ...
-
-    @property
-    def user(self) -> str:
-        """``USER[:GROUP]``, looked up in the root file system."""
-        ...
-
-    @property
-    def hostname(self) -> str:
-        """The same for every build, so that none depends on it."""
-        ...
-
-    @property
-    def network(self) -> Literal["none", "host", "default"]:
-        """Default is the driver's, or without one the host's."""
-        ...
-
-    @property
-    def stdin(self) -> bytes | None:
-        """What it reads; nothing where None."""
-        ...
-
-    @property
-    def mounts(self) -> Sequence[SandboxMount]:
-        """What it sees beside its root file system."""
-        ...
-
-    @property
-    def secrets(self) -> tuple[tuple[str, str], ...]:
-        """Variables that no disk shall hold."""
-        ...
-
-    @property
-    def insecure(self) -> bool:
-        """Whether it may do all that this process may."""
-        ...
-
-    @property
-    def hosts(self) -> tuple[tuple[str, str], ...]:
-        """Names of /etc/hosts and their addresses."""
-        ...
-
-    @property
-    def shm_size(self) -> int:
-        """Bytes of /dev/shm, 0: the usual."""
-        ...
-
-    @property
-    def ulimits(self) -> tuple[tuple[str, int, int], ...]:
-        """Limits by their names, soft and hard; -1 is none."""
-        ...
 
 
 class Sandbox:
@@ -128,7 +54,7 @@ class Sandbox:
         return {"capabilities": self._capabilities, "noNewPrivileges": False}
 
     @border
-    def execute(self, rootfs: Path, process: SandboxProcess, output: _Output, halt: int | None = None) -> int:
+    def execute(self, rootfs: Path, process: SandboxProcess, output: StepOutput, halt: int | None = None) -> int:
         """Runs a step to its end in the mounted folder `rootfs`; its exit code, 126 and 127 as a shell would.
 
         An exception out of `output`, KeyboardInterrupt included, kills the step, and so does a descriptor `halt` that
@@ -212,23 +138,12 @@ class Sandbox:
             insecure=step.insecure,
         )
 
-    def _run(self, name: str, bundle: Path, step: SandboxProcess, output: _Output, halt: int | None) -> int:
+    def _run(self, name: str, bundle: Path, step: SandboxProcess, output: StepOutput, halt: int | None) -> int:
         errors = bundle / "errors"
         # The runtime keeps a copy of what it was told: where there is a secret in it, that stays in memory, too.
         oci = OciRuntime(self._oci.path, bundle / "oci") if step.secrets else self._oci
         argv = oci.argv("--log", str(errors), "run", "--bundle", str(bundle), name)
-        pid, readers = _start(argv, step.stdin)
-        try:
-            _carry(readers, output, halt)
-            _await(pid, halt)
-            code = processes.wait(pid)
-        except BaseException:
-            os.kill(pid, _SIGKILL)
-            processes.wait(pid)
-            raise
-        finally:
-            for fd in readers:
-                os.close(fd)
+        code = run_to_end(argv, ENV, step.stdin, output, halt)
         text = errors.read_text(errors="replace").strip() if code and errors.exists() else ""
         return _failed(start_error(text, step.argv[0])) if text else code
 
@@ -236,60 +151,6 @@ class Sandbox:
 def _merged(own: list[Mount], asked: list[Mount]) -> list[Mount]:
     """What is asked for counts before what every step has."""
     return list({str(mount["destination"]): mount for mount in (*own, *asked)}.values())
-
-
-def _start(argv: list[str], stdin: bytes | None) -> tuple[int, dict[int, Literal["stdout", "stderr"]]]:
-    given = os.memfd_create("stdin", os.MFD_CLOEXEC) if stdin else os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-    if stdin:
-        os.write(given, stdin)
-        os.lseek(given, 0, os.SEEK_SET)
-    (out_reader, out), (err_reader, err) = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
-    try:
-        pid = processes.spawn(argv, ENV, keep={0: given, 1: out, 2: err}, session=True)
-    finally:
-        for fd in (given, out, err):
-            os.close(fd)
-    return pid, {out_reader: "stdout", err_reader: "stderr"}
-
-
-def _polled(fds: Iterable[int], halt: int | None) -> select.poll:
-    poll = select.poll()
-    for fd in fds if halt is None else (*fds, halt):
-        poll.register(fd, select.POLLIN)
-    return poll
-
-
-def _await(pid: int, halt: int | None) -> None:
-    """Until the process ends, or is to end."""
-    process = os.pidfd_open(pid)
-    try:
-        _unless(halt, {fd for fd, _ in _polled([process], halt).poll()} - {process})
-    finally:
-        os.close(process)
-
-
-def _unless(halt: int | None, readable: Collection[int]) -> None:
-    if halt in readable:
-        raise MachineError("the step was ended")
-
-
-def _carry(readers: dict[int, Literal["stdout", "stderr"]], output: _Output, halt: int | None) -> None:
-    """Hands on whole lines as they come, and a line's beginning only where it is long or the last."""
-    poll, rest = _polled(readers, halt), dict.fromkeys(readers, b"")
-    left = set(readers)
-    while left:
-        for fd, _ in poll.poll():
-            _unless(halt, [fd])
-            data = os.read(fd, _CHUNK)
-            whole, newline, part = (rest[fd] + data).rpartition(b"\n")
-            if not data or len(part) > _CHUNK:
-                whole, newline, part = whole + newline + part, b"", b""
-            rest[fd] = part
-            if whole + newline:
-                output(whole + newline, readers[fd])
-            if not data:
-                poll.unregister(fd)
-                left.discard(fd)
 
 
 def _failed(error: StartError) -> int:

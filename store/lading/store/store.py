@@ -111,11 +111,11 @@ class Store:
     @cached_property
     def snapshots(self) -> Snapshots:
         """Unpacked layers."""
-        from lading.store.snapshots.overlay import OverlaySnapshotter  # noqa: PLC0415
+        from lading.store.snapshots.kind_choice import kind_of  # noqa: PLC0415
         from lading.store.snapshots.snapshots import Snapshots  # noqa: PLC0415
 
         limits = None if self._max_layer is None else self.limits
-        return Snapshots(self.root, self.index, OverlaySnapshotter(), limits)
+        return Snapshots(self.root, self.index, kind_of(self.root, self.index), limits)
 
     @cached_property
     def limits(self) -> Limits:

@@ -34,7 +34,7 @@ Stack = Sequence[tuple[Descriptor, Digest]]
 
 @dataclass(frozen=True, slots=True)
 class ActiveSnapshot:
-    """A snapshot being changed: its key, and where it is mounted."""
+    """A snapshot being changed: its key, and where it is seen."""
 
     key: str
     root: Path
@@ -75,13 +75,13 @@ class RootFilesystems:
 
     @contextmanager
     def reading(self, stack: Stack) -> Generator[Path, None, None]:
-        """The root file system of `stack`, mounted read-only."""
+        """The root file system of `stack`, to be looked at."""
         with self._place() as (name, target):
-            top = self.top(stack)
+            top, place = self.top(stack), target
             if top is not None:
-                self._store.snapshots.mount(top, target, readonly=True)
+                place = self._store.snapshots.mount(top, target, readonly=True)
             try:
-                yield target
+                yield place
             finally:
                 if top is not None:
                     unmount(target)
@@ -96,9 +96,9 @@ class RootFilesystems:
             key = _key(self._work, name)
             snapshots.prepare(key, top)
             try:
-                snapshots.mount(key, target)
+                place = snapshots.mount(key, target)
                 try:
-                    yield ActiveSnapshot(key, target)
+                    yield ActiveSnapshot(key, place)
                 finally:
                     unmount(target)
             except BaseException:

@@ -15,14 +15,14 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from lading.store.archives.trees import OPAQUE, Entry, Tree, kept
+from lading.store.archives.trees import OVERLAY, Entry, Marks, Tree, kept
 from lading.store.fastclass import dataclass, field
 
 _KINDS: Final = {"directory": stat.S_IFDIR, "file": stat.S_IFREG, "symlink": stat.S_IFLNK}
 _PIECE: Final = 1 << 20
 
 
-def prune(tree: Tree, below: Path) -> Tree:
+def prune(tree: Tree, below: Path, marks: Marks = OVERLAY) -> Tree:
     """`tree`, an upper folder captured, without what is the same in `below`, the mounted view of what is under it.
 
     What is left out disappears from the folder too, so that the folder is what unpacking the layer gives.
@@ -32,20 +32,53 @@ def prune(tree: Tree, below: Path) -> Tree:
     for path, attribute in tree.empty:
         os.removexattr(path, attribute, follow_symlinks=False)
     under = _Below(os.fsencode(below))
-    old = [under.status(entry) for entry in tree.entries]
+    covered = _covered(tree, under, marks)
     needed = {entry.target for entry in tree.entries if entry.kind == "hardlink"}
     changed: list[Entry] = []
     # From the bottom of the listing up, so that a folder is known to be needed before it is looked at.
-    for entry, status in zip(reversed(tree.entries), reversed(old), strict=True):
-        if entry.opaque and not _is_folder(status):
-            os.removexattr(tree.source(entry), OPAQUE)
-            entry.opaque = False
+    for entry, status in reversed(covered):
         if entry.path in needed or not _same(tree.source(entry), under.path(entry), entry, status):
             changed.append(entry)
             needed.add(os.path.dirname(entry.path))
         else:
             (os.rmdir if entry.kind == "directory" else os.unlink)(tree.source(entry))
     return Tree(tree.folder, changed[::-1])
+
+
+_Covered = list[tuple[Entry, os.stat_result | None]]
+
+
+def _covered(tree: Tree, under: _Below, marks: Marks) -> _Covered:
+    """Each entry, sorted, with the status of what it covers.
+
+    What a folder hides is named one by one: a layer is what two trees differ in, not how one became the other.
+    """
+    found: _Covered = []
+    hiding = set[bytes]()
+    names = {entry.path for entry in tree.entries}
+    for entry in tree.entries:
+        status = under.status(entry)
+        found.append((entry, status))
+        if entry.kind != "directory" or not (entry.opaque or os.path.dirname(entry.path) in hiding):
+            continue
+        if entry.opaque:
+            _unhide(tree.source(entry), marks)
+            entry.opaque = False
+        if _is_folder(status):
+            hiding.add(entry.path)
+            for path in under.names(entry) - names:
+                os.mknod(os.path.join(tree.folder, path), marks.removal)
+                gone = Entry(path, "whiteout")
+                found.append((gone, under.status(gone)))
+    return sorted(found, key=lambda row: row[0].path)
+
+
+def _unhide(path: bytes, marks: Marks) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        marks.unhide(folder)
+    finally:
+        os.close(folder)
 
 
 def root_changed(upper: Path) -> bool:
@@ -74,9 +107,13 @@ class _Below:
             found = os.lstat(self.path(entry))
         except FileNotFoundError:
             return None
-        if entry.kind == "directory" and not entry.opaque and _is_folder(found):
+        if entry.kind == "directory" and _is_folder(found):
             self.open.add(entry.path)
         return found
+
+    def names(self, folder: Entry) -> set[bytes]:
+        """The paths of what lies in a folder that is covered."""
+        return {folder.path + b"/" + name for name in os.listdir(self.path(folder))}
 
 
 def _is_folder(status: os.stat_result | None) -> bool:
@@ -86,7 +123,7 @@ def _is_folder(status: os.stat_result | None) -> bool:
 def _same(path: bytes, below: bytes, entry: Entry, old: os.stat_result | None) -> bool:
     if entry.kind == "whiteout" or old is None:
         return entry.kind == "whiteout" and old is None
-    if entry.opaque or entry.kind not in _KINDS:
+    if entry.kind not in _KINDS:
         return False
     if (old.st_mode, old.st_uid, old.st_gid) != (_KINDS[entry.kind] | entry.mode, entry.uid, entry.gid):
         return False

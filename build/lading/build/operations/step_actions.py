@@ -119,11 +119,11 @@ class StepActions:
         store = self.environment.store
         changes = store.snapshots.changes(active.key)
         try:
-            tree = capture(changes)
+            tree = capture(changes, store.snapshots.marks)
         except InputError as error:
             raise _placed(step, error) from error
         with self.roots.reading(stack) as below:
-            tree = prune(tree, below)
+            tree = prune(tree, below, store.snapshots.marks)
         if root_changed(changes):
             self.environment.listener.warned(
                 f"{step.place}: what was changed of / itself is in no image: others pass it over"

@@ -15,8 +15,8 @@ from lading.inventory.trees.file_nodes import FileNode, folder
 from lading.store.archives.compression import Source
 from lading.store.archives.layer_limits import Limits
 from lading.store.archives.reader import Member, read_tar
-from lading.store.archives.trees import Entry
-from lading.store.archives.whiteouts import METADATA, OPAQUE_NAME, PREFIX
+from lading.store.archives.trees import OPAQUE_NAME, Entry
+from lading.store.archives.whiteouts import METADATA, PREFIX
 from lading.store.errors import DocumentError
 
 _MAX_LINKS: Final = 40

@@ -16,8 +16,8 @@ from typing import Final
 from lading.store.archives.compression import Source
 from lading.store.archives.layer_limits import Limits
 from lading.store.archives.reader import Member, read_tar
-from lading.store.archives.trees import kept
-from lading.store.archives.whiteouts import METADATA, OPAQUE_NAME, PREFIX, Whiteouts, is_whiteout
+from lading.store.archives.trees import OPAQUE_NAME, OVERLAY, Marks, kept
+from lading.store.archives.whiteouts import METADATA, PREFIX, Whiteouts, is_whiteout
 from lading.store.errors import DocumentError, MachineError
 from lading.store.fastclass import dataclass
 from lading.store.system.disk_space import Room
@@ -61,11 +61,17 @@ def extract(
 
 
 def extract_layer(
-    source: Source, target: Path, where: str, *, below: Path | None = None, limits: Limits | None = None
+    source: Source,
+    target: Path,
+    where: str,
+    *,
+    below: Path | None = None,
+    limits: Limits | None = None,
+    marks: Marks = OVERLAY,
 ) -> Extracted:
-    """As `extract`, of a layer into an empty folder: ``.wh.`` names remove what the mounted view `below` shows."""
+    """As `extract`, of a layer into an empty folder: ``.wh.`` names remove what the view `below` shows, by `marks`."""
     root = os.open(target, FOLDER)
-    whiteouts = Whiteouts(root, below, where)
+    whiteouts = Whiteouts(root, below, where, marks)
     try:
         return _all(_Extraction(root, where, whiteouts, None, limits or Limits()), source, where, limits)
     finally:

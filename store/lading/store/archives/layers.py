@@ -12,7 +12,7 @@ from typing import Final
 from lading.store.archives.compression import MEDIA_TYPES, Compression, Source, decoder, encoder
 from lading.store.archives.extract_archive import Extracted, extract_layer
 from lading.store.archives.layer_limits import DEFAULT, RAISE, Limits
-from lading.store.archives.trees import Tree, walk
+from lading.store.archives.trees import OVERLAY, Marks, Tree, walk
 from lading.store.archives.writer import write_tar
 from lading.store.content.blobs import BlobReader, Blobs
 from lading.store.content.blobs import Source as BlobSource
@@ -107,8 +107,9 @@ def apply_layer(
     below: Path | None = None,
     limits: Limits = DEFAULT,
     progress: Progress = QUIET,
+    marks: Marks = OVERLAY,
 ) -> Extracted:
-    """Unpacks a layer by itself into `target`, an empty folder; `below` is the mounted view of the layers under it.
+    """Unpacks a layer by itself into `target`, an empty folder; `below` is the view of the layers under it.
 
     Blob and archive are held to their digests in the same pass. Raises `DocumentError`, leaving what was
     unpacked until then, which must not be used.
@@ -116,7 +117,7 @@ def apply_layer(
     task = progress.task(f"unpacking {descriptor.digest.short}", descriptor.size)
     where = f"layer {descriptor.digest}"
     with open_archive(blobs, descriptor, diff_id, task, limits=limits) as archive:
-        extracted = extract_layer(archive, target, where, below=below, limits=limits)
+        extracted = extract_layer(archive, target, where, below=below, limits=limits, marks=marks)
     task.done()
     return extracted
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from lading.store.archives.layer_limits import DEFAULT, Limits
 from lading.store.archives.layers import apply_layer
-from lading.store.archives.trees import OPAQUE, kept
+from lading.store.archives.trees import OVERLAY, PLAIN, kept
 from lading.store.archives.whiteouts import is_whiteout
 from lading.store.content.blobs import Blobs
 from lading.store.oci.descriptors import Descriptor
@@ -42,7 +42,7 @@ def unpack_merged(
     for layer, diff_id in layers:
         upper.mkdir(0o755)
         try:
-            apply_layer(blobs, layer, diff_id, upper, below=target, limits=limits, progress=progress)
+            apply_layer(blobs, layer, diff_id, upper, below=target, limits=limits, progress=progress, marks=PLAIN)
             merge(upper, target)
         finally:
             remove_tree(upper)
@@ -81,10 +81,11 @@ def _move(source: int, place: int, name: bytes) -> bool:
 def _hides(source: int, name: bytes) -> bool:
     """Whether a folder of the layer hides all that is below it; the mark is taken off."""
     with _at(source, name) as folder:
-        if OPAQUE not in os.listxattr(folder):
-            return False
-        os.removexattr(folder, OPAQUE)
-        return True
+        for marks in (PLAIN, OVERLAY):
+            if marks.hides(folder):
+                marks.unhide(folder)
+                return True
+    return False
 
 
 def _is_folder(place: int, name: bytes) -> bool:

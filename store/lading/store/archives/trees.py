@@ -37,8 +37,54 @@ from lading.store.oci.digests import Digest
 
 Kind = Literal["file", "directory", "symlink", "hardlink", "character", "block", "fifo", "whiteout"]
 
-OPAQUE: Final = "trusted.overlay.opaque"
-"""Only the kernel and root outside set it; ``user.overlay.opaque`` any step could, and it means nothing here."""
+OPAQUE_NAME: Final = b".wh..wh..opq"
+"""In a layer: the folder that it lies in hides all that is below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How a folder of changes says what they remove: by a file of type `removal` under a name that is gone.
+
+    A folder that hides all that is below it has the attribute `opaque`, or where that is empty a socket of
+    `OPAQUE_NAME`.
+    """
+
+    removal: int
+    opaque: str
+
+    def removes(self, info: os.stat_result) -> bool:
+        """Whether a file stands for a name that is gone."""
+        return stat.S_IFMT(info.st_mode) == self.removal and info.st_rdev == 0
+
+    def hide(self, folder: int) -> None:
+        """Marks an open folder as one that hides all that is below it."""
+        if self.opaque:
+            os.setxattr(f"/proc/self/fd/{folder}", self.opaque, b"y")
+        else:
+            os.mknod(OPAQUE_NAME, self.removal, dir_fd=folder)
+
+    def hides(self, folder: int) -> bool:
+        """Whether an open folder is marked so."""
+        if self.opaque:
+            return self.opaque in os.listxattr(f"/proc/self/fd/{folder}")
+        with suppress(FileNotFoundError):
+            return self.removes(os.stat(OPAQUE_NAME, dir_fd=folder, follow_symlinks=False))
+        return False
+
+    def unhide(self, folder: int) -> None:
+        """Takes that mark off."""
+        if self.opaque:
+            os.removexattr(f"/proc/self/fd/{folder}", self.opaque)
+        else:
+            os.unlink(OPAQUE_NAME, dir_fd=folder)
+
+
+OVERLAY: Final = Marks(stat.S_IFCHR, "trusted.overlay.opaque")
+"""Overlayfs's own. Only the kernel and root outside set the attribute."""
+USER_OVERLAY: Final = Marks(stat.S_IFCHR, "user.overlay.opaque")
+"""Overlayfs's in a user namespace. Through its mount nobody sets the attribute; under `OVERLAY` it means nothing."""
+PLAIN: Final = Marks(stat.S_IFSOCK, "")
+"""For folders that hold no sockets otherwise: what anybody may make on any file system, overlayfs included."""
 _SPECIAL: Final[dict[int, Kind]] = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "directory",
@@ -152,45 +198,47 @@ def bytes_of(path: os.PathLike[str]) -> int:
     return sum(found.values())
 
 
-def capture(upper: os.PathLike[str]) -> Tree:
-    """The tree of an overlay's upper folder: what was added, changed and removed.
+def capture(upper: os.PathLike[str], marks: Marks = OVERLAY) -> Tree:
+    """The tree of an overlay's upper folder, or of another that has `marks`: what was added, changed and removed.
 
     Sockets are left out. Raises `InputError` for a name that a layer cannot hold.
     """
-    return _tree(os.fsencode(upper), whiteouts=True)
+    return _tree(os.fsencode(upper), marks)
 
 
 def scan(folder: os.PathLike[str]) -> Tree:
     """The tree of a plain folder. Sockets and empty attributes are left out."""
-    return _tree(os.fsencode(folder), whiteouts=False)
+    return _tree(os.fsencode(folder), None)
 
 
-def _tree(folder: bytes, *, whiteouts: bool) -> Tree:
+def _tree(folder: bytes, marks: Marks | None) -> Tree:
     try:
-        return _walked(folder, whiteouts)
+        return _walked(folder, marks)
     except OSError as error:
         where = text(os.fsencode(error.filename or folder))
         raise MachineError(f"{where}: {error.strerror}") from error
 
 
-def _walked(folder: bytes, whiteouts: bool) -> Tree:
+def _walked(folder: bytes, marks: Marks | None) -> Tree:
     found: list[Entry] = []
     tree = Tree(folder)
     inodes: dict[tuple[int, int], list[Entry]] = {}
     for path, info in walk(folder):
+        name = path[len(folder) + 1 :]
+        if marks and marks.removes(info):
+            _check_name(name)
+            found.append(Entry(name, "whiteout"))
+            continue
         kind = _SPECIAL.get(stat.S_IFMT(info.st_mode))
         if kind is None:
             tree.sockets.append(path)
             continue
-        name = path[len(folder) + 1 :]
         _check_name(name)
-        entry = _entry(name, path, kind, info, whiteouts=whiteouts)
+        entry = _entry(name, path, kind, info, marks.opaque if marks else "")
         for attribute, _ in [pair for pair in entry.xattrs if not pair[1]]:
             tree.empty.append((path, attribute))
             entry.xattrs = tuple(pair for pair in entry.xattrs if pair[1])
-        if whiteouts and kind == "character" and entry.device == (0, 0):
-            entry = Entry(name, "whiteout")
-        elif info.st_nlink > 1 and kind not in ("directory", "whiteout"):
+        if info.st_nlink > 1 and kind != "directory":
             inodes.setdefault((info.st_dev, info.st_ino), []).append(entry)
         found.append(entry)
     found.sort(key=lambda entry: entry.path)
@@ -216,7 +264,7 @@ def _check_name(name: bytes) -> None:
         )
 
 
-def _entry(name: bytes, path: bytes, kind: Kind, info: os.stat_result, *, whiteouts: bool) -> Entry:
+def _entry(name: bytes, path: bytes, kind: Kind, info: os.stat_result, opaque: str) -> Entry:
     entry = Entry(name, kind, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
     if kind == "symlink":
         entry.target = os.readlink(path)
@@ -226,8 +274,8 @@ def _entry(name: bytes, path: bytes, kind: Kind, info: os.stat_result, *, whiteo
     elif kind in ("character", "block"):
         entry.device = (os.major(info.st_rdev), os.minor(info.st_rdev))
     for attribute in os.listxattr(path, follow_symlinks=False):
-        if attribute == OPAQUE:
-            entry.opaque = whiteouts and os.getxattr(path, attribute, follow_symlinks=False) == b"y"
+        if attribute == opaque:
+            entry.opaque = os.getxattr(path, attribute, follow_symlinks=False) == b"y"
         elif kept(attribute):
             _check_attribute(name, attribute)
             value = os.getxattr(path, attribute, follow_symlinks=False)

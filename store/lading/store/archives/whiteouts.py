@@ -1,4 +1,4 @@
-"""What one layer removes, in overlayfs's own form: a device 0:0 for a name, an attribute for all that a folder hides.
+"""What one layer removes, marked in the folder that it is unpacked in: a name, or all that a folder hides.
 
 A layer is unpacked by itself, as containerd and containers/storage do, so no link of a layer below is followed, and
 what is below is only asked about: for the owner and mode of folders that the layer does not mention, and at the end
@@ -13,30 +13,29 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from lading.store.archives.trees import OPAQUE, kept
+from lading.store.archives.trees import OPAQUE_NAME, OVERLAY, PLAIN, Marks, kept
 from lading.store.errors import DocumentError
 from lading.store.system.syscalls import BENEATH, NO_SYMLINKS, openat2
 
 PREFIX: Final = b".wh."
 METADATA: Final = b".wh..wh."
-"""Names that begin so are AUFS's own, which docker wrote into layers until 2014; all but one are passed over."""
-OPAQUE_NAME: Final = b".wh..wh..opq"
-"""The one that means something: its folder hides all that is below it."""
+"""Names that begin so are AUFS's own, which docker wrote until 2014; all but `OPAQUE_NAME` are passed over."""
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ONLY_LOOK: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _INSIDE: Final = BENEATH | NO_SYMLINKS
 
 
 def is_whiteout(info: os.stat_result) -> bool:
-    """Whether overlayfs takes it for a name that was removed."""
-    return stat.S_ISCHR(info.st_mode) and info.st_rdev == 0
+    """Whether what lies in an unpacked layer stands for a name that was removed, whichever marks it has."""
+    return OVERLAY.removes(info) or PLAIN.removes(info)
 
 
 class Whiteouts:
     """The removals of the layer that is unpacked into the folder `root`, on what the mounted view `below` shows."""
 
-    def __init__(self, root: int, below: Path | None, where: str) -> None:
+    def __init__(self, root: int, below: Path | None, where: str, marks: Marks = OVERLAY) -> None:
         self._root = root
+        self._marks = marks
         self._where = where
         self._below = -1 if below is None else os.open(below, _FOLDER)
         self._removed: list[bytes] = []
@@ -52,14 +51,14 @@ class Whiteouts:
         place = self._place(folder)
         if name == OPAQUE_NAME:
             if place:  # of the root, overlayfs does not ask
-                os.setxattr(folder, OPAQUE, b"y")
+                self._marks.hide(folder)
                 self._hiding.add(place)
             return
         hidden = name.removeprefix(PREFIX)
         if hidden in (b"", b".", b".."):
             raise DocumentError(f"{self._where}: {os.fsdecode(place + b'/' + name)!r}: not a name that can be removed")
         try:
-            os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=folder)
+            os.mknod(hidden, self._marks.removal, 0, dir_fd=folder)
         except FileExistsError:
             if not is_whiteout(os.stat(hidden, dir_fd=folder, follow_symlinks=False)):
                 path = os.fsdecode(place + b"/" + name)
@@ -83,7 +82,7 @@ class Whiteouts:
         for path in hiding:
             if not self._is_below(path, hiding, folder=True):
                 with _Opened(self._root, path) as file:
-                    os.removexattr(_descriptor(file), OPAQUE)
+                    self._marks.unhide(file)
         for path in self._removed:
             if self._is_below(path, hiding):
                 continue
@@ -98,7 +97,7 @@ class Whiteouts:
 
     def _hides(self, path: bytes) -> bool:
         with _Opened(self._root, path) as file:
-            return file >= 0 and OPAQUE in os.listxattr(_descriptor(file))
+            return file >= 0 and stat.S_ISDIR(os.fstat(file).st_mode) and self._marks.hides(file)
 
     def _is_below(self, path: bytes, hiding: set[bytes], *, folder: bool = False) -> bool:
         """Whether something of the layers below shows through this one's folders at `path`."""

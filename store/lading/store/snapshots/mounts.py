@@ -25,30 +25,32 @@ from lading.store.system.syscalls import (
 _PAGE = 4095
 
 
-def mount_overlay(lowers: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
+def mount_overlay(lowers: Sequence[Path], upper: Path, work: Path, target: Path, *, user: bool = False) -> None:
     """`lowers` from the bottom up, `upper` on top of them, writable at `target`. Raises `MachineError`.
+
+    `user` is for user namespaces: overlayfs then keeps what it notes in attributes that they may set.
 
     Nothing of overlayfs that would make an upper folder differ from a plain layer is left on.
     """
     names = ":".join(map(str, reversed(lowers)))
-    options = f"lowerdir={names},upperdir={upper},workdir={work},index=off,metacopy=off,redirect_dir=off"
+    options = f"lowerdir={names},upperdir={upper},workdir={work},{_options(user)}"
     if len(os.fsencode(options)) > _PAGE or _awkward(upper):
         own = [(b"upperdir", _escaped(upper)), (b"workdir", _escaped(work))]
-        _mount_many(lowers, own, target, readonly=False)
+        _mount_many(lowers, own, target, readonly=False, user=user)
     else:
         _mount(b"overlay", target, b"overlay", 0, os.fsencode(options))
 
 
-def mount_readonly(lowers: Sequence[Path], target: Path) -> None:
+def mount_readonly(lowers: Sequence[Path], target: Path, *, user: bool = False) -> None:
     """The view of `lowers`, from the bottom up, that nobody can write to."""
     if len(lowers) == 1:
         mount_folder(lowers[0], target)
         _mount(b"none", target, None, MS_BIND | MS_REMOUNT | MS_RDONLY)
         return
     names = ":".join(str(lower) for lower in reversed(lowers))
-    options = f"lowerdir={names},index=off,metacopy=off,redirect_dir=off"
+    options = f"lowerdir={names},{_options(user)}"
     if len(os.fsencode(options)) > _PAGE or _awkward(lowers[0]):
-        _mount_many(lowers, [], target, readonly=True)
+        _mount_many(lowers, [], target, readonly=True, user=user)
     else:
         _mount(b"overlay", target, b"overlay", MS_RDONLY, os.fsencode(options))
 
@@ -63,12 +65,19 @@ def _escaped(path: Path) -> bytes:
     return os.fsencode(path).replace(b"\\", b"\\\\")
 
 
-def _mount_many(lowers: Sequence[Path], own: list[tuple[bytes, bytes]], target: Path, *, readonly: bool) -> None:
+def _options(user: bool) -> str:
+    return "userxattr" if user else "index=off,metacopy=off,redirect_dir=off"
+
+
+def _mount_many(
+    lowers: Sequence[Path], own: list[tuple[bytes, bytes]], target: Path, *, readonly: bool, user: bool
+) -> None:
     """As many lower folders as overlayfs takes (500), one option each (Linux 6.8)."""
     options = [(b"lowerdir+", os.fsencode(lower)) for lower in reversed(lowers)]
-    options += [*own, (b"index", b"off"), (b"metacopy", b"off"), (b"redirect_dir", b"off")]
+    options += own if user else [*own, (b"index", b"off"), (b"metacopy", b"off"), (b"redirect_dir", b"off")]
+    flags = [b"userxattr"] if user else []
     try:
-        mount_with(b"overlay", os.fsencode(target), options, readonly=readonly)
+        mount_with(b"overlay", os.fsencode(target), options, flags=flags, readonly=readonly)
         mount(b"none", os.fsencode(target), None, MS_PRIVATE)
     except OSError as error:
         raise MachineError(
@@ -99,7 +108,9 @@ def _mount(source: bytes, target: Path, kind: bytes | None, flags: int, data: by
     except OSError as error:
         raise MachineError(
             f"{target}: cannot be mounted: {error.strerror}",
-            hint="images are run and built as root so far" if error.errno == errno.EPERM else None,
+            hint="containers need root so far, and so does a root folder that root made"
+            if error.errno == errno.EPERM
+            else None,
         ) from error
 
 
@@ -113,4 +124,6 @@ def unmount(target: Path) -> bool:
         except OSError as error:
             if error.errno in (errno.EINVAL, errno.ENOENT):
                 return found
+            if error.errno == errno.EPERM and not os.path.ismount(target):
+                return found  # asked of somebody who may mount nothing, either
             raise MachineError(f"{target}: cannot be unmounted: {error.strerror}") from error

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from lading.store.archives.trees import OVERLAY, Marks
+from lading.store.fastclass import dataclass
 from lading.store.snapshots.mounts import mount_folder, mount_overlay, mount_readonly
 from lading.store.system.removal import remove_tree
 
 
+@dataclass(frozen=True, slots=True)
 class OverlaySnapshotter:
     """`fs` is overlayfs's upper folder, and a lower one of what stands on it; `work` is there while it is written."""
+
+    name: str = "overlay"
+    marks: Marks = OVERLAY
+
+    @property
+    def user(self) -> bool:
+        """Whether it is that of a user namespace."""
+        return self.marks is not OVERLAY
 
     def prepare(self, own: Path, below: Sequence[Path]) -> None:
         """An empty upper folder."""
@@ -18,15 +29,16 @@ class OverlaySnapshotter:
         for name in ("fs", "work"):
             (own / name).mkdir(mode=0o700)
 
-    def mount(self, own: Path, below: Sequence[Path], target: Path, *, readonly: bool) -> None:
+    def mount(self, own: Path, below: Sequence[Path], target: Path, *, readonly: bool) -> Path:
         """Over each other; a single one as it is."""
         lowers = [place / "fs" for place in below]
         if readonly:
-            mount_readonly([*lowers, own / "fs"], target)
+            mount_readonly([*lowers, own / "fs"], target, user=self.user)
         elif lowers:
-            mount_overlay(lowers, own / "fs", own / "work", target)
+            mount_overlay(lowers, own / "fs", own / "work", target, user=self.user)
         else:
             mount_folder(own / "fs", target)
+        return target
 
     def changes(self, own: Path, below: Sequence[Path]) -> Path:
         """The upper folder."""

@@ -29,9 +29,13 @@ from lading.store.system.syscalls import syncfs
 
 if TYPE_CHECKING:
     from lading.store.archives.layer_limits import Limits
+    from lading.store.archives.trees import Marks
 
 TEMPORARY: Final = "tmp:"
 """Keys that begin so belong to work under way, and are swept when none is."""
+KIND: Final = "kind"
+"""The file beside a snapshot that names the kind it is of, where that is not overlayfs."""
+DEFAULT_KIND: Final = "overlay"
 
 
 class Snapshots:
@@ -43,6 +47,11 @@ class Snapshots:
         self._snapshotter = snapshotter
         self.limits = limits
         self.diff_ids = DiffIds(index, limits)
+
+    @property
+    def marks(self) -> Marks:
+        """How removals are written in `changes`."""
+        return self._snapshotter.marks
 
     def stat(self, key: str) -> Snapshot | None:
         """What is known of `key`."""
@@ -58,16 +67,21 @@ class Snapshots:
             private_folder(self._folder)
             own.mkdir(mode=0o700)
             self._snapshotter.prepare(own, self._places(below))
+            if self._snapshotter.name != DEFAULT_KIND:
+                (own / KIND).write_text(self._snapshotter.name)
             _dress_root(own / "fs")
         if not self._rows.add(key, parent, own.name):
             self._delete(own.name)
             raise MachineError(f"there is a snapshot {key} already")
 
-    def mount(self, key: str, target: Path, *, readonly: bool = False) -> None:
-        """Shows a snapshot, with what is below it, at `target`, an existing folder."""
+    def mount(self, key: str, target: Path, *, readonly: bool = False) -> Path:
+        """Shows a snapshot, with what is below it, at `target`, an existing folder; where it is seen.
+
+        That is `target`, but for kinds that need no mount where none may be made.
+        """
         *below, found = self._with_below(self._rows.get(key))
         readonly = readonly or found.committed
-        self._snapshotter.mount(self._place(found), self._places(below), target, readonly=readonly)
+        return self._snapshotter.mount(self._place(found), self._places(below), target, readonly=readonly)
 
     @contextmanager
     def parent_mounted(self, key: str) -> Generator[Path | None, None, None]:
@@ -78,14 +92,13 @@ class Snapshots:
             return
         target = self._place(found) / "merged"
         target.mkdir(mode=0o700, exist_ok=True)
-        self.mount(found.parent, target, readonly=True)
         try:
-            yield target
+            yield self.mount(found.parent, target, readonly=True)
         finally:
             unmount(target)
 
     def changes(self, key: str) -> Path:
-        """The folder of what a snapshot adds and removes, in overlayfs's form, asked for when nobody has it mounted.
+        """The folder of what a snapshot adds and removes, with `marks`, asked for when nobody has it mounted.
 
         What is done in there before it is committed is done to the snapshot.
         """

@@ -11,20 +11,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from lading.store.archives.trees import Marks
+
 
 class Snapshotter(Protocol):
     """One way to show layers. Its contract suite is `tests/suites/snapshots.py`; all may raise `MachineError`."""
+
+    @property
+    def name(self) -> str:
+        """Its own, kept with every snapshot: none is read by another kind."""
+        ...
+
+    @property
+    def marks(self) -> Marks:
+        """How removals are written in `changes`."""
+        ...
 
     def prepare(self, own: Path, below: Sequence[Path]) -> None:
         """Makes `fs` in the new, empty folder of a writable snapshot."""
         ...
 
-    def mount(self, own: Path, below: Sequence[Path], target: Path, *, readonly: bool) -> None:
-        """Shows a snapshot with what is below it at `target`, until that is unmounted."""
+    def mount(self, own: Path, below: Sequence[Path], target: Path, *, readonly: bool) -> Path:
+        """Shows a snapshot with what is below it at `target`, until that is unmounted, or elsewhere: says where."""
         ...
 
     def changes(self, own: Path, below: Sequence[Path]) -> Path:
-        """The folder of what a snapshot adds and removes, in overlayfs's form, once nothing is mounted of it.
+        """The folder of what a snapshot adds and removes, with `marks`, once nothing is mounted of it.
 
         Who made the snapshot may go on working in there: `commit` takes what it finds.
         """

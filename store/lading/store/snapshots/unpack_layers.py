@@ -64,7 +64,8 @@ def _unpack_layer(
     try:
         limits, folder = snapshots.limits or DEFAULT, snapshots.changes(key)
         with snapshots.parent_mounted(key) as below:
-            apply_layer(blobs, layer, diff_id, folder, below=below, limits=limits, progress=progress)
+            marks = snapshots.marks
+            apply_layer(blobs, layer, diff_id, folder, below=below, limits=limits, progress=progress, marks=marks)
         snapshots.commit(key, name, anew=anew)
     except BaseException:
         snapshots.remove(key)

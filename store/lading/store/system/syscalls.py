@@ -91,14 +91,21 @@ _FROM_EMPTY_PATH: Final = 4
 _ATTR_RDONLY: Final = 1
 
 
-def mount_with(kind: bytes, target: bytes, options: Sequence[tuple[bytes, bytes]], *, readonly: bool = False) -> None:
+def mount_with(
+    kind: bytes,
+    target: bytes,
+    options: Sequence[tuple[bytes, bytes]],
+    *,
+    flags: Sequence[bytes] = (),
+    readonly: bool = False,
+) -> None:
     """fsopen(2) and its kin: as `mount`, with options that may stand more than once and need not fit into a page."""
     context = _check(_libc().syscall(_FSOPEN, kind, _CLOEXEC))
     try:
         for name, value in options:
             _check(_libc().syscall(_FSCONFIG, context, _SET_STRING, name, value, 0), value)
-        if readonly:
-            _check(_libc().syscall(_FSCONFIG, context, _SET_FLAG, b"ro", None, 0))
+        for flag in (*flags, *((b"ro",) if readonly else ())):
+            _check(_libc().syscall(_FSCONFIG, context, _SET_FLAG, flag, None, 0), flag)
         _check(_libc().syscall(_FSCONFIG, context, _CREATE, None, None, 0), target)
         made = _check(_libc().syscall(_FSMOUNT, context, _CLOEXEC, _ATTR_RDONLY if readonly else 0), target)
         try:
@@ -167,6 +174,17 @@ def _in_mounts(namespace: int, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=there)
         thread.start()
         thread.join()
+
+
+def file_system(folder: os.PathLike[str]) -> int:
+    """The kind of file system that a folder is on, by its magic number (statfs(2), f_type)."""
+    import ctypes  # noqa: PLC0415
+
+    found = ctypes.create_string_buffer(256)
+    path = os.fsencode(folder)
+    _check(_libc().statfs(path, found), path)
+    (number,) = struct.unpack_from("l", found)
+    return int(number)
 
 
 def syncfs(folder: os.PathLike[str]) -> None:
