@@ -136,7 +136,7 @@ def test_files_are_made_durable_and_named_in_one_place() -> None:
         "lading.store.archives.merged_layers",  # moves what is in an unpacked layer into another
         "lading.build.debian.derived_files",  # the same with packages
         "lading.build.debian.package_actions",  # a folder of unpacked packages, which nobody keeps
-        "lading.build.debian.apt",  # one folder of lists for another
+        "lading.build.debian.archives.apt",  # one folder of lists for another
         "lading.build.solver.cache_trimming",  # lets something go
         "lading.host.upkeep.unpack_images",  # a folder of the user's, who syncs it where it matters
         "lading.networking.routed.records",  # no power cut outlives what they say
@@ -205,7 +205,7 @@ OTHERS_FLAGS = {
     "lading.build.checks.stage_rules": "a Dockerfile's",
     "lading.build.convert.dockerfile_graph": "a Dockerfile's",
     "lading.build.convert.run_step": "a Dockerfile's, in the history of an image",
-    "lading.build.debian.release": "gpgv's",
+    "lading.build.debian.archives.release": "gpgv's",
     "lading.build.dockerfile.instruction_reader": "a Dockerfile's",
     "lading.runtime.oci.conmon": "conmon's",
     "lading.runtime.oci.oci_runtime": "crun's",

@@ -17,7 +17,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lading.build.debian.apt_sources import ArchiveSource
+from lading.build.debian.archives.apt_sources import ArchiveSource
 
 
 @dataclass

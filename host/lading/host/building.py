@@ -97,7 +97,7 @@ def build_environment(
         store=store,
         executor=sandbox,
         images=images,
-        platform=_native(),
+        platform=native_platform(),
         clock=time.time,
         key=key,
         transport=transport,
@@ -108,7 +108,7 @@ def build_environment(
     )
 
 
-def _native() -> Platform:
+def native_platform() -> Platform:
     """This machine's platform as images name it: without the variant that every amd64 and arm64 machine has."""
     own = host_platform()
     implied = (own.architecture, own.variant) in (("amd64", "v1"), ("arm64", "v8"))

@@ -73,6 +73,9 @@ RemedyName = Literal[
     "give agent",
     "allow",
     "fetch lists",
+    "lock anew",
+    "update lock",
+    "lock for more",
     # containers
     "list containers",
     "remove container",

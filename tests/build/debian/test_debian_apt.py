@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lading.build.debian.apt import Apt
+from lading.build.debian.archives.apt import Apt
+from lading.build.debian.archives.release import read_keys
 from lading.build.debian.deb import open_data, read_control
-from lading.build.debian.release import read_keys
 from lading.store.errors import DocumentError, InputError, RegistryError
 from suites.debian_archive import Archive, archive
 from suites.machine import needs

@@ -113,11 +113,12 @@ class TestPackageActions(ActionContract):
         packages = '["tool", "certs"]' if content == "content" else '["certs", "library"]'
         bench = Bench(tmp_path / "root")
         spec = parse_spec(self.spec.replace('["tool", "certs"]', packages).encode(), "base.toml")
-        _, resolution, debs = packages_of(spec, bench.environment, False, tmp_path / "system")
-        graph = package_graph(spec, resolution.packages, BuildRequest(tmp_path, file=Path("base.toml")), PLATFORM)
+        file = tmp_path / "base.toml"
+        found = packages_of(spec, file, bench.environment, fresh=False, system=tmp_path / "system")
+        graph = package_graph(spec, found.resolution.packages, BuildRequest(tmp_path, file=Path("base.toml")), PLATFORM)
         solved = SolveState()
         folder = Path(mkdtemp(dir=tmp_path))
-        actions = PackageActions(bench.environment, graph, solved, Rendering(EPOCH, "zstd"), debs, folder)
+        actions = PackageActions(bench.environment, graph, solved, Rendering(EPOCH, "zstd"), found.debs, folder)
         yield Front(
             graph,
             Solver(

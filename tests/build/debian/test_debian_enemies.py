@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from lading.build.debian.apt import Apt
-from lading.build.debian.apt_sources import Release, machine_sources, says, select
+from lading.build.debian.archives.apt import Apt
+from lading.build.debian.archives.apt_sources import Release, machine_sources, says, select
+from lading.build.debian.archives.release import read_keys
 from lading.build.debian.debian_builder import build_debian
 from lading.build.debian.debian_spec import parse_spec
-from lading.build.debian.release import read_keys
 from lading.build.graph.request import BuildRequest, Built
 from lading.store.errors import DocumentError, InputError, LadingError, MachineError
 from lading.verify.keys.keys import PrivateKey

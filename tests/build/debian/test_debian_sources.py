@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.build.debian.apt_sources import Release, machine_release, machine_sources, select
+from lading.build.debian.archives.apt_sources import Release, machine_release, machine_sources, select
 from lading.build.debian.debian_spec import parse_spec
 from lading.store.errors import InputError, LadingError, MachineError
 

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from lading.build.attest.attestations import AttestationInputs, AttestationWriter
 from lading.build.attest.image_manifest import timestamp
-from lading.build.debian.apt import Resolution
+from lading.build.debian.archives.apt import Resolution
 from lading.build.debian.debian_spec import DebianSpec, ImageSettings
 from lading.build.graph.action import ActionCache
 from lading.build.graph.graph import Graph
@@ -34,6 +34,8 @@ class DebianFacts:
     architecture: str
     epoch: int
     encoder: str
+    lock: tuple[str, Digest] | None
+    """The name and digest of the lock that chose the packages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,16 @@ class DebianAttester:
         return {name: value for name, value in external.items() if value is not None}
 
     def _dependencies(self) -> Iterator[ResourceDescriptor]:
+        checked: dict[str, object] = {}
+        if lock := self.facts.lock:
+            yield ResourceDescriptor(name="lock", uri=lock[0], digest={lock[1].algorithm: lock[1].hex})
+            checked = {"checked": "when it was locked"}
         for digest, (source, release) in self.resolution.releases.items():
             yield ResourceDescriptor(
                 name=f"release:{source.suite}",
                 uri=f"{_public(source.uri)}/dists/{source.suite}/InRelease",
                 digest={"sha256": digest},
-                annotations={"date": release.date, "signedBy": list(release.signers)},
+                annotations={"date": release.date, "signedBy": list(release.signers), **checked},
             )
         for package in self.resolution.packages:
             yield ResourceDescriptor(

@@ -8,6 +8,7 @@
     suite = "bookworm"                  # left out: the machine's own
     components = ["main"]               # left out: main
     packages = ["python3", "ca-certificates"]
+    architectures = ["amd64", "arm64"]  # that `lading lock` locks; left out: the machine's own
     layers = "package"                  # one layer a package; "one" puts all packages into one
     ld_so_cache = false                 # true writes /etc/ld.so.cache
 
@@ -29,17 +30,20 @@ import re
 import string
 import tomllib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
-from lading.build.debian.package_lists import NAME
+from lading.build.debian.archives.package_lists import NAME
 from lading.build.dockerfile.instruction_values import check_signal, parse_owner, parse_ports
 from lading.build.errors import TextError
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.oci.json import Fields
 from lading.store.system.patterns import pattern
+from lading.store.system.regular_files import read_below
 
 _SUITE: Final = pattern(r"[a-z][a-z0-9.-]*")
+_ARCHITECTURE: Final = pattern(r"[a-z0-9]+")
 _COMPONENT: Final = pattern(r"[a-z][a-z0-9-]*(/[a-z0-9-]+)*")
 MAX_SIZE: Final = 1024 * 1024
 """Bytes of a file that are read."""
@@ -67,9 +71,29 @@ class DebianSpec:
     suite: str | None
     components: tuple[str, ...]
     packages: tuple[str, ...]
+    architectures: tuple[str, ...]
     layer_per_package: bool
     ld_so_cache: bool
     image: ImageSettings
+
+    def asked(self) -> dict[str, object]:
+        """What a resolution depends on, as JSON; what the file leaves out to the machine is left out."""
+        values: dict[str, object] = {
+            "suite": self.suite,
+            "components": list(self.components),
+            "packages": list(self.packages),
+            "architectures": list(self.architectures),
+        }
+        return {name: value for name, value in values.items() if value}
+
+
+def read_spec(file: Path) -> tuple[DebianSpec, bytes]:
+    """The set in a file, and its bytes. Raises `InputError` for a file that cannot be read, or is not one."""
+    try:
+        data = read_below(file.parent, file.name, MAX_SIZE)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from error
+    return parse_spec(data, str(file)), data
 
 
 def parse_spec(data: bytes, source: str) -> DebianSpec:
@@ -97,6 +121,7 @@ def _spec(debian: Fields, image: ImageSettings, source: str) -> DebianSpec:
         suite=suite,
         components=debian.strings("components") or ("main",),
         packages=debian.strings("packages"),
+        architectures=debian.strings("architectures"),
         layer_per_package=layers == "package",
         ld_so_cache=debian.boolean("ld_so_cache"),
         image=image,
@@ -107,6 +132,7 @@ def _spec(debian: Fields, image: ImageSettings, source: str) -> DebianSpec:
     _check(spec.packages, NAME, "package", source)
     _check(spec.components, _COMPONENT, "component", source)
     _check((suite,) if suite else (), _SUITE, "suite", source)
+    _check(spec.architectures, _ARCHITECTURE, "architecture", source)
     return spec
 
 

@@ -78,6 +78,15 @@ FORMS: Final[dict[str, CommandForm]] = {
         (("context", "str", False),),
         ("context",),
     ),
+    "examining.lock": (
+        {
+            "--update": ("update", "flag", False),
+            "--check": ("check", "flag", False),
+            "--format": ("format_", "lading.cli.calls.option_values:OutputForm", False),
+        },
+        (("file", "path", False),),
+        ("file",),
+    ),
     "images.images": (
         {
             "-a": ("all_", "flag", False),

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 SourceKind = Literal["signed", "pinned", "executed", "unknown"]
 """``signed``: in an archive that a key of its distribution signed, or of a base that the policy let in by key.
-``pinned``: made of nothing but inputs on record by digest. ``executed``: written by a command that could reach more
-than these. ``unknown``: no record speaks of its layer."""
+``pinned``: made of nothing but inputs on record by digest, such as the packages of a lock. ``executed``: written by a
+command that could reach more than these. ``unknown``: no record speaks of its layer."""
 _WEAKEST: Final[tuple[SourceKind, ...]] = ("unknown", "executed", "pinned", "signed")
 
 
@@ -92,7 +92,7 @@ class Tracer:
         archive = _archive(provenance, node, package) if is_debian else None
         release = self._release(archive, named) if archive else None
         return FileSource(
-            source="signed" if release else self._source(node),
+            source="signed" if release and "checked" not in release.annotations else self._source(node),
             image=self._image,
             trusted=self._trusted,
             step=step_text(node, self._link(node)),

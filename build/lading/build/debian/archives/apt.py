@@ -11,33 +11,24 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from lading.build.debian.apt_sources import ArchiveSource, says
-from lading.build.debian.package_lists import PackageList
-from lading.build.debian.release import Keys, SignedRelease, check_release
+from lading.build.debian.archives.apt_program import AptProgram
+from lading.build.debian.archives.apt_sources import ArchiveSource
+from lading.build.debian.archives.package_lists import PackageList
+from lading.build.debian.archives.release import Keys, SignedRelease, check_release
 from lading.build.graph.steps.step_operations import PackageRecord
-from lading.store.errors import DocumentError, InputError, MachineError, RegistryError
+from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
 from lading.store.system.atomic import publish, sync
 from lading.store.system.patterns import pattern
 
 _INSTALL: Final = pattern(r"Inst (?P<name>[a-z0-9][a-z0-9+.-]+)(?::\w+)? \((?P<version>\S+) ")
-_ACQUIRE: Final = pattern(r'(?P<name>Acquire::[\w:./-]+) "(?P<value>[^"]*)";')
-# What would loosen a check, or make apt do more than fetch.
-_NEVER: Final = (
-    "allowinsecure", "allowweak", "allowdowngrade", "allowreleaseinfochange", "languages", "gzipindexes",
-    "indextargets", "compressiontypes", "changelogs",
-)  # fmt: skip
-_PASSWORD: Final = pattern(r"://[^/@\s]*@")
 _COMPLETE: Final = "complete"
 _DATES: Final = "dates checked"
-_SHOWN: Final = 4
-_WHY: Final = pattern(r"^ (?P<why>\S+ : .+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +46,11 @@ class Apt:
     def __init__(
         self, folder: Path, sources: Sequence[ArchiveSource], keys: Mapping[ArchiveSource, Keys], architecture: str
     ) -> None:
-        self._folder = folder.absolute()
+        self._program = AptProgram(folder, architecture)
+        self._folder = self._program.folder
         self._sources = tuple(sources)
         self._keys = keys
         self._architecture = architecture
-        self._dates_checked = all(source.check_dates for source in sources)
 
     @property
     def _lists(self) -> Path:
@@ -83,8 +74,9 @@ class Apt:
         shutil.copytree(self._lists, new, ignore=shutil.ignore_patterns(_COMPLETE))
         # Without the error mode apt calls it a success when an archive cannot be reached.
         options = ["-o", f"Dir::State::lists={new}", "-o", "APT::Update::Error-Mode=any"]
-        self._run(["apt-get", "-qq", *options, "update"], "fetching the package lists")
-        dates = _DATES if self._dates_checked else "dates not checked"
+        self._program.run(["apt-get", "-qq", *options, "update"], "fetching the package lists")
+        checked = self._program.dates_checked and all(source.check_dates for source in self._sources)
+        dates = _DATES if checked else "dates not checked"
         (new / _COMPLETE).write_text(f"{os.urandom(16).hex()} {dates}\n")
         self._lists.rename(old)
         new.rename(self._lists)
@@ -107,7 +99,7 @@ class Apt:
         for name in names:
             if name not in known:
                 raise InputError(f"{name}: no such package in the configured archives")
-        said = self._run(["apt-get", "-q", "--simulate", "install", "--", *names], "resolving the packages")
+        said = self._program.run(["apt-get", "-q", "--simulate", "install", "--", *names], "resolving the packages")
         wanted = {(match["name"], match["version"]) for match in map(_INSTALL.match, said.splitlines()) if match}
         found: dict[tuple[str, str], PackageRecord] = {}
         for _, _, packages in lists:
@@ -144,19 +136,13 @@ class Apt:
         self._prepare()
         archives = self._folder / "archives"
         words = [f"{package.name}={package.version}" for package in missing]
-        self._run(["apt-get", "-qq", "download", "--", *words], "fetching the packages", archives)
+        self._program.run(["apt-get", "-qq", "download", "--", *words], "fetching the packages", archives)
         for package in missing:
             version = urllib.parse.quote(package.version, safe="+.~-")
             file = archives / f"{package.name}_{version.lower()}_{package.architecture}.deb"
             if not file.exists():
                 file = _by_digest(archives, package)
-            with file.open("rb") as stream:
-                digest = hashlib.file_digest(stream, package.digest.algorithm).hexdigest()
-                if digest != package.digest.hex:
-                    file.unlink()
-                    raise DocumentError(f"{package.name} {package.version}: not the file that the signed list names")
-                sync(stream.fileno())  # apt is gone; what was read is the same file at least
-            publish(file, paths[package])
+            publish_deb(file, package, paths[package])
 
     def _release(self, source: ArchiveSource) -> SignedRelease:
         file = self._lists / f"{_list_name(source)}_InRelease"
@@ -170,12 +156,7 @@ class Apt:
         return release
 
     def _prepare(self) -> None:
-        for name in ("lists/partial", "archives/partial", "state"):
-            (self._folder / name).mkdir(parents=True, exist_ok=True)
-        (self._folder / "status").touch()
-        lines = [self._line(source) for source in self._sources]
-        _write_changed(self._folder / "sources.list", "".join(lines))
-        _write_changed(self._folder / "apt.conf", self._settings())
+        self._program.prepare("".join(self._line(source) for source in self._sources))
 
     def _line(self, source: ArchiveSource) -> str:
         keys = self._keys[source]
@@ -184,74 +165,17 @@ class Apt:
         options = f"arch={self._architecture} signed-by={signed_by}{dates}"
         return f"deb [{options}] {source.uri} {source.suite} {' '.join(source.components)}\n"
 
-    def _settings(self) -> str:
-        folder = self._folder
-        own = {
-            "Dir::State": folder / "state",
-            "Dir::State::lists": self._lists,
-            "Dir::State::status": folder / "status",
-            "Dir::Cache": folder / "state",
-            "Dir::Cache::archives": folder / "archives",
-            "Dir::Etc::sourcelist": folder / "sources.list",
-            "Dir::Etc::sourceparts": "/dev/null",
-            "Dir::Etc::parts": "/dev/null",
-            "Dir::Etc::main": "/dev/null",
-            "Dir::Etc::preferences": "/dev/null",
-            "Dir::Etc::preferencesparts": "/dev/null",
-            "APT::Architecture": self._architecture,
-            "APT::Sandbox::User": "root",
-            "APT::Install-Recommends": "false",
-            "Acquire::Languages": "none",
-            "Acquire::GzipIndexes": "false",
-            "Acquire::PDiffs": "false",
-        }
-        lines = [f'{name} "{value}";\n' for name, value in own.items()]
-        return "".join(lines + self._machine_settings()) + f'APT::Architectures {{ "{self._architecture}"; }};\n'
 
-    def _machine_settings(self) -> list[str]:
-        """The machine's own settings for downloads: proxies, certificates, timeouts, date checks."""
-        said = self._call(["apt-config", "dump"], {}, None)
-        lines: list[str] = []
-        for match in map(_ACQUIRE.fullmatch, said.stdout.splitlines()):
-            name = match["name"] if match else ""
-            if not match or not match["value"] or name.endswith("::") or any(word in name.lower() for word in _NEVER):
-                continue
-            if _loosens_dates(name.lower(), match["value"]):
-                self._dates_checked = False
-            lines.append(f'{name} "{match["value"]}";\n')
-        return lines
-
-    def _run(self, words: list[str], source: str, folder: Path | None = None) -> str:
-        said = self._call(words, {"APT_CONFIG": str(self._folder / "apt.conf")}, folder)
-        if said.returncode == 0:
-            return said.stdout
-        if why := [match["why"] for match in _WHY.finditer(said.stdout)]:
-            raise InputError(f"{source}: {'; '.join(' '.join(line.split()) for line in why[:_SHOWN])}")
-        raise RegistryError(f"{source}: apt failed: {_reason(said.stderr)}")
-
-    def _call(
-        self, words: list[str], extra: Mapping[str, str], folder: Path | None
-    ) -> subprocess.CompletedProcess[str]:
-        if not shutil.which(words[0]):
-            raise MachineError(f"{words[0]} is not installed", hint="Debian packages are resolved by apt")
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
-        return subprocess.run(
-            words,
-            env=environment | dict(extra),
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-
-
-def _loosens_dates(name: str, value: str) -> bool:
-    """Whether a setting lets lists be older, or further ahead, than an archive's signer said (apt.conf(5))."""
-    if name in ("acquire::check-valid-until", "acquire::check-date"):
-        return says(value, no=True)
-    return name.startswith(("acquire::min-validtime", "acquire::max-futuretime"))
+def publish_deb(file: Path, package: PackageRecord, target: Path) -> None:
+    """Moves what was fetched as `package` to `target`. Raises `DocumentError` for any other file, which goes."""
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, package.digest.algorithm).hexdigest()
+        if digest != package.digest.hex:
+            file.unlink()
+            raise DocumentError(f"{package.name} {package.version}: not the file that the signed list names")
+        sync(stream.fileno())  # apt is gone; what was read is the same file at least
+    target.parent.mkdir(exist_ok=True)
+    publish(file, target)
 
 
 def _list_name(source: ArchiveSource) -> str:
@@ -260,21 +184,6 @@ def _list_name(source: ArchiveSource) -> str:
     host = re.sub(r":\d*$", "", uri.netloc.rpartition("@")[2]) + (f":{uri.port}" if uri.port else "")
     where = f"{host}{uri.path.removesuffix('/')}/dists/{source.suite}"
     return re.sub(r'[\\|{}\[\]<>"^~_=!@#$%&*]', lambda match: f"%{ord(match[0]):02x}", where).replace("/", "_")
-
-
-def _write_changed(file: Path, text: str) -> None:
-    """Leaves a file alone that has this text: apt builds its caches anew when its sources look younger."""
-    if not file.exists() or file.read_text() != text:
-        file.write_text(text)
-
-
-def _reason(said: str) -> str:
-    """The line of apt's that says most: what could not be fetched, else its first error."""
-    lines = [line for line in said.splitlines() if line.strip()]
-    fetching = [line for line in lines if "Failed to fetch" in line]
-    errors = [line for line in lines if line.startswith("E:")]
-    chosen = next(iter(fetching or errors or lines), "without a word")
-    return _PASSWORD.sub("://", re.sub(r"^[EW]: ", "", chosen))
 
 
 def _by_digest(folder: Path, package: PackageRecord) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from lading.build.debian.release import SignedRelease
+from lading.build.debian.archives.release import SignedRelease
 from lading.build.graph.steps.step_operations import PackageRecord
 from lading.store.errors import DocumentError, Remedy
 from lading.store.oci.digests import Digest
@@ -55,7 +55,7 @@ class PackageList:
         for name, fields in self._stanzas(names):
             key = (name, fields.get("version", ""))
             if key in pairs and key not in found:
-                found[key] = self._record(name, fields)
+                found[key] = checked_record(self._source, name, fields, self._release)
         return found
 
     def _stanzas(self, names: set[str]) -> Iterator[tuple[str, Mapping[str, str]]]:
@@ -69,33 +69,37 @@ class PackageList:
                 pairs = (line.partition(":") for line in text.splitlines() if line[:1] not in (" ", "\t"))
                 yield name, {field.strip().lower(): value.strip() for field, _, value in pairs}
 
-    def _record(self, name: str, fields: Mapping[str, str]) -> PackageRecord:
-        def take(field: str, form: re.Pattern[str]) -> str:
-            value = fields.get(field, "")
-            if len(value) > _MAX_FIELD or not form.fullmatch(value):
-                raise DocumentError(f"{self._source}: {name}: {field}: {value[:80]!r} is not one")
-            return value
 
-        if not NAME.fullmatch(name):
-            raise DocumentError(f"{self._source}: {name[:80]!r} is not a package's name")
-        size = take("size", re.compile("[0-9]{1,12}"))
-        if int(size) > _MAX_SIZE:
-            raise DocumentError(f"{self._source}: {name}: size: {size} bytes are more than {_MAX_SIZE}")
-        return PackageRecord(
-            name=name,
-            version=take("version", _VERSION),
-            architecture=take("architecture", _ARCHITECTURE),
-            digest=self._digest(name, fields),
-            size=int(size),
-            filename=take("filename", _FILENAME),
-            release=self._release,
-        )
+def checked_record(source: str, name: str, fields: Mapping[str, str], release: str) -> PackageRecord:
+    """A record whose every word has its form; names of `fields` in lower case. Raises `DocumentError`."""
 
-    def _digest(self, name: str, fields: Mapping[str, str]) -> Digest:
-        for algorithm in ("sha256", "sha512"):
-            if digits := fields.get(algorithm):
-                try:
-                    return Digest.parse(f"{algorithm}:{digits.lower()}")
-                except DocumentError as error:
-                    raise DocumentError(f"{self._source}: {name}: {error.message[:300]}") from None
-        raise DocumentError(f"{self._source}: {name}: has no SHA256")
+    def take(field: str, form: re.Pattern[str]) -> str:
+        value = fields.get(field, "")
+        if len(value) > _MAX_FIELD or not form.fullmatch(value):
+            raise DocumentError(f"{source}: {name}: {field}: {value[:80]!r} is not one")
+        return value
+
+    if not NAME.fullmatch(name):
+        raise DocumentError(f"{source}: {name[:80]!r} is not a package's name")
+    size = take("size", re.compile("[0-9]{1,12}"))
+    if int(size) > _MAX_SIZE:
+        raise DocumentError(f"{source}: {name}: size: {size} bytes are more than {_MAX_SIZE}")
+    return PackageRecord(
+        name=name,
+        version=take("version", _VERSION),
+        architecture=take("architecture", _ARCHITECTURE),
+        digest=_digest(source, name, fields),
+        size=int(size),
+        filename=take("filename", _FILENAME),
+        release=release,
+    )
+
+
+def _digest(source: str, name: str, fields: Mapping[str, str]) -> Digest:
+    for algorithm in ("sha256", "sha512"):
+        if digits := fields.get(algorithm):
+            try:
+                return Digest.parse(f"{algorithm}:{digits.lower()}")
+            except DocumentError as error:
+                raise DocumentError(f"{source}: {name}: {error.message[:300]}") from None
+    raise DocumentError(f"{source}: {name}: has no SHA256")

@@ -9,9 +9,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from lading.build.debian.apt import Resolution
-from lading.build.debian.apt_sources import ArchiveSource
-from lading.build.debian.release import Keys, SignedRelease
+from lading.build.debian.archives.apt import Resolution
+from lading.build.debian.archives.apt_sources import ArchiveSource
+from lading.build.debian.archives.release import Keys, SignedRelease
 from lading.build.graph.steps.step_operations import PackageRecord
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass

@@ -1,0 +1,77 @@
+"""The packages of a lock, fetched as this machine fetches packages, and nothing but what the lock names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lading.build.debian.archives.apt import Resolution, publish_deb
+from lading.build.debian.archives.apt_program import AptProgram
+from lading.build.debian.archives.apt_sources import ArchiveSource, machine_sources
+from lading.build.graph.steps.step_operations import PackageRecord
+from lading.build.solver.cache_trimming import note_use
+from lading.build.solver.local_cache import one_builder
+from lading.store.errors import RegistryError, Remedy
+from lading.store.store import Store
+from lading.store.system.private_folders import private_folder
+
+
+def fetch_locked(resolution: Resolution, store: Store, architecture: str, system: Path) -> dict[PackageRecord, Path]:
+    """The .deb of each package; those here are not fetched again.
+
+    A package is looked for where the machine's apt has its suite from, then where the lock says. Raises
+    `RegistryError` where it is in neither place, `DocumentError` where another file is in its place.
+    """
+    debs = store.root / "cache" / "debian" / "debs"
+    paths = {package: debs / f"{package.digest.hex}.deb" for package in resolution.packages}
+    missing = [package for package, path in paths.items() if not path.exists()]
+    if missing:
+        name = hashlib.sha256(f"locked {architecture}".encode()).hexdigest()[:16]
+        folder = debs.parent / name
+        private_folder(folder)
+        with one_builder(store.root, name):
+            program = AptProgram(folder, architecture)
+            program.prepare("")
+            _download(program, missing, paths, Places(resolution, machine_sources(system)))
+    note_use(tuple(paths.values()))
+    return paths
+
+
+class Places:
+    """Where packages may be had."""
+
+    def __init__(self, resolution: Resolution, configured: Sequence[ArchiveSource]) -> None:
+        self._resolution = resolution
+        self._configured = configured
+
+    def of(self, package: PackageRecord) -> Iterator[str]:
+        """The addresses of one, those that this machine is configured for first."""
+        locked, _ = self._resolution.releases[package.release]
+        own = [source.uri.rstrip("/") for source in self._configured if source.suite == locked.suite]
+        for archive in dict.fromkeys((*own, locked.uri)):
+            yield f"{archive}/{package.filename}"
+
+
+def _download(
+    program: AptProgram, missing: Sequence[PackageRecord], paths: dict[PackageRecord, Path], places: Places
+) -> None:
+    waiting = {package: list(places.of(package)) for package in missing}
+    why = ""
+    while waiting and any(waiting.values()):
+        wanted = [
+            (urls.pop(0), program.folder / "archives" / f"{package.digest.hex}.deb", package)
+            for package, urls in waiting.items()
+            if urls
+        ]
+        why = program.download([(url, path, package.digest) for url, path, package in wanted]) or why
+        for _, path, package in wanted:
+            if path.exists():
+                publish_deb(path, package, paths[package])
+                del waiting[package]
+    if waiting:
+        package = next(iter(waiting))
+        raise RegistryError(
+            f"{package.name} {package.version} is locked, and could not be fetched: {why}",
+            hint=Remedy("update lock", "lock what the archive has now", "FILE"),
+        )
