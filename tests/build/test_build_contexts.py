@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import zstandard
 
+from lading.build.context.remote.addresses import repository, web_file
 from lading.build.graph.request import Built, ImageContext, PackedContext
-from lading.build.remote.addresses import repository, web_file
 from lading.registry.client_config import ClientConfig
 from lading.registry.http.transport import HttpxTransport
 from lading.store.content.blobs import read_blob

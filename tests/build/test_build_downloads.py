@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from lading.build.context.remote.addresses import web_file
 from lading.build.errors import DockerfileError
 from lading.build.graph.request import Built
-from lading.build.remote.addresses import web_file
 from lading.registry.client_config import ClientConfig
 from lading.registry.http.transport import HttpxTransport
 from lading.store.archives.layer_limits import Limits

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lading.build.context.remote.addresses import Repository, repository
 from lading.build.errors import DockerfileError
-from lading.build.remote.addresses import Repository, repository
 from suites.building import Bench
 from suites.git_server import commit, git, git_server
 from suites.git_server import repository as make

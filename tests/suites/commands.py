@@ -22,10 +22,11 @@ class Said:
 
 @dataclass
 class Lading:
-    """One root; `environment` is all the command sees beside PATH and HOME."""
+    """One root; `environment` is all the command sees beside PATH and HOME; it is called in `folder`."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
+    folder: Path | None = None
 
     def variables(self, **more: str) -> dict[str, str]:
         """The environment of a call."""
@@ -49,6 +50,7 @@ class Lading:
             text=True,
             timeout=PATIENCE,
             check=False,
+            cwd=self.folder,
         )
         return Said(done.returncode, done.stdout, done.stderr)
 

@@ -55,7 +55,7 @@ def build(request: BuildRequest, environment: BuildEnvironment) -> Built:
     begun = environment.clock()
     _check_call(request)
     with local_context(request, environment) as (local, fetched):
-        solved = SolveState()
+        solved = SolveState() if environment.together is None else SolveState(halt=environment.together.halt)
         solved.fetched.update((material.name or "", material) for material in fetched)
         return _build(local, environment, solved, begun)
 

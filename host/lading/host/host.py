@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from lading.host.configuration import Configuration
 from lading.store.errors import InputError, LadingError, MachineError
+from lading.store.fastclass import replace
 from lading.store.progress import QUIET, Progress
 from lading.store.system.locks import is_locked
 from lading.store.system.private_folders import own_root, private_folder
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lading.host.build_caches import CacheNames
     from lading.host.images.image_archives import ImageArchives
     from lading.host.images.images import Images
+    from lading.host.images.linked_images import Joined
     from lading.host.images.transfers import Transfers
     from lading.host.trust.attached_evidence import AttachedEvidence
     from lading.host.trust.attestor import Attestor
@@ -230,17 +232,21 @@ class Host:
         listener: Listener,
         secrets: StepSecrets | None = None,
         caches: CacheNames | None = None,
+        joined: Joined | None = None,
     ) -> Built:
-        """Builds, signs and tags an image, from a Dockerfile or a Debian package set."""
+        """Builds, signs and tags an image, from a Dockerfile or a Debian package set; `joined` with others."""
         from lading.host.building import BuildKey, build  # noqa: PLC0415
 
-        key = BuildKey(self.key_text(sign_key), self.passwords)
+        key = BuildKey(self.key_text(sign_key), self.passwords) if joined is None else joined.key
         shared = None
         if caches is not None:
             from lading.host.build_caches import CacheOpener  # noqa: PLC0415
 
             shared = CacheOpener(lambda: self.client, self.keyring, self.verifiers).of(caches, key)
         environment = self._build_environment(key, pull=pull, listener=listener, secrets=secrets, shared=shared)
+        if joined is not None:
+            images = joined.images(environment.images, self.images)
+            environment = replace(environment, images=images, together=joined.together)
         return build(request, environment, cache_limit=self.cache_limit, fresh=pull)
 
     def check(self, request: BuildRequest, *, pull: bool, listener: Listener) -> CheckReport:

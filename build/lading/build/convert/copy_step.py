@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lading.build.context.remote.addresses import repository, shown, web_file
 from lading.build.convert.stage_state import DispatchOptions, StageState
 from lading.build.dockerfile.arguments import Heredoc
 from lading.build.dockerfile.ignore import Ignore
@@ -10,7 +11,6 @@ from lading.build.dockerfile.instructions import Copy
 from lading.build.dockerfile.modes import FileMode, parse_mode
 from lading.build.errors import DockerfileError, TextError, reading
 from lading.build.graph.steps.step_operations import CopyFrom, CopyOp, InlineFile
-from lading.build.remote.addresses import repository, shown, web_file
 
 
 def copy(instruction: Copy, state: StageState, options: DispatchOptions) -> None:

@@ -1,9 +1,12 @@
-"""A word to all threads of one build that it is over."""
+"""A word to all threads of a build that it is over, and what several builds of one call share."""
 
 from __future__ import annotations
 
 import os
 import select
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import BoundedSemaphore, Lock
 from typing import Final
 
 from lading.store.errors import LadingError
@@ -40,3 +43,30 @@ class Halt:
         """Raises `HaltedError` once it was given: to be called where long work can be left."""
         if self.given():
             raise HaltedError("ended with the build")
+
+
+class Together:
+    """What the builds of one call share: `jobs` steps at once, the keys of actions that were executed, one halt."""
+
+    def __init__(self, jobs: int) -> None:
+        self.halt = Halt()
+        self._turns = BoundedSemaphore(jobs)
+        self._lock = Lock()
+        self._executed: set[str] = set()
+
+    @contextmanager
+    def turn(self) -> Generator[None, None, None]:
+        """Waits until one may execute something. Raises `HaltedError` where the call ends meanwhile."""
+        with self._turns:
+            self.halt.check()
+            yield
+
+    def executed(self, key: str) -> bool:
+        """Whether the action `key` was executed in this call."""
+        with self._lock:
+            return key in self._executed
+
+    def note(self, key: str) -> None:
+        """The action `key` is executed, and its result kept."""
+        with self._lock:
+            self._executed.add(key)

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal, Protocol
 
+from lading.build.context.remote.addresses import Repository, WebFile
 from lading.build.context.revision import Revision
 from lading.build.graph.cache_places import SharedCaches
 from lading.build.graph.check_finding import CheckFinding
 from lading.build.graph.executor import Executor, Network
+from lading.build.graph.halt import Together
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import StepSettings
-from lading.build.remote.addresses import Repository, WebFile
 from lading.store.archives.compression import Compression
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor, Platform
@@ -258,6 +259,8 @@ class BuildEnvironment:
     version: str = "0"
     secrets: StepSecrets = StepSecrets()
     shared: SharedCaches = SharedCaches()
+    together: Together | None = None
+    """What it shares with the other builds of its call; None where it is the only one."""
 
     def started(self, step: Step) -> None:
         """A step is about to be executed: whoever has to be asked for a password is asked before the first one."""

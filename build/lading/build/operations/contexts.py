@@ -12,13 +12,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Final
 
+from lading.build.context.remote.addresses import Repository, WebFile
+from lading.build.context.remote.git_remotes import GitRemotes
+from lading.build.context.remote.web_files import WebFiles
 from lading.build.context.revision import Revision
 from lading.build.dockerfile.parser import MAX_SIZE
 from lading.build.graph.request import BuildEnvironment, BuildRequest, PackedContext
 from lading.build.operations.root_filesystems import RootFilesystems
-from lading.build.remote.addresses import Repository, WebFile
-from lading.build.remote.git_remotes import GitRemotes
-from lading.build.remote.web_files import WebFiles
 from lading.store.archives.any_compression import uncompressed
 from lading.store.archives.extract_archive import extract
 from lading.store.archives.layer_limits import RAISE

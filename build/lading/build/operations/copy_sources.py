@@ -11,15 +11,15 @@ from typing import Final, Self
 from lading.build.context import picked_files
 from lading.build.context.folders import FileInfo, FileView
 from lading.build.context.picked_files import CopySource
+from lading.build.context.remote.addresses import Repository, WebFile
+from lading.build.context.remote.git_remotes import GitCommit, GitRemotes
+from lading.build.context.remote.web_files import WebFiles
 from lading.build.dockerfile.glob import has_wildcards
 from lading.build.dockerfile.ignore import Ignore
 from lading.build.errors import DockerfileError
 from lading.build.graph.request import BuildEnvironment
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp
-from lading.build.remote.addresses import Repository, WebFile
-from lading.build.remote.git_remotes import GitCommit, GitRemotes
-from lading.build.remote.web_files import WebFiles
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.store import Store

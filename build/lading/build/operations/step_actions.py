@@ -7,6 +7,7 @@ from functools import partial
 
 from lading.build.context.context import Context
 from lading.build.context.picked_files import CopySource
+from lading.build.context.remote.addresses import Repository, WebFile
 from lading.build.errors import DockerfileError, placed
 from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
@@ -20,7 +21,6 @@ from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesys
 from lading.build.operations.runner import OperationRunner
 from lading.build.operations.running.mounted_trees import MountedTree, MountedTrees
 from lading.build.operations.spurious_changes import prune, root_changed
-from lading.build.remote.addresses import Repository, WebFile
 from lading.store.archives.layers import Layer as WrittenLayer
 from lading.store.archives.layers import normalise_times, write_layer
 from lading.store.archives.trees import Entry, Tree, capture, text

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeAlias
 
 from lading.build.graph.action import Action, ActionCache, ActionResult
@@ -64,18 +65,30 @@ class Solver:
         action = self.action(step)
         key = action.key
         with one_builder(self.environment.store.root, key, self.solved.halt):
-            again = self.again(step)
+            again = None if self._done_before(key) else self.again(step)
             result = None if again else self.cache.find(key)
             cached = result is not None
             if result is None:
-                result = self._execute(graph, step, action, crew, again)
+                with self._turn():
+                    result = self._execute(graph, step, action, crew, again)
                 with self.environment.store.index.transaction():
                     self.cache.keep(key, result)
                     self.records.note(graph, step, action)
+                if self.environment.together is not None:
+                    self.environment.together.note(key)
         size = result.layer.descriptor.size if result.layer else None
         report = StepReport(step, cached, time.monotonic() - begun, size)
         self.solved.steps[step.number] = SolvedStep(key, action.materials, result, report)
         self.environment.listener.finished(report)
+
+    def _done_before(self, key: str) -> bool:
+        """Whether another build of this call executed it."""
+        together = self.environment.together
+        return together is not None and together.executed(key)
+
+    def _turn(self) -> AbstractContextManager[None]:
+        together = self.environment.together
+        return nullcontext() if together is None else together.turn()
 
     def _execute(self, graph: Graph, step: Step, action: Action, crew: Crew, again: str | None) -> ActionResult:
         self.environment.started(step)

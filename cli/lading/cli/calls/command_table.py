@@ -33,6 +33,7 @@ class CommandEntry:
 COMMANDS: Final[dict[str, CommandEntry]] = {
     "build": CommandEntry("Build an image from a Dockerfile or a Debian package set, and sign it", "images.build"),
     "lock": CommandEntry("Write down which packages a Debian package set installs", "examining.lock"),
+    "bake": CommandEntry("Build the targets of a bake or Compose file in one go, and sign them", "baking.bake"),
     "images": CommandEntry("List images", "images.images"),
     "inspect": CommandEntry("Show an image or a container as JSON", "images.inspect"),
     "history": CommandEntry("Show how an image was made, layer by layer", "images.history"),

@@ -36,8 +36,10 @@ _TAIL: Final = 5
 
 
 @contextmanager
-def view_for(form: ProgressKind, output: Output, *, quiet: bool) -> Generator[Listener, None, None]:
-    """The listener that suits what was asked for and where standard error goes."""
+def view_for(
+    form: ProgressKind, output: Output, *, quiet: bool, several: bool = False
+) -> Generator[Listener, None, None]:
+    """The listener that suits what was asked for and where standard error goes; `several` builds name their stages."""
     view: BuildView
     match ProgressKind.auto if quiet else chosen(form, output):
         case ProgressKind.auto:
@@ -48,6 +50,7 @@ def view_for(form: ProgressKind, output: Output, *, quiet: bool) -> Generator[Li
             view = _Terminal(output)
         case _:
             view = _Plain(output)
+    view.several = several
     try:
         yield view
     except LadingError:
@@ -107,13 +110,13 @@ class BuildView:
         self.lock = threading.Lock()
         self.running: dict[int, _Running] = {}
         self._places: dict[int, str] = {}
-        self._stages = False
+        self.several = False
 
     def planned(self, steps: tuple[Step, ...]) -> None:
         """These steps will be solved."""
         width = len(str(len(steps)))
-        self._places = {step.number: f"[{at:>{width}}/{len(steps)}]" for at, step in enumerate(steps, 1)}
-        self._stages = len({step.stage for step in steps}) > 1
+        self._places.update({step.number: f"[{at:>{width}}/{len(steps)}]" for at, step in enumerate(steps, 1)})
+        self.several |= len({step.stage for step in steps}) > 1
 
     def started(self, step: Step) -> None:
         """A step is executed."""
@@ -174,7 +177,7 @@ class BuildView:
 
     def title(self, step: Step) -> str:
         """A step in a line."""
-        stage = f"{step.stage}  " if self._stages else ""
+        stage = f"{step.stage}  " if self.several else ""
         return escape(f"{self.place(step)} {stage}{step.written}")
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
+from lading.build.context.remote.addresses import Repository, WebFile
 from lading.build.dockerfile.instruction_values import Owner
 from lading.build.dockerfile.modes import FileMode
 from lading.build.graph.steps.chain import Chain
 from lading.build.graph.steps.mount_requests import RunMount
-from lading.build.remote.addresses import Repository, WebFile
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
 

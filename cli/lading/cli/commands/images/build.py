@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
+from lading.build.context.remote.addresses import Repository, WebFile, repository, web_file
 from lading.build.context.revision import revision_of
 from lading.build.errors import TextError
 from lading.build.graph.request import BuildRequest, Built, ImageContext, PackedContext
-from lading.build.remote.addresses import Repository, WebFile, repository, web_file
 from lading.cli.calls.option_values import access, pairs, read_input, short
 from lading.cli.calls.step_options import allowances, step_network, step_secrets, step_settings
 from lading.cli.cli_session import CliSession
@@ -174,7 +174,7 @@ def build(
     access(session, tls_verify, authfile, creds, *(tag or ()))
     session.quiet, session.progress = quiet, progress
     outputs = _outputs(output)
-    (folder, source), file = _context(context), file or None
+    (folder, source), file = context_of(context), file or None
     if compression not in ("zstd", "gzip"):
         raise UsageError(f"--compression {compression}: expected zstd or gzip")
     _one_of(context_modes, ("keep", "normal"), "--context-modes")
@@ -186,22 +186,22 @@ def build(
     lent = step_secrets(secret, ssh, session.environment)
     settings: Settings = {"builder_id": builder_id} if builder_id else {}
     if jobs is not None:
-        settings["jobs"] = _positive(jobs, "--jobs")
+        settings["jobs"] = positive(jobs, "--jobs")
     request = BuildRequest(
         context=folder,
         source=source,
-        contexts=_contexts(build_context),
+        contexts=contexts_of(build_context),
         file=None if file is None or text is not None else Path(file) if source else _file(file),
         dockerfile=text,
         names=tuple(Images.new_name(name).name for name in (*(tag or ()), *outputs.names)),
         arguments=_arguments(build_arg, session.environment),
         target=target,
-        annotations=_annotations(annotation),
+        annotations=annotations_of(annotation),
         labels=pairs([word if "=" in word else f"{word}=" for word in label or ()], "--label"),
         platform=platform,
         no_cache=no_cache,
         compression="zstd" if compression == "zstd" else "gzip",
-        epoch=_epoch(session.environment),
+        epoch=epoch(session.environment),
         normal_modes=context_modes == "normal",
         show_arguments=provenance.endswith("max"),
         revision=revision_of(folder, session.environment) if git and source is None else None,
@@ -220,23 +220,23 @@ def build(
         with view_for(progress, session.output, quiet=quiet) as view:
             report = session.host.check(request, pull=pull, listener=view)
         return show_report(session, report, form)
-    caches = _caches(cache_from or [], cache_to or [])
+    shared = caches(cache_from or [], cache_to or [])
     gc.enable()
     # However this process ends, no mount of it is left; a network namespace that was bound goes with it, too.
     private_mounts()
     key = session.key(sign_key)
     if key is None:
-        _ensure_key(session)
+        ensure_key(session)
     with ended_by_signals(), view_for(progress, session.output, quiet=quiet) as view:
-        built = session.host.build(request, sign_key=key, pull=pull, listener=view, secrets=lent, caches=caches)
+        built = session.host.build(request, sign_key=key, pull=pull, listener=view, secrets=lent, caches=shared)
     if sbom:
         from lading.host.examining.sboms import attach_bills  # noqa: PLC0415
 
         attach_bills(session.host, str(built.descriptor.digest), key)
     session.host.transfers.deliver(built.descriptor, request.names, outputs=outputs.places, push=push)
-    _write(iidfile, "--iidfile", str(built.descriptor.digest))
+    write_word(iidfile, "--iidfile", str(built.descriptor.digest))
     if metadata_file:
-        _write(metadata_file, "--metadata-file", _metadata(session, built, request.names))
+        write_word(metadata_file, "--metadata-file", metadata(session, built, request.names))
     _report(session, built, request.names, quiet=quiet, streamed=outputs.streamed)
     return 0
 
@@ -246,7 +246,8 @@ def _one_of(value: str, known: tuple[str, ...], option: str) -> None:
         raise UsageError(f"{option} {value}: expected one of {', '.join(known)}")
 
 
-def _caches(sources: list[str], targets: list[str]) -> CacheNames | None:
+def caches(sources: list[str], targets: list[str]) -> CacheNames | None:
+    """Caches elsewhere, as words name them. Raises `UsageError`."""
     if not sources and not targets:
         return None
     from lading.host.build_caches import CacheNames  # noqa: PLC0415
@@ -254,13 +255,14 @@ def _caches(sources: list[str], targets: list[str]) -> CacheNames | None:
     return CacheNames.parse(sources, targets)
 
 
-def _positive(number: int, option: str) -> int:
+def positive(number: int, option: str) -> int:
+    """A number of at least 1. Raises `UsageError`."""
     if number < 1:
         raise UsageError(f"{option} {number}: expected 1 or more")
     return number
 
 
-def _context(context: str) -> tuple[Path, PackedContext | WebFile | Repository | None]:
+def context_of(context: str) -> tuple[Path, PackedContext | WebFile | Repository | None]:
     """A folder, or what the context is brought from: an archive or a Dockerfile, a URL, a git repository."""
     folder = Path(context)
     if context == "-":
@@ -278,7 +280,7 @@ def _context(context: str) -> tuple[Path, PackedContext | WebFile | Repository |
     raise InputError(f"{context}: not a folder", hint="the last word is the build context, often just .")
 
 
-def _contexts(words: list[str] | None) -> dict[str, Path | PackedContext | WebFile | Repository | ImageContext]:
+def contexts_of(words: list[str] | None) -> dict[str, Path | PackedContext | WebFile | Repository | ImageContext]:
     """``NAME=`` a folder, an archive, a URL, git, or docker-image:// and an image."""
     found: dict[str, Path | PackedContext | WebFile | Repository | ImageContext] = {}
     for word in words or []:
@@ -290,7 +292,7 @@ def _contexts(words: list[str] | None) -> dict[str, Path | PackedContext | WebFi
         if value.startswith("docker-image://"):
             found[name] = ImageContext(value.removeprefix("docker-image://"))
             continue
-        folder, source = _context(value)
+        folder, source = context_of(value)
         found[name] = source or folder
     return found
 
@@ -335,7 +337,8 @@ def _arguments(words: list[str] | None, environment: dict[str, str]) -> dict[str
     return found
 
 
-def _epoch(environment: dict[str, str]) -> int | None:
+def epoch(environment: dict[str, str]) -> int | None:
+    """SOURCE_DATE_EPOCH of the caller. Raises `InputError`."""
     text = environment.get("SOURCE_DATE_EPOCH")
     if not text:
         return None
@@ -353,7 +356,7 @@ def _outputs(words: list[str] | None) -> BuildOutputs:
     return outputs
 
 
-def _annotations(words: list[str] | None) -> dict[str, str]:
+def annotations_of(words: list[str] | None) -> dict[str, str]:
     """``NAME=VALUE``; buildx's ``manifest:`` before it says the same."""
     found = pairs(words or [], "--annotation")
     for name in found:
@@ -363,7 +366,8 @@ def _annotations(words: list[str] | None) -> dict[str, str]:
     return {name.removeprefix("manifest:"): value for name, value in found.items()}
 
 
-def _write(file: Path | None, option: str, text: str) -> None:
+def write_word(file: Path | None, option: str, text: str) -> None:
+    """Writes what a file of the call is to hold. Raises `LadingError`."""
     if file is None:
         return
     try:
@@ -372,7 +376,7 @@ def _write(file: Path | None, option: str, text: str) -> None:
         raise LadingError(f"{option} {file}: {error.strerror}") from None
 
 
-def _metadata(session: CliSession, built: Built, names: tuple[str, ...]) -> str:
+def metadata(session: CliSession, built: Built, names: tuple[str, ...]) -> str:
     """The members that buildx and buildah write, too."""
     config = session.host.images.target(session.host.images.get(str(built.descriptor.digest))).manifest.config
     found = {
@@ -384,7 +388,7 @@ def _metadata(session: CliSession, built: Built, names: tuple[str, ...]) -> str:
     return json.dumps(found, indent=2) + "\n"
 
 
-def _ensure_key(session: CliSession) -> None:
+def ensure_key(session: CliSession) -> None:
     """At a terminal the first build makes a key, and says so."""
     keyring = session.host.keyring
     if not keyring.exists() and session.passwords.terminal:

@@ -11,8 +11,8 @@ from threading import Lock
 from typing import Final
 
 from lading.build.context.folders import Folder
-from lading.build.remote.addresses import Repository, is_commit, without_user
-from lading.build.remote.git_program import GitProgram
+from lading.build.context.remote.addresses import Repository, is_commit, without_user
+from lading.build.context.remote.git_program import GitProgram
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
 from lading.store.system.removal import remove_tree

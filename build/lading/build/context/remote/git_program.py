@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from lading.build.remote.addresses import Repository
+from lading.build.context.remote.addresses import Repository
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass
 

@@ -14,7 +14,7 @@ from time import time
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote, urlsplit
 
-from lading.build.remote.addresses import WebFile, without_user
+from lading.build.context.remote.addresses import WebFile, without_user
 from lading.store.archives.layer_limits import RAISE
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
@@ -23,7 +23,7 @@ from lading.store.store import Store
 from lading.verify.documents.statements import ResourceDescriptor
 
 if TYPE_CHECKING:
-    from lading.build.remote.answers import Answers
+    from lading.build.context.remote.answers import Answers
     from lading.registry.http.transport import HttpResponse, Transport
 
 KIND: Final = "download"
@@ -85,7 +85,7 @@ class WebFiles:
     def _fetch(self, wanted: WebFile) -> FetchedFile:
         if self._transport is None:
             raise InputError(f"{wanted.public}: this build has no network")
-        from lading.build.remote.answers import Answers  # noqa: PLC0415 - most builds fetch nothing
+        from lading.build.context.remote.answers import Answers  # noqa: PLC0415 - most builds fetch nothing
 
         before = self._row(wanted) if wanted.checksum is None else None
         answers = Answers(self._transport, plain_url(wanted.url), _authorization(wanted.url))

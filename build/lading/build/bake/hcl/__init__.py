@@ -1,0 +1,1 @@
+"""HCL, the language of bake's files: text to blocks and expressions, and what these come to."""

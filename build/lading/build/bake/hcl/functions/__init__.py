@@ -1,0 +1,1 @@
+"""The functions that expressions may call: those of buildx's bake, by their names."""

@@ -1,0 +1,183 @@
+"""Functions of lists, sets and objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Final
+
+from lading.build.bake.hcl.functions.value_adapters import HclFunction, of_items, of_members, of_two
+from lading.build.bake.hcl.hcl_types import unified
+from lading.build.bake.hcl.hcl_values import (
+    HclValue,
+    ValueSet,
+    as_items,
+    as_members,
+    as_text,
+    as_whole,
+    equal,
+    hcl_object,
+    number_of,
+)
+from lading.build.errors import TextError
+
+_NONE: Final = object()
+
+
+def _among(item: HclValue, items: tuple[HclValue, ...]) -> bool:
+    return any(equal(item, other) for other in items)
+
+
+def _coalesce(*given: HclValue) -> HclValue:
+    for value in unified(list(given)):
+        if value is not None:
+            return value
+    raise TextError("no value that is not null")
+
+
+def _coalesce_list(*given: HclValue) -> HclValue:
+    for value in given:
+        if value is not None and as_items(value):
+            return value
+    raise TextError("no list that is not empty")
+
+
+def _chunks(items: HclValue, size: HclValue) -> HclValue:
+    found, width = as_items(items), as_whole(size)
+    if width < 0:
+        raise TextError("the size must not be negative")
+    return tuple(found[at : at + width] for at in range(0, len(found), width)) if width else (found,)
+
+
+def _distinct(items: HclValue) -> HclValue:
+    found: list[HclValue] = []
+    for item in as_items(items):
+        if not _among(item, tuple(found)):
+            found.append(item)
+    return tuple(found)
+
+
+def _element(items: HclValue, index: HclValue) -> HclValue:
+    found, at = as_items(items), as_whole(index)
+    if not found:
+        raise TextError("an empty list has no elements")
+    return found[at % len(found)]
+
+
+def _flatten(items: HclValue) -> HclValue:
+    found: list[HclValue] = []
+    for item in as_items(items):
+        found += as_items(_flatten(item)) if isinstance(item, tuple | ValueSet) else [item]
+    return tuple(found)
+
+
+def _item(value: HclValue, key: HclValue) -> HclValue | object:
+    if isinstance(value, Mapping):
+        return value.get(as_text(key), _NONE)
+    items, at = as_items(value), as_whole(key)
+    return items[at] if 0 <= at < len(items) else _NONE
+
+
+def _index(value: HclValue, key: HclValue) -> HclValue:
+    found = _item(value, key)
+    if found is _NONE:
+        raise TextError("nothing has that index")
+    return found  # type: ignore[return-value]
+
+
+def _index_of(items: HclValue, value: HclValue) -> HclValue:
+    for at, item in enumerate(as_items(items)):
+        if equal(item, value):
+            return number_of(at)
+    raise TextError("item not found")
+
+
+def _length(value: HclValue) -> HclValue:
+    return number_of(len(value) if isinstance(value, Mapping) else len(as_items(value)))
+
+
+def _lookup(members: HclValue, key: HclValue, *default: HclValue) -> HclValue:
+    found = as_members(members)
+    if as_text(key) in found:
+        return found[as_text(key)]
+    if default:
+        return default[0]
+    raise TextError(f"no member {as_text(key)!r}")
+
+
+def _merge(*given: HclValue) -> HclValue:
+    found: dict[str, HclValue] = {}
+    for value in given:
+        if value is not None:
+            found.update(as_members(value))
+    return hcl_object(found)
+
+
+def _slice(items: HclValue, start: HclValue, end: HclValue) -> HclValue:
+    found, first, last = as_items(items), as_whole(start), as_whole(end)
+    if not 0 <= first <= last <= len(found):
+        raise TextError(f"{first} and {last} are no part of a list of {len(found)}")
+    return found[first:last]
+
+
+def _compact(items: HclValue) -> HclValue:
+    return tuple(item for item in as_items(items) if item not in (None, ""))
+
+
+def _zipmap(keys: HclValue, values: HclValue) -> HclValue:
+    names, items = as_items(keys), as_items(values)
+    if len(names) != len(items):
+        raise TextError(f"{len(names)} keys and {len(items)} values")
+    return hcl_object(dict(zip(map(as_text, names), items, strict=True)))
+
+
+def _united(*sets: HclValue) -> ValueSet:
+    return ValueSet.of(item for one in sets for item in as_items(one))
+
+
+def _common(first: HclValue, *others: HclValue) -> ValueSet:
+    return ValueSet.of(item for item in as_items(first) if all(_among(item, as_items(one)) for one in others))
+
+
+def _less(first: HclValue, second: HclValue) -> ValueSet:
+    return ValueSet.of(item for item in as_items(first) if not _among(item, as_items(second)))
+
+
+def _product(*sets: HclValue) -> HclValue:
+    found = tuple(product(*map(as_items, sets)))
+    return ValueSet.of(found) if all(isinstance(one, ValueSet) for one in sets) else found
+
+
+def _concat(*lists: HclValue) -> HclValue:
+    return tuple(item for one in lists for item in as_items(one))
+
+
+COLLECTION_FUNCTIONS: Final[Mapping[str, HclFunction]] = {
+    "coalesce": _coalesce,
+    "coalescelist": _coalesce_list,
+    "chunklist": _chunks,
+    "compact": _compact,
+    "concat": _concat,
+    "contains": of_two(lambda items, value: _among(value, as_items(items))),
+    "distinct": _distinct,
+    "element": _element,
+    "flatten": _flatten,
+    "hasindex": of_two(lambda value, key: _item(value, key) is not _NONE),
+    "index": _index,
+    "indexof": _index_of,
+    "keys": of_members(tuple),
+    "values": of_members(lambda members: tuple(members.values())),
+    "length": _length,
+    "lookup": _lookup,
+    "merge": _merge,
+    "reverselist": of_items(lambda items: items[::-1]),
+    "slice": _slice,
+    "sort": of_items(lambda items: tuple(sorted(map(as_text, items), key=str.encode))),
+    "zipmap": _zipmap,
+    "sethaselement": of_two(lambda items, value: _among(value, as_items(items))),
+    "setunion": _united,
+    "setintersection": _common,
+    "setsubtract": _less,
+    "setsymmetricdifference": of_two(lambda one, other: _united(_less(one, other), _less(other, one))),
+    "setproduct": _product,
+}

@@ -1,0 +1,125 @@
+"""Functions of text."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from lading.build.bake.hcl.functions.value_adapters import HclFunction, of_text, of_texts
+from lading.build.bake.hcl.hcl_values import HclValue, as_items, as_text, as_whole, hcl_object, number_of
+from lading.build.errors import TextError
+
+_WORD: Final = re.compile(r"[^\W_]+")
+
+
+def _compiled(text: HclValue) -> re.Pattern[str]:
+    """An expression of RE2's, which Python's understands as far as people write them."""
+    try:
+        return re.compile(as_text(text).replace(r"\z", r"\Z"))
+    except re.error as error:
+        raise TextError(f"{as_text(text)!r} is no regular expression: {error}") from None
+
+
+def _groups(found: re.Match[str]) -> HclValue:
+    if found.re.groupindex:
+        return hcl_object(dict(found.groupdict()))
+    return tuple(found.groups()) if found.re.groups else found[0]
+
+
+def _regex(pattern: HclValue, text: HclValue) -> HclValue:
+    found = _compiled(pattern).search(as_text(text))
+    if found is None:
+        raise TextError(f"{as_text(pattern)!r} is not in {as_text(text)!r}")
+    return _groups(found)
+
+
+def _regex_all(pattern: HclValue, text: HclValue) -> HclValue:
+    return tuple(map(_groups, _compiled(pattern).finditer(as_text(text))))
+
+
+def _regex_replace(text: HclValue, pattern: HclValue, other: HclValue) -> HclValue:
+    written = as_text(other)
+
+    def expanded(found: re.Match[str]) -> str:
+        def group(name: re.Match[str]) -> str:
+            key = name[1] or name[2]
+            if key is None:
+                return "$"
+            try:
+                return found[int(key) if key.isdigit() else key] or ""
+            except (IndexError, KeyError):
+                return ""
+
+        return re.sub(r"\$(?:\{(\w+)\}|(\w+)|\$)", group, written)
+
+    return _compiled(pattern).sub(expanded, as_text(text))
+
+
+def _substr(text: HclValue, offset: HclValue, length: HclValue) -> HclValue:
+    whole, start, size = as_text(text), as_whole(offset), as_whole(length)
+    start = max(0, start + len(whole)) if start < 0 else start
+    return whole[start:] if size < 0 else whole[start : start + size]
+
+
+def _indent(spaces: HclValue, text: HclValue) -> HclValue:
+    return as_text(text).replace("\n", "\n" + " " * as_whole(spaces))
+
+
+def _dirname(text: HclValue) -> HclValue:
+    head = as_text(text).rpartition("/")[0] if "/" in as_text(text) else "."
+    return posixpath.normpath(head) if head else "/"
+
+
+def _basename(text: HclValue) -> HclValue:
+    whole = as_text(text)
+    return whole.rstrip("/").rpartition("/")[2] or ("/" if whole else ".")
+
+
+def _title(text: HclValue) -> HclValue:
+    return _WORD.sub(lambda found: found[0][:1].upper() + found[0][1:], as_text(text))
+
+
+def _join(separator: HclValue, *lists: HclValue) -> HclValue:
+    return as_text(separator).join(as_text(item) for one in lists for item in as_items(one))
+
+
+def _split(separator: HclValue, text: HclValue) -> HclValue:
+    mark, whole = as_text(separator), as_text(text)
+    return tuple(whole.split(mark)) if mark else tuple(whole)
+
+
+def _bytes_slice(text: HclValue, offset: HclValue, length: HclValue) -> HclValue:
+    return as_text(text).encode()[as_whole(offset) :][: as_whole(length)].decode(errors="replace")
+
+
+def _replace(text: HclValue, old: HclValue, new: HclValue) -> HclValue:
+    return as_text(text).replace(as_text(old), as_text(new))
+
+
+TEXT_FUNCTIONS: Final[Mapping[str, HclFunction]] = {
+    "upper": of_text(str.upper),
+    "lower": of_text(str.lower),
+    "title": _title,
+    "trim": of_texts(lambda text, cut: text.strip(cut) if cut else text),
+    "trimspace": of_text(str.strip),
+    "trimprefix": of_texts(str.removeprefix),
+    "trimsuffix": of_texts(str.removesuffix),
+    "chomp": of_text(lambda text: text.rstrip("\r\n")),
+    "indent": _indent,
+    "replace": _replace,
+    "regex": _regex,
+    "regexall": _regex_all,
+    "regex_replace": _regex_replace,
+    "substr": _substr,
+    "strlen": of_text(lambda text: number_of(len(text))),
+    "byteslen": of_text(lambda text: number_of(len(text.encode()))),
+    "bytesslice": _bytes_slice,
+    "reverse": of_text(lambda text: text[::-1]),
+    "join": _join,
+    "split": _split,
+    "basename": _basename,
+    "dirname": _dirname,
+    "sanitize": of_text(lambda text: re.sub(r"[^a-zA-Z0-9_-]", "_", text)),
+}

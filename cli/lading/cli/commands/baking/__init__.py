@@ -1,0 +1,1 @@
+"""`lading bake`: several images of files that say which."""

@@ -1,0 +1,217 @@
+"""A target of a bake file as a build: its fields in the words that `lading build` takes, and what it may ask for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lading.build.bake.bake_print import cleaned, is_elsewhere
+from lading.build.bake.bake_selection import TARGET
+from lading.build.bake.entries import Entry, entry_text
+from lading.build.graph.request import BuildRequest, ImageContext
+from lading.cli.calls.step_options import allowances, step_network, step_secrets, step_settings
+from lading.store.errors import InputError, UsageError
+from lading.store.fastclass import dataclass
+
+if TYPE_CHECKING:
+    from lading.build.bake.bake_target import BakeTarget
+    from lading.cli.cli_session import CliSession
+    from lading.host.baking import BakeJob
+    from lading.host.images.build_outputs import BuildOutputs
+
+_ENTITLED: Final = ("network.host", "security.insecure", "ssh")
+_CALLS: Final = ("build", "check", "lint")
+_ATTESTED: Final = ("provenance", "sbom")
+
+
+@dataclass(frozen=True, slots=True)
+class BakeWords:
+    """What the call lets targets do: names, and the folders below which they read and write."""
+
+    allowed: frozenset[str]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, allow: Iterable[str] | None, overrides: Iterable[str], session: CliSession) -> BakeWords:
+        """Raises `UsageError`. What the call itself sets is allowed; so is the current folder."""
+        del session
+        names, reads, writes = set[str](), [os.getcwd()], [os.getcwd()]
+        for word in allow or ():
+            name, _, path = word.partition("=")
+            if name in ("fs", "fs.read"):
+                reads.append(path)
+            if name in ("fs", "fs.write"):
+                writes.append(path)
+            if name in _ENTITLED:
+                names.add(name)
+            elif name not in ("fs", "fs.read", "fs.write"):
+                raise UsageError(f"--allow {word}: expected {', '.join(_ENTITLED)}, fs=, fs.read= or fs.write=PATH")
+        for word in overrides:
+            key, _, value = word.partition("=")
+            field = key.removesuffix("+").partition(".")[2].partition(".")[0]
+            if field == "entitlements":
+                names.add(value)
+            elif field in ("context", "contexts", "dockerfile"):
+                reads.append(value)
+            elif field in ("output", "cache-to", "cache-from", "secrets", "secret", "ssh"):
+                paths = [part.rpartition("=")[2] for part in value.split(",")]
+                reads += paths
+                writes += paths if field in ("output", "cache-to") else []
+        return cls(frozenset(names), tuple(map(os.path.realpath, reads)), tuple(map(os.path.realpath, writes)))
+
+    def reading(self, path: str, target: str) -> str:
+        """`path`, if the call lets the target read it. Raises `InputError`."""
+        return self._within(path, target, self.reads, "fs.read")
+
+    def writing(self, path: str, target: str) -> str:
+        """`path`, if the call lets the target write there. Raises `InputError`."""
+        return self._within(path, target, self.writes, "fs.write")
+
+    def _within(self, path: str, target: str, folders: tuple[str, ...], name: str) -> str:
+        real = os.path.realpath(path)
+        if not any(real == folder or real.startswith(folder.rstrip("/") + "/") for folder in folders):
+            verb = "read" if name == "fs.read" else "write"
+            raise InputError(
+                f"target {target} wants to {verb} {path}, which is outside of this folder",
+                hint=f"--allow {name}={path} lets it",
+            )
+        return path
+
+    def allow(self, target: BakeTarget) -> list[str]:
+        """What the steps of a target may ask for. Raises `InputError` for what the call does not let it."""
+        asked = [*target.texts("entitlements"), *(["ssh"] if target.entries("ssh") else [])]
+        for name in asked:
+            if name not in _ENTITLED:
+                raise InputError(f"target {target.name}: entitlements: {name} is not supported")
+            if name not in self.allowed:
+                raise InputError(f"target {target.name} asks for {name}", hint=f"--allow {name} lets it")
+        return [name for name in asked if name != "ssh"]
+
+
+def bake_job(target: BakeTarget, words: BakeWords, session: CliSession) -> tuple[BakeJob, BuildOutputs]:
+    """Its build, and where its image goes. Raises `InputError`, `UsageError`."""
+    from lading.cli.commands.images.build import annotations_of, caches, epoch  # noqa: PLC0415
+    from lading.host.baking import BakeJob  # noqa: PLC0415
+    from lading.host.images.build_outputs import parse_outputs  # noqa: PLC0415
+    from lading.host.images.images import Images  # noqa: PLC0415
+
+    _refuse(target)
+    for entry in (*target.entries("output"), *target.entries("cache-to")):
+        if entry.get("dest") and entry["dest"] != "-":
+            words.writing(str(entry["dest"]), target.name)
+    outputs = parse_outputs([] if target.linked else _outputs(target), sys.stdout.buffer.write)
+    if outputs.streamed:
+        raise UsageError(f"target {target.name}: output: standard output is for the digests")
+    names = () if target.linked else (*target.texts("tags"), *outputs.names)
+    if outputs.push and not names:
+        raise UsageError(f"target {target.name}: it is to be pushed, and has no tags")
+    network = target.text("network") or "default"
+    request = BuildRequest(
+        **_sources(target, words),  # type: ignore[arg-type]
+        names=tuple(Images.new_name(name).name for name in names),
+        arguments={name: value for name, value in target.members("args").items() if value is not None},
+        target=target.text("target"),
+        annotations=annotations_of(list(target.texts("annotations"))),
+        labels={name: value for name, value in target.members("labels").items() if value is not None},
+        platform=_platform(target),
+        no_cache=target.flag("no-cache"),
+        epoch=epoch(session.environment),
+        show_arguments=any(one.get("mode") == "max" for one in target.entries("attest")),
+        private=(session.root, session.run),
+        network=step_network(network),
+        allow=allowances(words.allow(target) or None, network),
+        settings=step_settings(_hosts(target), target.text("shm-size"), list(target.texts("ulimits"))),
+        no_cache_stages=frozenset(name.lower() for one in target.texts("no-cache-filter") for name in one.split(",")),
+    )
+    for entry in target.entries("secret"):
+        if entry.get("src"):
+            words.reading(str(entry["src"]), target.name)
+    secrets = step_secrets(_texts(target, "secret"), _texts(target, "ssh"), session.environment)
+    stands_on = tuple(
+        value.removeprefix(TARGET)
+        for value in target.members("contexts").values()
+        if value and value.startswith(TARGET)
+    )
+    named = caches(_texts(target, "cache-from"), _texts(target, "cache-to"))
+    return BakeJob(target.name, request, secrets, named, target.flag("pull"), stands_on), outputs
+
+
+def _texts(target: BakeTarget, field: str) -> list[str]:
+    return [entry_text(entry) for entry in target.entries(field)]
+
+
+def _outputs(target: BakeTarget) -> list[str]:
+    """In the words of -o; with annotations of the whole target, what is pushed has the tags."""
+    return [entry_text(_known(entry)) for entry in target.entries("output")]
+
+
+def _known(entry: Entry) -> Entry:
+    return {name: value for name, value in entry.items() if value != ""}
+
+
+def _hosts(target: BakeTarget) -> list[str]:
+    return [
+        f"{name}={address}"
+        for name, value in sorted(target.members("extra-hosts").items())
+        for address in (value or "").split(",")
+        if address
+    ]
+
+
+def _platform(target: BakeTarget) -> str | None:
+    platforms = target.texts("platforms")
+    if len(platforms) > 1:
+        raise InputError(f"target {target.name}: several platforms are not supported yet: {', '.join(platforms)}")
+    return platforms[0] if platforms else None
+
+
+def _refuse(target: BakeTarget) -> None:
+    if target.text("context") == "-" or target.text("dockerfile") == "-":
+        raise InputError(f"target {target.name}: standard input is neither context nor Dockerfile of a target")
+    call = target.text("call")
+    if call is not None and call.partition(",")[0] not in _CALLS:
+        raise InputError(f"target {target.name}: call {call} is not supported: build and check are")
+    for entry in target.entries("attest"):
+        if entry.get("type") not in _ATTESTED:
+            raise InputError(f"target {target.name}: attest {entry.get('type')} is not supported")
+
+
+def _sources(target: BakeTarget, words: BakeWords) -> Mapping[str, object]:
+    """Context, Dockerfile and other contexts, as a request has them."""
+    from lading.cli.commands.images.build import context_of, contexts_of  # noqa: PLC0415
+
+    context = cleaned(target.text("context") or ".")
+    if not is_elsewhere(context):
+        words.reading(context, target.name)
+    folder, source = context_of(context)
+    given = {name: value or "" for name, value in target.members("contexts").items()}
+    for value in given.values():
+        if not is_elsewhere(value) and "://" not in value.removeprefix("cwd://") and not value.startswith(TARGET):
+            words.reading(cleaned(value), target.name)
+    files = [f"{name}={cleaned(value)}" for name, value in given.items() if "://" not in value.removeprefix("cwd://")]
+    others = [f"{name}={value}" for name, value in given.items() if "://" in value.removeprefix("cwd://")]
+    linked = {name: ImageContext(value) for name, value in given.items() if value.startswith(TARGET)}
+    named = contexts_of([word for word in (*files, *others) if word.partition("=")[0] not in linked])
+    found: dict[str, object] = {"context": folder, "source": source, "contexts": {**named, **linked}}
+    inline = target.text("dockerfile-inline")
+    if inline:
+        return {**found, "dockerfile": inline.encode()}
+    return {**found, "file": _dockerfile(target, folder, elsewhere=source is not None, words=words)}
+
+
+def _dockerfile(target: BakeTarget, folder: Path, *, elsewhere: bool, words: BakeWords) -> Path:
+    name = target.text("dockerfile") or "Dockerfile"
+    if name.startswith("cwd://"):
+        path = Path(cleaned(name))
+    elif elsewhere:
+        return Path(name)
+    else:
+        path = folder / name
+    words.reading(str(path), target.name)
+    if not os.path.lexists(path):
+        raise InputError(f"target {target.name}: {path}: no such file")
+    return path
