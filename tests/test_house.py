@@ -140,6 +140,7 @@ def test_files_are_made_durable_and_named_in_one_place() -> None:
         "lading.build.solver.cache_trimming",  # lets something go
         "lading.host.upkeep.unpack_images",  # a folder of the user's, who syncs it where it matters
         "lading.networking.routed.records",  # no power cut outlives what they say
+        "lading.runtime.chroot.places",  # moves what a step's mounts cover aside, and back
         "lading.runtime.containers.slots",  # where files cannot be exchanged
         "lading.runtime.containers.volumes",  # moves what is in a folder that is whole into a volume
     }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lading.cli.display.output import Output
     from lading.cli.key_passwords import KeyPasswords
-    from lading.host.configuration import Configuration
+    from lading.host.configuration import Configuration, Isolation
     from lading.host.host import Host
     from lading.host.trust.signing_keys import KeyText
     from lading.registry.credentials.files import Given
@@ -44,6 +44,7 @@ class CliSession:
     quiet: bool = False
     verbose: bool = False
     progress: str = "auto"
+    isolation: Isolation = "auto"
     _host: Host | None = None
     _output: Output | None = None
 
@@ -127,6 +128,7 @@ class CliSession:
             given=self.given,
             tls_verify=self.tls_verify,
             policy=self.policy,
+            isolation=self.isolation,
             build_cache=_build_cache(self.environment.get("LADING_BUILD_CACHE")),
             limits=self._limits(),
             limit_raised="LADING_LIMITS={}=... raises that",

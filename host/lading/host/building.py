@@ -23,6 +23,7 @@ from lading.build.graph.request import (
     StepSecrets,
 )
 from lading.build.solver.cache_trimming import bound
+from lading.host.isolation import executor_for
 from lading.host.trust.launch_gate import unknown
 from lading.host.trust.signing_keys import KeyText
 from lading.registry.reference import Reference
@@ -35,7 +36,7 @@ from lading.verify.keys.keys import PrivateKey
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lading.host.configuration import Configuration
+    from lading.host.configuration import Configuration, Isolation
     from lading.host.images.images import Images
     from lading.host.images.transfers import Transfers
     from lading.host.trust.launch_gate import LaunchGate
@@ -81,6 +82,7 @@ def build_environment(
     run_folder: Path,
     driver: Drivers,
     *,
+    isolation: Isolation = "auto",
     images: BaseImages,
     key: KeySource | None,
     transport: Transport,
@@ -88,14 +90,10 @@ def build_environment(
     secrets: StepSecrets | None = None,
     shared: SharedCaches | None = None,
 ) -> BuildEnvironment:
-    """What a build on this machine works with: its steps run in the sandbox, and are lent `secrets`."""
-    from lading.runtime.lifecycle.lifecycle import RuntimeConfig  # noqa: PLC0415
-    from lading.runtime.sandbox import Sandbox  # noqa: PLC0415
-
-    sandbox = Sandbox(RuntimeConfig(store.root, run_folder), driver)
+    """What a build on this machine works with: its steps run under `isolation`, and are lent `secrets`."""
     return BuildEnvironment(
         store=store,
-        executor=sandbox,
+        executor=executor_for(isolation, store.root, run_folder, driver),
         images=images,
         platform=native_platform(),
         clock=time.time,

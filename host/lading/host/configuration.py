@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from lading.store.fastclass import dataclass, field
 from lading.store.system.hashing import sha256
@@ -13,6 +13,8 @@ from lading.store.system.hashing import sha256
 if TYPE_CHECKING:
     from lading.registry.credentials.files import Given
 
+Isolation = Literal["auto", "oci", "rootless", "chroot"]
+"""Under what the steps of a build are executed, in buildah's words; auto is the strongest that there is."""
 FLOOR: Final = Path("/etc/lading/policy.yaml")
 """The administrator's policy: where present, no flag and no variable loosens it."""
 
@@ -26,7 +28,7 @@ class Configuration:
     maps `http`, `https` and `no` to what the variables of those names say. `certificates` are files of further
     authorities to believe; `tls_verify` None leaves the default, which is to verify. `policy` names a policy file in
     place of `policy.yaml` below the root. `runs` is a folder of Lading's own in which `run` lies, if it is to be made
-    too. `build_cache` bounds the build cache, in bytes; None leaves the default.
+    too. `build_cache` bounds the build cache, in bytes; None leaves the default. `isolation` is that of build steps.
     `limits` raises or lowers what is asked of registries: ``retry-after`` (seconds that one may ask to wait), and
     for one judgement ``requests``, ``bytes`` and ``seconds``; ``layer`` is how many bytes of files one layer may hold.
     `limit_raised` says where a judgement needs more how a limit, `{}`, is raised.
@@ -44,6 +46,7 @@ class Configuration:
     limit_raised: str | None = None
     runs: Path | None = None
     build_cache: int | None = None
+    isolation: Isolation = "auto"
     floor: Path = FLOOR
 
 

@@ -270,6 +270,7 @@ class Host:
             self.store,
             self.run_folder(),
             self.driver,
+            isolation=self.configuration.isolation,
             images=Bases(self.images, self.transfers, self.gate, pull=pull, warn=self.warn),
             key=key,
             listener=listener,

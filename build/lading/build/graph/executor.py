@@ -10,6 +10,8 @@ from lading.store.fastclass import dataclass, field
 
 WEAK: Final = frozenset({"chroot"})
 """Isolations that root inside can leave: the provenance then says that the signing key was in reach."""
+APART: Final = frozenset({"chroot"})
+"""Isolations that move a folder into the tree of a step: no two steps have one at a time."""
 Network = Literal["none", "host", "default"]
 OutputListener: TypeAlias = Callable[[bytes, Literal["stdout", "stderr"]], None]
 """Told what a step writes, as it writes it."""

@@ -59,6 +59,7 @@ FORMS: Final[dict[str, CommandForm]] = {
             "--ssh": ("ssh", "str", True),
             "--allow": ("allow", "str", True),
             "--network": ("network", "str", False),
+            "--isolation": ("isolation", "str", False),
             "--add-host": ("add_host", "str", True),
             "--shm-size": ("shm_size", "str", False),
             "--ulimit": ("ulimit", "str", True),

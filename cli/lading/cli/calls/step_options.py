@@ -16,10 +16,17 @@ from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
     from lading.build.graph.executor import Network
+    from lading.host.configuration import Isolation
 
 _MAX_SECRET: Final = 500 * 1024
 _SECRET_KEYS: Final = ("type", "id", "source", "src", "env")
 _NETWORKS: Final[dict[str, Network]] = {"default": "default", "none": "none", "host": "host"}
+_ISOLATIONS: Final[dict[str, Isolation]] = {
+    "auto": "auto",
+    "oci": "oci",
+    "rootless": "rootless",
+    "chroot": "chroot",
+}
 _ALLOWED: Final = ("network.host", "security.insecure")
 _LIMITS: Final = (
     *("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio"),
@@ -122,6 +129,14 @@ def allowances(words: list[str] | None, network: str) -> frozenset[str]:
         if name not in _ALLOWED:
             raise UsageError(f"--allow {name}: expected {' or '.join(_ALLOWED)}")
     return frozenset(names | {"network.host"} if network == "host" else names)
+
+
+def step_isolation(word: str | None, environment: Mapping[str, str]) -> Isolation:
+    """As asked for, else as LADING_ISOLATION or BUILDAH_ISOLATION says. Raises `UsageError`."""
+    text = word or environment.get("LADING_ISOLATION") or environment.get("BUILDAH_ISOLATION") or "auto"
+    if text not in _ISOLATIONS:
+        raise UsageError(f"--isolation {text}: expected one of {', '.join(_ISOLATIONS)}")
+    return _ISOLATIONS[text]
 
 
 def step_settings(hosts: list[str] | None, shm_size: str | None, ulimits: list[str] | None) -> StepSettings:

@@ -176,6 +176,28 @@ def _in_mounts(namespace: int, work: Callable[[], None]) -> None:
         thread.join()
 
 
+_SET_SECCOMP: Final = 22
+_FILTER: Final = 2
+
+
+def prctl(option: int, *words: object) -> None:
+    """prctl(2)."""
+    import ctypes  # noqa: PLC0415
+
+    given = [ctypes.c_ulong(word) if isinstance(word, int) else word for word in (*words, 0, 0, 0, 0)]
+    _check(_libc().prctl(option, *given[:4]))
+
+
+def filter_calls(program: bytes) -> None:
+    """Holds this process and those that it starts to a filter of system calls, BPF instructions (seccomp(2))."""
+    import ctypes  # noqa: PLC0415
+
+    class Program(ctypes.Structure):
+        _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
+
+    prctl(_SET_SECCOMP, _FILTER, ctypes.byref(Program(len(program) // 8, program)))
+
+
 def file_system(folder: os.PathLike[str]) -> int:
     """The kind of file system that a folder is on, by its magic number (statfs(2), f_type)."""
     import ctypes  # noqa: PLC0415

@@ -44,6 +44,8 @@ class CacheMounts:
     root: Path
     roots: RootFilesystems
     halt: Halt
+    apart: bool = False
+    """Whether no two steps can have one folder at a time: what is shared is locked then."""
 
     @contextmanager
     def held(self, mounts: list[tuple[CacheMount, Stack]]) -> Generator[dict[str, Path], None, None]:
@@ -79,8 +81,9 @@ class CacheMounts:
             folder = private_folder(mounts_folder(self.root) / name / str(number))
             lock = open_lock(folder / LOCK)
             locks.callback(os.close, lock)
-            while not (taken := take(lock, wait=False, shared=mount.sharing == "shared")):
-                if mount.sharing != "locked":
+            sharing = "locked" if mount.sharing == "shared" and self.apart else mount.sharing
+            while not (taken := take(lock, wait=False, shared=sharing == "shared")):
+                if sharing != "locked":
                     break
                 self.halt.given(_PATIENCE)
                 self.halt.check()
@@ -95,7 +98,7 @@ class CacheMounts:
         """Makes what a new cache begins as; one that was killed in the middle of it is made anew."""
         tree, ready = folder / TREE, folder / _READY
         with locked(open_lock(folder / _FILLING)):
-            if ready.exists():
+            if ready.exists() and tree.exists():
                 return
             if tree.exists():
                 remove_tree(tree)

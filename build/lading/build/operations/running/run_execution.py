@@ -90,7 +90,12 @@ class RunExecution:
         ]
         with ExitStack() as stack:
             folders = stack.enter_context(
-                CacheMounts(self.environment.store.root, self.roots, self.solved.halt).held(caches)
+                CacheMounts(
+                    self.environment.store.root,
+                    self.roots,
+                    self.solved.halt,
+                    self.environment.executor.isolation in executor.APART,
+                ).held(caches)
             )
             found: list[ExecMount] = []
             for tree in trees:

@@ -14,7 +14,7 @@ from lading.build.context.revision import revision_of
 from lading.build.errors import TextError
 from lading.build.graph.request import BuildRequest, Built, ImageContext, PackedContext
 from lading.cli.calls.option_values import access, pairs, read_input, short
-from lading.cli.calls.step_options import allowances, step_network, step_secrets, step_settings
+from lading.cli.calls.step_options import allowances, step_isolation, step_network, step_secrets, step_settings
 from lading.cli.cli_session import CliSession
 from lading.cli.commands.images.check_report import show_findings, show_report
 from lading.cli.display.build_view import view_for
@@ -140,6 +140,12 @@ def build(
     network: Annotated[
         str, typer.Option(metavar="default|none|host", help="The network of steps that name none")
     ] = "default",
+    isolation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|oci|rootless|chroot", help="Under what steps are executed [default: the strongest there is]"
+        ),
+    ] = None,
     add_host: Annotated[
         list[str] | None, typer.Option(metavar="HOST=IP", help="A line of /etc/hosts for the steps")
     ] = None,
@@ -183,6 +189,7 @@ def build(
     text = None if file is None else _piped(file, folder)
     if text is not None and context == "-":
         raise UsageError("standard input is either the context or the Dockerfile, not both")
+    session.isolation = step_isolation(isolation, session.environment)
     lent = step_secrets(secret, ssh, session.environment)
     settings: Settings = {"builder_id": builder_id} if builder_id else {}
     if jobs is not None:

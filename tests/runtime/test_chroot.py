@@ -1,0 +1,83 @@
+"""Steps in a changed root folder."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from lading.build.graph.executor import Executor
+from lading.runtime.chroot.chroot_sandbox import ChrootSandbox
+from lading.store.errors import InputError
+from suites.executor_contract import ExecutorContract
+from suites.executor_images import fill
+from suites.machine import needs
+from suites.patience import PATIENCE
+
+DENIED = "unshare: unshare(0x20000): Operation not permitted\n"
+
+pytestmark = needs("root", "busybox")
+
+
+@pytest.fixture
+def executor() -> Executor:
+    return ChrootSandbox()
+
+
+@pytest.fixture
+def rootfs(tmp_path: Path) -> Path:
+    return fill(tmp_path / "fs")
+
+
+class TestChroot(ExecutorContract):
+    has_namespaces = False
+
+    def test_what_a_step_may_do_is_told(self, executor: Executor, rootfs: Path) -> None:
+        held = executor.privileges["capabilities"]
+        assert isinstance(held, list)
+        script = "unshare -m true; chroot / true && mknod /tmp/n c 1 3 && echo $?"
+        assert self.execute(executor, rootfs, "sh", "-c", script)[1:] == ("0\n", DENIED)
+        assert "CAP_SYS_ADMIN" not in held
+
+    def test_a_size_of_shared_memory_is_refused(self, executor: Executor, rootfs: Path) -> None:
+        with pytest.raises(InputError, match="shm"):
+            self.execute(executor, rootfs, "true", shm_size=1 << 20)
+
+    def test_sockets_of_this_machine_need_no_network(self, executor: Executor, rootfs: Path) -> None:
+        out = self.execute(executor, rootfs, "ip", "link", network="none")
+        assert out[0] != 0 and "Operation not permitted" in out[2]
+        assert self.execute(executor, rootfs, "id", "-u", network="none", user="sailor")[1] == "1000\n"
+
+    def test_what_a_build_was_killed_in_keeps_no_secret_and_no_process(self, rootfs: Path) -> None:
+        """The keeper sees its builder die, ends the step and takes out what no disk should keep."""
+        script = f"""
+from pathlib import Path
+from lading.build.graph.executor import ExecMount, ProcessSpec
+from lading.runtime.chroot.chroot_sandbox import ChrootSandbox
+mounts = (ExecMount("file", "/run/token", content=b"s3cret", mode=0o400),)
+step = ProcessSpec(("sh", "-c", "cat /run/token; echo; sleep 62"), (("PATH", "/bin"),), mounts=mounts)
+ChrootSandbox().execute(Path({str(rootfs)!r}), step, lambda data, stream: print("ready", flush=True))
+"""
+        child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        assert child.stdout
+        assert child.stdout.readline() == b"ready\n"
+        assert (rootfs / "run/token").read_bytes() == b"s3cret"
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        end = time.monotonic() + PATIENCE
+        while (rootfs / "run/token").exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not (rootfs / "run/token").exists()
+        assert not [words for words in command_lines() if b"sleep\x0062" in words]
+
+
+def command_lines() -> Iterator[bytes]:
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            yield (entry / "cmdline").read_bytes()
