@@ -189,8 +189,8 @@ def test_a_kind_of_snapshots_is_named_where_it_is_chosen() -> None:
 
 
 def test_a_driver_is_named_where_it_is_chosen() -> None:
-    """Of networking, the other components know the `Driver` and what it is asked for; which one it is, is one line."""
-    known = {"driver", "ports"}
+    """Of networking, the others know the `Driver`, what it is asked for and tells; which one it is, is one line."""
+    known = {"driver", "ports", "observation"}
     seen = {
         (name, other.split(".")[2])
         for name, file in modules().items()

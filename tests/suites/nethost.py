@@ -24,7 +24,9 @@ from typing import Any, Final
 from suites.patience import PATIENCE, until
 
 _SET_UP = """
+mkdir /run/groups && mount --rbind /sys/fs/cgroup /run/groups
 mount -t sysfs sysfs /sys
+mount --rbind /run/groups /sys/fs/cgroup && umount -l /run/groups && rmdir /run/groups
 ip link set lo up
 ip netns add lad-outside-$$
 echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad

@@ -15,9 +15,10 @@ from typing import Final
 
 from lading.runtime.cgroups.groups import Cgroups, ResourceLimits
 from lading.runtime.containers import networks
-from lading.runtime.lifecycle import sandboxes
+from lading.runtime.lifecycle import sandboxes, step_network
 from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 from lading.runtime.lifecycle.step_mounts import StepMounts
+from lading.runtime.lifecycle.step_network import StepNetwork
 from lading.runtime.lifecycle.step_process import SandboxProcess, StepOutput, run_to_end
 from lading.runtime.oci import processes
 from lading.runtime.oci.oci_runtime import ENV, OciRuntime, StartError, start_error
@@ -67,9 +68,12 @@ class Sandbox:
                 own = self._mounts(rootfs, stubs, bundle, process)
                 with step.made(process.mounts) as asked, step.private(process.secrets) as place:
                     mounts = _merged(own, asked)
-                    plan = self._plan(name, rootfs, process, mounts, self._netns(name, bundle, process))
+                    joined = self._joined(name, bundle, process)
+                    plan = self._plan(name, rootfs, process, mounts, joined.netns)
                     (place / "config.json").write_text(json.dumps(plan.spec()))
-                    return self._run(name, place, process, output, halt)
+                    code = self._run(name, place, process, output, halt)
+                    process.contacted(joined.contacts())
+                    return code
             finally:
                 stubs.remove()
 
@@ -104,12 +108,8 @@ class Sandbox:
         found = [bind(str(bundle / name), place) for name, place in places.items()]
         return [*found, shared_memory(step.shm_size)] if step.shm_size else found
 
-    def _netns(self, name: str, bundle: Path, step: SandboxProcess) -> str:
-        if step.network == "none":
-            return "new"
-        if step.network == "host" or self._driver is None:
-            return "host"
-        return networks.join_sandbox(self._driver, name, bundle, self._run_dir)
+    def _joined(self, name: str, bundle: Path, step: SandboxProcess) -> StepNetwork:
+        return step_network.join(self._driver, (name, bundle, self._run_dir), step.network, insecure=step.insecure)
 
     def _plan(self, name: str, rootfs: Path, step: SandboxProcess, mounts: list[Mount], netns: str) -> ContainerSpec:
         root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

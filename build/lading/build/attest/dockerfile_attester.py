@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from lading.build.attest.attestations import AttestationInputs, AttestationWriter
 from lading.build.attest.image_manifest import timestamp
@@ -18,9 +19,12 @@ from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.verify.documents.dag import Dag, DagNode, Edge, LayerRef
-from lading.verify.documents.links import TREE
+from lading.verify.documents.links import CONTACTED, TREE
 from lading.verify.documents.provenance import DOCKERFILE_BUILD, Provenance, arguments, dag_byproduct
 from lading.verify.documents.statements import ResourceDescriptor
+from lading.verify.observations.contacts import Contacts, together, unobserved
+
+_UNKNOWN: Final = unobserved("a step's record is older than its observation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,14 @@ class DockerfileAttester:
         }
         if any(isolation in WEAK or run.security == "insecure" for run in self._runs()):
             internal["keyExposed"] = True
+        if self._runs():
+            internal[CONTACTED] = self._contacts().value()
         return internal
+
+    def _contacts(self) -> Contacts:
+        """Of all RUNs together. One from a cache that an earlier version filled may say nothing of it."""
+        runs = [step.number for step in self.graph.needed if isinstance(step.operation, RunOp)]
+        return together(self.solved.steps[number].result.contacts or _UNKNOWN for number in runs)
 
     def _runs(self) -> list[RunOp]:
         return [step.operation for step in self.graph.needed if isinstance(step.operation, RunOp)]

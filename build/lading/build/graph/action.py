@@ -14,6 +14,7 @@ from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.json import Fields, canonical, parse
 from lading.verify.documents.statements import ResourceDescriptor
+from lading.verify.observations.contacts import Contacts
 
 _LIMIT: Final = 64 * 1024 * 1024
 
@@ -46,12 +47,14 @@ class ActionLayer:
 class ActionResult:
     """What an action made: its layer (None: it changed nothing), and the link statement about it.
 
-    `envelope` is the signed link, None until a build that completes signs it.
+    `envelope` is the signed link, None until a build that completes signs it. `contacts` is what a RUN contacted of the
+    network, as its link says, and known here where it has none.
     """
 
     layer: ActionLayer | None
     statement: bytes = b""
     envelope: bytes | None = None
+    contacts: Contacts | None = None
 
     def raw(self) -> bytes:
         """As a cache holds it: all that is true on every machine."""
@@ -65,6 +68,8 @@ class ActionResult:
             }
         if self.envelope:
             value["envelope"] = self.envelope.decode()
+        if self.contacts:
+            value["contacts"] = self.contacts.value()
         return canonical(value)
 
     @classmethod
@@ -80,7 +85,9 @@ class ActionResult:
                 Digest.parse(held.text("diffId")),
             )
         envelope = fields.optional_text("envelope")
-        return cls(layer, fields.text("statement").encode(), envelope.encode() if envelope else None)
+        contacts = Contacts.parse(fields.any("contacts"), "cache row: contacts") if "contacts" in fields else None
+        statement = fields.text("statement").encode()
+        return cls(layer, statement, envelope.encode() if envelope else None, contacts)
 
     def unpacked_as(self, snapshot: str | None) -> ActionResult:
         """With the name that its tree has on this machine."""

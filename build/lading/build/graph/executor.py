@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias
 
 from lading.store.fastclass import dataclass, field
+from lading.verify.observations.contacts import Contacts
 
 WEAK: Final = frozenset({"chroot"})
 """Isolations that root inside can leave: the provenance then says that the signing key was in reach."""
@@ -15,6 +16,12 @@ APART: Final = frozenset({"chroot"})
 Network = Literal["none", "host", "default"]
 OutputListener: TypeAlias = Callable[[bytes, Literal["stdout", "stderr"]], None]
 """Told what a step writes, as it writes it."""
+ContactListener: TypeAlias = Callable[[Contacts], None]
+
+
+def ignore(contacts: Contacts) -> None:
+    """Nobody asks what a command contacts."""
+    del contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class ProcessSpec:
     `user` is as USER has it (``name[:group]`` or numbers, empty: root) and is looked up in the root file system;
     `env` is everything the command sees beside `secrets`, variables that reach no disk, and what every sandbox sets
     (HOME). `insecure` lets it do what this process may. `hosts`, `shm_size` and `ulimits` are as in `StepSettings`.
+    `contacted` is told what it contacted of the network once it has ended, by executors that can tell.
     """
 
     argv: tuple[str, ...]
@@ -59,6 +67,7 @@ class ProcessSpec:
     hosts: tuple[tuple[str, str], ...] = ()
     shm_size: int = 0
     ulimits: tuple[tuple[str, int, int], ...] = ()
+    contacted: ContactListener = ignore
 
 
 class Executor(Protocol):

@@ -12,8 +12,9 @@ from lading.build.graph.steps.mount_requests import ScriptMount, SecretMount, Ss
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, PackageRecord, RunOp, UnpackOp
 from lading.store.oci.digests import Digest
-from lading.verify.documents.links import CONTEXT, Link
+from lading.verify.documents.links import CONTACTED, CONTEXT, Link
 from lading.verify.documents.statements import ResourceDescriptor
+from lading.verify.observations.contacts import Contacts
 
 _NOTHING: Final = StepSecrets()
 
@@ -62,6 +63,7 @@ def statement(
     given: tuple[ResourceDescriptor, ...],
     executor: Executor,
     secrets: StepSecrets = _NOTHING,
+    contacts: Contacts | None = None,
 ) -> bytes:
     """The statement that `step` made the tree `product`, ready to be signed.
 
@@ -75,6 +77,7 @@ def statement(
         environment = tuple(sorted({name for name, _ in operation.environment}))
         byproducts = {
             "network": operation.network,
+            **({CONTACTED: contacts.value()} if contacts else {}),
             "isolation": executor.isolation,
             **privileges(operation, executor),
             **operation.settings.value(),

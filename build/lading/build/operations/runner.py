@@ -22,6 +22,7 @@ from lading.build.operations.running.mounted_trees import MountedTree
 from lading.build.operations.running.run_execution import RunExecution
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, replace
+from lading.verify.observations.contacts import Contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,11 @@ class OperationRunner:
 
     def run(
         self, step: Step, active: ActiveSnapshot, picked: CopySources | None, mounted: tuple[MountedTree, ...]
-    ) -> None:
-        """Does what `step` says to `active`. Raises `DockerfileError` naming the step's line."""
+    ) -> Contacts | None:
+        """Does what `step` says to `active`; what a RUN contacted. Raises `DockerfileError` naming the step's line."""
         with placed(step.place):
             try:
-                self._run(step, active, picked, mounted)
+                return self._run(step, active, picked, mounted)
             except DockerfileError:
                 raise
             except InputError as error:
@@ -48,17 +49,18 @@ class OperationRunner:
 
     def _run(
         self, step: Step, active: ActiveSnapshot, picked: CopySources | None, mounted: tuple[MountedTree, ...]
-    ) -> None:
+    ) -> Contacts | None:
         match step.operation:
             case RunOp() as operation:
                 runs = RunExecution(self.environment, self.roots, self.solved, self.context)
-                runs.execute(step, operation, active, mounted)
+                return runs.execute(step, operation, active, mounted)
             case CopyOp() as operation:
                 self._copy(step, operation, active, picked)
             case MkdirOp() as operation:
                 self._mkdir(operation, active)
             case UnpackOp() | DeriveOp():
                 raise InputError("packages are unpacked by the Debian front end alone")
+        return None
 
     def _copy(self, step: Step, operation: CopyOp, active: ActiveSnapshot, picked: CopySources | None) -> None:
         with ExitStack() as stack:

@@ -102,7 +102,8 @@ class StepActions:
     ) -> ActionResult:
         stack = self.solved.stack(step.ground)
         with self.roots.writing(stack) as active:
-            OperationRunner(self.environment, self.roots, self.solved, self.context).run(step, active, picked, mounted)
+            runner = OperationRunner(self.environment, self.roots, self.solved, self.context)
+            contacts = runner.run(step, active, picked, mounted)
         try:
             self.solved.halt.check()
             layer = self._render(step, active, stack)
@@ -110,9 +111,10 @@ class StepActions:
             self.roots.discard(active.key)
             raise
         if layer is None:
-            return ActionResult(None)
+            return ActionResult(None, contacts=contacts)
         executor, secrets = self.environment.executor, self.environment.secrets
-        return ActionResult(layer, step_links.statement(step, layer.tree, materials, executor, secrets))
+        statement = step_links.statement(step, layer.tree, materials, executor, secrets, contacts)
+        return ActionResult(layer, statement, contacts=contacts)
 
     def _render(self, step: Step, active: ActiveSnapshot, stack: Stack) -> ActionLayer | None:
         """The layer of what a step changed, its snapshot committed; None where it changed nothing."""

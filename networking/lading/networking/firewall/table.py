@@ -9,7 +9,8 @@ What it does, for links named lad*:
   for ports of one address only);
 - connections between containers pass within a network, whose links are one device group (`same`), and not between
   networks;
-- what leaves for elsewhere takes the host's address, what comes from the host's loopback the gateway's.
+- what leaves for elsewhere takes the host's address, what comes from the host's loopback the gateway's;
+- what who is behind a watched link sends to is kept (`observing`), until the table is replaced.
 
 What passes to a container gets the mark that `fence` asks for. Everything that is not a lad* link is left alone, but
 for packets with addresses of the loopback: on a wire they are forged.
@@ -27,6 +28,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from lading.networking.firewall import observing
 from lading.networking.firewall.fence import MARK
 from lading.networking.kernel import nfnetlink
 from lading.networking.kernel.nfnetlink import Element
@@ -81,7 +83,7 @@ _CHAINS: Final = """
     type filter hook forward priority filter; policy accept;
     iifname != "lad*" oifname != "lad*" accept
     ct state vmap { established : accept, related : accept, invalid : drop }
-    ct status dnat accept
+OBSERVED    ct status dnat accept
     iifname "lad*" oifname != "lad*" accept
     iifgroup . oifgroup @same accept
     reject with icmpx admin-prohibited
@@ -93,8 +95,8 @@ _CHAINS: Final = """
     iifname "lad*" oifname "lad*" ct status dnat masquerade
     iifname "lad*" oifname != "lad*" masquerade
   }
-""".replace("OUR_MARK", f"{MARK:#x}")
-_VERSION: Final = f"version_{zlib.crc32(repr((_SETS, _CHAINS)).encode()):08x}"
+""".replace("OUR_MARK", f"{MARK:#x}").replace("OBSERVED", observing.FORWARDED)
+_VERSION: Final = f"version_{zlib.crc32(repr((_SETS, _CHAINS, observing.SETS, observing.CHAINS)).encode()):08x}"
 _TRIES: Final = 3
 
 
@@ -126,7 +128,8 @@ def _text(elements: Sequence[Element], *, replace: bool) -> str:
         f"  {head}{_listed([e for e in first.values() if e.set_name == name])}}}\n" for name, head in _SETS.items()
     )
     version = f"  chain {_VERSION} {{\n    accept\n  }}"
-    return f"{start}create table inet {NAME}\ntable inet {NAME} {{\n{sets}{version}{_CHAINS}}}\n"
+    body = f"{sets}{observing.SETS}{version}{_CHAINS}{observing.CHAINS}"
+    return f"{start}create table inet {NAME}\ntable inet {NAME} {{\n{body}}}\n"
 
 
 def _listed(elements: Sequence[Element]) -> str:

@@ -26,6 +26,7 @@ from lading.networking.kernel.sysctl import has_ipv6, mtu, switch_on_forwarding
 from lading.networking.routed import veth
 from lading.networking.routed.records import NetworkRecords, attachments_in
 from lading.networking.routed.veth import GATEWAY4, GATEWAY6, PREFIX, AddressInUseError, HostNetwork
+from lading.networking.routed.watch import LinkWatch, sweep
 from lading.store.errors import MachineError
 from lading.store.fastclass import replace
 from lading.store.system.hashing import sha256
@@ -97,6 +98,15 @@ class RoutedDriver:
         """The containers attached now, by id."""
         found = (self._records.read(container) for container in self._records.containers())
         return tuple(attachment for attachment in found if attachment is not None)
+
+    @border
+    def watch(self, container: str) -> LinkWatch:
+        """Begins to observe an attached container, as `WatchingDriver` has it. Raises `MachineError`."""
+        try:
+            sweep()
+            return LinkWatch(self._link_of(container))
+        except OSError as error:
+            raise MachineError(f"the network of {container} cannot be observed: {error.strerror}") from error
 
     # Planning
 

@@ -10,6 +10,7 @@ from typing import Final, Literal, Protocol
 from lading.runtime.lifecycle.step_mounts import SandboxMount
 from lading.runtime.oci import processes
 from lading.store.errors import MachineError
+from lading.verify.observations.contacts import Contacts
 
 _CHUNK: Final = 1 << 16
 _SIGKILL: Final = 9
@@ -84,6 +85,11 @@ class SandboxProcess(Protocol):
     @property
     def ulimits(self) -> tuple[tuple[str, int, int], ...]:
         """Limits by their names, soft and hard; -1 is none."""
+        ...
+
+    @property
+    def contacted(self) -> Callable[[Contacts], None]:
+        """Told what it contacted of the network, once it has ended by itself."""
         ...
 
 

@@ -19,6 +19,8 @@ TREE: Final = "tree"
 CONTEXT: Final = "context"
 PREFIXES: Final = ("image:", "mount:", "url:")
 """What the name of a material that is neither a tree nor the context begins with."""
+CONTACTED: Final = "contacted"
+"""The byproduct of a RUN that says what it contacted of the network (`contacts`)."""
 UNTRUSTED: Final = "untrusted"
 """The annotation of a material of which only the name is known: a folder that other steps have written to."""
 

@@ -31,7 +31,8 @@ from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesys
 from lading.build.operations.running.cache_mounts import CacheMounts
 from lading.build.operations.running.mounted_trees import ROOT, MountedTree
 from lading.store.errors import InputError, Remedy
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, replace
+from lading.verify.observations.contacts import Contacts, named, unobserved
 
 HOSTNAME: Final = "build"
 _LAST_LINES: Final = 20
@@ -47,8 +48,8 @@ class RunExecution:
     solved: SolveState
     context: Callable[[], Context]
 
-    def execute(self, step: Step, operation: RunOp, active: ActiveSnapshot, trees: tuple[MountedTree, ...]) -> None:
-        """Raises `StepError` where the command fails."""
+    def execute(self, step: Step, operation: RunOp, active: ActiveSnapshot, trees: tuple[MountedTree, ...]) -> Contacts:
+        """What the command contacted of the network. Raises `StepError` where it fails."""
         log = _Tail()
         listener = self.environment.listener
 
@@ -56,14 +57,16 @@ class RunExecution:
             log.add(data)
             listener.wrote(step, data, stream)
 
+        seen: list[Contacts] = [unobserved(f"the isolation {self.environment.executor.isolation} cannot tell")]
         secrets = self._variables(operation)
         # As runc does: a working directory that only a config names comes to be when it is first used.
         Copier(active.root, CopyOptions()).make_folders(operation.workdir)
         with self._mounts(trees) as mounts:
-            command = _command(operation, mounts, secrets)
+            command = replace(_command(operation, mounts, secrets), contacted=seen.append)
             code = self.environment.executor.execute(active.root, command, output, self.solved.halt.descriptor)
         if code != 0:
             raise StepError(step.place, f"{_cut(step.written)}: exit code {code}", log=log.lines())
+        return named(seen[-1], operation.settings.hosts)
 
     def _variables(self, operation: RunOp) -> tuple[tuple[str, str], ...]:
         """Secrets as variables; one that was not given, and need not be, is empty."""

@@ -1,0 +1,1 @@
+"""What was seen of the steps of a build while they were executed."""
