@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tarfile
@@ -11,8 +12,12 @@ from pathlib import Path
 import pytest
 
 from lading.build.errors import DockerfileError, StepError
+from lading.store.archives.layers import open_archive, write_layer
+from lading.store.archives.trees import scan
 from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError
+from lading.store.exchange.rewritten_layers import rewrite_layer
+from lading.store.oci.descriptors import Descriptor
 from lading.verify.keys.keys import PrivateKey
 from suites.building import Bench, Key, busybox, write
 from suites.images import put_manifest
@@ -256,6 +261,62 @@ def test_the_epoch_is_in_every_time(bench: Bench, tmp_path: Path) -> None:
     config = _config(bench, context, epoch=2)
     assert config["created"] == "1970-01-01T00:00:02Z"
     assert bench.build(context, epoch=2).descriptor == second.descriptor
+
+
+def test_another_time_or_compression_executes_nothing_and_gives_the_image_of_a_build_anew(
+    based: Bench, tmp_path: Path
+) -> None:
+    text = "FROM base\nCOPY f /srv/f\nRUN stat -c %Y /srv/f > /seen && touch -d @5 /old && ln -s old /link\n"
+    long_name = "n" * 120
+    context = write(tmp_path / "c", {"Dockerfile": f"{text}COPY {long_name} /\n", "f": "x" * 3000, long_name: "y"})
+    based.build(context)
+    ran = based.executor.runs
+    for epoch, compression in ((1_700_000_000, "zstd"), (1_700_000_000, "gzip"), (315532800, "gzip"), (0, "none")):
+        warm = based.build(context, epoch=epoch, compression=compression)
+        assert all(report.cached for report in warm.steps)
+        assert based.executor.runs == ran
+        cold = based.build(context, epoch=epoch, compression=compression, no_cache=True)
+        assert not any(report.cached for report in cold.steps)
+        ran = based.executor.runs
+        assert warm.descriptor == cold.descriptor
+        names = _layer_times(based, warm.descriptor)
+        assert names == dict.fromkeys(names, epoch)
+    assert based.files(warm.descriptor)["seen"][3] == b"315532800\n"
+
+
+def test_the_time_of_the_call_is_in_the_key_where_a_stage_asks_for_it(based: Bench, tmp_path: Path) -> None:
+    text = "FROM base\nRUN echo $SOURCE_DATE_EPOCH > /a\nARG SOURCE_DATE_EPOCH\nRUN echo $SOURCE_DATE_EPOCH > /b\n"
+    context = write(tmp_path / "c", {"Dockerfile": text})
+    based.build(context, epoch=8)
+    built = based.build(context, epoch=9)
+    assert [report.cached for report in built.steps] == [True, False]
+    files = based.files(built.descriptor)
+    assert (files["a"][3], files["b"][3]) == (b"315532800\n", b"9\n")
+
+
+def test_a_layer_is_written_anew_as_it_would_have_been_written(bench: Bench, tmp_path: Path) -> None:
+    folder = write(tmp_path / "t", {"a": "x" * 1000, "d/" + "n" * 120: b"\0" * 5000, "d/e": ""})
+    (folder / "l").symlink_to("t" * 150)
+    os.setxattr(folder / "a", "user.note", b"n" * 700)
+    blobs = bench.store.blobs
+    first = write_layer(scan(folder), blobs)
+    for epoch, compression in ((7, "none"), (2**33 - 1, "none"), (7, "zstd"), (7, "gzip")):
+        expected = write_layer(scan(folder), blobs, epoch=epoch, compression=compression)
+        again = rewrite_layer(blobs, first.descriptor, first.diff_id, epoch=epoch, compression=compression)
+        assert again == (expected.descriptor, expected.diff_id)
+
+
+def _layer_times(bench: Bench, image: Descriptor) -> dict[str, float]:
+    """Every entry of the layers that were built here, as tarfile reads it."""
+    manifest = bench.manifest(image)
+    diff_ids = bench.store.config(manifest).diff_ids
+    found: dict[str, float] = {}
+    for layer, diff_id in list(zip(manifest.layers, diff_ids, strict=True))[2:]:
+        with open_archive(bench.store.blobs, layer, diff_id) as archive:
+            data = b"".join(iter(lambda: archive.read(1 << 20), b""))
+        with tarfile.open(fileobj=io.BytesIO(data)) as opened:
+            found |= {f"{diff_id} {one.name}": one.mtime for one in opened}
+    return found
 
 
 def test_an_unchanged_context_is_not_read_again(bench: Bench, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.build.convert import go_format
-from lading.build.convert.dockerfile_graph import DEFAULT_EPOCH, ConvertOptions, Resolved, resolve
+from lading.build.convert.dockerfile_graph import ConvertOptions, Resolved, resolve
+from lading.build.convert.stage_state import DEFAULT_EPOCH
 from lading.build.dockerfile import glob
 from lading.build.dockerfile.expansion import expand
 from lading.build.dockerfile.instruction_reader import read
@@ -115,7 +116,22 @@ def test_the_epoch() -> None:
     assert _resolve("ARG SOURCE_DATE_EPOCH=7\nFROM x\nRUN y\n").epoch == 7
     resolved = _resolve("FROM x\nRUN y\n", SOURCE_DATE_EPOCH="9")
     assert resolved.epoch == 9
-    assert _environment(resolved)["SOURCE_DATE_EPOCH"] == "9"
+    assert _environment(resolved)["SOURCE_DATE_EPOCH"] == str(DEFAULT_EPOCH)
+
+
+def test_a_run_sees_the_time_of_the_call_where_its_stage_asks_for_it() -> None:
+    asking = "FROM x\nARG SOURCE_DATE_EPOCH\nRUN y\n"
+    assert _environment(_resolve(asking))["SOURCE_DATE_EPOCH"] == str(DEFAULT_EPOCH)
+    assert _environment(_resolve(asking, SOURCE_DATE_EPOCH="9"))["SOURCE_DATE_EPOCH"] == "9"
+    assert _environment(_resolve(f"ARG SOURCE_DATE_EPOCH=7\n{asking}"))["SOURCE_DATE_EPOCH"] == "7"
+
+    def image(name: str, place: Place) -> ImageConfig:
+        raise AssertionError((name, place))
+
+    called = resolve(
+        read(b"FROM scratch\nARG SOURCE_DATE_EPOCH=3\nRUN y\n", "Dockerfile"), ConvertOptions({}, ARM, epoch=11), image
+    )
+    assert _environment(called)["SOURCE_DATE_EPOCH"] == "11"
 
 
 def test_stages_by_number_name_and_shadowing() -> None:

@@ -24,7 +24,6 @@ from lading.build.graph.action import Action, ActionCache, ActionResult
 from lading.build.graph.graph import Graph
 from lading.build.graph.halt import Halt, HaltedError
 from lading.build.graph.image_config import Config
-from lading.build.graph.request import Rendering
 from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.chain import Chain
 from lading.build.graph.steps.step import Step
@@ -109,11 +108,8 @@ class TestDockerfileActions(ActionContract):
         resolved = resolve(read(text.encode(), "Dockerfile"), ConvertOptions({}, PLATFORM), image)
         hashes = Hashes(bench.store.index, folder, bench.root)
         with RootFilesystems(bench.store) as roots, Context(Folder(folder), Ignore(()), hashes, ()) as context:
-            rendering = Rendering(resolved.epoch, "zstd")
             fetching = Fetching.on(bench.environment, lambda: None)
-            actions = StepActions(
-                bench.environment, roots, solved, rendering, lambda: context, fetching, lambda name: context
-            )
+            actions = StepActions(bench.environment, roots, solved, lambda: context, fetching, lambda name: context)
             cache = MemoryCache(bench.store.blobs)
             yield Front(
                 resolved.graph, Solver(bench.environment, cache, solved, actions.of, StepRecords(bench.store.index))

@@ -11,6 +11,7 @@ from threading import Lock
 
 from lading.build.attest.dockerfile_attester import DockerfileAttester, DockerfileFacts
 from lading.build.attest.image_manifest import assemble
+from lading.build.attest.rendered_layers import LayerRenderer
 from lading.build.checks.examine import Examiner
 from lading.build.context.context import Context, refuse_private
 from lading.build.context.folders import Folder
@@ -75,6 +76,7 @@ def _build(request: BuildRequest, environment: BuildEnvironment, solved: SolveSt
         graph = resolved.graph
         cached = LocalCache.of(environment.store)
         _solve(request, environment, importing(cached, environment), solved, resolved, named)
+        LayerRenderer(environment.store, solved, Rendering(resolved.epoch, request.compression)).render(graph.chain)
         image = assemble(graph, solved, resolved.epoch, environment.store, request.annotations)
         encoder = encoder_name(request.compression)
         facts = DockerfileFacts(name, text, resolved.epoch, encoder, dockerfile.syntax)
@@ -207,9 +209,8 @@ def _solve(
         _context(request, environment, dockerfile) as context,
         named_contexts(request, environment, solved, lambda folder: ignore(folder, None)) as named,
     ):
-        rendering = Rendering(resolved.epoch, request.compression)
         fetching = Fetching.on(environment, solved.halt.check)
-        actions = StepActions(environment, roots, solved, rendering, context, fetching, named.get)
+        actions = StepActions(environment, roots, solved, context, fetching, named.get)
         records = StepRecords(environment.store.index, Path(os.path.realpath(dockerfile.folder), dockerfile.name))
         Solver(environment, cache, solved, actions.of, records, request.again, request.jobs, request.why).solve(
             resolved.graph

@@ -19,11 +19,10 @@ from lading.build.debian.debian_builder import build_debian, packages_of
 from lading.build.debian.debian_spec import parse_spec
 from lading.build.debian.package_actions import JOBS, PackageActions
 from lading.build.debian.package_graph import package_graph
-from lading.build.graph.request import BuildRequest, Built, Rendering
+from lading.build.graph.request import BuildRequest, Built
 from lading.build.graph.solve_state import SolveState
 from lading.build.solver.records import StepRecords
 from lading.build.solver.solver import Solver
-from lading.store.archives.layers import EPOCH
 from lading.store.errors import DocumentError, InputError, LadingError, RegistryError
 from lading.store.snapshots.mounts import unmount
 from lading.store.snapshots.unpack_layers import unpack
@@ -118,7 +117,7 @@ class TestPackageActions(ActionContract):
         graph = package_graph(spec, found.resolution.packages, BuildRequest(tmp_path, file=Path("base.toml")), PLATFORM)
         solved = SolveState()
         folder = Path(mkdtemp(dir=tmp_path))
-        actions = PackageActions(bench.environment, graph, solved, Rendering(EPOCH, "zstd"), found.debs, folder)
+        actions = PackageActions(bench.environment, graph, solved, found.debs, folder)
         yield Front(
             graph,
             Solver(

@@ -71,14 +71,13 @@ class DockerfileAttester:
             if line.step is not None:
                 edges += self._edges(line.step, places, len(nodes))
                 places[line.step] = len(nodes)
-            shown = layer and line.step in self.graph.chain.steps
             nodes.append(
                 DagNode(
                     step=line.text,
                     platform=str(self.environment.platform),
                     inputs=inputs,
                     tree=layer.tree if layer else None,
-                    layer=LayerRef(layer.descriptor.digest, layer.diff_id) if layer and shown else None,
+                    layer=self._layer(line.step) if line.step in self.graph.chain.steps else None,
                     link=len(steps) if layer else None,
                     stage=line.stage,
                     line=line.place.line,
@@ -87,6 +86,10 @@ class DockerfileAttester:
             if layer and line.step is not None:
                 steps.append(line.step)
         return Dag(tuple(nodes), tuple(edges)), steps
+
+    def _layer(self, step: int | None) -> LayerRef | None:
+        found = None if step is None else self.solved.rendered.get(step)
+        return None if found is None else LayerRef(found[0].digest, found[1])
 
     def _image(self, name: str | None) -> tuple[ResourceDescriptor, ...]:
         if name is None:

@@ -30,8 +30,8 @@ def timestamp(seconds: float) -> str:
 def assemble(
     graph: Graph, solved: SolveState, epoch: int, store: Store, annotations: Mapping[str, str] | None = None
 ) -> Descriptor:
-    """Writes config and manifest; the manifest's descriptor."""
-    stack = solved.stack(graph.chain)
+    """Writes config and manifest, its layers rendered before; the manifest's descriptor."""
+    stack = solved.image_stack(graph.chain)
     layered = frozenset(step for step in graph.chain.steps if solved.layer(step))
     config = render(graph.config, tuple(diff_id for _, diff_id in stack), layered, timestamp(epoch))
     write_blob(store.blobs, config)

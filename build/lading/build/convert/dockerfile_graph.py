@@ -11,6 +11,7 @@ from lading.build.convert.instruction_effects import apply
 from lading.build.convert.own_platform import is_own
 from lading.build.convert.run_mounts import NAMESPACE
 from lading.build.convert.stage_state import (
+    DEFAULT_EPOCH,
     EPOCH,
     PROXIES,
     Allowances,
@@ -38,8 +39,6 @@ from lading.store.oci.documents import ImageConfig
 
 SCRATCH: Final = "scratch"
 TARGET_STAGE: Final = "TARGETSTAGE"
-DEFAULT_EPOCH: Final = 315532800
-"""1980-01-01, the earliest time that zip archives can hold."""
 _PREDEFINED: Final = frozenset(
     {EPOCH, NAMESPACE, SYNTAX, TARGET_STAGE, *PROXIES, *(name.lower() for name in PROXIES)}
     | {f"{side}{part}" for side in ("TARGET", "BUILD") for part in ("PLATFORM", "OS", "ARCH", "VARIANT")}
@@ -162,6 +161,11 @@ class _Resolver:
         if not re.fullmatch(r"[0-9]{1,11}", text) or int(text) >= 2**33:
             raise InputError(f"{EPOCH}: expected seconds since 1970, before 2242, found {text!r}")
         return int(text)
+
+    def _given_arguments(self) -> Mapping[str, str]:
+        """The build arguments, the epoch of the call among them, which an ARG of a stage may ask for."""
+        epoch = self.options.epoch
+        return self.options.arguments if epoch is None else {**self.options.arguments, EPOCH: str(epoch)}
 
     def _word(self, place: Place, word: str, scope: Mapping[str, str]) -> Expansion:
         with reading(place):
@@ -341,8 +345,7 @@ class _Resolver:
     def _evaluate(self, stage: Stage) -> StageState:
         state = self._begin(stage)
         around = DispatchOptions(
-            Arguments(self.options.arguments, self.scope),
-            self.epoch,
+            Arguments(self._given_arguments(), self.scope),
             self._origin_chain,
             self._mounted_chain,
             self.options.allowed,

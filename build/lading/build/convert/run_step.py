@@ -6,7 +6,7 @@ import json
 from typing import Final
 
 from lading.build.convert.run_mounts import AGENT, run_mounts
-from lading.build.convert.stage_state import EPOCH, DispatchOptions, StageState
+from lading.build.convert.stage_state import DEFAULT_EPOCH, EPOCH, DispatchOptions, StageState
 from lading.build.dockerfile.arguments import heredoc
 from lading.build.dockerfile.instructions import Run
 from lading.build.errors import DockerfileError
@@ -30,7 +30,7 @@ def run(instruction: Run, state: StageState, options: DispatchOptions) -> None:
         args = (script.target if script else text,)
     argv = state.config.shelled(args) if instruction.command.shell else args
     environment = {**state.variables}
-    environment.setdefault(EPOCH, str(options.epoch))
+    environment.setdefault(EPOCH, str(DEFAULT_EPOCH))  # the call's, where an ARG asks for it
     for agent in [mount for mount in mounts if isinstance(mount, SshMount)][:1]:
         environment.setdefault(AGENT, agent.target)
     operation = RunOp(

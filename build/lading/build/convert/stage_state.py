@@ -19,6 +19,8 @@ from lading.store.fastclass import dataclass, field
 
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 EPOCH: Final = "SOURCE_DATE_EPOCH"
+DEFAULT_EPOCH: Final = 315532800
+"""1980-01-01, the earliest time that zip archives can hold."""
 
 
 EVERYTHING: Final = frozenset({"network.host", "security.insecure"})
@@ -128,7 +130,6 @@ class DispatchOptions:
     """What an instruction may look at beyond its stage."""
 
     arguments: Arguments
-    epoch: int
     origin: Callable[[Copy], Chain]
     mounted: Callable[[str, Run], Chain | None]
     """What a mount takes from, by the name of a stage or an image; None where that is nothing."""

@@ -66,12 +66,13 @@ class DebianAttester:
 
     def _node(self, step: Step) -> DagNode:
         layer = self.solved.layer(step.number)
+        rendered = self.solved.rendered.get(step.number)
         return DagNode(
             step=step.text,
             platform=str(self.environment.platform),
             inputs=self.solved.steps[step.number].materials,
             tree=layer.tree if layer else None,
-            layer=LayerRef(layer.descriptor.digest, layer.diff_id) if layer else None,
+            layer=LayerRef(rendered[0].digest, rendered[1]) if rendered else None,
             link=step.number,
         )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.build.attest.image_manifest import assemble
+from lading.build.attest.rendered_layers import LayerRenderer
 from lading.build.convert.own_platform import is_own
 from lading.build.debian.archives.apt import Resolution
 from lading.build.debian.debian_attester import DebianAttester, DebianFacts
@@ -70,13 +71,13 @@ def build_debian(
         epoch = EPOCH if request.epoch is None else request.epoch
         solved = SolveState()
         with tempfile.TemporaryDirectory(prefix="packages-", dir=_work_folder(environment.store.root)) as folder:
-            rendering = Rendering(epoch, request.compression)
-            actions = PackageActions(environment, graph, solved, rendering, packages.debs, Path(folder))
+            actions = PackageActions(environment, graph, solved, packages.debs, Path(folder))
             records = StepRecords(environment.store.index, Path(os.path.realpath(request.file)))
             caches = importing(cache, environment)
             Solver(environment, caches, solved, actions.of, records, request.again, request.jobs, request.why).solve(
                 graph
             )
+        LayerRenderer(environment.store, solved, Rendering(epoch, request.compression)).render(graph.chain)
         image = assemble(graph, solved, epoch, environment.store, request.annotations)
         facts = DebianFacts(
             file=request.file.name,

@@ -17,7 +17,7 @@ from lading.build.debian.derived_files import derive, link_usr, merge_usr, put_f
 from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
 from lading.build.graph.graph import Graph
-from lading.build.graph.request import BuildEnvironment, Rendering
+from lading.build.graph.request import STEPS, BuildEnvironment
 from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import DeriveOp, PackageRecord, UnpackOp
@@ -41,14 +41,13 @@ class PackageActions:
     environment: BuildEnvironment
     graph: Graph
     solved: SolveState
-    rendering: Rendering
     debs: Mapping[PackageRecord, Path]
     folder: Path
 
     def of(self, step: Step) -> Action:
         """The action of `step`, all that it is derived from solved."""
         materials = step_links.materials(step, self.solved, None)
-        found = inputs(step, None, (), self.solved, self.environment, self.rendering)
+        found = inputs(step, None, (), self.solved, self.environment)
         return Action(found, materials, partial(self._execute, step, materials))
 
     def _execute(self, step: Step, materials: tuple[ResourceDescriptor, ...]) -> ActionResult:
@@ -64,8 +63,8 @@ class PackageActions:
         return ActionResult(layer, step_links.statement(step, layer.tree, materials, self.environment.executor))
 
     def _layer(self, tree: Path) -> ActionLayer:
-        blobs, rendering = self.environment.store.blobs, self.rendering
-        made = write_layer(scan(tree), blobs, epoch=rendering.epoch, compression=rendering.compression)
+        blobs = self.environment.store.blobs
+        made = write_layer(scan(tree), blobs, epoch=STEPS.epoch, compression=STEPS.compression)
         return ActionLayer(made.tree, made.descriptor, made.diff_id)
 
     def _derive(self, operation: DeriveOp) -> Path:

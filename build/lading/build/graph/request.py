@@ -16,6 +16,7 @@ from lading.build.graph.halt import Together
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import StepSettings
 from lading.store.archives.compression import Compression
+from lading.store.archives.layers import EPOCH
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.digests import Digest
@@ -31,10 +32,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """How trees become layers: the time of every file in seconds since 1970, and the compression."""
+    """How the layers of an image are written: the time of every file in seconds since 1970, and the compression."""
 
     epoch: int
     compression: Compression
+
+
+STEPS: Final = Rendering(EPOCH, "zstd")
+"""How steps have theirs: always so, that no result depends on what an image is asked to look like."""
 
 
 def usable_cpus() -> int:

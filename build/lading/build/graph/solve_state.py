@@ -42,6 +42,8 @@ class SolveState:
     halt: Halt = field(default_factory=Halt)
     fetched: dict[str, ResourceDescriptor] = field(default_factory=dict[str, ResourceDescriptor])
     """What was fetched from elsewhere, by name."""
+    rendered: dict[int, tuple[Descriptor, Digest]] = field(default_factory=dict[int, "tuple[Descriptor, Digest]"])
+    """The layers of steps as the image has them, with their diff IDs."""
 
     def layer(self, step: int) -> ActionLayer | None:
         """The layer that a step made, None where it changed nothing."""
@@ -56,6 +58,11 @@ class SolveState:
         image = self.images[chain.image] if chain.image is not None else None
         below = list(zip(image.manifest.layers, image.config.diff_ids, strict=True)) if image else []
         return below + [(layer.descriptor, layer.diff_id) for layer in self.layers(chain)]
+
+    def image_stack(self, chain: Chain) -> list[tuple[Descriptor, Digest]]:
+        """As `stack`, once the layers are `rendered` for the image."""
+        base = self.stack(Chain(chain.image))
+        return base + [self.rendered[step] for step in chain.steps if step in self.rendered]
 
     def identity(self, chain: Chain) -> dict[str, object]:
         """What `chain` is in the key of an action: its image's manifest and its trees."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from lading.build.graph import step_links
 from lading.build.graph.executor import Executor
-from lading.build.graph.request import BuildEnvironment, Rendering
+from lading.build.graph.request import BuildEnvironment
 from lading.build.graph.solve_state import SolveState, entries
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, MkdirOp, RunOp, UnpackOp
@@ -22,7 +22,7 @@ from lading.store.archives.trees import Tree, text
 from lading.store.oci.digests import Digest
 from lading.store.oci.json import canonical
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the meaning of operations; part of every key."""
 _UNPACKED: Final = 2
 """Goes up when the same packages would give other layers."""
@@ -34,7 +34,6 @@ def inputs(
     mounted: tuple[MountedTree, ...],
     solved: SolveState,
     environment: BuildEnvironment,
-    rendering: Rendering,
 ) -> bytes:
     """Of `step`, as canonical JSON; `picked` are the files of the context that it takes, `mounted` what it mounts."""
     return canonical(
@@ -43,8 +42,6 @@ def inputs(
             "platform": str(environment.platform),
             "below": solved.identity(step.ground),
             "operation": _operation(step, picked, mounted, solved, environment.executor),
-            "epoch": rendering.epoch,
-            "compression": rendering.compression,
         }
     )
 

@@ -11,7 +11,7 @@ from lading.build.context.remote.addresses import Repository, WebFile
 from lading.build.errors import DockerfileError, placed
 from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
-from lading.build.graph.request import BuildEnvironment, Rendering
+from lading.build.graph.request import STEPS, BuildEnvironment
 from lading.build.graph.solve_state import SolveState, entries
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp
@@ -36,7 +36,6 @@ class StepActions:
     environment: BuildEnvironment
     roots: RootFilesystems
     solved: SolveState
-    rendering: Rendering
     context: Callable[[], Context]
     fetching: Fetching
     named: Callable[[str], Context]
@@ -50,7 +49,7 @@ class StepActions:
         fetched = picked.materials if picked else ()
         brought = tuple(material for tree in mounted for material in tree.materials)
         materials = (*step_links.materials(step, self.solved, context), *fetched, *brought)
-        found = inputs(step, picked, mounted, self.solved, self.environment, self.rendering)
+        found = inputs(step, picked, mounted, self.solved, self.environment)
         execute = partial(self._execute, step, picked, mounted, materials)
         return Action(found, materials, execute, lambda: _told([*taken, *_taken(_sources(mounted))]))
 
@@ -135,7 +134,7 @@ class StepActions:
             return None
         layer = self._write(step, tree)
         store.snapshots.diff_ids.remember(layer.descriptor, layer.diff_id)
-        normalise_times(changes, self.rendering.epoch)
+        normalise_times(changes, STEPS.epoch)
         if step.ground != step.below:
             store.snapshots.remove(active.key)  # on what is below it is unpacked where somebody needs it
             return ActionLayer(layer.tree, layer.descriptor, layer.diff_id)
@@ -149,8 +148,8 @@ class StepActions:
             return write_layer(
                 tree,
                 store.blobs,
-                epoch=self.rendering.epoch,
-                compression=self.rendering.compression,
+                epoch=STEPS.epoch,
+                compression=STEPS.compression,
                 limits=store.limits,
             )
         except InputError as error:

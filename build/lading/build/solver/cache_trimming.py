@@ -23,7 +23,9 @@ from lading.store.store import Store
 from lading.store.system.machine_errors import machine_errors
 from lading.store.system.removal import remove_tree
 
-CacheKind = Literal["step", "attestations", "context", "tree", "cache mount", "package lists", "package", "download"]
+CacheKind = Literal[
+    "step", "attestations", "context", "tree", "cache mount", "package lists", "package", "download", "layer"
+]
 
 _KINDS: Final[dict[str, CacheKind]] = {
     "action": "step",
@@ -31,7 +33,9 @@ _KINDS: Final[dict[str, CacheKind]] = {
     "stat": "context",
     "download": "download",
     "subtree": "tree",
+    "rendering": "layer",
 }
+_LAYERED: Final = ("action", "rendering")
 _LEAST: Final = 2 * 10**9
 _AT_ONCE: Final = 10
 """Rows deleted in one transaction: its journal stays within the room that is set aside for one."""
@@ -119,8 +123,9 @@ def bound(store: Store, limit: int, begun: float) -> None:
 def _at_most(store: Store) -> int:
     """Bytes of the cache, with what images have too: that is told without looking at images."""
     rows = store.index.all(
-        "SELECT length(value) + coalesce(length(inputs), 0), blob, snapshot FROM cache WHERE kind IN (?, ?, ?, ?, ?)",
-        list(_KINDS),
+        "SELECT length(value) + coalesce(length(inputs), 0), blob, snapshot FROM cache"
+        " WHERE kind IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(_KINDS)),),
     )
     sizes = dict[str, int](store.index.all("SELECT key, size FROM snapshot WHERE size IS NOT NULL"))
     blobs = sum(store.blobs.size(Digest.parse(blob)) or 0 for blob in {row[1] for row in rows} - {None})
@@ -155,11 +160,11 @@ def _rows(store: Store) -> list[CacheEntry]:
     # The latest first: what several rows share goes with the last of them.
     sql = """
         SELECT kind, key, used, blob, snapshot, length(value) + coalesce(length(inputs), 0) FROM cache
-        WHERE kind IN (?, ?, ?, ?, ?) ORDER BY used DESC, rowid
+        WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY used DESC, rowid
     """
-    for kind, key, used, blob, snapshot, length in store.index.all(sql, list(_KINDS)):
+    for kind, key, used, blob, snapshot, length in store.index.all(sql, (json.dumps(list(_KINDS)),)):
         own = {part for part in (blob, f"tree {snapshot}" if snapshot else None) if part}
-        shared = _has(images, blob, snapshot) if kind == "action" else kind == "image" and _attests(store, images, key)
+        shared = _has(images, blob, snapshot) if kind in _LAYERED else kind == "image" and _attests(store, images, key)
         size = length + sum(_size(store, part, images) for part in own - counted)
         counted |= own
         found.append(CacheEntry(_KINDS[kind], key, used, size, shared))

@@ -33,6 +33,8 @@ _TYPES: Final = {
 }
 _MAX_OCTAL7: Final = 0o7777777
 _MAX_OCTAL11: Final = 0o77777777777
+MAX_EPOCH: Final = _MAX_OCTAL11
+"""The latest time that a layer holds, in 2242."""
 
 
 def write_tar(tree: Tree, sink: Sink, epoch: int, limits: Limits = DEFAULT) -> None:
@@ -54,7 +56,7 @@ def write_tar(tree: Tree, sink: Sink, epoch: int, limits: Limits = DEFAULT) -> N
 
 def _check(tree: Tree, epoch: int, limits: Limits) -> None:
     """A limit of the reader is one of the writer, so that whatever is written can be unpacked elsewhere."""
-    if not 0 <= epoch <= _MAX_OCTAL11:
+    if not 0 <= epoch <= MAX_EPOCH:
         raise InputError(f"{epoch}: a layer holds times from 1970 to 2242 alone, in seconds since 1970")
     if len(tree.entries) > limits.entries:
         raise InputError(f"more than {limits.entries} entries in one layer", hint="divide the step into several")
