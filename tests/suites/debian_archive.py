@@ -58,6 +58,7 @@ class Archive:
             file = tree / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
+            file.chmod(0o755 if path in ("DEBIAN/postinst", "DEBIAN/prerm") else 0o644)
         fields = {"Package": name, "Version": version, "Architecture": "all", "Maintainer": "Example <a@example.com>"}
         fields |= {key.replace("_", "-"): value for key, value in control.items()} | {"Description": "an example"}
         (tree / "DEBIAN").mkdir(parents=True, exist_ok=True)

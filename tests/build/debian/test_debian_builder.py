@@ -114,7 +114,9 @@ class TestPackageActions(ActionContract):
         spec = parse_spec(self.spec.replace('["tool", "certs"]', packages).encode(), "base.toml")
         file = tmp_path / "base.toml"
         found = packages_of(spec, file, bench.environment, fresh=False, system=tmp_path / "system")
-        graph = package_graph(spec, found.resolution.packages, BuildRequest(tmp_path, file=Path("base.toml")), PLATFORM)
+        graph = package_graph(
+            spec, found.suite, found.resolution, BuildRequest(tmp_path, file=Path("base.toml")), PLATFORM
+        )
         solved = SolveState()
         folder = Path(mkdtemp(dir=tmp_path))
         actions = PackageActions(bench.environment, graph, solved, found.debs, folder)

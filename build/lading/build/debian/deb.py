@@ -5,10 +5,11 @@ Whatever is wrong with one, in its archives or their compression, is one `Docume
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tarfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
@@ -18,20 +19,28 @@ from lading.store.archives.compression import Source
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.system.machine_errors import machine_errors
+from lading.store.system.patterns import pattern
 
 _MAGIC: Final = b"!<arch>\n"
 _HEADER: Final = 60
 _MAX_CONTROL: Final = 16 * 1024 * 1024
 _MAX_MEMBERS: Final = 64
+_CONTROL_FILE: Final = pattern(r"[a-z][a-z0-9-]{0,63}")
 _KINDS: Final = {"gz": "gzip", "zst": "zstd", "xz": "xz", "lzma": "xz", "bz2": "bzip2"}
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What a package says of itself: the control file, and its own list of MD5 sums where it has one."""
+    """What a package says of itself: the control file, and every other file beside it, with whether it is a program."""
 
     control: bytes
-    md5sums: bytes | None
+    others: Mapping[str, tuple[bytes, bool]]
+
+    @property
+    def md5sums(self) -> bytes | None:
+        """Its own list of MD5 sums, where it has one."""
+        found = self.others.get("md5sums")
+        return found[0] if found else None
 
     def field(self, name: str) -> str:
         """A field of the control file, "" where it has none."""
@@ -54,8 +63,33 @@ def read_control(deb: Path) -> Control:
         files = {member.name.removeprefix("./"): member for member in archive if member.isreg()}
         if "control" not in files:
             raise DocumentError("has no control file")
-        sums = files.get("md5sums")
-        return Control(_content(archive, files["control"]), _content(archive, sums) if sums else None)
+        found = {name: (_content(archive, member), bool(member.mode & 0o100)) for name, member in files.items()
+                 if _CONTROL_FILE.fullmatch(name)}  # fmt: skip
+        control, _ = found.pop("control")
+        return Control(control, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a package brings: every path in its order, as dpkg has them (``/.``, ``/usr``), and MD5 sums of files."""
+
+    names: tuple[str, ...]
+    sums: Mapping[str, str]
+
+
+def read_listing(deb: Path, *, sums: bool) -> Listing:
+    """The paths of all that is in the package; without `sums` none are made."""
+    names: list[str] = []
+    found: dict[str, str] = {}
+    with open_data(deb) as stream, _refusing("data.tar"), tarfile.open(fileobj=_Readable(stream), mode="r|") as archive:
+        for member in archive:
+            names.append("/" + (member.name.removeprefix("./").strip("/") or "."))
+            if sums and member.isreg() and (file := archive.extractfile(member)):
+                digest = hashlib.md5(usedforsecurity=False)
+                while data := file.read(1 << 20):
+                    digest.update(data)
+                found[names[-1]] = digest.hexdigest()
+    return Listing(tuple(names), found)
 
 
 @contextmanager
@@ -132,6 +166,19 @@ class _Slice(io.RawIOBase):
         buffer[: len(data)] = data
         self._left -= len(data)
         return len(data)
+
+
+class _Readable(io.RawIOBase):
+    """A source as a file of Python's."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._source.read(1 << 20 if size is None or size < 0 else size)
 
 
 class _Checked:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from lading.build.attest.attestations import AttestationInputs, AttestationWriter
 from lading.build.attest.image_manifest import timestamp
 from lading.build.debian.archives.apt import Resolution
+from lading.build.debian.archives.public_names import bare
 from lading.build.debian.debian_spec import DebianSpec, ImageSettings
 from lading.build.graph.action import ActionCache
 from lading.build.graph.graph import Graph
@@ -105,6 +106,8 @@ class DebianAttester:
             "packages": list(self.spec.packages),
             "layers": "package" if self.spec.layer_per_package else "one",
             "ldSoCache": self.spec.ld_so_cache,
+            "essential": self.spec.essential or None,
+            "status": self.spec.status if self.spec.status != "installed" else None,
             "image": _settings(self.spec.image) or None,
             "labels": dict(request.labels) or None,
             "annotations": dict(request.annotations) or None,
@@ -121,7 +124,7 @@ class DebianAttester:
         for digest, (source, release) in self.resolution.releases.items():
             yield ResourceDescriptor(
                 name=f"release:{source.suite}",
-                uri=f"{_public(source.uri)}/dists/{source.suite}/InRelease",
+                uri=f"{bare(source.uri)}/dists/{source.suite}/InRelease",
                 digest={"sha256": digest},
                 annotations={"date": release.date, "signedBy": list(release.signers), **checked},
             )
@@ -142,12 +145,6 @@ def _purl(package: PackageRecord, resolution: Resolution) -> str:
     vendor = "ubuntu" if release.origin.lower() == "ubuntu" else "debian"
     version = quote(package.version, safe=":")
     return f"pkg:deb/{vendor}/{quote(package.name, safe='')}@{version}?arch={package.architecture}"
-
-
-def _public(uri: str) -> str:
-    """A source's address without what lets one in: user and password, and a query that may be a token."""
-    parts = urlsplit(uri)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
 
 
 def _settings(image: ImageSettings) -> dict[str, object]:

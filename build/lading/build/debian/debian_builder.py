@@ -64,7 +64,7 @@ def build_debian(
     with environment.store.writing():
         cache = LocalCache.of(environment.store)
         packages = packages_of(spec, request.file, environment, fresh=fresh, system=system)
-        graph = package_graph(spec, packages.resolution.packages, request, environment.platform)
+        graph = package_graph(spec, packages.suite, packages.resolution, request, environment.platform)
         warnings = tuple(_warnings(packages, len(graph.steps), fresh=fresh))
         for warning in warnings:
             environment.listener.warned(warning)

@@ -8,6 +8,8 @@
     suite = "bookworm"                  # left out: the machine's own
     components = ["main"]               # left out: main
     packages = ["python3", "ca-certificates"]
+    essential = false                   # true adds all packages that the suite calls essential
+    status = "installed"                # with dpkg among the packages: what it is told; or "unpacked"
     architectures = ["amd64", "arm64"]  # that `lading lock` locks; left out: the machine's own
     layers = "package"                  # one layer a package; "one" puts all packages into one
     ld_so_cache = false                 # true writes /etc/ld.so.cache
@@ -71,7 +73,9 @@ class DebianSpec:
     suite: str | None
     components: tuple[str, ...]
     packages: tuple[str, ...]
+    essential: bool
     architectures: tuple[str, ...]
+    status: str
     layer_per_package: bool
     ld_so_cache: bool
     image: ImageSettings
@@ -82,6 +86,7 @@ class DebianSpec:
             "suite": self.suite,
             "components": list(self.components),
             "packages": list(self.packages),
+            "essential": self.essential,
             "architectures": list(self.architectures),
         }
         return {name: value for name, value in values.items() if value}
@@ -117,10 +122,15 @@ def _spec(debian: Fields, image: ImageSettings, source: str) -> DebianSpec:
     layers = debian.optional_text("layers") or "package"
     if layers not in ("package", "one"):
         raise InputError(f'{source}: layers must be "package" or "one", not "{layers}"')
+    status = debian.optional_text("status") or "installed"
+    if status not in ("installed", "unpacked"):
+        raise InputError(f'{source}: status must be "installed" or "unpacked", not "{status}"')
     spec = DebianSpec(
         suite=suite,
         components=debian.strings("components") or ("main",),
         packages=debian.strings("packages"),
+        essential=debian.boolean("essential"),
+        status=status,
         architectures=debian.strings("architectures"),
         layer_per_package=layers == "package",
         ld_so_cache=debian.boolean("ld_so_cache"),

@@ -60,7 +60,7 @@ def _is_folder(path: Path) -> bool:
 
 def link_usr(trees: Sequence[Path], target: Path) -> None:
     """The links of a merged /usr that `trees` call for, below `target`."""
-    usr = {name for tree in trees for name in MERGED if (found := _inside(tree, f"usr/{name}")) and found.is_dir()}
+    usr = {name for tree in trees for name in MERGED if (found := inside(tree, f"usr/{name}")) and found.is_dir()}
     for name in sorted(usr | {"bin", "sbin", "lib"}):
         put_folder(target, f"usr/{name}")
         (target / name).symlink_to(f"usr/{name}")
@@ -85,7 +85,7 @@ def write_ld_cache(root: Path, target: Path) -> None:
     if program is None:
         raise MachineError("ldconfig is not installed", hint="it comes with libc-bin")
     done = subprocess.run([program, "-r", str(root), "-X"], capture_output=True, text=True, check=False)
-    cache = _inside(root, "etc/ld.so.cache")
+    cache = inside(root, "etc/ld.so.cache")
     if done.returncode != 0 or cache is None or not cache.is_file():
         raise MachineError(f"ldconfig failed: {done.stderr.strip() or 'without a word'}")
     put_file(target, "etc/ld.so.cache", cache.read_bytes())
@@ -93,13 +93,13 @@ def write_ld_cache(root: Path, target: Path) -> None:
 
 def _find(trees: Sequence[Path], name: str) -> bytes | None:
     for tree in reversed(trees):
-        file = _inside(tree, name)
+        file = inside(tree, name)
         if file is not None and file.is_file():
             return file.read_bytes()
     return None
 
 
-def _inside(tree: Path, name: str) -> Path | None:
+def inside(tree: Path, name: str) -> Path | None:
     """`name` below `tree`; None where a link is on the way: it could lead out of the tree, to this machine's files."""
     path = tree
     for part in Path(name).parts:
@@ -112,12 +112,12 @@ def _inside(tree: Path, name: str) -> Path | None:
 def _certificates(trees: Sequence[Path]) -> bytes:
     files: dict[str, Path] = {}
     for tree in trees:
-        folder = _inside(tree, "usr/share/ca-certificates")
+        folder = inside(tree, "usr/share/ca-certificates")
         found = folder.rglob("*.crt") if folder is not None else ()
         files |= {
             str(file.relative_to(tree)): file
             for file in found
-            if file.is_file() and _inside(tree, str(file.relative_to(tree)))
+            if file.is_file() and inside(tree, str(file.relative_to(tree)))
         }
     return b"".join(files[name].read_bytes().rstrip(b"\n") + b"\n" for name in sorted(files))
 

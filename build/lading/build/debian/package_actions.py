@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from lading.build.debian.deb import open_data, read_control
+from lading.build.debian.deb import open_data, read_control, read_listing
 from lading.build.debian.derived_files import derive, link_usr, merge_usr, put_file, put_folder, write_ld_cache
+from lading.build.debian.dpkg_database import INFO, put_database, put_info
 from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
 from lading.build.graph.graph import Graph
@@ -31,6 +32,7 @@ from lading.verify.documents.statements import ResourceDescriptor
 
 JOBS: Final = 2
 """Packages that are unpacked at once for what is derived of all."""
+_SOURCES: Final = "etc/apt/sources.list.d/archive.sources"
 _STATUS: Final = "var/lib/dpkg/status.d"
 
 
@@ -52,8 +54,8 @@ class PackageActions:
 
     def _execute(self, step: Step, materials: tuple[ResourceDescriptor, ...]) -> ActionResult:
         match step.operation:
-            case UnpackOp(name=name, packages=packages):
-                tree = self._tree(packages)
+            case UnpackOp(name=name) as operation:
+                tree = self._tree(operation)
                 with _about(name):
                     layer = self._layer(tree)
             case DeriveOp() as operation:
@@ -68,34 +70,39 @@ class PackageActions:
         return ActionLayer(made.tree, made.descriptor, made.diff_id)
 
     def _derive(self, operation: DeriveOp) -> Path:
-        sets = [_packages(self.graph.steps[number]) for number in operation.origin.steps]
+        sets = [_unpacking(self.graph.steps[number]) for number in operation.origin.steps]
+        packages = [package for found in sets for package in found.packages]
         with ThreadPoolExecutor(JOBS) as pool:
             trees = list(pool.map(self._tree, sets))
         target = self._new()
         derive(trees, target)
+        if operation.database is not None:
+            controls = [read_control(self.debs[package]) for package in packages]
+            put_database(target, controls, trees, operation.database.status)
+            if operation.database.sources:
+                put_file(target, _SOURCES, operation.database.sources.encode())
         if operation.ld_so_cache:
-            whole = self._unpacked(package for packages in sets for package in packages)
+            whole = self._unpacked(packages, for_dpkg=False)
             link_usr([whole], whole)
             put_folder(whole, "etc")
             write_ld_cache(whole, target)
         return target
 
-    def _tree(self, packages: Sequence[PackageRecord]) -> Path:
+    def _tree(self, operation: UnpackOp) -> Path:
         """Packages unpacked as they are on a merged system, once in a build."""
-        folder = self.folder / f"{len(packages)}-{packages[0].digest.hex}"
+        folder = self.folder / f"{len(operation.packages)}-{operation.packages[0].digest.hex}"
         if not folder.exists():
-            self._unpacked(packages).rename(folder)
+            self._unpacked(operation.packages, for_dpkg=operation.for_dpkg).rename(folder)
         return folder
 
-    def _unpacked(self, packages: Iterable[PackageRecord]) -> Path:
+    def _unpacked(self, packages: Sequence[PackageRecord], *, for_dpkg: bool) -> Path:
         tree = self._new()
-        packages = tuple(packages)
         for package in packages:
             with _about(f"{package.name} {package.version}"):
                 self._unpack(package, tree)
         for package in packages:
             with _about(f"{package.name} {package.version}"):
-                self._record(package, tree)
+                self._record(package, tree, for_dpkg=for_dpkg)
         return tree
 
     def _new(self) -> Path:
@@ -111,16 +118,20 @@ class PackageActions:
                 raise DocumentError("the saved file was changed", hint="build again: it is fetched anew")
         with open_data(deb) as stream:
             extract(stream, work, "data.tar")
-        if os.path.lexists(work / _STATUS) and (not (work / _STATUS).is_dir() or any((work / _STATUS).iterdir())):
-            raise DocumentError(f"brings what belongs into /{_STATUS}, where what is known of packages is recorded")
+        for place in (_STATUS, INFO):
+            if os.path.lexists(work / place) and (not (work / place).is_dir() or any((work / place).iterdir())):
+                raise DocumentError(f"brings what belongs into /{place}, where what is known of packages is recorded")
         merge_usr(work)
 
-    def _record(self, package: PackageRecord, tree: Path) -> None:
-        """What dpkg would know of it, in the form that scanners read where there is no dpkg."""
+    def _record(self, package: PackageRecord, tree: Path, *, for_dpkg: bool) -> None:
+        """What dpkg knows of it; else in the form that scanners read where there is no dpkg."""
         control = read_control(self.debs[package])
         for field, listed in (("Package", package.name), ("Version", package.version)):
             if control.field(field) != listed:
                 raise DocumentError(f"says that its {field} is {control.field(field)[:80]!r}, not as it is listed")
+        if for_dpkg:
+            put_info(tree, control, read_listing(self.debs[package], sums=control.md5sums is None))
+            return
         put_file(tree, f"{_STATUS}/{package.name}", control.control)
         if control.md5sums is not None:
             put_file(tree, f"{_STATUS}/{package.name}.md5sums", control.md5sums)
@@ -135,6 +146,6 @@ def _about(name: str) -> Generator[None, None, None]:
         raise DocumentError(f"{name}: {error.message}", hint=error.hint) from None
 
 
-def _packages(step: Step) -> tuple[PackageRecord, ...]:
+def _unpacking(step: Step) -> UnpackOp:
     assert isinstance(step.operation, UnpackOp)
-    return step.operation.packages
+    return step.operation

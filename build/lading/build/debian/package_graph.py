@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from lading.build.debian.archives.apt import Resolution
 from lading.build.debian.debian_spec import DebianSpec
 from lading.build.debian.derived_files import CERTIFICATES
+from lading.build.debian.dpkg_database import archive_sources
 from lading.build.dockerfile.instruction_values import parse_ports
 from lading.build.errors import Place
 from lading.build.graph.graph import Graph
@@ -15,32 +17,49 @@ from lading.build.graph.image_config import PATH, Config, HistoryEntry
 from lading.build.graph.request import BuildRequest
 from lading.build.graph.steps.chain import Chain
 from lading.build.graph.steps.step import Step
-from lading.build.graph.steps.step_operations import DeriveOp, Operation, PackageRecord, UnpackOp
+from lading.build.graph.steps.step_operations import DeriveOp, DpkgDatabase, Operation, PackageRecord, UnpackOp
+from lading.store.errors import InputError
 from lading.store.oci.descriptors import Platform
 
 _COMMENT: Final = "lading.debian.v1"
 
 
 def package_graph(
-    spec: DebianSpec, packages: Sequence[PackageRecord], request: BuildRequest, platform: Platform
+    spec: DebianSpec, suite: str, resolution: Resolution, request: BuildRequest, platform: Platform
 ) -> Graph:
-    """The graph of `packages`, in the order of their names: no layer stands on another but the last."""
+    """The graph of the packages, in the order of their names: no layer stands on another but the last.
+
+    Raises `InputError` where packages are to be left for dpkg to configure, and it is not among them.
+    """
     file = request.file.name if request.file else ""
-    operations: list[Operation] = list(_sets(packages, spec.layer_per_package))
+    packages = resolution.packages
+    database = _database(spec, suite, resolution, file)
+    operations: list[Operation] = list(_sets(packages, spec.layer_per_package, database is not None))
     chain = Chain(None, tuple(range(len(operations))))
-    operations.append(DeriveOp(chain, spec.ld_so_cache))
+    operations.append(DeriveOp(chain, spec.ld_so_cache, database))
     steps = tuple(_step(number, operation, file) for number, operation in enumerate(operations))
     config = _config(spec, request, platform, packages)
     config.history += [HistoryEntry(" ".join(step.command), step.number) for step in steps]
     return Graph(steps, chain.then(steps[-1].number), config, (), {})
 
 
-def _sets(packages: Sequence[PackageRecord], layer_per_package: bool) -> Iterator[UnpackOp]:
+def _database(spec: DebianSpec, suite: str, resolution: Resolution, file: str) -> DpkgDatabase | None:
+    """A database of dpkg's where dpkg is there to read it."""
+    names = {package.name for package in resolution.packages}
+    if "dpkg" in names:
+        sources = archive_sources(suite, spec.components, resolution) if "apt" in names else ""
+        return DpkgDatabase(spec.status, sources)
+    if spec.status != "installed":
+        raise InputError(f'{file}: status = "{spec.status}" is for sets that dpkg is in: add it, or essential = true')
+    return None
+
+
+def _sets(packages: Sequence[PackageRecord], layer_per_package: bool, for_dpkg: bool) -> Iterator[UnpackOp]:
     if not layer_per_package:
-        yield UnpackOp("packages", tuple(packages))
+        yield UnpackOp("packages", tuple(packages), for_dpkg)
         return
     for package in packages:
-        yield UnpackOp(package.name, (package,))
+        yield UnpackOp(package.name, (package,), for_dpkg)
 
 
 def _step(number: int, operation: Operation, file: str) -> Step:

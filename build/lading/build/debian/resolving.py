@@ -53,13 +53,14 @@ class Archives:
 
     def resolve(self, *, fresh: bool) -> Resolution:
         """What the set resolves to: with the lists that are here, unless `fresh` or there are none."""
-        names = self.spec.packages
+        names, essential = self.spec.packages, self.spec.essential
         if fresh or self.apt.lists() is None:
             self.apt.update()
-        resolution = self.saved.get(self.apt.lists(), names)
+        asked = ("essential:", *names) if essential else names  # no package's name has a colon
+        resolution = self.saved.get(self.apt.lists(), asked)
         if resolution is None:
-            resolution = self.apt.resolve(names)
-            self.saved.put(self.apt.lists(), names, resolution)
+            resolution = self.apt.resolve(names, essential=essential)
+            self.saved.put(self.apt.lists(), asked, resolution)
         note_use((self.folder,))
         return resolution
 

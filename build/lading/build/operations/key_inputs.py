@@ -56,15 +56,18 @@ def _operation(
     match step.operation:
         case MkdirOp(path=path, user=user):
             return {"kind": "folder", "path": path, "user": user}
-        case UnpackOp(packages=packages):
-            return {"kind": "unpack", "format": _UNPACKED, "packages": [str(package.digest) for package in packages]}
-        case DeriveOp(origin=origin, ld_so_cache=ld_so_cache):
-            return {
+        case UnpackOp(packages=packages, for_dpkg=for_dpkg):
+            digests = [str(package.digest) for package in packages]
+            value: dict[str, object] = {"kind": "unpack", "format": _UNPACKED, "packages": digests}
+            return {**value, "forDpkg": True} if for_dpkg else value
+        case DeriveOp(origin=origin, ld_so_cache=ld_so_cache, database=database):
+            value = {
                 "kind": "derive",
                 "format": _UNPACKED,
                 "origin": solved.identity(origin),
                 "ldSoCache": ld_so_cache,
             }
+            return {**value, "dpkg": [database.status, database.sources]} if database else value
         case RunOp() as operation:
             return _run(operation, mounted, executor)
         case CopyOp() as operation:

@@ -88,8 +88,8 @@ class Apt:
         if old.exists() and not self._lists.exists():
             old.rename(self._lists)
 
-    def resolve(self, names: Sequence[str]) -> Resolution:
-        """What installing `names` into an empty system takes, without recommended packages.
+    def resolve(self, names: Sequence[str], *, essential: bool = False) -> Resolution:
+        """What installing `names`, and all that is `essential`, takes on an empty system, without recommendations.
 
         A name is a package's whole name: apt is asked for nothing that it would take for a pattern or an option.
         """
@@ -99,6 +99,8 @@ class Apt:
         for name in names:
             if name not in known:
                 raise InputError(f"{name}: no such package in the configured archives")
+        if essential:
+            names = sorted({*names, *(name for _, _, packages in lists for name in packages.essential())})
         said = self._program.run(["apt-get", "-q", "--simulate", "install", "--", *names], "resolving the packages")
         wanted = {(match["name"], match["version"]) for match in map(_INSTALL.match, said.splitlines()) if match}
         found: dict[tuple[str, str], PackageRecord] = {}

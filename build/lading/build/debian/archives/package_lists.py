@@ -20,6 +20,7 @@ _VERSION: Final = pattern(r"(?:[0-9]+:)?[0-9A-Za-z.+~-]+")
 _ARCHITECTURE: Final = pattern(r"[a-z0-9][a-z0-9-]*")
 _FILENAME: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9._+~:%=-]*(?:/+[A-Za-z0-9][A-Za-z0-9._+~:%=-]*)*")
 _PACKAGE: Final = pattern(rb"^package:[ \t]*(\S+)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
+_ESSENTIAL: Final = pattern(rb"^essential:[ \t]*yes[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
 _MAX_PACKAGES: Final = 1024 * 1024 * 1024
 _MAX_FIELD: Final = 1024
 _MAX_SIZE: Final = 64 * 1024 * 1024 * 1024
@@ -46,6 +47,15 @@ class PackageList:
     def names(self) -> set[str]:
         """Of all packages in it."""
         return {match[1].decode("latin-1") for match in _PACKAGE.finditer(self._data)}
+
+    def essential(self) -> set[str]:
+        """Those that every system has (Debian policy §3.8)."""
+        found: set[str] = set()
+        for match in _ESSENTIAL.finditer(self._data):
+            begin = self._data.rfind(b"\n\n", 0, match.start()) + 1
+            if name := _PACKAGE.search(self._data, begin):
+                found.add(name[1].decode("latin-1"))
+        return found
 
     def find(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], PackageRecord]:
         """The records of these pairs of name and version. Raises `DocumentError` for a malformed one."""

@@ -29,11 +29,11 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from lading.build.debian.archives.apt import Resolution
 from lading.build.debian.archives.apt_sources import ArchiveSource
 from lading.build.debian.archives.package_lists import checked_record
+from lading.build.debian.archives.public_names import public_name
 from lading.build.debian.archives.release import SignedRelease
 from lading.build.graph.steps.step_operations import PackageRecord
 from lading.store.errors import DocumentError, InputError, Remedy
@@ -42,13 +42,6 @@ from lading.store.oci.json import Fields, parse
 from lading.store.system.regular_files import read_below
 
 _LIMIT: Final = 16 * 1024 * 1024
-_PUBLIC: Final = {
-    ("debian", False): "http://deb.debian.org/debian",
-    ("debian", True): "http://deb.debian.org/debian-security",
-    ("ubuntu", False): "http://archive.ubuntu.com/ubuntu",
-    ("ubuntu", True): "http://security.ubuntu.com/ubuntu",
-}
-"""By the origin that a release names, and whether it is of a security suite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +141,7 @@ def render_lock(lock: Lock) -> bytes:
 
 
 def _rendered(resolution: Resolution) -> str:
-    publics = {digest: _public(*pair) for digest, pair in resolution.releases.items()}
+    publics = {digest: public_name(*pair) for digest, pair in resolution.releases.items()}
     releases = (_quoted(_release_value(publics[digest], *pair)) for digest, pair in resolution.releases.items())
     packages = (_quoted(_package_value(package, publics[package.release])) for package in resolution.packages)
     return (
@@ -181,14 +174,6 @@ def _package_value(package: PackageRecord, archive: str) -> dict[str, object]:
         "size": package.size,
         "release": package.release,
     }
-
-
-def _public(source: ArchiveSource, release: SignedRelease) -> str:
-    """An archive's public name; else its address as it is configured, without what lets one in."""
-    parts = urlsplit(source.uri)
-    known = _PUBLIC.get((release.origin.lower(), "-security" in source.suite))
-    own = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
-    return own if known is None or own.partition(":")[2] == known.partition(":")[2] else known
 
 
 def _quoted(value: object) -> str:

@@ -113,10 +113,22 @@ class PackageRecord:
 
 @dataclass(frozen=True, slots=True)
 class UnpackOp:
-    """Unpacks Debian packages over each other, recorded for scanners; `name` is theirs together."""
+    """Unpacks Debian packages over each other, recorded for scanners, or `for_dpkg`; `name` is theirs together."""
 
     name: str
     packages: tuple[PackageRecord, ...]
+    for_dpkg: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DpkgDatabase:
+    """What dpkg is told of all packages, ``installed`` or ``unpacked``; and apt of where there are more.
+
+    `sources` is the text of a file of sources, "" for none.
+    """
+
+    status: str
+    sources: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +137,7 @@ class DeriveOp:
 
     origin: Chain
     ld_so_cache: bool
+    database: DpkgDatabase | None = None
 
 
 FROM: Final = "mount:from"
