@@ -13,7 +13,7 @@ import pytest
 from lading.host.building import BuildKey
 from lading.host.trust import rotation
 from lading.host.trust.keyring import KMS, Keyring, read_file, write_pair
-from lading.host.trust.signing_keys import KeyText, NoKeyError, NoPasswords
+from lading.host.trust.signing_keys import NoKeyError, NoPasswords, SigningKeyText
 from lading.store.errors import InputError
 from lading.verify.keys.keyfiles import PasswordError
 from lading.verify.keys.keys import PrivateKey
@@ -51,17 +51,17 @@ def test_a_key_that_is_no_file_is_refused_by_name(scheme: str) -> None:
 
 def test_a_key_is_missed_when_it_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
-        KeyText.read(tmp_path / "missing.key")
+        SigningKeyText.read(tmp_path / "missing.key")
     with pytest.raises(NoKeyError, match="no key to sign with"):
-        KeyText.own(Keyring(tmp_path))
+        SigningKeyText.own(Keyring(tmp_path))
 
 
 def test_a_wrong_password_may_be_typed_again(keyring: Keyring) -> None:
     typist = Typist("wrong", "first")
-    assert KeyText.own(keyring).open(typist).public == keyring.public()
+    assert SigningKeyText.own(keyring).open(typist).public == keyring.public()
     assert [prompt.startswith("That does not open it") for prompt in typist.prompts] == [False, True]
     with pytest.raises(PasswordError, match="3 tries"):
-        KeyText.own(keyring).open(Typist("a", "b", "c", "first"))
+        SigningKeyText.own(keyring).open(Typist("a", "b", "c", "first"))
 
 
 @pytest.mark.parametrize("left", ["cosign.pub", "cosign.key"])
@@ -79,19 +79,19 @@ def test_half_a_pair_is_named_as_what_it_is(keyring: Keyring, left: str) -> None
 
 def test_no_password_is_told_from_a_wrong_one(keyring: Keyring) -> None:
     with pytest.raises(PasswordError, match="none was given"):
-        KeyText.own(keyring).open(NoPasswords())
+        SigningKeyText.own(keyring).open(NoPasswords())
     with pytest.raises(PasswordError, match="the password in A_VARIABLE does not open"):
-        KeyText.own(keyring).open(Typist(given="other"))
+        SigningKeyText.own(keyring).open(Typist(given="other"))
 
 
 def test_a_key_without_a_password_needs_nobody(tmp_path: Path) -> None:
     public = write_pair(tmp_path / "a.key", tmp_path / "a.pub", b"")
-    assert KeyText.read(tmp_path / "a.key").open(NoPasswords()).public == public
+    assert SigningKeyText.read(tmp_path / "a.key").open(NoPasswords()).public == public
 
 
 def test_a_build_asks_once_and_only_when_it_must(keyring: Keyring) -> None:
     typist = Typist("first")
-    key = BuildKey(KeyText.own(keyring), typist)
+    key = BuildKey(SigningKeyText.own(keyring), typist)
     assert key.fingerprint == keyring.public().fingerprint
     assert typist.prompts == []
     threads = [threading.Thread(target=key.open) for _ in range(4)]
@@ -114,7 +114,7 @@ def pipe(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_key_in_a_pipe_is_read_once(pipe: Path) -> None:
-    key = BuildKey(KeyText.read(pipe), NoPasswords())
+    key = BuildKey(SigningKeyText.read(pipe), NoPasswords())
     assert key.fingerprint == key.open().public.fingerprint
 
 
@@ -124,8 +124,8 @@ def test_a_rotated_key_signs_and_both_are_trusted(keyring: Keyring, tmp_path: Pa
     for at in range(3):
         done = rotation.rotate(keyring, f"next {at}".encode(), policy)
         assert done.policy_changed
-        assert KeyText.own(keyring).open(Typist(given=f"next {at}")).public == keyring.public() == done.public
-        former = KeyText.read(done.former).open(Typist(given="first" if at == 0 else f"next {at - 1}"))
+        assert SigningKeyText.own(keyring).open(Typist(given=f"next {at}")).public == keyring.public() == done.public
+        former = SigningKeyText.read(done.former).open(Typist(given="first" if at == 0 else f"next {at - 1}"))
         assert former.public == publics[0]
         publics.insert(0, done.public)
         rule = parse_policy(policy.read_text(), "p").rule_for("example.com/x:1")
@@ -163,12 +163,12 @@ def test_a_rotation_killed_anywhere_leaves_a_trusted_key_and_can_go_on(
         rotation.rotate(keyring, b"first", policy)
         os._exit(0)
     os.waitpid(pid, 0)
-    signer = KeyText.own(keyring).open(Typist(given="first"))
+    signer = SigningKeyText.own(keyring).open(Typist(given="first"))
     rule = parse_policy(policy.read_text(), "p").rule_for(None)
     assert rule is not None and signer.public in [named.key for named in rule.keys]
     done = rotation.rotate(keyring, b"first", policy)
     assert done.policy_changed
-    assert KeyText.own(keyring).open(Typist(given="first")).public == done.public == keyring.public()
+    assert SigningKeyText.own(keyring).open(Typist(given="first")).public == done.public == keyring.public()
     rule = parse_policy(policy.read_text(), "p").rule_for(None)
     assert rule is not None and {signer.public, done.public} <= {named.key for named in rule.keys}
 
@@ -190,7 +190,7 @@ def test_of_calls_that_rotate_at_once_each_replaces_what_the_one_before_made(key
     os.close(go)
     os.close(begin)
     assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0, 0, 0]
-    assert KeyText.own(keyring).open(Typist(given="first")).public == keyring.public()
+    assert SigningKeyText.own(keyring).open(Typist(given="first")).public == keyring.public()
     rule = parse_policy(policy.read_text(), "p").rule_for(None)
     assert rule is not None
     trusted = [named.key for named in rule.keys]

@@ -13,7 +13,7 @@ from lading.host.configuration import Configuration, run_folder_in
 from lading.host.host import Host
 
 if TYPE_CHECKING:
-    from lading.host.trust.signing_keys import KeyText
+    from lading.host.trust.signing_keys import SigningKeyText
     from lading.store.oci.descriptors import Platform
 
 RUNS: Final = Path("/run/lading")
@@ -73,8 +73,8 @@ def platform_of(text: str | None) -> Platform | None:
     return None if text is None else parse_platform(text)
 
 
-def key_of(file: Path | None) -> KeyText | None:
+def key_of(file: Path | None) -> SigningKeyText | None:
     """A private key in a file, read now. Raises `InputError`."""
-    from lading.host.trust.signing_keys import KeyText  # noqa: PLC0415
+    from lading.host.trust.signing_keys import SigningKeyText  # noqa: PLC0415
 
-    return KeyText.read(file) if file else None
+    return SigningKeyText.read(file) if file else None

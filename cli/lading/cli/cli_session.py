@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lading.cli.key_passwords import KeyPasswords
     from lading.host.configuration import Configuration, Isolation
     from lading.host.host import Host
-    from lading.host.trust.signing_keys import KeyText
+    from lading.host.trust.signing_keys import SigningKeyText
     from lading.registry.credentials.files import Given
 
 
@@ -105,7 +105,7 @@ class CliSession:
 
         return KeyPasswords(self.environment)
 
-    def key(self, word: str | None) -> KeyText | None:
+    def key(self, word: str | None) -> SigningKeyText | None:
         """The private key that an option names: a file, a pipe or env:NAME, read now and once."""
         from lading.cli.key_passwords import named_key  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from lading.store.errors import InputError
 
 if TYPE_CHECKING:
-    from lading.host.trust.signing_keys import KeyText
+    from lading.host.trust.signing_keys import SigningKeyText
 
 _SCHEMES: Final = ("env://", "env:")
 _FILE: Final = "LADING_PASSWORD_FILE"
@@ -65,14 +65,14 @@ def _read(path: Path) -> bytes:
     return read_file(path, f"{_FILE} names it").removesuffix(b"\n").removesuffix(b"\r")
 
 
-def named_key(word: str, environment: Mapping[str, str]) -> KeyText:
+def named_key(word: str, environment: Mapping[str, str]) -> SigningKeyText:
     """The key in a file, in a pipe, or in a variable (env:NAME, or env://NAME as cosign writes it)."""
-    from lading.host.trust.signing_keys import KeyText  # noqa: PLC0415
+    from lading.host.trust.signing_keys import SigningKeyText  # noqa: PLC0415
 
     for scheme in _SCHEMES:
         if word.startswith(scheme):
             name = word.removeprefix(scheme)
             if name not in environment:
                 raise InputError(f"{word}: there is no variable {name!r}")
-            return KeyText(word, os.fsencode(environment[name]))
-    return KeyText.read(Path(word))
+            return SigningKeyText(word, os.fsencode(environment[name]))
+    return SigningKeyText.read(Path(word))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from lading.build.graph.halt import HaltedError, Together
 from lading.build.graph.request import BuildRequest, Built, Listener, StepSecrets
-from lading.build.solver.worker_threads import Crew
+from lading.build.solver.worker_threads import WorkerThreads
 from lading.host.building import BuildKey
 from lading.host.images.linked_images import Joined
 from lading.store.fastclass import dataclass
@@ -15,7 +15,7 @@ from lading.store.fastclass import dataclass
 if TYPE_CHECKING:
     from lading.host.build_caches import CacheNames
     from lading.host.host import Host
-    from lading.host.trust.signing_keys import KeyText
+    from lading.host.trust.signing_keys import SigningKeyText
 
 _MOST: Final = 32
 """Targets under way at once; most of them wait for a turn."""
@@ -37,7 +37,7 @@ def bake(
     host: Host,
     jobs: Sequence[BakeJob],
     *,
-    sign_key: KeyText | None,
+    sign_key: SigningKeyText | None,
     listener: Callable[[str], Listener],
     steps: int,
 ) -> dict[str, Built]:
@@ -67,7 +67,7 @@ def bake(
             raise
 
     before = {number: [numbers[name] for name in job.stands_on] for number, job in enumerate(jobs)}
-    crew = Crew(work, before, min(len(jobs), _MOST), together.halt)
+    crew = WorkerThreads(work, before, min(len(jobs), _MOST), together.halt)
     try:
         crew.run()
     except HaltedError:

@@ -25,7 +25,7 @@ from lading.build.graph.request import (
 from lading.build.solver.cache_trimming import bound
 from lading.host.isolation import executor_for
 from lading.host.trust.launch_gate import unknown
-from lading.host.trust.signing_keys import KeyText
+from lading.host.trust.signing_keys import SigningKeyText
 from lading.registry.reference import Reference
 from lading.store.errors import LadingError, UsageError
 from lading.store.fastclass import replace
@@ -142,7 +142,7 @@ class BuildKey:
     It stays open until the build ends: who could read this process's memory could read the password as well.
     """
 
-    def __init__(self, text: KeyText, passwords: PasswordSource) -> None:
+    def __init__(self, text: SigningKeyText, passwords: PasswordSource) -> None:
         self._text = text
         self._passwords = passwords
         self._lock = Lock()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lading.host.trust.keyring import Keyring
     from lading.host.trust.launch_gate import LaunchGate
     from lading.host.trust.policies import Verifiers
-    from lading.host.trust.signing_keys import KeyText, PasswordSource
+    from lading.host.trust.signing_keys import PasswordSource, SigningKeyText
     from lading.networking.driver import Driver
     from lading.registry.client.client import Client
     from lading.runtime.containers.run_folder import RunFolder
@@ -158,17 +158,17 @@ class Host:
 
         return LaunchGate(self.images, lambda: self.transfers, lambda: self.client, self.verifiers)
 
-    def attestor(self, key: KeyText | None) -> Attestor:
+    def attestor(self, key: SigningKeyText | None) -> Attestor:
         """What signs and attests images where they lie, with one key, else our own."""
         from lading.host.trust.attestor import Attestor  # noqa: PLC0415
 
         return Attestor(lambda: self.images, lambda: self.client, lambda: self.key_text(key).open(self.passwords))
 
-    def key_text(self, named: KeyText | None) -> KeyText:
+    def key_text(self, named: SigningKeyText | None) -> SigningKeyText:
         """The key that was named, else our own."""
-        from lading.host.trust.signing_keys import KeyText  # noqa: PLC0415
+        from lading.host.trust.signing_keys import SigningKeyText  # noqa: PLC0415
 
-        return named or KeyText.own(self.keyring)
+        return named or SigningKeyText.own(self.keyring)
 
     def attached(self, text: str, *, remote: bool = False) -> AttachedEvidence:
         """Everything that is attached to an image or to a container's, here, else or with `remote` at its registry.
@@ -227,7 +227,7 @@ class Host:
         self,
         request: BuildRequest,
         *,
-        sign_key: KeyText | None,
+        sign_key: SigningKeyText | None,
         pull: bool,
         listener: Listener,
         secrets: StepSecrets | None = None,

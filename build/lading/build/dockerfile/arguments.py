@@ -43,9 +43,9 @@ def read(word: str, rest: str, escape: str) -> tuple[tuple[str, ...], bool]:
     if word in _FORMS:
         return _FORMS[word](rest)
     if word in ("env", "label"):
-        return _pairs(rest, word.upper(), escape), False
+        return _pair_arguments(rest, word.upper(), escape), False
     if word == "arg":
-        return tuple(_words(rest, escape)), False
+        return tuple(_word_arguments(rest, escape)), False
     return ((rest,) if rest else ()), False
 
 
@@ -94,7 +94,7 @@ def _flag(line: str, at: int, escape: str) -> tuple[str, int, bool]:
     return "".join(word), at, quoted
 
 
-def _words(rest: str, escape: str) -> Iterator[str]:
+def _word_arguments(rest: str, escape: str) -> Iterator[str]:
     """Words at blanks outside quotes; quotes and escapes stay."""
     word: list[str] = []
     quote, at = "", 0
@@ -121,9 +121,9 @@ def _words(rest: str, escape: str) -> Iterator[str]:
         yield "".join(word)
 
 
-def _pairs(rest: str, word: str, escape: str) -> tuple[str, ...]:
+def _pair_arguments(rest: str, word: str, escape: str) -> tuple[str, ...]:
     """Name, value and separator of every pair, one after the other; the separator of ``NAME value`` is empty."""
-    words = list(_words(rest, escape))
+    words = list(_word_arguments(rest, escape))
     if not words:
         return ()
     if "=" not in words[0]:

@@ -5,16 +5,13 @@ Steps are solved in several threads: each adds what it found in one go, and read
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterable
 
-from lading.build.context.picked_files import CopySource
 from lading.build.graph.action import ActionLayer, ActionResult
 from lading.build.graph.halt import Halt
 from lading.build.graph.request import BaseImage, StepReport
 from lading.build.graph.steps.chain import Chain
-from lading.store.archives.trees import Entry, Kind, Tree
+from lading.store.archives.trees import Entry, Tree
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
@@ -96,25 +93,3 @@ class SolveState:
     def context(self) -> Digest | None:
         """The root of the tree of all files of the context that were used, None where none was."""
         return Tree(b"", [self.used[path] for path in sorted(self.used)]).root() if self.used else None
-
-
-def entries(source: CopySource, prefix: str) -> list[Entry]:
-    """A source of the context as entries of a tree; `prefix` is its path there, "" for a folder's contents alone."""
-    found = [_entry(path, picked) for path, picked in source.walk(prefix) if path]
-    found.sort(key=lambda entry: entry.path)
-    return found
-
-
-def _entry(path: str, picked: CopySource) -> Entry:
-    item = picked.item
-    kind: Kind = "directory" if item.is_folder else "symlink" if item.is_link else "file"
-    return Entry(
-        os.fsencode(path),
-        kind,
-        stat.S_IMODE(item.mode),
-        item.uid,
-        item.gid,
-        item.size if kind == "file" else 0,
-        os.fsencode(item.target),
-        sha256=picked.digest or "",
-    )

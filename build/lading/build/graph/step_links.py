@@ -41,7 +41,7 @@ def privileges(operation: RunOp, executor: Executor) -> dict[str, object]:
     return {"security": operation.security} if operation.security == "insecure" else dict(executor.privileges)
 
 
-def _lent(operation: RunOp, secrets: StepSecrets) -> dict[str, object]:
+def _secrets_in_link(operation: RunOp, secrets: StepSecrets) -> dict[str, object]:
     """Secrets and agents by their ids, and whether they were given; scripts by their digests."""
     values, agents = secrets.values, secrets.agents
     mounts = operation.mounts
@@ -81,7 +81,7 @@ def statement(
             "isolation": executor.isolation,
             **privileges(operation, executor),
             **operation.settings.value(),
-            **_lent(operation, secrets),
+            **_secrets_in_link(operation, secrets),
         }
     elif isinstance(operation, UnpackOp):
         name = operation.name

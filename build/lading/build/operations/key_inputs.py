@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from lading.build.context.context_entries import context_entries
 from lading.build.graph import step_links
 from lading.build.graph.executor import Executor
 from lading.build.graph.request import BuildEnvironment
-from lading.build.graph.solve_state import SolveState, entries
+from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, MkdirOp, RunOp, UnpackOp
 from lading.build.operations.copy_sources import CommitSource, CopySources, PickedSource
@@ -113,9 +114,9 @@ def _source(picked: PickedSource | CommitSource) -> dict[str, object]:
         return picked.commit.key
     source = picked.source
     if source.item.is_folder:
-        return {"folder": str(Tree(b"", entries(source, "")).root())}
+        return {"folder": str(Tree(b"", context_entries(source, "")).root())}
     return {
         "name": text(os.fsencode(source.name)),
         "unpack": picked.unpack,
-        "file": str(Tree(b"", entries(source, "file")).root()),
+        "file": str(Tree(b"", context_entries(source, "file")).root()),
     }

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from lading.build.context.context import Context
+from lading.build.context.context_entries import context_entries
 from lading.build.context.picked_files import CopySource
 from lading.build.context.remote.addresses import Repository, WebFile
 from lading.build.errors import DockerfileError, placed
 from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
 from lading.build.graph.request import STEPS, BuildEnvironment
-from lading.build.graph.solve_state import SolveState, entries
+from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp
 from lading.build.operations.copy_sources import CommitSource, CopySources, Fetching, PickedSource, Picking
@@ -80,7 +81,7 @@ class StepActions:
         with placed(step.place):
             context = self.named(operation.context)
             found = Picking(context, operation, step, context.content, self.environment).of(".")
-        root = Tree(b"", [entry for one in found for entry in entries(one.source, "")]).root()
+        root = Tree(b"", [entry for one in found for entry in context_entries(one.source, "")]).root()
         material = ResourceDescriptor.of(root, f"mount:context:{operation.context}")
         self.solved.fetched[material.name or ""] = material
         return tuple(replace(one, materials=(material,)) for one in found)
@@ -160,7 +161,7 @@ def _taken(sources: Iterable[CopySource]) -> list[Entry]:
     """The files of the context among sources, by path."""
     found: dict[bytes, Entry] = {}
     for source in sources:
-        found.update((entry.path, entry) for entry in entries(source, source.item.path))
+        found.update((entry.path, entry) for entry in context_entries(source, source.item.path))
     return [found[path] for path in sorted(found)]
 
 

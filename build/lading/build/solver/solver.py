@@ -18,7 +18,7 @@ from lading.build.graph.solve_state import SolvedStep, SolveState
 from lading.build.graph.steps.step import Step
 from lading.build.solver.local_cache import one_builder
 from lading.build.solver.records import StepRecords
-from lading.build.solver.worker_threads import Crew
+from lading.build.solver.worker_threads import WorkerThreads
 from lading.store.fastclass import dataclass
 
 Again: TypeAlias = Callable[[Step], str | None]
@@ -57,10 +57,10 @@ class Solver:
         def solve(number: int) -> None:
             self._solve(graph, graph.steps[number], crew)
 
-        crew = Crew(solve, before, self.jobs, self.solved.halt)
+        crew = WorkerThreads(solve, before, self.jobs, self.solved.halt)
         crew.run()
 
-    def _solve(self, graph: Graph, step: Step, crew: Crew) -> None:
+    def _solve(self, graph: Graph, step: Step, crew: WorkerThreads) -> None:
         begun = time.monotonic()
         action = self.action(step)
         key = action.key
@@ -90,7 +90,9 @@ class Solver:
         together = self.environment.together
         return nullcontext() if together is None else together.turn()
 
-    def _execute(self, graph: Graph, step: Step, action: Action, crew: Crew, again: str | None) -> ActionResult:
+    def _execute(
+        self, graph: Graph, step: Step, action: Action, crew: WorkerThreads, again: str | None
+    ) -> ActionResult:
         self.environment.started(step)
         crew.widen()
         if self.why:

@@ -14,7 +14,7 @@ from threading import Condition, Thread
 from lading.build.graph.halt import Halt
 
 
-class Crew:
+class WorkerThreads:
     """Does `work` for every number in `before`, after all that stand there with it; `size` threads at most.
 
     The first that raises halts the others: `halt` is given, and what it raised is what `run` raises.

@@ -51,7 +51,7 @@ def step_secrets(secrets: list[str] | None, agents: list[str] | None, environmen
 
 def _secret(word: str, environment: Mapping[str, str]) -> tuple[str, bytes]:
     """Errors say nothing of a value."""
-    given = _pairs(word)
+    given = _secret_fields(word)
     kind, name = given.get("type", ""), given.get("id", "")
     source, variable = given.get("source", given.get("src", "")), given.get("env", "")
     if kind not in ("", "file", "env"):
@@ -66,10 +66,10 @@ def _secret(word: str, environment: Mapping[str, str]) -> tuple[str, bytes]:
         if variable not in environment:
             raise UsageError(f"--secret {word}: there is no variable {variable}")
         return name, os.fsencode(environment[variable])
-    return name, _content(word, source)
+    return name, _secret_content(word, source)
 
 
-def _pairs(word: str) -> dict[str, str]:
+def _secret_fields(word: str) -> dict[str, str]:
     found: dict[str, str] = {}
     try:
         fields = csv_fields(word)
@@ -85,7 +85,7 @@ def _pairs(word: str) -> dict[str, str]:
     return found
 
 
-def _content(word: str, source: str) -> bytes:
+def _secret_content(word: str, source: str) -> bytes:
     try:
         with open(source, "rb") as stream:
             data = stream.read(_MAX_SECRET + 1)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Culprit:
+class FirstDifference:
     """A step as the Dockerfile has it, and the first file in which its layers differ.
 
     Of a stage whose layers are not in the image `file` is None: its step alone is known.
@@ -28,12 +28,14 @@ class Culprit:
     file: FileDifference | None
 
 
-def culprit(first: OpenedImage, second: OpenedImage, steps: AttachedDag | None, again: DagArtifact) -> Culprit | None:
+def first_difference(
+    first: OpenedImage, second: OpenedImage, steps: AttachedDag | None, again: DagArtifact
+) -> FirstDifference | None:
     """None where no step made anything else: config or times differ then, or the steps are not on record."""
     nodes = steps.artifact.dag.nodes if steps else ()
     for one, other in zip(nodes, again.dag.nodes, strict=False):
         if one.tree != other.tree:
-            return Culprit(_text(one, steps), one.line, one.stage, _file(first, second, one, other))
+            return FirstDifference(_text(one, steps), one.line, one.stage, _file(first, second, one, other))
     return None
 
 

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class BuildPapers:
+class OwnAttestations:
     """The provenance, and the record of the steps."""
 
     provenance: Provenance
     dag: DagArtifact
 
 
-def build_papers(store: Store, built: Built) -> BuildPapers:
+def own_attestations(store: Store, built: Built) -> OwnAttestations:
     """Those of `built`. Raises `DocumentError` where they are not there."""
     manifests = [store.document(descriptor) for descriptor in built.attestations]
     found = [manifest for manifest in manifests if isinstance(manifest, Manifest)]
@@ -40,7 +40,7 @@ def build_papers(store: Store, built: Built) -> BuildPapers:
     provenances = [Provenance.parse(statement) for statement in said if statement.predicate_type == PROVENANCE]
     if len(dags) != 1 or len(provenances) != 1:
         raise DocumentError(f"{built.descriptor.digest}: its own provenance is not there")
-    return BuildPapers(provenances[0], dags[0])
+    return OwnAttestations(provenances[0], dags[0])
 
 
 def _statement(store: Store, artifact: Manifest) -> Statement:

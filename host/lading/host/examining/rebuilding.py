@@ -12,10 +12,10 @@ from lading.build.attest.recorded_build import RecordedBuild
 from lading.build.builder import build
 from lading.build.graph.request import usable_cpus
 from lading.host.building import Bases, BuildKey, build_environment
-from lading.host.examining.first_difference import Culprit, culprit
+from lading.host.examining.first_difference import FirstDifference, first_difference
 from lading.host.examining.image_sources import opened_images
 from lading.host.examining.other_surroundings import clock, other_store, other_surroundings
-from lading.host.examining.own_attestations import build_papers
+from lading.host.examining.own_attestations import own_attestations
 from lading.host.examining.recorded_bases import RecordedBases
 from lading.host.registries import transport
 from lading.host.trust.attestor import Attestor, timestamp
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lading.build.graph.request import BuildRequest, Built, Listener
     from lading.host.host import Host
     from lading.host.trust.attached_evidence import AttachedDag
-    from lading.host.trust.signing_keys import KeyText
+    from lading.host.trust.signing_keys import SigningKeyText
     from lading.store.store import Store
     from lading.verify.documents.provenance import Provenance
     from lading.verify.judgement.decision import Candidate
@@ -55,7 +55,7 @@ class RebuildRequest:
     image: str
     context: Path | None
     arguments: Mapping[str, str]
-    key: KeyText | None
+    key: SigningKeyText | None
     private: tuple[Path, ...]
 
 
@@ -63,7 +63,7 @@ class RebuildRequest:
 class Rebuilt:
     """What came of it: whether it is the same, by digest or where other encoders compressed it by config and diff IDs.
 
-    `images` are the first one and the one built now; `comparison` and `culprit` are there where they differ.
+    `images` are the first one and the one built now; `comparison` and `first_difference` are there where they differ.
     """
 
     reproduced: bool
@@ -72,7 +72,7 @@ class Rebuilt:
     second: OpenedImage
     executed: int
     comparison: ImageComparison
-    culprit: Culprit | None
+    first_difference: FirstDifference | None
 
 
 class _OwnKey:
@@ -99,11 +99,13 @@ def rebuild(host: Host, request: RebuildRequest, listener: Listener) -> Rebuilt:
         recorded = RecordedBuild(provenance)
         wanted = _request(recorded, request, store.root.parent)
         built = _build(host, wanted, provenance, store, listener)
-        papers = build_papers(store, built)
+        papers = own_attestations(store, built)
         _check_context(recorded, RecordedBuild(papers.provenance), request)
         outcome = _compared(first, _opened(first, store, built), recorded, wanted, built)
         if not outcome.reproduced:
-            outcome = replace(outcome, culprit=culprit(outcome.first, outcome.second, steps, papers.dag))
+            outcome = replace(
+                outcome, first_difference=first_difference(outcome.first, outcome.second, steps, papers.dag)
+            )
         summary = _summary(host, outcome, chosen, located.names)
         signer = Attestor(lambda: host.images, lambda: host.client, key.open)
         signer.attest(request.image, SUMMARY, canonical(summary.predicate()), remote=False)
@@ -180,7 +182,7 @@ def _compared(
         second=second,
         executed=sum(not report.cached for report in built.steps),
         comparison=ImageComparison() if same else compare_images(first, second),
-        culprit=None,
+        first_difference=None,
     )
 
 
@@ -189,8 +191,8 @@ def _summary(host: Host, outcome: Rebuilt, chosen: Candidate, names: tuple[str, 
     more: dict[str, object] = {"compared": outcome.by, "rebuilt": str(outcome.second.manifest.descriptor.digest)}
     if outcome.comparison.files:
         more["differs"] = [path_text(item.path) for item in outcome.comparison.files[:_NAMED]]
-    if outcome.culprit:
-        more["step"] = outcome.culprit.step
+    if outcome.first_difference:
+        more["step"] = outcome.first_difference.step
     return VerificationSummary(
         verifier=REBUILDER,
         resource=resource_uri(outcome.first, names),

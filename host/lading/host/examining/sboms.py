@@ -17,7 +17,7 @@ from lading.verify.reports.spdx import SPDX, spdx
 
 if TYPE_CHECKING:
     from lading.host.host import Host
-    from lading.host.trust.signing_keys import KeyText
+    from lading.host.trust.signing_keys import SigningKeyText
     from lading.store.oci.descriptors import Platform
 
 _EPOCH: Final = "1980-01-01T00:00:00Z"
@@ -43,7 +43,7 @@ def bills(host: Host, image: str, platform: Platform | None = None) -> Mapping[s
     return {SPDX: canonical(spdx(bill)), CYCLONEDX: canonical(cyclonedx(bill))}
 
 
-def attach_bills(host: Host, image: str, key: KeyText | None) -> list[str]:
+def attach_sboms(host: Host, image: str, key: SigningKeyText | None) -> list[str]:
     """Both documents, signed and attached to an image that is here: those that the policy does not trust already.
 
     The predicate types of what was attached.

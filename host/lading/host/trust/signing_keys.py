@@ -42,7 +42,7 @@ class NoPasswords:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyText:
+class SigningKeyText:
     """A private key as the user named it: what to call it, its encrypted PEM, the public half where it lies beside."""
 
     source: str
@@ -50,7 +50,7 @@ class KeyText:
     public: bytes | None = None
 
     @classmethod
-    def read(cls, path: Path) -> KeyText:
+    def read(cls, path: Path) -> SigningKeyText:
         """From a file or pipe, read once. Raises `InputError`."""
         pem = read_file(path, Remedy("make a key", "make a key"))
         beside = path.with_suffix(".pub")
@@ -58,7 +58,7 @@ class KeyText:
         return cls(str(path), pem, public)
 
     @classmethod
-    def own(cls, keyring: Keyring) -> KeyText:
+    def own(cls, keyring: Keyring) -> SigningKeyText:
         """The key that `keygen` made. Raises `NoKeyError` where there is none."""
         if not keyring.exists():
             raise NoKeyError(

@@ -126,7 +126,7 @@ def _abandon(life: Lifecycle, record: Container, error: relay.LostError) -> None
 
 
 def _see_off(life: Lifecycle, record: Container) -> int:
-    code = _exit_code(life, record)
+    code = _session_exit_code(life, record)
     if code is None:
         raise MachineError(
             f"the monitor of container {record.short} was killed, and the container goes on without it",
@@ -139,7 +139,7 @@ def _see_off(life: Lifecycle, record: Container) -> int:
     return code
 
 
-def _exit_code(life: Lifecycle, record: Container) -> int | None:
+def _session_exit_code(life: Lifecycle, record: Container) -> int | None:
     bundle, until = life.records.run(record.id), time.monotonic() + _PATIENCE
     while time.monotonic() < until:
         code = conmon.exit_code(bundle)

@@ -202,9 +202,9 @@ def _deliver(
     for job, outputs in wanted:
         target, image = selection.targets[job.name], built[job.name].descriptor
         if any(entry.get("type") == "sbom" and not entry.get("disabled") for entry in target.entries("attest")):
-            from lading.host.examining.sboms import attach_bills  # noqa: PLC0415
+            from lading.host.examining.sboms import attach_sboms  # noqa: PLC0415
 
-            attach_bills(session.host, str(image.digest), None)
+            attach_sboms(session.host, str(image.digest), None)
         session.host.transfers.deliver(image, job.request.names, outputs=outputs.places, push=outputs.push)
 
 

@@ -79,7 +79,7 @@ def _words(session: CliSession, outcome: Rebuilt) -> Iterator[str]:
         yield f"{style('reproduced', 'green')}  {name} {digest.short}, {how}"
         return
     yield f"{style('NOT reproduced', 'red')}  {name} {digest.short}"
-    found = outcome.culprit
+    found = outcome.first_difference
     if found:
         where = f"line {found.line}" + (f" of stage {found.stage}" if found.stage else "")
         step = f"{escape(' '.join(found.step.split()))} ({escape(where)})"
@@ -91,7 +91,7 @@ def _words(session: CliSession, outcome: Rebuilt) -> Iterator[str]:
 
 
 def _json(outcome: Rebuilt) -> str:
-    found = outcome.culprit
+    found = outcome.first_difference
     value = {
         "reproduced": outcome.reproduced,
         "by": outcome.by,

@@ -37,14 +37,14 @@ def sbom(
 
     They are those that its files record: dpkg, apk, pip, npm, and the modules of Go programs.
     """
-    from lading.host.examining.sboms import attach_bills, bills  # noqa: PLC0415
+    from lading.host.examining.sboms import attach_sboms, bills  # noqa: PLC0415
     from lading.verify.reports.cyclonedx import CYCLONEDX  # noqa: PLC0415
     from lading.verify.reports.spdx import SPDX  # noqa: PLC0415
 
     session = CliSession.of(ctx)
     access(session, tls_verify, authfile, creds, image)
     if attach:
-        for kind in attach_bills(session.host, image, session.key(key)):
+        for kind in attach_sboms(session.host, image, session.key(key)):
             session.output.result(kind)
         return
     found = bills(session.host, image, parse_platform(platform) if platform else None)

@@ -237,9 +237,9 @@ def build(
     with ended_by_signals(), view_for(progress, session.output, quiet=quiet) as view:
         built = session.host.build(request, sign_key=key, pull=pull, listener=view, secrets=lent, caches=shared)
     if sbom:
-        from lading.host.examining.sboms import attach_bills  # noqa: PLC0415
+        from lading.host.examining.sboms import attach_sboms  # noqa: PLC0415
 
-        attach_bills(session.host, str(built.descriptor.digest), key)
+        attach_sboms(session.host, str(built.descriptor.digest), key)
     session.host.transfers.deliver(built.descriptor, request.names, outputs=outputs.places, push=push)
     write_word(iidfile, "--iidfile", str(built.descriptor.digest))
     if metadata_file:
