@@ -87,7 +87,7 @@ class Yard:
             arguments=call.arguments,
             labels=call.labels,
             target=call.target,
-            platform=call.platform,
+            platforms=(call.platform,) if call.platform else (),
         )
         try:
             build(request, self.bench.environment)
@@ -153,6 +153,6 @@ def test_any_text_is_understood_or_refused_in_its_place(text: bytes, call: Call)
         raise DockerfileError(place, f"{name}: not here")  # type: ignore[arg-type]
 
     try:
-        resolve(read(text, "D"), ConvertOptions(call.arguments, PLATFORM, call.target), image)  # type: ignore[arg-type]
+        resolve(read(text, "D"), ConvertOptions(call.arguments, PLATFORM, PLATFORM, target=call.target), image)  # type: ignore[arg-type]
     except InputError as error:
         _check(error.message)

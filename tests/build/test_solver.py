@@ -25,7 +25,7 @@ from lading.build.graph.graph import Graph
 from lading.build.graph.halt import Halt, HaltedError
 from lading.build.graph.image_config import Config
 from lading.build.graph.solve_state import SolveState
-from lading.build.graph.steps.chain import Chain
+from lading.build.graph.steps.chain import Chain, WantedImage
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import MkdirOp
 from lading.build.operations.copy_sources import Fetching
@@ -99,13 +99,13 @@ class TestDockerfileActions(ActionContract):
         )
         folder = write(tmp_path / content, {"f": content})
 
-        def image(name: str, place: Place) -> ImageConfig:
+        def image(wanted: WantedImage, place: Place) -> ImageConfig:
             del place
-            solved.images[name] = bench.images.resolve(name, PLATFORM)
-            return solved.images[name].config
+            solved.images[wanted] = bench.images.resolve(wanted.name, wanted.platform)
+            return solved.images[wanted].config
 
         solved = SolveState()
-        resolved = resolve(read(text.encode(), "Dockerfile"), ConvertOptions({}, PLATFORM), image)
+        resolved = resolve(read(text.encode(), "Dockerfile"), ConvertOptions({}, PLATFORM, PLATFORM), image)
         hashes = Hashes(bench.store.index, folder, bench.root)
         with RootFilesystems(bench.store) as roots, Context(Folder(folder), Ignore(()), hashes, ()) as context:
             fetching = Fetching.on(bench.environment, lambda: None)

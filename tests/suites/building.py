@@ -17,7 +17,8 @@ from lading.build.graph.request import BaseImage, BuildEnvironment, BuildRequest
 from lading.build.graph.steps.step import Step
 from lading.store.errors import InputError
 from lading.store.oci.descriptors import Descriptor, Platform
-from lading.store.oci.documents import Manifest, chain_ids
+from lading.store.oci.documents import Index, Manifest, chain_ids
+from lading.store.oci.platform_choice import child_for
 from lading.store.snapshots.mounts import unmount
 from lading.store.snapshots.unpack_layers import unpack
 from lading.store.store import Store
@@ -99,6 +100,8 @@ class Images:
         if found is None:
             raise InputError(f"{full}: not in the local store")
         manifest = self.store.document(found.descriptor)
+        if isinstance(manifest, Index):
+            manifest = self.store.document(child_for(manifest, platform, full))
         assert isinstance(manifest, Manifest)
         return BaseImage(full, found.descriptor, manifest, self.store.config(manifest), "unverified", "a test")
 

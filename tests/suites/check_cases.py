@@ -15,6 +15,7 @@ from lading.build.dockerfile.ignore import read as read_ignore
 from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.errors import DockerfileError, Place
 from lading.build.graph.check_finding import CheckReport
+from lading.build.graph.steps.chain import WantedImage
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import ImageConfig, parse_config
 
@@ -158,15 +159,15 @@ def base(case: str) -> Mapping[str, Any] | None:
 def checked(text: bytes, ignore: str = "", config: Mapping[str, Any] | None = None) -> CheckReport:
     """What our checks find."""
 
-    def image(name: str, place: Place) -> ImageConfig:
+    def image(wanted: WantedImage, place: Place) -> ImageConfig:
         if config is None:
-            raise DockerfileError(place, f"{name}: there is no base image")
-        return parse_config(json.dumps(config).encode(), name)
+            raise DockerfileError(place, f"{wanted.name}: there is no base image")
+        return parse_config(json.dumps(config).encode(), wanted.name)
 
     def evaluate(dockerfile: Dockerfile, trace: Trace) -> None:
-        resolve(dockerfile, ConvertOptions({}, PLATFORM, everything=True), image, trace)
+        resolve(dockerfile, ConvertOptions({}, PLATFORM, PLATFORM, everything=True), image, trace)
 
-    return Examiner(text, "Dockerfile", PLATFORM, lambda: Ignore(read_ignore(ignore))).check(evaluate)
+    return Examiner(text, "Dockerfile", lambda: Ignore(read_ignore(ignore))).check(evaluate)
 
 
 def rows(report: CheckReport) -> list[list[Any]]:

@@ -59,6 +59,14 @@ def _macvlan() -> bool:
     return _netns() and subprocess.run(["unshare", "-n", "sh", "-c", make], capture_output=True).returncode == 0
 
 
+def _binfmt() -> bool:
+    """A binfmt_misc of one's own, which kernels since 6.7 have in every user namespace."""
+    if not _root() or not shutil.which("unshare"):
+        return False
+    mount = ["mount", "-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"]
+    return subprocess.run(["unshare", "-Urm", *mount], capture_output=True, check=False).returncode == 0
+
+
 FEATURES: dict[str, Callable[[], bool]] = {
     "root": _root,
     "overlay": _overlay,
@@ -66,6 +74,7 @@ FEATURES: dict[str, Callable[[], bool]] = {
     "ipv6": _ipv6,
     "macvlan": _macvlan,
     "vectors": _vectors,
+    "binfmt": _binfmt,
 }
 
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
-from lading.build.attest.dockerfile_attester import DockerfileAttester, DockerfileFacts
-from lading.build.attest.image_manifest import assemble
-from lading.build.attest.rendered_layers import LayerRenderer
+from lading.build.attest.built_images import ImageWriter
+from lading.build.attest.dockerfile_attester import DockerfileFacts
 from lading.build.checks.examine import Examiner
 from lading.build.context.context import Context, refuse_private
 from lading.build.context.folders import Folder
 from lading.build.context.hashes import Hashes
 from lading.build.convert.dockerfile_graph import ConvertOptions, Resolved, resolve
-from lading.build.convert.own_platform import is_own
 from lading.build.convert.source_files import Named, ignore
 from lading.build.convert.source_files import dockerfile as find_dockerfile
-from lading.build.convert.stage_state import EVERYTHING, Allowances
+from lading.build.convert.stage_state import EPOCH, EVERYTHING, Allowances
+from lading.build.convert.target_platforms import targets
 from lading.build.convert.trace import Trace
 from lading.build.dockerfile.directives import SYNTAX, check_syntax
 from lading.build.dockerfile.ignore import Ignore
@@ -28,9 +28,11 @@ from lading.build.dockerfile.instruction_reader import read
 from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.errors import Place, placed
 from lading.build.graph.action import ActionCache
-from lading.build.graph.check_finding import CheckReport
-from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, ImageContext, Rendering
+from lading.build.graph.check_finding import CheckFinding, CheckReport
+from lading.build.graph.graph import Graph, joined
+from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, ImageContext
 from lading.build.graph.solve_state import SolveState
+from lading.build.graph.steps.chain import WantedImage
 from lading.build.operations.contexts import local_context
 from lading.build.operations.copy_sources import Fetching
 from lading.build.operations.named_contexts import named_contexts
@@ -42,7 +44,7 @@ from lading.build.solver.solver import Solver
 from lading.store.archives import trees
 from lading.store.archives.compression import encoder_name
 from lading.store.errors import InputError
-from lading.store.fastclass import replace
+from lading.store.fastclass import dataclass, replace
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import ImageConfig
 
@@ -57,49 +59,81 @@ def build(request: BuildRequest, environment: BuildEnvironment) -> Built:
     _check_call(request)
     with local_context(request, environment) as (local, fetched):
         solved = SolveState() if environment.together is None else SolveState(halt=environment.together.halt)
-        solved.fetched.update((material.name or "", material) for material in fetched)
+        solved.brought = fetched
         return _build(local, environment, solved, begun)
 
 
 def _build(request: BuildRequest, environment: BuildEnvironment, solved: SolveState, begun: float) -> Built:
     named, text = find_dockerfile(request)
-    name = named.title
-    dockerfile = _read(request, text, name)
-    trace = Trace()
+    dockerfile = _read(request, text, named.title)
     with environment.store.writing():
-        resolved = _resolve(request, environment, solved, dockerfile, trace)
-        found = _examiner(request, environment, named, text).approve(dockerfile, trace)
-        for warning in resolved.warnings:
-            environment.listener.warned(warning)
-        for stage in sorted(request.no_cache_stages - {stage.title for stage in dockerfile.stages}):
-            environment.listener.warned(f"no-cache-filter: there is no stage {stage!r}")
-        graph = resolved.graph
+        parts = _resolve_all(request, environment, solved, dockerfile, _examiner(request, named, text))
+        _say(request, environment, dockerfile, parts)
         cached = LocalCache.of(environment.store)
-        _solve(request, environment, importing(cached, environment), solved, resolved, named)
-        LayerRenderer(environment.store, solved, Rendering(resolved.epoch, request.compression)).render(graph.chain)
-        image = assemble(graph, solved, resolved.epoch, environment.store, request.annotations)
+        _solve(request, environment, importing(cached, environment), solved, parts, named)
         encoder = encoder_name(request.compression)
-        facts = DockerfileFacts(name, text, resolved.epoch, encoder, dockerfile.syntax)
-        attestations, reused = DockerfileAttester(request, environment, cached, graph, solved, facts).attest(
-            image, begun
-        )
+        facts = DockerfileFacts(named.title, text, parts[0].epoch, encoder, dockerfile.syntax)
+        writer = ImageWriter(request, environment, cached, solved, facts, begun)
+        images = [writer.image(part.graph, part.platform) for part in parts]
+        top = writer.top(images)
         cached.note_use(solved.cached)
         if environment.shared.targets:
             from lading.build.solver.shared_caches import export  # noqa: PLC0415 - most calls name none
 
-            export(environment, cached, solved, graph.chain.steps)
-        environment.store.keep(image)
+            export(environment, cached, solved, {step for part in parts for step in part.graph.chain.steps})
+        environment.store.keep(top.descriptor)
         for reference in request.names:
-            environment.store.tag(reference, image)
+            environment.store.tag(reference, top.descriptor)
+    bases = dict.fromkeys(image for part in parts for image in part.graph.images)
     return Built(
-        image,
-        attestations,
+        top.descriptor,
+        top.attestations,
         solved.reports,
-        tuple(solved.images[base].record() for base in graph.images),
-        reused and len(solved.cached) == len(solved.steps),
-        resolved.warnings,
-        findings=found,
+        tuple(solved.images[base].record() for base in bases),
+        top.reused and len(solved.cached) == len(solved.steps),
+        _once(warning for part in parts for warning in part.warnings),
+        findings=_once(finding for part in parts for finding in part.findings),
+        images=tuple(image.descriptor for image in images) if len(images) > 1 else (),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is built for one platform; the graphs of all parts have the same steps."""
+
+    platform: Platform
+    graph: Graph
+    epoch: int
+    warnings: tuple[str, ...]
+    findings: tuple[CheckFinding, ...]
+
+
+_T = TypeVar("_T")
+
+
+def _once(found: Iterable[_T]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys(found))
+
+
+def _resolve_all(
+    request: BuildRequest, environment: BuildEnvironment, solved: SolveState, dockerfile: Dockerfile, examiner: Examiner
+) -> list[_Part]:
+    parts: list[_Part] = []
+    for platform in targets(request.platforms, environment.platform):
+        trace = Trace()
+        found = _resolve(request, environment, solved, dockerfile, trace, platform)
+        parts.append(_Part(platform, found.graph, found.epoch, found.warnings, examiner.approve(dockerfile, trace)))
+    if len({part.epoch for part in parts}) > 1:
+        raise InputError(f"{EPOCH} must be the same for all platforms")
+    graphs = joined([part.graph for part in parts])
+    return [replace(part, graph=graph) for part, graph in zip(parts, graphs, strict=True)]
+
+
+def _say(request: BuildRequest, environment: BuildEnvironment, dockerfile: Dockerfile, parts: Sequence[_Part]) -> None:
+    for warning in _once(warning for part in parts for warning in part.warnings):
+        environment.listener.warned(warning)
+    for stage in sorted(request.no_cache_stages - {stage.title for stage in dockerfile.stages}):
+        environment.listener.warned(f"no-cache-filter: there is no stage {stage!r}")
 
 
 def check(request: BuildRequest, environment: BuildEnvironment) -> CheckReport:
@@ -118,9 +152,11 @@ def _check(request: BuildRequest, environment: BuildEnvironment) -> CheckReport:
 
     def evaluate(dockerfile: Dockerfile, trace: Trace) -> None:
         with environment.store.writing():
-            _resolve(allowing, environment, SolveState(), dockerfile, trace, everything=not request.target)
+            for platform in targets(request.platforms, environment.platform):
+                every = not request.target
+                _resolve(allowing, environment, SolveState(), dockerfile, trace, platform, everything=every)
 
-    return _examiner(request, environment, named, text).check(evaluate)
+    return _examiner(request, named, text).check(evaluate)
 
 
 def _check_call(request: BuildRequest) -> None:
@@ -137,9 +173,8 @@ def _read(request: BuildRequest, text: bytes, name: str) -> Dockerfile:
     return dockerfile if front_end is None else replace(dockerfile, syntax=front_end)
 
 
-def _examiner(request: BuildRequest, environment: BuildEnvironment, named: Named, text: bytes) -> Examiner:
-    patterns = cache(lambda: _ignored(request, named))
-    return Examiner(text, named.title, environment.platform, patterns)
+def _examiner(request: BuildRequest, named: Named, text: bytes) -> Examiner:
+    return Examiner(text, named.title, cache(lambda: _ignored(request, named)))
 
 
 def _resolve(
@@ -148,22 +183,24 @@ def _resolve(
     solved: SolveState,
     dockerfile: Dockerfile,
     trace: Trace,
+    platform: Platform,
     *,
     everything: bool = False,
 ) -> Resolved:
-    """The graph, its base images let in on the way, the labels of the call on its config."""
-    _check_platform(request, environment.platform)
+    """The graph for `platform`, its base images let in on the way, the labels of the call on its config."""
 
-    def image(name: str, place: Place) -> ImageConfig:
-        if name not in solved.images:
+    def image(wanted: WantedImage, place: Place) -> ImageConfig:
+        if wanted not in solved.images:
             with placed(place):
-                solved.images[name] = environment.images.resolve(name, environment.platform)
-        return solved.images[name].config
+                solved.images[wanted] = environment.images.resolve(wanted.name, wanted.platform)
+        return solved.images[wanted].config
 
     allowed = Allowances(request.network, request.allow, request.settings)
     options = ConvertOptions(
         request.arguments,
+        platform,
         environment.platform,
+        bool(request.platforms),
         request.target,
         request.epoch,
         allowed,
@@ -189,19 +226,12 @@ def _check_text(request: BuildRequest) -> None:
                 raise InputError(f"{option} {name}: not UTF-8 text", option=option)
 
 
-def _check_platform(request: BuildRequest, native: Platform) -> None:
-    if request.platform and not is_own(request.platform, native):
-        raise InputError(
-            f"platform {request.platform} is not supported yet: only this machine's own, {native}", option="platform"
-        )
-
-
 def _solve(
     request: BuildRequest,
     environment: BuildEnvironment,
     cache: ActionCache,
     solved: SolveState,
-    resolved: Resolved,
+    parts: Sequence[_Part],
     dockerfile: Named,
 ) -> None:
     with (
@@ -213,7 +243,7 @@ def _solve(
         actions = StepActions(environment, roots, solved, context, fetching, named.get)
         records = StepRecords(environment.store.index, Path(os.path.realpath(dockerfile.folder), dockerfile.name))
         Solver(environment, cache, solved, actions.of, records, request.again, request.jobs, request.why).solve(
-            resolved.graph
+            *(part.graph for part in parts)
         )
 
 

@@ -91,11 +91,13 @@ def build_environment(
     shared: SharedCaches | None = None,
 ) -> BuildEnvironment:
     """What a build on this machine works with: its steps run under `isolation`, and are lent `secrets`."""
+    from lading.runtime.oci.binfmt import BinfmtEmulators  # noqa: PLC0415
+
     return BuildEnvironment(
         store=store,
         executor=executor_for(isolation, store.root, run_folder, driver),
         images=images,
-        platform=native_platform(),
+        platform=host_platform(),
         clock=time.time,
         key=key,
         transport=transport,
@@ -103,14 +105,8 @@ def build_environment(
         version=version("lading"),
         secrets=secrets or StepSecrets(),
         shared=shared or SharedCaches(),
+        emulators=BinfmtEmulators(),
     )
-
-
-def native_platform() -> Platform:
-    """This machine's platform as images name it: without the variant that every amd64 and arm64 machine has."""
-    own = host_platform()
-    implied = (own.architecture, own.variant) in (("amd64", "v1"), ("arm64", "v8"))
-    return Platform(own.os, own.architecture) if implied else own
 
 
 class LateTransport:
@@ -186,7 +182,7 @@ class Bases:
         """The image `name` for `platform`. Raises `GateError`, `RejectedError`, `UnknownError`."""
         reference = Reference.parse(name)
         located, pulled = self._images.find(name), None
-        if located is None or self._pull:
+        if located is None or self._pull or not self._images.holds(located, platform):
             self._gate.verifiers.permissive.screen_base(reference.name)
             try:
                 located = pulled = self._transfers.pull_beside(name, platform)

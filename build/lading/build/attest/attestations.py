@@ -57,16 +57,30 @@ class AttestationWriter:
         source = self.environment.key
         if source is None:
             return (), False
-        key = self._key(inputs, source)
+        return self._once(self._key(inputs, source), lambda: self._make(inputs, source.open()))
+
+    def sign(self) -> tuple[tuple[Descriptor, ...], bool]:
+        """As `attest`, the signature alone: that of an index, whose images have their own."""
+        source = self.environment.key
+        if source is None:
+            return (), False
+        found = {"image": str(self.image.digest), "names": list(self._repositories()), "signer": source.fingerprint}
+        return self._once(key_of(found), lambda: (self._store(self._signature(source.open())),))
+
+    def _once(self, key: str, make: Callable[[], tuple[Descriptor, ...]]) -> tuple[tuple[Descriptor, ...], bool]:
         with one_builder(self.environment.store.root, key):
             held = self._held(key)
             if held:
                 return held, True
-            made = self._make(inputs, source.open())
+            made = make()
             self.environment.store.index.remember(
                 _KIND, key, json.dumps([descriptor.json() for descriptor in made]).encode()
             )
             return made, False
+
+    def _signature(self, signer: Signer) -> Artifact:
+        created = timestamp(self.environment.clock())
+        return signing.attest(self.image, Statement(self._subjects(), SIGN), signer, created)
 
     def _key(self, inputs: AttestationInputs, source: KeySource) -> str:
         return key_of(
@@ -97,7 +111,7 @@ class AttestationWriter:
         subjects = self._subjects()
         provenance = inputs.provenance(artifact.descriptor.digest)
         artifacts = (
-            signing.attest(image, Statement(subjects, SIGN), signer, created),
+            self._signature(signer),
             signing.attest(image, provenance.statement(subjects), signer, created),
             artifact,
         )

@@ -8,20 +8,21 @@ from typing import Final
 from lading.build.attest.attestations import AttestationInputs, AttestationWriter
 from lading.build.attest.image_manifest import timestamp
 from lading.build.attest.recorded_build import DOCKERFILE, MAX_RECORDED
-from lading.build.graph.action import ActionCache
+from lading.build.graph.action import ActionCache, ActionResult
 from lading.build.graph.executor import WEAK
 from lading.build.graph.graph import Graph
 from lading.build.graph.request import BuildEnvironment, BuildRequest, ImageContext
 from lading.build.graph.solve_state import SolveState
+from lading.build.graph.steps.chain import WantedImage
 from lading.build.graph.steps.mount_requests import SecretMount, SshMount
 from lading.build.graph.steps.step_operations import RunOp
 from lading.store.fastclass import dataclass
-from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.digests import Digest
 from lading.verify.documents.dag import Dag, DagNode, Edge, LayerRef
-from lading.verify.documents.links import CONTACTED, TREE
+from lading.verify.documents.links import CONTACTED, TREE, Link
 from lading.verify.documents.provenance import DOCKERFILE_BUILD, Provenance, arguments, dag_byproduct
-from lading.verify.documents.statements import ResourceDescriptor
+from lading.verify.documents.statements import ResourceDescriptor, Statement
 from lading.verify.observations.contacts import Contacts, together, unobserved
 
 _UNKNOWN: Final = unobserved("a step's record is older than its observation")
@@ -43,7 +44,7 @@ class DockerfileFacts:
 
 @dataclass(frozen=True, slots=True)
 class DockerfileAttester:
-    """Attests the image of one solved graph."""
+    """Attests the image of one solved graph, for `platform`."""
 
     request: BuildRequest
     environment: BuildEnvironment
@@ -51,6 +52,7 @@ class DockerfileAttester:
     graph: Graph
     solved: SolveState
     facts: DockerfileFacts
+    platform: Platform
 
     def attest(self, image: Descriptor, begun: float) -> tuple[tuple[Descriptor, ...], bool]:
         """The attestations of `image`, and whether they are those of an earlier build. None without a key."""
@@ -74,13 +76,14 @@ class DockerfileAttester:
             nodes.append(
                 DagNode(
                     step=line.text,
-                    platform=str(self.environment.platform),
+                    platform=str(line.platform),
                     inputs=inputs,
                     tree=layer.tree if layer else None,
                     layer=self._layer(line.step) if line.step in self.graph.chain.steps else None,
                     link=len(steps) if layer else None,
                     stage=line.stage,
                     line=line.place.line,
+                    emulated=line.step is not None and _emulated(self.solved.steps[line.step].result),
                 )
             )
             if layer and line.step is not None:
@@ -91,7 +94,7 @@ class DockerfileAttester:
         found = None if step is None else self.solved.rendered.get(step)
         return None if found is None else LayerRef(found[0].digest, found[1])
 
-    def _image(self, name: str | None) -> tuple[ResourceDescriptor, ...]:
+    def _image(self, name: WantedImage | None) -> tuple[ResourceDescriptor, ...]:
         if name is None:
             return ()
         image = self.solved.images[name]
@@ -162,7 +165,7 @@ class DockerfileAttester:
             "target": request.target,
             "labels": dict(request.labels) or None,
             "annotations": dict(request.annotations) or None,
-            "platform": str(self.environment.platform),
+            "platform": str(self.platform),
             "epoch": request.epoch,
             "contextModes": "normal" if request.normal_modes else None,
             "contextOwners": "kept" if request.owners else None,
@@ -179,8 +182,10 @@ class DockerfileAttester:
 
     def _dependencies(self) -> tuple[ResourceDescriptor, ...]:
         bases = tuple(self.solved.images[name].record().resource() for name in self.graph.images)
-        context = (ResourceDescriptor.of(self.solved.context, "context"),) if self.solved.context else ()
-        fetched = (self.solved.fetched[name] for name in sorted(self.solved.fetched))
+        steps = [step.number for step in self.graph.needed]
+        root = self.solved.context(steps)
+        context = (ResourceDescriptor.of(root, "context"),) if root else ()
+        fetched = self.solved.fetched_for(steps)
         revision = (self.request.revision.resource(),) if self.request.revision else ()
         return (*bases, *context, *fetched, self._dockerfile(), *revision)
 
@@ -189,3 +194,10 @@ class DockerfileAttester:
         text = self.facts.text
         held = text if len(text) <= MAX_RECORDED else None
         return ResourceDescriptor(DOCKERFILE, {"sha256": Digest.of(text).hex}, content=held)
+
+
+def _emulated(result: ActionResult) -> bool:
+    """Whether the link of a step says that its command was emulated, whenever and wherever that was."""
+    if b'"emulated":true' not in result.statement:
+        return False
+    return Link.parse(Statement.parse(result.statement)).byproducts.get("emulated") is True

@@ -68,7 +68,7 @@ class RecordedBuild:
             target=fields.optional_text("target"),
             labels=fields.string_map("labels"),
             annotations=fields.string_map("annotations"),
-            platform=fields.optional_text("platform"),
+            platforms=_platforms(fields),
             no_cache=True,
             compression=compression[internal.text("compression")],
             epoch=fields.integer("epoch") if "epoch" in fields else None,
@@ -104,6 +104,11 @@ class RecordedBuild:
 
     def _dependency(self, name: str) -> Digest | None:
         return next((item.sha256 for item in self.provenance.dependencies if item.name == name), None)
+
+
+def _platforms(fields: Fields) -> tuple[str, ...]:
+    recorded = fields.optional_text("platform")
+    return (recorded,) if recorded else ()
 
 
 def _network(fields: Fields) -> Network:

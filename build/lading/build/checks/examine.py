@@ -17,16 +17,14 @@ from lading.build.errors import DockerfileError
 from lading.build.graph.check_finding import CheckFinding, CheckReport
 from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
-from lading.store.oci.descriptors import Platform
 
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """Examines the Dockerfile `text`, called `name`, for a build of `platform` with the patterns of `ignored`."""
+    """Examines the Dockerfile `text`, called `name`, for a build with the patterns of `ignored`."""
 
     text: bytes
     name: str
-    platform: Platform
     ignored: Callable[[], Ignore]
 
     def approve(self, dockerfile: Dockerfile, trace: Trace) -> tuple[CheckFinding, ...]:
@@ -69,4 +67,4 @@ class Examiner:
         last: int | None,
     ) -> tuple[CheckFinding, ...]:
         nodes = {node.place: node for node in source.nodes if last is None or node.place.line <= last}
-        return findings(Subject(source, nodes, dockerfile, trace, self.platform, self.ignored), settings)
+        return findings(Subject(source, nodes, dockerfile, trace, self.ignored), settings)

@@ -13,7 +13,7 @@ from lading.build.dockerfile.instructions import Stage
 from lading.build.errors import TextError, suggestion
 from lading.registry.reference import Reference
 from lading.store.errors import InputError
-from lading.store.oci.platforms import parse_platform
+from lading.store.oci.platforms import normalise, parse_platform
 
 _RESERVED: Final = ("context", "scratch")
 _TARGET: Final = "TARGETPLATFORM"
@@ -104,11 +104,11 @@ def invalid_default_arg_in_from(subject: Subject) -> Iterator[Remark]:
 
 
 def invalid_base_image_platform(subject: Subject) -> Iterator[Remark]:
-    """A base image is for another platform than the build."""
+    """A base image is for another platform than it was asked for."""
     for found in subject.trace.bases:
-        theirs, ours = found.platform, subject.platform
-        if (theirs.os, theirs.architecture) != (ours.os, ours.architecture):
-            yield Remark(found.stage.head.place, f"the base image {found.name} is for {theirs}, the build for {ours}")
+        theirs, wanted = normalise(found.platform), found.wanted
+        if (theirs.os, theirs.architecture) != (wanted.os, wanted.architecture):
+            yield Remark(found.stage.head.place, f"the base image {found.name} is for {theirs}, and not for {wanted}")
 
 
 def _stages(subject: Subject) -> tuple[Stage, ...]:

@@ -11,7 +11,6 @@ from lading.build.dockerfile.instructions import Dockerfile, Instruction, Stage
 from lading.build.dockerfile.parser import InstructionNode, ParsedDockerfile
 from lading.build.errors import Place
 from lading.store.fastclass import dataclass
-from lading.store.oci.descriptors import Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +26,13 @@ class Remark:
 class Subject:
     """A Dockerfile: its nodes as far as they could be read, itself where all could, and what its evaluation showed.
 
-    `platform` is what is built for, `ignored` gives the patterns of the ignore file.
+    `ignored` gives the patterns of the ignore file.
     """
 
     source: ParsedDockerfile
     nodes: Mapping[Place, InstructionNode]
     dockerfile: Dockerfile | None
     trace: Trace
-    platform: Platform
     ignored: Callable[[], Ignore]
 
     def node(self, instruction: Instruction | Stage) -> InstructionNode | None:

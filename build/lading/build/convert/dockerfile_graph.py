@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Final
 
 from lading.build.convert.instruction_effects import apply
-from lading.build.convert.own_platform import is_own
 from lading.build.convert.run_mounts import NAMESPACE
 from lading.build.convert.stage_state import (
     DEFAULT_EPOCH,
@@ -20,6 +19,7 @@ from lading.build.convert.stage_state import (
     DispatchOptions,
     StageState,
 )
+from lading.build.convert.target_platforms import overridden, platform_arguments
 from lading.build.convert.trace import BaseFound, Head, Trace
 from lading.build.dockerfile.directives import SYNTAX
 from lading.build.dockerfile.expansion import Expansion, expand
@@ -29,19 +29,20 @@ from lading.build.dockerfile.instructions import Arg, Copy, Dockerfile, Onbuild,
 from lading.build.errors import DockerfileError, Place, reading, suggestion
 from lading.build.graph.graph import Graph
 from lading.build.graph.image_config import Config, HistoryEntry
-from lading.build.graph.steps.chain import Chain
+from lading.build.graph.steps.chain import Chain, WantedImage
 from lading.build.graph.steps.step import StageLine, Step
 from lading.build.graph.steps.step_operations import CopyOp
 from lading.store.errors import InputError, Notice, Remedy
 from lading.store.fastclass import dataclass, field, replace
 from lading.store.oci.descriptors import Platform
 from lading.store.oci.documents import ImageConfig
+from lading.store.oci.platforms import normalise, parse_platform
 
 SCRATCH: Final = "scratch"
 TARGET_STAGE: Final = "TARGETSTAGE"
 _PREDEFINED: Final = frozenset(
     {EPOCH, NAMESPACE, SYNTAX, TARGET_STAGE, *PROXIES, *(name.lower() for name in PROXIES)}
-    | {f"{side}{part}" for side in ("TARGET", "BUILD") for part in ("PLATFORM", "OS", "ARCH", "VARIANT")}
+    | {f"{side}{part}" for side in ("TARGET", "BUILD") for part in ("PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT")}
 )
 
 
@@ -49,6 +50,7 @@ _PREDEFINED: Final = frozenset(
 class ConvertOptions:
     """What the call says about evaluation: build arguments, target stage, epoch (None: by argument or default).
 
+    The image is for `platform`, which the call names (`named`) or which is this machine's own, `native`.
     `contexts` are those that the call names: an image's name, or None for files.
 
     `allowed` is what the steps may ask for; `everything` evaluates the stages, too, that the target does not need.
@@ -56,6 +58,8 @@ class ConvertOptions:
 
     arguments: Mapping[str, str]
     platform: Platform
+    native: Platform
+    named: bool = False
     target: str | None = None
     epoch: int | None = None
     allowed: Allowances = Allowances()
@@ -90,10 +94,10 @@ class Resolved:
 def resolve(
     dockerfile: Dockerfile,
     options: ConvertOptions,
-    image: Callable[[str, Place], ImageConfig],
+    image: Callable[[WantedImage, Place], ImageConfig],
     trace: Trace | None = None,
 ) -> Resolved:
-    """The graph of `dockerfile`. `image` gives the config of an image by the name FROM or ``--from`` uses.
+    """The graph of `dockerfile`. `image` gives the config of an image that FROM or ``--from`` names.
 
     What is seen on the way is noted in `trace`. Raises `DockerfileError`, and `InputError` where the call asks for what
     is not there.
@@ -106,7 +110,7 @@ class _Resolver:
         self,
         dockerfile: Dockerfile,
         options: ConvertOptions,
-        image: Callable[[str, Place], ImageConfig],
+        image: Callable[[WantedImage, Place], ImageConfig],
         trace: Trace,
     ) -> None:
         self.file, self.options, self.image, self.trace = dockerfile, options, image, trace
@@ -131,6 +135,8 @@ class _Resolver:
             self.states[index] = self._evaluate(self.stages[index])
         state = self.states[target]
         self._unused_arguments()
+        if self.options.named:
+            state.config.platform = overridden(state.config.platform, self.options.platform)
         graph = Graph(
             tuple(self.steps.steps),
             state.chain,
@@ -142,7 +148,8 @@ class _Resolver:
 
     def _scope(self, given: Mapping[str, str]) -> dict[str, str]:
         """The global scope: platforms, then the ARGs before the first FROM."""
-        scope = {**_platform_arguments(self.options.platform), TARGET_STAGE: self.options.target or "default"}
+        scope = platform_arguments(self.options.native, self.options.platform, given)
+        scope[TARGET_STAGE] = self.options.target or "default"
         for arg in self.file.args:
             for name, default in arg.args:
                 value = given.get(name)
@@ -171,8 +178,8 @@ class _Resolver:
         with reading(place):
             return expand(word, scope, escape=self.file.escape)
 
-    def _base(self, stage: Stage) -> str | int | NamedFiles | None:
-        """What a stage begins with: an earlier stage's number, an image's name, a named context, None for nothing."""
+    def _base(self, stage: Stage) -> WantedImage | int | NamedFiles | None:
+        """What a stage begins with: an earlier stage's number, an image, a named context, None for nothing."""
         place = stage.head.place
         base = self._word(place, stage.head.image, self.scope)
         platform = None if not stage.head.platform else self._word(place, stage.head.platform, self.scope)
@@ -188,26 +195,28 @@ class _Resolver:
                     "an ARG used in FROM stands before the first FROM and has a default, or a value from the call",
                 ),
             )
-        if platform is not None:
-            self._check_platform(place, platform.text)
-        if own := self._given(stage.head.name):
+        wanted = self.options.platform if platform is None else _asked(place, platform.text, stage.head.platform or "")
+        if own := self._given(stage.head.name, wanted):
             return own
         earlier = self._stage_named(name, stage.index)
         if earlier is not None:
             return earlier
-        if given := self._given(name):
+        if given := self._given(name, wanted):
             return given
-        return None if name == SCRATCH else name
+        return None if name == SCRATCH else WantedImage(name, wanted)
 
-    def _given(self, name: str | None) -> str | NamedFiles | None:
+    def _given(self, name: str | None, platform: Platform | None = None) -> WantedImage | NamedFiles | None:
         """What the call says that `name` is, None where it says nothing."""
         contexts = self.options.contexts
         key = next((key for key in (name, (name or "").removesuffix(":latest")) if key in contexts), None)
-        return None if key is None else contexts[key] or NamedFiles(key)
+        if key is None:
+            return None
+        image = contexts[key]
+        return WantedImage(image, platform or self.options.platform) if image else NamedFiles(key)
 
     def _outside(self, name: str, place: Place) -> Chain:
         """A root file system that is no stage's: of a named context, or of an image."""
-        given = self._given(name) or name
+        given = self._given(name) or WantedImage(name, self.options.platform)
         if isinstance(given, NamedFiles):
             return self._files(given, place)
         self.image(given, place)
@@ -220,16 +229,9 @@ class _Resolver:
             operation = CopyOp((".",), (), "/", None, None, None, False, context=given.name)
             step = Step(number, given.name, place, operation, Chain(), text, ("CONTEXT", given.name), text)
             self.steps.steps.append(step)
-            self.steps.lines.append(StageLine(given.name, place, text, number))
+            self.steps.lines.append(StageLine(given.name, place, text, self.options.platform, number))
             self.files[given.name] = Chain().then(number)
         return self.files[given.name]
-
-    def _check_platform(self, place: Place, text: str) -> None:
-        native = self.options.platform
-        if not is_own(text, native):
-            raise DockerfileError(
-                place, f"FROM --platform={text} is not supported yet: only this machine's own, {native}"
-            )
 
     def _stage_named(self, name: str, before: int) -> int | None:
         """The last stage of a name, in lower case, among those `before` one."""
@@ -265,7 +267,7 @@ class _Resolver:
         self.triggered.add(stage.index)
         base, place = self.bases[stage.index], stage.head.place
         kept: tuple[str, ...] = ()
-        if isinstance(base, str):
+        if isinstance(base, WantedImage):
             kept = self.image(base, place).on_build
         elif isinstance(base, int):
             kept = tuple(one.trigger for one in self.stages[base].body if isinstance(one, Onbuild))
@@ -358,26 +360,32 @@ class _Resolver:
         return state
 
     def _begin(self, stage: Stage) -> StageState:
-        base = self.bases[stage.index]
-        image = base if isinstance(base, str) else None
-        self.steps.lines.append(StageLine(stage.title, stage.head.place, f"FROM {stage.head.image}", image=image))
+        base, place = self.bases[stage.index], stage.head.place
         if isinstance(base, int):
             below = self.states[base]
+            self._head(stage, below.platform)
             config = below.config.copy()
-            variables = {**below.variables, **config.env}
+            variables, arguments = {**below.variables, **config.env}, dict(below.arguments)
             return StageState(
-                stage, config, below.chain, variables, dict(below.arguments), self.steps, self.file.escape
+                stage, config, below.chain, variables, arguments, self.steps, self.file.escape, below.platform
             )
-        config = Config.scratch(self.options.platform)
-        if isinstance(base, NamedFiles):
-            chain = self._files(base, stage.head.place)
-            config.history.append(HistoryEntry(f"CONTEXT {base.name}", chain.steps[0]))
-            return StageState(stage, config, chain, dict(config.env), {}, self.steps, self.file.escape)
-        if base is not None:
-            found = self.image(base, stage.head.place)
-            self.trace.bases.append(BaseFound(stage, base, found.platform))
+        platform, image = self.options.platform, base if isinstance(base, WantedImage) else None
+        config, chain = Config.scratch(platform), Chain(image)
+        if image is not None:
+            found = self.image(image, place)
+            self.trace.bases.append(BaseFound(stage, image.name, found.platform, image.platform))
             config = Config.of(found)
-        return StageState(stage, config, Chain(base), dict(config.env), {}, self.steps, self.file.escape)
+            meant = self.options.named or stage.head.platform is not None
+            platform = _executed(image.platform, found.platform, meant=meant)
+        self._head(stage, platform, image)
+        if isinstance(base, NamedFiles):
+            chain = self._files(base, place)
+            config.history.append(HistoryEntry(f"CONTEXT {base.name}", chain.steps[0]))
+        return StageState(stage, config, chain, dict(config.env), {}, self.steps, self.file.escape, platform)
+
+    def _head(self, stage: Stage, platform: Platform, image: WantedImage | None = None) -> None:
+        text = f"FROM {stage.head.image}"
+        self.steps.lines.append(StageLine(stage.title, stage.head.place, text, platform, image=image))
 
     def _origin_chain(self, copy: Copy) -> Chain:
         origin = self._origin(copy)
@@ -403,11 +411,17 @@ class _Resolver:
         self.warnings += [Notice(f"build-arg {name} was not used: no ARG {name}", "build-arg") for name in unused]
 
 
-def _platform_arguments(platform: Platform) -> Mapping[str, str]:
-    parts = {
-        "PLATFORM": str(platform),
-        "OS": platform.os,
-        "ARCH": platform.architecture,
-        "VARIANT": platform.variant or "",
-    }
-    return {f"{side}{name}": value for side in ("BUILD", "TARGET") for name, value in parts.items()}
+def _asked(place: Place, text: str, written: str) -> Platform:
+    """The platform that a FROM names. Raises `DockerfileError`."""
+    if not text:
+        raise DockerfileError(place, f"empty platform value from expression {written}")
+    try:
+        return parse_platform(text)
+    except InputError as error:
+        raise DockerfileError(place, f"FROM --platform={written}: {error.message}", hint=error.hint) from error
+
+
+def _executed(wanted: Platform, config: Platform, *, meant: bool) -> Platform:
+    """The platform of the programs of a base: the one it was asked for, or where none was `meant` its own."""
+    own = normalise(config)
+    return wanted if meant or (own.os, own.architecture) == (wanted.os, wanted.architecture) else own

@@ -13,9 +13,10 @@ from lading.build.errors import DockerfileError, Place
 from lading.build.graph.image_config import Config, HistoryEntry
 from lading.build.graph.steps.chain import Chain
 from lading.build.graph.steps.step import StageLine, Step
-from lading.build.graph.steps.step_operations import Operation, StepSettings
+from lading.build.graph.steps.step_operations import Operation, RunOp, StepSettings
 from lading.store.errors import Remedy
 from lading.store.fastclass import dataclass, field
+from lading.store.oci.descriptors import Platform
 
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 EPOCH: Final = "SOURCE_DATE_EPOCH"
@@ -50,6 +51,8 @@ class StageState:
     arguments: dict[str, str]
     steps: BuildSteps
     escape: str
+    platform: Platform
+    """Of the programs that it executes."""
     expanded: dict[str, str] = field(default_factory=dict[str, str])
     """What the words of the instruction at hand became."""
     unset: set[str] = field(default_factory=set[str])
@@ -87,7 +90,7 @@ class StageState:
 
     def add_line(self, place: Place, text: str) -> None:
         """A line of the DAG document that no history has."""
-        self.steps.lines.append(StageLine(self.stage.title, place, text))
+        self.steps.lines.append(StageLine(self.stage.title, place, text, self.platform))
 
     def step(
         self, place: Place, operation: Operation, text: str, command: tuple[str, ...], written: str | None = None
@@ -95,8 +98,11 @@ class StageState:
         """A step on the chain, with its line of history; `written` where `command` is not what the Dockerfile has."""
         number = len(self.steps.steps)
         title, words = self.stage.title, " ".join(command)
-        self.steps.steps.append(Step(number, title, place, operation, self.chain, text, command, written or words))
-        self.steps.lines.append(StageLine(title, place, words, number))
+        platform = self.platform if isinstance(operation, RunOp) else None
+        self.steps.steps.append(
+            Step(number, title, place, operation, self.chain, text, command, written or words, platform)
+        )
+        self.steps.lines.append(StageLine(title, place, words, self.platform, number))
         self.chain = self.chain.then(number)
         self.config.history.append(HistoryEntry(text, number))
 

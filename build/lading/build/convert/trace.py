@@ -27,11 +27,12 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class BaseFound:
-    """The image that a stage begins with, and what it is for."""
+    """The image that a stage begins with, what it is for, and what it is asked to be for."""
 
     stage: Stage
     name: str
     platform: Platform
+    wanted: Platform
 
 
 @dataclass(frozen=True, slots=True)

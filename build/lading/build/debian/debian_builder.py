@@ -10,7 +10,7 @@ from typing import Final
 
 from lading.build.attest.image_manifest import assemble
 from lading.build.attest.rendered_layers import LayerRenderer
-from lading.build.convert.own_platform import is_own
+from lading.build.convert.target_platforms import is_own
 from lading.build.debian.archives.apt import Resolution
 from lading.build.debian.debian_attester import DebianAttester, DebianFacts
 from lading.build.debian.debian_spec import DebianSpec, read_spec
@@ -114,10 +114,10 @@ def _warnings(packages: PackageSet, layers: int, *, fresh: bool) -> Iterator[str
 
 def _refuse(request: BuildRequest, environment: BuildEnvironment) -> None:
     own = environment.platform
-    if request.platform is not None and not is_own(request.platform, own):
-        raise InputError(
-            f"platform {request.platform} is not supported yet: only this machine's own, {own}", option="platform"
-        )
+    for platform in request.platforms:
+        if not is_own(platform, own):
+            words = f"platform {platform}: package sets are built for this machine's own alone, {own}"
+            raise InputError(words, option="platform")
     given = {"build-arg": request.arguments, "target": request.target}
     for option, value in given.items():
         if value:

@@ -37,7 +37,7 @@ def package_graph(
     operations: list[Operation] = list(_sets(packages, spec.layer_per_package, database is not None))
     chain = Chain(None, tuple(range(len(operations))))
     operations.append(DeriveOp(chain, spec.ld_so_cache, database))
-    steps = tuple(_step(number, operation, file) for number, operation in enumerate(operations))
+    steps = tuple(_step(number, operation, file, platform) for number, operation in enumerate(operations))
     config = _config(spec, request, platform, packages)
     config.history += [HistoryEntry(" ".join(step.command), step.number) for step in steps]
     return Graph(steps, chain.then(steps[-1].number), config, (), {})
@@ -62,12 +62,12 @@ def _sets(packages: Sequence[PackageRecord], layer_per_package: bool, for_dpkg: 
         yield UnpackOp(package.name, (package,), for_dpkg)
 
 
-def _step(number: int, operation: Operation, file: str) -> Step:
+def _step(number: int, operation: Operation, file: str, platform: Platform) -> Step:
     text, command = "derive derived files", ["derive"]
     if isinstance(operation, UnpackOp):
         files = (package.filename.rpartition("/")[2] for package in operation.packages)
         text, command = f"unpack {operation.name}", ["unpack", *files]
-    return Step(number, "", Place(file, 1, 1), operation, Chain(), text, tuple(command), text)
+    return Step(number, "", Place(file, 1, 1), operation, Chain(), text, tuple(command), text, platform)
 
 
 def _config(spec: DebianSpec, request: BuildRequest, platform: Platform, packages: Sequence[PackageRecord]) -> Config:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias
 
 from lading.store.fastclass import dataclass, field
+from lading.store.oci.descriptors import Platform
 from lading.verify.observations.contacts import Contacts
 
 WEAK: Final = frozenset({"chroot"})
@@ -68,6 +69,14 @@ class ProcessSpec:
     shm_size: int = 0
     ulimits: tuple[tuple[str, int, int], ...] = ()
     contacted: ContactListener = ignore
+
+
+class Emulators(Protocol):
+    """What of this machine executes programs of other platforms."""
+
+    def emulator(self, platform: Platform) -> str:
+        """The name of what executes programs of `platform`. Raises `MachineError`, which says what is missing."""
+        ...
 
 
 class Executor(Protocol):

@@ -11,16 +11,18 @@ from lading.build.context.remote.addresses import Repository, WebFile
 from lading.build.context.revision import Revision
 from lading.build.graph.cache_places import SharedCaches
 from lading.build.graph.check_finding import CheckFinding
-from lading.build.graph.executor import Executor, Network
+from lading.build.graph.executor import Emulators, Executor, Network
 from lading.build.graph.halt import Together
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import StepSettings
 from lading.store.archives.compression import Compression
 from lading.store.archives.layers import EPOCH
+from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import ImageConfig, Manifest
+from lading.store.oci.platform_choice import taken
 from lading.store.store import Store
 from lading.verify.documents.bases import Base, BaseStatus
 from lading.verify.documents.provenance import LOCAL_BUILDER
@@ -67,8 +69,9 @@ class BuildRequest:
     """A Dockerfile and its context, and what should become of them.
 
     `dockerfile` is the text where it does not come from `file`; `file` left out is ``Dockerfile`` in the context.
+    `platforms` are what it is built for, this machine's own where there are none; of several it makes an index.
     `names` are full, normalised references; `labels` stand above the Dockerfile's, `annotations` in the
-    manifest. `private` are folders and
+    manifests, `index_annotations` in the index of several. `private` are folders and
     sockets that never belong to a context, the state folder above all. `normal_modes` maps the modes of context
     files to 0644 and 0755. `revision` is the git commit of the context, where the provenance is to name it.
     `jobs` steps are solved side by side. With `no_cache` all steps are executed again, else those of the stages in
@@ -85,7 +88,8 @@ class BuildRequest:
     target: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     annotations: Mapping[str, str] = field(default_factory=dict[str, str])
-    platform: str | None = None
+    index_annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+    platforms: tuple[str, ...] = ()
     no_cache: bool = False
     compression: Compression = "zstd"
     epoch: int | None = None
@@ -245,6 +249,11 @@ SILENT: Final[Listener] = _Silent()
 """Nobody listens."""
 
 
+def _runs(own: Platform, other: Platform) -> bool:
+    """Of one architecture, whichever variant: what a processor has is not told by its name."""
+    return (own.os, own.architecture) == (other.os, other.architecture)
+
+
 @dataclass(frozen=True, slots=True)
 class BuildEnvironment:
     """What a build uses: the store, and what `host` joins to it. Without `key` nothing is signed.
@@ -266,6 +275,16 @@ class BuildEnvironment:
     shared: SharedCaches = SharedCaches()
     together: Together | None = None
     """What it shares with the other builds of its call; None where it is the only one."""
+    emulators: Emulators | None = None
+    """For steps of other platforms than this machine's own, `platform`; None: there are none."""
+
+    def emulator(self, platform: Platform | None) -> str | None:
+        """What executes programs of `platform`, None where this machine itself does. Raises `MachineError`."""
+        if platform is None or any(_runs(one, platform) for one in taken(self.platform)):
+            return None
+        if self.emulators is None:
+            raise MachineError(f"this build executes programs of {self.platform} alone")
+        return self.emulators.emulator(platform)
 
     def started(self, step: Step) -> None:
         """A step is about to be executed: whoever has to be asked for a password is asked before the first one."""
@@ -291,3 +310,5 @@ class Built:
     """The fingerprint of the key whose signatures these are; None where nothing was signed."""
     findings: tuple[CheckFinding, ...] = ()
     """What the checks found, by line."""
+    images: tuple[Descriptor, ...] = ()
+    """Those of an index, each with its platform; empty where `descriptor` is the image."""

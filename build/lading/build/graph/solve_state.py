@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from lading.build.graph.action import ActionLayer, ActionResult
 from lading.build.graph.halt import Halt
 from lading.build.graph.request import BaseImage, StepReport
-from lading.build.graph.steps.chain import Chain
+from lading.build.graph.steps.chain import Chain, WantedImage
 from lading.store.archives.trees import Entry, Tree
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor
@@ -31,16 +31,18 @@ class SolvedStep:
 
 @dataclass(slots=True)
 class SolveState:
-    """Everything known so far, and whether it goes on. `used` are the files of the context that steps took, by path."""
+    """Everything known so far, and whether it goes on. `used` are the files of the context that each step took."""
 
-    images: dict[str, BaseImage] = field(default_factory=dict[str, BaseImage])
+    images: dict[WantedImage, BaseImage] = field(default_factory=dict[WantedImage, BaseImage])
     steps: dict[int, SolvedStep] = field(default_factory=dict[int, SolvedStep])
-    used: dict[bytes, Entry] = field(default_factory=dict[bytes, Entry])
+    used: dict[int, tuple[Entry, ...]] = field(default_factory=dict[int, tuple[Entry, ...]])
     halt: Halt = field(default_factory=Halt)
     fetched: dict[str, ResourceDescriptor] = field(default_factory=dict[str, ResourceDescriptor])
     """What was fetched from elsewhere, by name."""
     rendered: dict[int, tuple[Descriptor, Digest]] = field(default_factory=dict[int, "tuple[Descriptor, Digest]"])
     """The layers of steps as the image has them, with their diff IDs."""
+    brought: tuple[ResourceDescriptor, ...] = ()
+    """What was fetched for the contexts themselves."""
 
     def layer(self, step: int) -> ActionLayer | None:
         """The layer that a step made, None where it changed nothing."""
@@ -85,11 +87,18 @@ class SolveState:
         """The keys of the actions that were not executed."""
         return [step.key for _, step in sorted(self.steps.items()) if step.report.cached]
 
-    def note(self, entries: Iterable[Entry]) -> None:
-        """Remembers files of the context as used."""
-        self.used.update({entry.path: entry for entry in entries})
+    def note(self, step: int, entries: Iterable[Entry]) -> None:
+        """Remembers files of the context as used by a step, beside those that it is known to use."""
+        self.used[step] = (*self.used.get(step, ()), *entries)
 
-    @property
-    def context(self) -> Digest | None:
-        """The root of the tree of all files of the context that were used, None where none was."""
-        return Tree(b"", [self.used[path] for path in sorted(self.used)]).root() if self.used else None
+    def context(self, steps: Iterable[int]) -> Digest | None:
+        """The root of the tree of all files of the context that `steps` used, None where they used none."""
+        used = {entry.path: entry for step in steps for entry in self.used.get(step, ())}
+        return Tree(b"", [used[path] for path in sorted(used)]).root() if used else None
+
+    def fetched_for(self, steps: Iterable[int]) -> tuple[ResourceDescriptor, ...]:
+        """What was fetched from elsewhere for the context and for `steps`, by name."""
+        names = {material.name or "" for step in steps for material in self.steps[step].materials}
+        found = {name: one for name, one in self.fetched.items() if name in names}
+        found.update((one.name or "", one) for one in self.brought)
+        return tuple(found[name] for name in sorted(found))

@@ -64,10 +64,12 @@ def statement(
     executor: Executor,
     secrets: StepSecrets = _NOTHING,
     contacts: Contacts | None = None,
+    emulator: str | None = None,
 ) -> bytes:
     """The statement that `step` made the tree `product`, ready to be signed.
 
-    Its command is as written: no value of a variable is in it, and of the environment only names.
+    Its command is as written: no value of a variable is in it, and of the environment only names. `emulator` is what
+    executed it where this machine itself could not.
     """
     operation = step.operation
     environment: tuple[str, ...] = ()
@@ -79,6 +81,8 @@ def statement(
             "network": operation.network,
             **({CONTACTED: contacts.value()} if contacts else {}),
             "isolation": executor.isolation,
+            "emulated": emulator is not None,
+            **({"emulator": emulator} if emulator else {}),
             **privileges(operation, executor),
             **operation.settings.value(),
             **_secrets_in_link(operation, secrets),

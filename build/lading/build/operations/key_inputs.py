@@ -40,7 +40,7 @@ def inputs(
     return canonical(
         {
             "version": VERSION,
-            "platform": str(environment.platform),
+            "platform": str(step.platform) if step.platform else None,
             "below": solved.identity(step.ground),
             "operation": _operation(step, picked, mounted, solved, environment.executor),
         }

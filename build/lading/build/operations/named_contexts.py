@@ -56,7 +56,7 @@ class NamedContexts:
         if local.dockerfile is not None:
             raise InputError(f"build-context {name}: neither a folder nor an archive", option="build-context")
         found = (*fetched, *([replace(local.revision.resource(), name=f"url:{name}")] if local.revision else ()))
-        self.solved.fetched.update((material.name or "", material) for material in found)
+        self.solved.brought = (*self.solved.brought, *found)
         hashes = Hashes(store.index, local.context, store.root, kept=False)
         return Context(Folder(local.context), Ignore(()), hashes, private, owners=local.owners)
 

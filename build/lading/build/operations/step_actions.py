@@ -45,7 +45,7 @@ class StepActions:
         """The action of `step`, all that stands below it solved. Raises `DockerfileError`."""
         picked, mounted = self._picked(step), self._mounted(step)
         taken = _taken(picked.of_context if picked else ())
-        self.solved.note(taken)
+        self.solved.note(step.number, taken)
         context = Tree(b"", taken).root() if picked and picked.of_context else None
         fetched = picked.materials if picked else ()
         brought = tuple(material for tree in mounted for material in tree.materials)
@@ -113,7 +113,8 @@ class StepActions:
         if layer is None:
             return ActionResult(None, contacts=contacts)
         executor, secrets = self.environment.executor, self.environment.secrets
-        statement = step_links.statement(step, layer.tree, materials, executor, secrets, contacts)
+        emulator = self.environment.emulator(step.platform)
+        statement = step_links.statement(step, layer.tree, materials, executor, secrets, contacts, emulator)
         return ActionResult(layer, statement, contacts=contacts)
 
     def _render(self, step: Step, active: ActiveSnapshot, stack: Stack) -> ActionLayer | None:

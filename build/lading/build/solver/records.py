@@ -60,7 +60,9 @@ class StepRecords:
         return self._why(now, self._place(graph, step), names, 1 << 62)
 
     def _place(self, graph: Graph, step: Step) -> _Place:
-        number = sum(other.stage == step.stage for other in graph.steps[: step.number])
+        # A step for several platforms is one of its stage.
+        before = {(one.place, one.written) for one in graph.steps[: step.number] if one.stage == step.stage}
+        number = len(before - {(step.place, step.written)})
         return _Place(_text(f"{self.file}\n{step.stage}"), number, _text(" ".join(step.command)))
 
     def made(self, tree: Digest, command: str, names: Mapping[str, str]) -> tuple[str, ...] | None:

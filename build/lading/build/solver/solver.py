@@ -1,4 +1,4 @@
-"""Solves a graph: every step that an image needs is found in the cache or executed.
+"""Solves graphs: every step that an image needs is found in the cache or executed.
 
 What a step depends on, and how it is executed, its action says. Steps that do not stand on each other are solved side
 by side, `jobs` of them at once.
@@ -7,15 +7,16 @@ by side, `jobs` of them at once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeAlias
 
 from lading.build.graph.action import Action, ActionCache, ActionResult
-from lading.build.graph.graph import Graph
+from lading.build.graph.graph import Graph, needed
 from lading.build.graph.request import BuildEnvironment, StepReport
 from lading.build.graph.solve_state import SolvedStep, SolveState
 from lading.build.graph.steps.step import Step
+from lading.build.solver.foreign_steps import ForeignSteps
 from lading.build.solver.local_cache import one_builder
 from lading.build.solver.records import StepRecords
 from lading.build.solver.worker_threads import WorkerThreads
@@ -33,7 +34,7 @@ def never(step: Step) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Solver:
-    """Solves the steps of one graph into `solved`.
+    """Solves the steps of graphs that are joined into `solved`.
 
     `action` gives the action of a step as soon as all that the step stands on is solved; it is called in any thread.
     `records` keep what executed steps were given; with `why` the listener is told of it what was other than before.
@@ -48,19 +49,23 @@ class Solver:
     jobs: int = 1
     why: bool = False
 
-    def solve(self, graph: Graph) -> None:
-        """Raises what the first step that fails raises; what was solved until then stays in the cache."""
-        needed = graph.needed
-        self.environment.listener.planned(needed)
-        before = {step.number: tuple(graph.stands_on(step)) for step in needed}
+    def solve(self, *graphs: Graph) -> None:
+        """Solves graphs with the same steps.
+
+        Raises what the first step that fails raises; what was solved until then stays in the cache.
+        """
+        wanted, steps = needed(graphs), graphs[0].steps
+        ForeignSteps(self.environment, self.cache, self.solved, self.action, self.again).require(graphs)
+        self.environment.listener.planned(wanted)
+        before = {step.number: tuple(graphs[0].stands_on(step)) for step in wanted}
 
         def solve(number: int) -> None:
-            self._solve(graph, graph.steps[number], crew)
+            self._solve(graphs, steps[number], crew)
 
         crew = WorkerThreads(solve, before, self.jobs, self.solved.halt)
         crew.run()
 
-    def _solve(self, graph: Graph, step: Step, crew: WorkerThreads) -> None:
+    def _solve(self, graphs: Sequence[Graph], step: Step, crew: WorkerThreads) -> None:
         begun = time.monotonic()
         action = self.action(step)
         key = action.key
@@ -70,10 +75,10 @@ class Solver:
             cached = result is not None
             if result is None:
                 with self._turn():
-                    result = self._execute(graph, step, action, crew, again)
+                    result = self._execute(graphs, step, action, crew, again)
                 with self.environment.store.index.transaction():
                     self.cache.keep(key, result)
-                    self.records.note(graph, step, action)
+                    self.records.note(graphs[0], step, action)
                 if self.environment.together is not None:
                     self.environment.together.note(key)
         size = result.layer.descriptor.size if result.layer else None
@@ -91,12 +96,12 @@ class Solver:
         return nullcontext() if together is None else together.turn()
 
     def _execute(
-        self, graph: Graph, step: Step, action: Action, crew: WorkerThreads, again: str | None
+        self, graphs: Sequence[Graph], step: Step, action: Action, crew: WorkerThreads, again: str | None
     ) -> ActionResult:
         self.environment.started(step)
         crew.widen()
         if self.why:
-            told = (again,) if again else self.records.why(graph, step, action, self._makers(graph))
+            told = (again,) if again else self.records.why(graphs[0], step, action, self._makers(graphs))
             self.environment.listener.missed(step, told)
         try:
             return action.execute()
@@ -105,9 +110,9 @@ class Solver:
                 self.environment.listener.halted(step)
             raise
 
-    def _makers(self, graph: Graph) -> dict[str, str]:
+    def _makers(self, graphs: Sequence[Graph]) -> dict[str, str]:
         """The steps that are solved, by the tree that each made."""
-        found = ((at, step, self.solved.steps.get(step.number)) for at, step in enumerate(graph.needed, 1))
+        found = ((at, step, self.solved.steps.get(step.number)) for at, step in enumerate(needed(graphs), 1))
         return {
             str(one.result.layer.tree): f"step {at} ({step.written})"
             for at, step, one in found

@@ -49,7 +49,7 @@ FORMS: Final[dict[str, CommandForm]] = {
             "--metadata-file": ("metadata_file", "path", False),
             "--annotation": ("annotation", "str", True),
             "--compression": ("compression", "str", False),
-            "--platform": ("platform", "str", False),
+            "--platform": ("platform", "str", True),
             "--context-modes": ("context_modes", "str", False),
             "--provenance": ("provenance", "str", False),
             "--sbom": ("sbom", "flag", False),

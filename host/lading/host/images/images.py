@@ -12,7 +12,7 @@ from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, collect
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.documents import Manifest
-from lading.store.oci.platform_choice import child_for
+from lading.store.oci.platform_choice import child_for, choose
 from lading.store.oci.platforms import host_platform
 from lading.store.store import Store, one_image
 from lading.verify.judgement.targets import Target
@@ -106,6 +106,14 @@ class Images:
         if not isinstance(manifest, Manifest):
             raise DocumentError(f"{child.digest}: an index within an index")
         return Target(manifest, document, child.platform, located.names, located.origins)
+
+    def holds(self, located: ResolvedImage, platform: Platform) -> bool:
+        """Whether the image for `platform` is here, too, where a located one is an index of several."""
+        document = self.store.document(located.descriptor)
+        if isinstance(document, Manifest):
+            return True
+        child = choose(document.manifests, platform)
+        return child is None or self.store.blobs.size(child.digest) is not None
 
     def all(self) -> Iterator[Listed]:
         """Every name, and every image without one, the newest first."""

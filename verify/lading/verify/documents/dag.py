@@ -44,6 +44,8 @@ class LayerRef:
 class DagNode:
     """One step. `step` is its text for people; `stage` and `line` are where it stands in the build file.
 
+    `platform` is that of the programs it executed, `emulated` says that no machine of that platform did.
+
     `inputs` are what it was given, named as a link's materials. A step without a product (CMD, ENV) has no
     tree, no layer and no link; a step of a stage that is not the image has a tree and no layer.
     """
@@ -56,6 +58,7 @@ class DagNode:
     link: int | None = None
     stage: str | None = None
     line: int | None = None
+    emulated: bool = False
 
     @classmethod
     def parse(cls, value: object, where: str) -> DagNode:
@@ -71,6 +74,7 @@ class DagNode:
             link=fields.integer("link") if "link" in fields else None,
             stage=fields.optional_text("stage"),
             line=fields.integer("line") if "line" in fields else None,
+            emulated=fields.boolean("emulated"),
         )
         fields.close()
         if node.tree is None and (node.layer is not None or node.link is not None):
@@ -88,6 +92,7 @@ class DagNode:
             "link": self.link,
             "stage": self.stage,
             "line": self.line,
+            "emulated": self.emulated or None,
         }
         return {name: item for name, item in value.items() if item is not None}
 

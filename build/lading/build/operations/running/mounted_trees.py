@@ -66,12 +66,12 @@ class MountedTrees:
     def of(self, step: Step) -> tuple[MountedTree, ...]:
         """Raises `InputError` for what is not there."""
         mounts = step.operation.mounts if isinstance(step.operation, RunOp) else ()
-        return tuple(map(self._of, mounts))
+        return tuple(self._of(step.number, mount) for mount in mounts)
 
-    def _of(self, mount: RunMount) -> MountedTree:
+    def _of(self, step: int, mount: RunMount) -> MountedTree:
         match mount:
             case BindMount(context=True):
-                return self._of_context(mount)
+                return self._of_context(step, mount)
             case BindMount():
                 key = {"type": "bind", "target": mount.target, "readonly": mount.readonly}
                 return self._taken(mount, mount.origin, mount.source, key)
@@ -84,14 +84,14 @@ class MountedTrees:
             case SecretMount() | SshMount():
                 return MountedTree(mount, _lent(mount))
 
-    def _of_context(self, mount: BindMount) -> MountedTree:
+    def _of_context(self, step: int, mount: BindMount) -> MountedTree:
         context = self.context()
         source = picked_files.pick(context, mount.source.lstrip("/"), context.content)
         if source is None:
             raise InputError(f'"{mount.source}" not found')
         if not source.item.path:
             source = replace(source, item=replace(source.item, mode=stat.S_IFDIR | 0o755))
-        self.solved.note(context_entries(source, source.item.path))
+        self.solved.note(step, context_entries(source, source.item.path))
         root = Tree(b"", context_entries(source, ROOT)).root()
         key = {"type": "bind", "target": mount.target, "readonly": mount.readonly, "tree": str(root)}
         return MountedTree(mount, key, (ResourceDescriptor.of(root, mounted(mount)),), source)

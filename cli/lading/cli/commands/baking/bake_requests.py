@@ -117,7 +117,7 @@ def bake_job(target: BakeTarget, words: BakeWords, session: CliSession) -> tuple
         target=target.text("target"),
         annotations=annotations_of(list(target.texts("annotations"))),
         labels={name: value for name, value in target.members("labels").items() if value is not None},
-        platform=_platform(target),
+        platforms=tuple(target.texts("platforms")),
         no_cache=target.flag("no-cache"),
         epoch=epoch(session.environment),
         show_arguments=any(one.get("mode") == "max" for one in target.entries("attest")),
@@ -160,13 +160,6 @@ def _hosts(target: BakeTarget) -> list[str]:
         for address in (value or "").split(",")
         if address
     ]
-
-
-def _platform(target: BakeTarget) -> str | None:
-    platforms = target.texts("platforms")
-    if len(platforms) > 1:
-        raise InputError(f"target {target.name}: several platforms are not supported yet: {', '.join(platforms)}")
-    return platforms[0] if platforms else None
 
 
 def _refuse(target: BakeTarget) -> None:

@@ -12,6 +12,7 @@ from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape
 from lading.cli.endings import EndedError
 from lading.store.errors import UsageError
+from lading.store.oci.platforms import host_platform
 
 if TYPE_CHECKING:
     import typer
@@ -33,12 +34,11 @@ def lock(
     resolved from. A build of the set then installs exactly that. Exit codes of --check: 0 up to date, 1 not.
     """
     from lading.build.debian.locks.locking import locked, write_lock  # noqa: PLC0415
-    from lading.host.building import native_platform  # noqa: PLC0415
 
     if update and check:
         raise UsageError("--update and --check: one of them")
     session = CliSession.of(ctx)
-    found = locked(file, session.host.store, native_platform(), update=update or check)
+    found = locked(file, session.host.store, host_platform(), update=update or check)
     if found.differs and not check:
         write_lock(found)
     if format_ is OutputForm.json:

@@ -112,7 +112,10 @@ def build(
         list[str] | None, typer.Option("--annotation", metavar="NAME=VALUE", help="An annotation of the manifest")
     ] = None,
     compression: Annotated[str, typer.Option(metavar="zstd|gzip", help="Of the layers")] = "zstd",
-    platform: Annotated[str | None, typer.Option(metavar="OS/ARCH", help="Only this machine's own so far")] = None,
+    platform: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OS/ARCH[,…]", help="What it is for; of several an index [default: this machine's own]"),
+    ] = None,
     context_modes: Annotated[
         str, typer.Option(metavar="keep|normal", help="normal maps modes of context files to 0644 and 0755")
     ] = "keep",
@@ -205,7 +208,7 @@ def build(
         target=target,
         annotations=annotations_of(annotation),
         labels=pairs([word if "=" in word else f"{word}=" for word in label or ()], "--label"),
-        platform=platform,
+        platforms=tuple(platform or ()),
         no_cache=no_cache,
         compression="zstd" if compression == "zstd" else "gzip",
         epoch=epoch(session.environment),
@@ -385,9 +388,11 @@ def write_word(file: Path | None, option: str, text: str) -> None:
 
 def metadata(session: CliSession, built: Built, names: tuple[str, ...]) -> str:
     """The members that buildx and buildah write, too."""
-    config = session.host.images.target(session.host.images.get(str(built.descriptor.digest))).manifest.config
-    found = {
-        "containerimage.config.digest": str(config.digest),
+    found: dict[str, object] = {}
+    if not built.images:
+        config = session.host.images.target(session.host.images.get(str(built.descriptor.digest))).manifest.config
+        found["containerimage.config.digest"] = str(config.digest)
+    found |= {
         "containerimage.descriptor": built.descriptor.json(),
         "containerimage.digest": str(built.descriptor.digest),
         **({"image.name": ",".join(names)} if names else {}),
