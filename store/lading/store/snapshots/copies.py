@@ -36,6 +36,7 @@ class CopySnapshotter:
     mounts: bool = True
     name: str = "copy"
     marks: Marks = PLAIN
+    are_whole: bool = True
 
     def prepare(self, own: Path, below: Sequence[Path]) -> None:
         """An empty folder, until somebody looks at it."""
@@ -64,16 +65,24 @@ class CopySnapshotter:
                 Touched(own / "fs", folder, marshal.loads((own / _COPIED).read_bytes())).collect()  # noqa: S302
         return folder
 
+    def whole(self, own: Path, below: Sequence[Path]) -> Path | None:
+        """A copy of what is below, names of one file being that."""
+        remove_tree(own / "fs")
+        _copy(own, below, links=True)
+        (own / _FRESH).unlink()
+        return own / "fs"
+
     def commit(self, own: Path, below: Sequence[Path]) -> None:
         """What is below with the changes over it: of the folder in which somebody worked nothing else is kept."""
         changes = own / "changes"
-        if not changes.exists():
+        if not changes.exists() and ((own / _FRESH).exists() or (own / _COPIED).exists()):
             self.changes(own, below)
-        remove_tree(own / "fs")
-        _copy(own, below, links=True)
-        merge(changes, own / "fs")
-        os.utime(own / "fs", ns=(0, changes.stat().st_mtime_ns))
-        remove_tree(changes)
+        if changes.exists():
+            remove_tree(own / "fs")
+            _copy(own, below, links=True)
+            merge(changes, own / "fs")
+            os.utime(own / "fs", ns=(0, changes.stat().st_mtime_ns))
+            remove_tree(changes)
         for name in (_COPIED, _FRESH):
             (own / name).unlink(missing_ok=True)
 

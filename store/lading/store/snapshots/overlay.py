@@ -17,6 +17,7 @@ class OverlaySnapshotter:
 
     name: str = "overlay"
     marks: Marks = OVERLAY
+    are_whole: bool = False
 
     @property
     def user(self) -> bool:
@@ -44,6 +45,11 @@ class OverlaySnapshotter:
         """The upper folder."""
         del below
         return own / "fs"
+
+    def whole(self, own: Path, below: Sequence[Path]) -> Path | None:
+        """There is none: what is below lies elsewhere."""
+        del own, below
+        return None
 
     def commit(self, own: Path, below: Sequence[Path]) -> None:
         """The upper folder is what others stand on."""

@@ -53,6 +53,11 @@ class Snapshots:
         """How removals are written in `changes`."""
         return self._snapshotter.marks
 
+    @property
+    def are_whole(self) -> bool:
+        """Whether each holds a copy of all that it shows."""
+        return self._snapshotter.are_whole
+
     def stat(self, key: str) -> Snapshot | None:
         """What is known of `key`."""
         return self._rows.stat(key)
@@ -104,6 +109,11 @@ class Snapshots:
         """
         *below, found = self._with_below(self._rows.get(key))
         return self._snapshotter.changes(self._place(found), self._places(below))
+
+    def whole(self, key: str) -> Path | None:
+        """The folder of all that a snapshot shows, for kinds that have one; what is done in there is committed."""
+        *below, found = self._with_below(self._rows.get(key))
+        return self._snapshotter.whole(self._place(found), self._places(below))
 
     def commit(self, key: str, name: str, *, anew: bool = False) -> None:
         """Makes a writable snapshot immutable under `name`; dropped where another was committed so first.

@@ -27,6 +27,11 @@ class Snapshotter(Protocol):
         """How removals are written in `changes`."""
         ...
 
+    @property
+    def are_whole(self) -> bool:
+        """Whether each holds all that it shows, and so has `whole`."""
+        ...
+
     def prepare(self, own: Path, below: Sequence[Path]) -> None:
         """Makes `fs` in the new, empty folder of a writable snapshot."""
         ...
@@ -40,6 +45,10 @@ class Snapshotter(Protocol):
 
         Who made the snapshot may go on working in there: `commit` takes what it finds.
         """
+        ...
+
+    def whole(self, own: Path, below: Sequence[Path]) -> Path | None:
+        """The folder of all that a writable snapshot shows, to be worked in; None for kinds that have none."""
         ...
 
     def commit(self, own: Path, below: Sequence[Path]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from lading.store.archives.layer_limits import DEFAULT
 from lading.store.archives.layers import apply_layer
+from lading.store.archives.merged_layers import unpack_merged
 from lading.store.content.blobs import Blobs
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
@@ -36,16 +37,50 @@ def unpack_layers(
     """As `unpack`, of layers and their diff IDs, bottom up, that need not be an image's yet; `anew` as for `repair`."""
     parent: str | None = None
     chains = chain_ids(tuple(diff_id for _, diff_id in layers))
+    if snapshots.are_whole and not anew:
+        return _unpack_at_once(snapshots, blobs, layers, list(map(str, chains)), progress)
     for (layer, diff_id), chain in zip(layers, chains, strict=True):
         name = str(chain)
-        found = snapshots.stat(name)
-        if anew or found is None or not found.committed:
+        if anew or not _is_committed(snapshots, name):
             _unpack_layer(snapshots, blobs, layer, diff_id, parent, name, progress, anew=anew)
             snapshots.diff_ids.remember(layer, diff_id)
         else:
             snapshots.diff_ids.check(blobs, layer, diff_id)  # what lies there may have come from another blob
         parent = name
     return parent
+
+
+def _unpack_at_once(
+    snapshots: Snapshots,
+    blobs: Blobs,
+    layers: Sequence[tuple[Descriptor, Digest]],
+    chains: Sequence[str],
+    progress: Progress,
+) -> str | None:
+    """As `unpack_layers`, where each snapshot would hold a copy of all below it: those in between are left out."""
+    there = max((at for at, name in enumerate(chains, 1) if _is_committed(snapshots, name)), default=0)
+    for layer, diff_id in layers[:there]:
+        snapshots.diff_ids.check(blobs, layer, diff_id)
+    if there == len(layers):
+        return chains[-1] if chains else None
+    key = f"{TEMPORARY}{os.urandom(8).hex()}"
+    snapshots.prepare(key, chains[there - 1] if there else None)
+    try:
+        place = snapshots.whole(key)
+        assert place is not None
+        unpack_merged(blobs, layers[there:], place, snapshots.limits or DEFAULT, progress)
+        snapshots.commit(key, chains[-1])
+    except BaseException:
+        snapshots.remove(key)
+        raise
+    for layer, diff_id in layers[there:]:
+        snapshots.diff_ids.remember(layer, diff_id)
+    return chains[-1]
+
+
+def _is_committed(snapshots: Snapshots, name: str) -> bool:
+    found = snapshots.stat(name)
+    return found is not None and found.committed
 
 
 def _unpack_layer(
