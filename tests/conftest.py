@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from suites.machine import FEATURES, PROGRAMS, present
 
-GO_PROGRAMS = {"cosign", "crane", "oras", "regctl", "distribution", "buildkitd"}
+GO_PROGRAMS = {"cosign", "crane", "oras", "regctl", "distribution", "buildkitd", "buildx"}
 _NEEDS = re.compile(r"needs ([\w., -]+)")
 
 

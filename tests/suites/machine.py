@@ -28,6 +28,7 @@ PROGRAMS = {
     "distribution": "registry",
     "gnu-tar": "tar",
     "buildkitd": "buildkitd",
+    "buildx": "buildx",
     **{name: name for name in ("unshare", "apt-get", "gpg", "gpgv", "dpkg-deb")},
 }
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from lading.build.bake.bake_selection import BakeFile
-from lading.build.bake.definitions.bake_variables import BakeVariable
 from lading.build.bake.definitions.definitions import Definitions, Surroundings
 from lading.build.bake.hcl.hcl_blocks import HclBody, read_hcl, read_json
 from lading.build.bake.hcl.hcl_source import BakeError
@@ -33,15 +32,16 @@ class GivenFile:
     data: bytes
 
 
-def read_files(files: Iterable[GivenFile], around: Surroundings) -> tuple[BakeFile, list[BakeVariable]]:
-    """All files merged, the later over the earlier, and their variables. Raises `BakeError`."""
+def read_files(files: Iterable[GivenFile], around: Surroundings) -> BakeFile:
+    """All files merged, the later over the earlier. Raises `BakeError`."""
     bodies: list[HclBody] = []
     for file in files:
         if _is_compose(file):
             raise BakeError(f"{file.name}: Compose files are not supported yet")
         bodies.append(_body(file))
     found = Definitions.of(bodies, around)
-    return BakeFile(tuple(found.groups()), tuple(found.targets())), found.listed()
+    groups, targets = tuple(found.groups()), tuple(found.targets())
+    return BakeFile(groups, targets, tuple(found.listed()), tuple(dict.fromkeys(found.warnings)))
 
 
 def _is_compose(file: GivenFile) -> bool:

@@ -11,17 +11,23 @@ from lading.build.bake.bake_target import FIELDS, BakeGroup, BakeTarget, FieldVa
 from lading.build.bake.hcl.functions.encoding_functions import escaped
 
 _TEMPLATED = ("annotations", "dockerfile-inline", "labels", "args", "extra-hosts")
+_EPOCH = "SOURCE_DATE_EPOCH"
 _MIXED = ("secret", "ssh")
 """Whose members stand in an order of their own."""
 
 
-def printed(selection: Selection) -> str:
-    """The JSON, indented, without a newline at its end."""
+def printed(selection: Selection, epoch: str = "") -> str:
+    """The JSON, indented, without a newline at its end; `epoch` is an argument of every target that has none."""
     found: dict[str, object] = {}
     if selection.groups:
         found["group"] = {name: _group(group) for name, group in selection.groups.items()}
-    found["target"] = {name: _target(target) for name, target in selection.targets.items()}
+    found["target"] = {name: _target(_dated(target, epoch)) for name, target in selection.targets.items()}
     return escaped(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def _dated(target: BakeTarget, epoch: str) -> BakeTarget:
+    given = target.members("args")
+    return target.having(args={**given, _EPOCH: epoch}) if epoch and _EPOCH not in given else target
 
 
 def _group(group: BakeGroup) -> dict[str, object]:

@@ -7,11 +7,13 @@ from typing import Final
 
 from lading.build.bake.bake_overrides import Override, for_target, overridden
 from lading.build.bake.bake_target import FIELDS, BakeGroup, BakeTarget, FieldValue, each_once
+from lading.build.bake.definitions.bake_variables import BakeVariable
 from lading.build.bake.entries import normalized
 from lading.build.bake.hcl.hcl_source import BakeError
 from lading.build.bake.name_patterns import chosen
 from lading.build.errors import suggestion
 from lading.store.fastclass import dataclass, field, replace
+from lading.store.oci.platforms import parse_platform
 
 TARGET: Final = "target:"
 _MAX_DEPTH: Final = 200
@@ -23,6 +25,9 @@ class BakeFile:
 
     groups: tuple[BakeGroup, ...]
     targets: tuple[BakeTarget, ...]
+    variables: tuple[BakeVariable, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What means nothing in them and is passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,9 @@ def select(file: BakeFile, words: Iterable[str], overrides: Iterable[Override]) 
         targets.update({name: choosing.resolved(name) for name in names if name not in targets})
         opened.update({name: groups[name] for name in others})
     opened = _with_default(opened, asked)
+    for target in targets.values():
+        for platform in target.texts("platforms"):
+            parse_platform(platform)
     for name in sorted(targets):
         _link(choosing, name, targets, ())
     return Selection({name: opened[name] for name in sorted(opened)}, {name: targets[name] for name in sorted(targets)})

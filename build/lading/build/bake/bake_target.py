@@ -118,6 +118,8 @@ def each_once(texts: Iterable[str]) -> tuple[str, ...]:
 def decoded(name: str, value: HclValue) -> FieldValue | None:
     """A field as its kind has it; None for null. Raises `TextError`."""
     if value is None:
+        if FIELDS[name] == "entries":
+            raise TextError("a list is required, and this is null")
         return None
     match FIELDS[name]:
         case "text":

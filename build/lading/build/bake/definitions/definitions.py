@@ -50,6 +50,8 @@ class Definitions:
     attributes: dict[str, HclAttribute] = field(default_factory=dict[str, HclAttribute])
     instances: list[_Instance] = field(default_factory=list["_Instance"])
     renamed: list[BakeGroup] = field(default_factory=list[BakeGroup])
+    warnings: list[str] = field(default_factory=list[str])
+    """What means nothing and is passed over, as the reference does."""
     _values: dict[object, HclValue] = field(default_factory=dict[object, HclValue])
     _under_way: set[object] = field(default_factory=set[object])
 
@@ -83,7 +85,9 @@ class Definitions:
                 if name not in (*_BLOCKS, "variable", "function") and name not in self.around.builtin:
                     self.attributes[name] = attribute
             for block in body.blocks:
-                if block.kind in (*_BLOCKS, "variable", "function") and len(block.labels) != 1:
+                if block.kind not in (*_BLOCKS, "variable", "function"):
+                    self.warnings.append(f"{block.spot}: passed over: a bake file has no block {block.kind!r}")
+                elif len(block.labels) != 1:
                     raise HclError(block.spot, f"a {block.kind} has one label, its name")
                 if block.kind == "variable" and block.labels[0] not in self.around.builtin:
                     self.variables[block.labels[0]] = Declared(block, self.around.given)
@@ -172,7 +176,7 @@ class Definitions:
         names = tuple(dict.fromkeys(one.name for one in found))
         if len(names) < len(found):
             raise HclError(block.spot, "two combinations of the matrix have one name")
-        if names != (label,):
+        if names and names != (label,):
             self.renamed.append(BakeGroup(label, names))
         return found
 
@@ -221,7 +225,10 @@ class Definitions:
             if name in ("name", "matrix"):
                 continue
             if name not in FIELDS:
-                raise HclError(attribute.spot, f"a target has no {name!r}{suggestion(name, FIELDS)}")
+                self.warnings.append(
+                    f"{attribute.spot}: passed over: a target has no {name!r}{suggestion(name, FIELDS)}"
+                )
+                continue
             self._member(one, name)  # for what stands on itself
             with at(attribute.spot, f"{name}: "):
                 value = decoded(name, attribute.node.value(one.scope))
@@ -243,7 +250,7 @@ class Definitions:
         given = one.block.body.attributes
         for name, attribute in given.items():
             if name not in ("targets", "description"):
-                raise HclError(attribute.spot, f"a group has no {name!r}: it has targets and description")
+                self.warnings.append(f"{attribute.spot}: passed over: a group has no {name!r}")
         if "targets" not in given:
             raise HclError(one.block.spot, f"the group {one.name} has no targets")
         with at(given["targets"].spot, "targets: "):

@@ -53,7 +53,7 @@ class Unary:
         """As `HclNode.value`."""
         found = self.of.value(scope)
         with at(self.spot, f"{self.sign}: "):
-            return not as_bool(found) if self.sign == "!" else NUMBERS.minus(as_number(found))
+            return not as_bool(found) if self.sign == "!" else as_number(found).copy_negate()
 
 
 @dataclass(frozen=True, slots=True)

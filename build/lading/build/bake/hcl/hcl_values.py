@@ -81,7 +81,7 @@ def equal(one: HclValue, other: HclValue) -> bool:
 def written(number: Decimal) -> str:
     """A number without an exponent. Raises `TextError` for one that nobody could read."""
     if number.is_zero():
-        return "0"
+        return "-0" if number.is_signed() else "0"
     if abs(number.adjusted()) > _MAX_DIGITS:
         raise TextError("a number of more than 1000 digits")
     text = format(number, "f")

@@ -99,13 +99,15 @@ def bake(
     if sbom:
         overrides.append("*.attest=type=sbom")
     around = _surroundings(session, var)
-    found, variables = read_files(_files(file, session.environment), around)
+    found = read_files(_files(file, session.environment), around)
+    for text in found.warnings:
+        session.output.warn(text)
     if list_ is not None:
-        return show_list(session.output, list_, found, variables)
+        return show_list(session.output, list_, found)
     parsed = [Override.parse(word, session.environment.get) for word in overrides]
     selection = select(found, targets or ["default"], parsed)
     if print_:
-        session.output.result(printed(selection))
+        session.output.result(printed(selection, session.environment.get("SOURCE_DATE_EPOCH", "")))
         return 0
     words = BakeWords.parse(allow, set_ or (), session)
     made = [bake_job(target, words, session) for target in selection.targets.values()]

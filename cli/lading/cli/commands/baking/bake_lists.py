@@ -11,23 +11,22 @@ from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
     from lading.build.bake.bake_selection import BakeFile
-    from lading.build.bake.definitions.bake_variables import BakeVariable
     from lading.cli.display.output import Output
 
 _FORM = "expected targets, variables or groups, or type=…,format=table|json"
 
 
-def show_list(output: Output, word: str, file: BakeFile, variables: Sequence[BakeVariable]) -> int:
+def show_list(output: Output, word: str, file: BakeFile) -> int:
     """Raises `UsageError`. Those whose names begin with _ are private."""
     kind, form = _parsed(word)
     heads: tuple[str, ...]
     rows: list[tuple[str, ...]]
     if kind == "variables":
         heads = ("VARIABLE", "TYPE", "VALUE", "DESCRIPTION")
-        rows = [(one.name, one.type, one.shown, one.description) for one in variables]
+        rows = [(one.name, one.type, one.shown, one.description) for one in file.variables]
         documents = [
             _without_empty({"name": one.name, "description": one.description, "type": one.type, "value": one.value})
-            for one in variables
+            for one in file.variables
         ]
     else:
         found = sorted(_targets(file, groups_alone=kind == "groups"))

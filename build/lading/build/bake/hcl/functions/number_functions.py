@@ -10,7 +10,6 @@ from typing import Final
 from lading.build.bake.hcl.functions.value_adapters import HclFunction, of_bools, of_number, of_two
 from lading.build.bake.hcl.hcl_operations import ARITHMETIC
 from lading.build.bake.hcl.hcl_values import (
-    NUMBERS,
     HclValue,
     as_bool,
     as_number,
@@ -104,7 +103,7 @@ NUMBER_FUNCTIONS: Final[Mapping[str, HclFunction]] = {
     "lessthanorequalto": _of_two("<="),
     "greaterthan": _of_two(">"),
     "greaterthanorequalto": _of_two(">="),
-    "negate": of_number(NUMBERS.minus),
+    "negate": of_number(Decimal.copy_negate),
     "ceil": of_number(lambda number: number.to_integral_value(ROUND_CEILING)),
     "floor": of_number(lambda number: number.to_integral_value(ROUND_FLOOR)),
     "int": of_number(lambda number: number.to_integral_value(ROUND_DOWN)),

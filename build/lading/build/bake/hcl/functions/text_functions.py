@@ -90,10 +90,6 @@ def _split(separator: HclValue, text: HclValue) -> HclValue:
     return tuple(whole.split(mark)) if mark else tuple(whole)
 
 
-def _bytes_slice(text: HclValue, offset: HclValue, length: HclValue) -> HclValue:
-    return as_text(text).encode()[as_whole(offset) :][: as_whole(length)].decode(errors="replace")
-
-
 def _replace(text: HclValue, old: HclValue, new: HclValue) -> HclValue:
     return as_text(text).replace(as_text(old), as_text(new))
 
@@ -114,8 +110,6 @@ TEXT_FUNCTIONS: Final[Mapping[str, HclFunction]] = {
     "regex_replace": _regex_replace,
     "substr": _substr,
     "strlen": of_text(lambda text: number_of(len(text))),
-    "byteslen": of_text(lambda text: number_of(len(text.encode()))),
-    "bytesslice": _bytes_slice,
     "reverse": of_text(lambda text: text[::-1]),
     "join": _join,
     "split": _split,
