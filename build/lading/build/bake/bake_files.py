@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from lading.build.bake.bake_selection import BakeFile
+from lading.build.bake.compose.compose_model import ReadFile, has_services, read_model
+from lading.build.bake.compose.compose_targets import compose_targets
 from lading.build.bake.definitions.definitions import Definitions, Surroundings
 from lading.build.bake.hcl.hcl_blocks import HclBody, read_hcl, read_json
 from lading.build.bake.hcl.hcl_source import BakeError
@@ -32,20 +34,35 @@ class GivenFile:
     data: bytes
 
 
-def read_files(files: Iterable[GivenFile], around: Surroundings) -> BakeFile:
-    """All files merged, the later over the earlier. Raises `BakeError`."""
-    bodies: list[HclBody] = []
-    for file in files:
-        if _is_compose(file):
-            raise BakeError(f"{file.name}: Compose files are not supported yet")
-        bodies.append(_body(file))
-    found = Definitions.of(bodies, around)
-    groups, targets = tuple(found.groups()), tuple(found.targets())
-    return BakeFile(groups, targets, tuple(found.listed()), tuple(dict.fromkeys(found.warnings)))
+def read_files(files: Iterable[GivenFile], around: Surroundings, read: ReadFile) -> BakeFile:
+    """All files merged, the later over the earlier, and HCL over Compose. Raises `BakeError`.
+
+    `read` is for what Compose files name beside.
+    """
+    given = list(files)
+    composed = [(file.name, file.data) for file in given if _is_compose(file)]
+    groups, targets = (
+        compose_targets(read_model(composed, around.composed, read), around.composed) if composed else ([], [])
+    )
+    found = Definitions.of((_body(file) for file in given if not _is_compose(file)), around)
+    every = {group.name: group for group in (*groups, *found.groups())}
+    known = {target.name: target for target in targets}
+    for target in found.targets():
+        known[target.name] = known[target.name].merged(target) if target.name in known else target
+    return BakeFile(
+        tuple(every.values()),
+        tuple(known.values()),
+        tuple(found.listed()),
+        tuple(dict.fromkeys(found.warnings)),
+    )
 
 
 def _is_compose(file: GivenFile) -> bool:
-    return file.name.lower().endswith((".yml", ".yaml"))
+    """By its name; one of another name where it is YAML with services."""
+    name = file.name.lower()
+    if name.endswith((".yml", ".yaml")):
+        return True
+    return not name.endswith((".json", ".hcl")) and has_services(file.data)
 
 
 def _body(file: GivenFile) -> HclBody:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import yaml
+
+from lading.store.system.patterns import pattern
 
 MAX_SIZE: Final = 1024 * 1024
 """Characters."""
@@ -19,10 +21,12 @@ MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 20_000
 """Counted where they are used, so an alias counts each time."""
 
+_CORE: Final = "tag:yaml.org,2002:"
 _STR: Final = "tag:yaml.org,2002:str"
 _INT: Final = "tag:yaml.org,2002:int"
 _BOOL: Final = "tag:yaml.org,2002:bool"
 _T = TypeVar("_T")
+_DECIMAL: Final = pattern(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 
 
 class YamlError(ValueError):
@@ -132,6 +136,36 @@ class Value:
             raise self.error(f"expected a list, found {self._kind()}")
         return tuple(read(self._child(node, f"[{at}]")) for at, node in enumerate(self._node.value))
 
+    def plain(self, depth: int = 0) -> object:
+        """As Python has it: texts, numbers, truths, nothing, lists, and sections with what ``<<`` merges into them."""
+        if depth > MAX_DEPTH:
+            raise self.error(f"nested more than {MAX_DEPTH} deep")
+        if not self._node.tag.startswith(_CORE):
+            raise self.error(f"the tag {self._node.tag} is not supported")
+        if isinstance(self._node, yaml.SequenceNode):
+            return [self._child(node, f"[{at}]").plain(depth + 1) for at, node in enumerate(self._node.value)]
+        if isinstance(self._node, yaml.MappingNode):
+            return self._plain_members(depth)
+        return _plain_scalar(self._node.tag.removeprefix(_CORE), str(self._node.value))
+
+    def _plain_members(self, depth: int) -> dict[str, object]:
+        own: dict[str, object] = {}
+        below: dict[str, object] = {}
+        for key, node in self._node.value:
+            name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
+            value = self._child(node, f".{name}" if self.path else name)
+            if key.tag == f"{_CORE}merge":
+                parts = value.plain(depth + 1)
+                for part in reversed(cast("list[object]", parts) if isinstance(parts, list) else [parts]):
+                    if not isinstance(part, dict):
+                        raise value.error("<< merges sections")
+                    below.update(cast("dict[str, object]", part))
+            elif not name or name in own:
+                raise self._child(key, "").error(f"{name!r} is there twice" if name else "a name is a text")
+            else:
+                own[name] = value.plain(depth + 1)
+        return {**below, **own}
+
     def section(self, *known: str) -> Section:
         """A section whose members are among `known`; of any names where none are given."""
         if not isinstance(self._node, yaml.MappingNode) or self._node.tag != "tag:yaml.org,2002:map":
@@ -187,6 +221,19 @@ class Section:
         if name not in self._members:
             raise self.value.error(f"{name!r} is missing")
         return read(self._members[name])
+
+
+def _plain_scalar(kind: str, text: str) -> object:
+    """A word that only some readers take for a truth, a date or a number of another base is text."""
+    if kind == "null":
+        return None
+    if kind == "bool" and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if kind == "int" and _DECIMAL.fullmatch(text):
+        return int(text)
+    if kind == "float":
+        return float(text.replace("_", "")) if text.lstrip("-+").lower() not in (".inf", ".nan") else text
+    return text
 
 
 def _suggest(name: str, known: tuple[str, ...]) -> str:

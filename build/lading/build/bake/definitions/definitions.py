@@ -23,10 +23,11 @@ _BLOCKS: Final = ("target", "group")
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a call brings: built-in values, what it sets variables to, the caller's home folder."""
+    """What a call brings: built-in values, what it sets variables to, those of Compose files too, the home folder."""
 
     builtin: Mapping[str, str]
     given: Callable[[str], str | None]
+    composed: Callable[[str], str | None]
     home: str = "/"
 
 

@@ -15,6 +15,7 @@ from lading.build.bake.bake_files import DEFAULT_FILES, GivenFile, read_files
 from lading.build.bake.bake_overrides import Override
 from lading.build.bake.bake_print import printed
 from lading.build.bake.bake_selection import select
+from lading.build.bake.compose.interpolation import dotenv
 from lading.build.bake.definitions.definitions import Surroundings
 from lading.build.bake.hcl.hcl_blocks import MAX_FILE
 from lading.cli.calls.option_values import access, read_input
@@ -99,7 +100,7 @@ def bake(
     if sbom:
         overrides.append("*.attest=type=sbom")
     around = _surroundings(session, var)
-    found = read_files(_files(file, session.environment), around)
+    found = read_files(_files(file, session.environment), around, lambda name: read_input(name, "-f", MAX_FILE))
     for text in found.warnings:
         session.output.warn(text)
     if list_ is not None:
@@ -144,8 +145,15 @@ def _surroundings(session: CliSession, var: list[str] | None) -> Surroundings:
     platform = str(host_platform()).removesuffix("/v1") if host_platform().architecture == "amd64" else None
     builtin = {"BAKE_CMD_CONTEXT": "cwd://", "BAKE_LOCAL_PLATFORM": platform or str(host_platform())}
     environment = {} if _disabled(session.environment) else session.environment
+    for_compose = dict(environment)
+    if os.path.isfile(".env"):
+        text = read_input(".env", "-f", MAX_FILE).decode(errors="replace")
+        for_compose = {**dotenv(text, environment.get), **environment}
     return Surroundings(
-        builtin, lambda name: given.get(name, environment.get(name)), session.environment.get("HOME", "/")
+        builtin,
+        lambda name: given.get(name, environment.get(name)),
+        lambda name: given.get(name, for_compose.get(name)),
+        session.environment.get("HOME", "/"),
     )
 
 

@@ -1,0 +1,1 @@
+"""Compose files as bake reads them: the `build:` entries of their services."""
