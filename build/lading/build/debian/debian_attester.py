@@ -106,6 +106,8 @@ class DebianAttester:
             "packages": list(self.spec.packages),
             "layers": "package" if self.spec.layer_per_package else "one",
             "ldSoCache": self.spec.ld_so_cache,
+            "suites": dict(self.spec.suites) or None,
+            "sources": self.spec.shown_sources or None,
             "essential": self.spec.essential or None,
             "status": self.spec.status if self.spec.status != "installed" else None,
             "image": _settings(self.spec.image) or None,

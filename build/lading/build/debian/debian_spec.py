@@ -6,6 +6,8 @@
 
     [debian]
     suite = "bookworm"                  # left out: the machine's own
+    suites = { "bookworm-backports" = 100 }  # others beside it, with apt's priority for what is in them
+    sources = []                        # lines as in apt's sources.list, in place of the machine's own
     components = ["main"]               # left out: main
     packages = ["python3", "ca-certificates"]
     essential = false                   # true adds all packages that the suite calls essential
@@ -45,6 +47,7 @@ from lading.store.system.patterns import pattern
 from lading.store.system.regular_files import read_below
 
 _SUITE: Final = pattern(r"[a-z][a-z0-9.-]*")
+_PASSWORD: Final = pattern(r"://[^/@\s]*@")
 _ARCHITECTURE: Final = pattern(r"[a-z0-9]+")
 _COMPONENT: Final = pattern(r"[a-z][a-z0-9-]*(/[a-z0-9-]+)*")
 MAX_SIZE: Final = 1024 * 1024
@@ -71,6 +74,8 @@ class DebianSpec:
     """What to install from which suite, and what the image runs."""
 
     suite: str | None
+    suites: Mapping[str, int]
+    sources: tuple[str, ...]
     components: tuple[str, ...]
     packages: tuple[str, ...]
     essential: bool
@@ -80,10 +85,17 @@ class DebianSpec:
     ld_so_cache: bool
     image: ImageSettings
 
+    @property
+    def shown_sources(self) -> list[str]:
+        """The lines of its sources, without user and password."""
+        return [_PASSWORD.sub("://", line) for line in self.sources]
+
     def asked(self) -> dict[str, object]:
         """What a resolution depends on, as JSON; what the file leaves out to the machine is left out."""
         values: dict[str, object] = {
             "suite": self.suite,
+            "suites": dict(self.suites),
+            "sources": self.shown_sources,
             "components": list(self.components),
             "packages": list(self.packages),
             "essential": self.essential,
@@ -119,6 +131,7 @@ def parse_spec(data: bytes, source: str) -> DebianSpec:
 
 def _spec(debian: Fields, image: ImageSettings, source: str) -> DebianSpec:
     suite = debian.optional_text("suite")
+    suites = {name: _priority(value, f"{source}: suites: {name}") for name, value in debian.mapping("suites").items()}
     layers = debian.optional_text("layers") or "package"
     if layers not in ("package", "one"):
         raise InputError(f'{source}: layers must be "package" or "one", not "{layers}"')
@@ -127,6 +140,8 @@ def _spec(debian: Fields, image: ImageSettings, source: str) -> DebianSpec:
         raise InputError(f'{source}: status must be "installed" or "unpacked", not "{status}"')
     spec = DebianSpec(
         suite=suite,
+        suites=suites,
+        sources=debian.strings("sources"),
         components=debian.strings("components") or ("main",),
         packages=debian.strings("packages"),
         essential=debian.boolean("essential"),
@@ -141,9 +156,16 @@ def _spec(debian: Fields, image: ImageSettings, source: str) -> DebianSpec:
         raise InputError(f"{source}: packages: name at least one")
     _check(spec.packages, NAME, "package", source)
     _check(spec.components, _COMPONENT, "component", source)
-    _check((suite,) if suite else (), _SUITE, "suite", source)
+    _check((*([suite] if suite else []), *suites), _SUITE, "suite", source)
     _check(spec.architectures, _ARCHITECTURE, "architecture", source)
     return spec
+
+
+def _priority(value: object, where: str) -> int:
+    """Of apt_preferences(5): negative ones forbid, those above 1000 go back to older versions."""
+    if not isinstance(value, int) or isinstance(value, bool) or not -32768 < value < 32768 or value == 0:
+        raise InputError(f"{where}: expected a priority as apt has it, such as 100 or 500")
+    return value
 
 
 def _check(names: tuple[str, ...], pattern: re.Pattern[str], kind: str, source: str) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 from lading.build.debian.archives.apt import Resolution
 from lading.build.debian.archives.public_names import public_uri
 from lading.build.debian.deb import Control, Listing
+from lading.build.debian.debian_spec import DebianSpec
 from lading.build.debian.derived_files import inside, put_file, put_folder
 from lading.store.errors import DocumentError
 from lading.store.system.patterns import pattern
@@ -115,17 +116,17 @@ def _triggers(controls: Sequence[Control]) -> Mapping[str, list[str]]:
     return found
 
 
-def archive_sources(suite: str, components: Sequence[str], resolution: Resolution) -> str:
+def archive_sources(spec: DebianSpec, suite: str, resolution: Resolution) -> str:
     """Where apt in the image has more packages from: Debian's or Ubuntu's archive, "" for any other."""
     origins = {release.origin.lower() for _, release in resolution.releases.values()}
     if origins not in ({"debian"}, {"ubuntu"}):
         return ""
     (origin,) = origins
-    suites = [suite] if suite in _ROLLING else [suite + pocket for pocket in _POCKETS]
-    text = _source(public_uri(origin, security=False), suites, components, origin)
+    own = [suite] if suite in _ROLLING else [suite + pocket for pocket in _POCKETS]
+    text = _source(public_uri(origin, security=False), [*own, *spec.suites], spec.components, origin)
     if suite in _ROLLING:
         return text
-    return f"{text}\n{_source(public_uri(origin, security=True), [f'{suite}-security'], components, origin)}"
+    return f"{text}\n{_source(public_uri(origin, security=True), [f'{suite}-security'], spec.components, origin)}"
 
 
 def _source(uri: str, suites: Sequence[str], components: Sequence[str], origin: str) -> str:

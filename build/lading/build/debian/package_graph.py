@@ -47,7 +47,7 @@ def _database(spec: DebianSpec, suite: str, resolution: Resolution, file: str) -
     """A database of dpkg's where dpkg is there to read it."""
     names = {package.name for package in resolution.packages}
     if "dpkg" in names:
-        sources = archive_sources(suite, spec.components, resolution) if "apt" in names else ""
+        sources = archive_sources(spec, suite, resolution) if "apt" in names else ""
         return DpkgDatabase(spec.status, sources)
     if spec.status != "installed":
         raise InputError(f'{file}: status = "{spec.status}" is for sets that dpkg is in: add it, or essential = true')

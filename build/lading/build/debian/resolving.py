@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.build.debian.archives.apt import Apt, Resolution
-from lading.build.debian.archives.apt_sources import machine_release, machine_sources, select
+from lading.build.debian.archives.apt_sources import given_sources, machine_release, machine_sources, select
 from lading.build.debian.archives.release import read_keys
 from lading.build.debian.archives.saved_resolutions import SavedResolutions
 from lading.build.debian.debian_spec import DebianSpec
@@ -76,12 +76,14 @@ def opened_archives(spec: DebianSpec, store: Store, architecture: str, system: P
     """The archives that the machine `system` has for the set. Raises `InputError` where it has none, or odd ones."""
     release = machine_release(system)
     suite = spec.suite or release.codename
-    sources = select(machine_sources(system), release, suite, spec.components, architecture)
+    configured = given_sources(spec.sources) if spec.sources else machine_sources(system)
+    sources = select(configured, release, suite, spec.components, architecture, spec.suites)
     keys = {source: read_keys(source.signed_by, system) for source in sources}
     shown = json.dumps([[source.uri, source.suite, source.components, source.signed_by] for source in sources])
-    key = hashlib.sha256(f"{architecture} {shown}".encode()).hexdigest()[:16]
+    pins = json.dumps(spec.suites) if spec.suites else ""
+    key = hashlib.sha256(f"{architecture} {shown}{pins}".encode()).hexdigest()[:16]
     folder = store.root / "cache" / "debian" / key
     private_folder(folder)
     with one_builder(store.root, key):
-        apt = Apt(folder, sources, keys, architecture)
-        yield Archives(spec, suite, apt, SavedResolutions(store.index, keys, architecture), folder)
+        apt = Apt(folder, sources, keys, architecture, spec.suites)
+        yield Archives(spec, suite, apt, SavedResolutions(store.index, keys, architecture, pins), folder)

@@ -44,13 +44,19 @@ class Apt:
     """apt for one set of sources, with its state below `folder`."""
 
     def __init__(
-        self, folder: Path, sources: Sequence[ArchiveSource], keys: Mapping[ArchiveSource, Keys], architecture: str
+        self,
+        folder: Path,
+        sources: Sequence[ArchiveSource],
+        keys: Mapping[ArchiveSource, Keys],
+        architecture: str,
+        priorities: Mapping[str, int] | None = None,
     ) -> None:
         self._program = AptProgram(folder, architecture)
         self._folder = self._program.folder
         self._sources = tuple(sources)
         self._keys = keys
         self._architecture = architecture
+        self._priorities = priorities or {}
 
     @property
     def _lists(self) -> Path:
@@ -158,7 +164,12 @@ class Apt:
         return release
 
     def _prepare(self) -> None:
-        self._program.prepare("".join(self._line(source) for source in self._sources))
+        pins = (
+            f"Package: *\nPin: release {word}={name}\nPin-Priority: {priority}\n\n"
+            for name, priority in self._priorities.items()
+            for word in ("n", "a")
+        )
+        self._program.prepare("".join(self._line(source) for source in self._sources), "".join(pins))
 
     def _line(self, source: ArchiveSource) -> str:
         keys = self._keys[source]

@@ -37,12 +37,13 @@ class AptProgram:
         self.dates_checked = True
         self._architecture = architecture
 
-    def prepare(self, sources: str) -> None:
-        """Writes apt's settings, and `sources` as its sources.list."""
+    def prepare(self, sources: str, preferences: str = "") -> None:
+        """Writes apt's settings, `sources` as its sources.list, and its `preferences`."""
         for name in ("lists/partial", "archives/partial", "state"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
         _write_changed(self.folder / "sources.list", sources)
+        _write_changed(self.folder / "preferences", preferences)
         _write_changed(self.folder / "apt.conf", self._settings())
 
     def run(self, words: list[str], source: str, folder: Path | None = None) -> str:
@@ -74,7 +75,7 @@ class AptProgram:
             "Dir::Etc::sourceparts": "/dev/null",
             "Dir::Etc::parts": "/dev/null",
             "Dir::Etc::main": "/dev/null",
-            "Dir::Etc::preferences": "/dev/null",
+            "Dir::Etc::preferences": folder / "preferences",
             "Dir::Etc::preferencesparts": "/dev/null",
             "APT::Architecture": self._architecture,
             "APT::Sandbox::User": "root",

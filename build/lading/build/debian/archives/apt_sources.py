@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -85,10 +85,25 @@ def machine_sources(root: Path = Path("/")) -> list[ArchiveSource]:
     return found
 
 
+def given_sources(lines: Sequence[str]) -> list[ArchiveSource]:
+    """Those that these lines of a sources.list name. Raises `InputError` for a line that names none."""
+    found: list[ArchiveSource] = []
+    for line in lines:
+        if not (sources := list(_one_line(line))):
+            raise InputError(f"sources: {line!r} is no line of a sources.list that names packages")
+        found += sources
+    return found
+
+
 def select(
-    sources: list[ArchiveSource], release: Release, suite: str, components: tuple[str, ...], architecture: str
+    sources: list[ArchiveSource],
+    release: Release,
+    suite: str,
+    components: tuple[str, ...],
+    architecture: str,
+    others: Collection[str] = (),
 ) -> list[ArchiveSource]:
-    """The sources of `suite` with its updates and security pockets.
+    """The sources of `suite` with its updates and security pockets, and those of `others`.
 
     Where the machine has none of that name, those of its own suite serve, with the name exchanged: the archives
     keep their suites side by side. A source whose options ask for what is not done here is refused by name.
@@ -102,6 +117,11 @@ def select(
             and (wanted := tuple(part for part in components if part in source.components))
         ]
         if chosen:
+            plain = [source for source in chosen if source.suite == suite]
+            for other in others:
+                chosen += [replace(one, components=chosen[0].components) for one in fitting if one.suite == other] or [
+                    replace(one, suite=other) for one in plain
+                ]
             _check(chosen, suite, components)
             return chosen
     raise InputError(

@@ -27,11 +27,12 @@ _LIMIT: Final = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class SavedResolutions:
-    """Rows of the index for one set of sources."""
+    """Rows of the index for one set of sources; `priorities` is what apt is told of these."""
 
     index: Index
     keys: Mapping[ArchiveSource, Keys]
     architecture: str
+    priorities: str = ""
 
     def get(self, lists: str | None, names: Sequence[str]) -> Resolution | None:
         """What `names` resolved to with these lists; None where that is not known, or its row is unreadable."""
@@ -56,6 +57,7 @@ class SavedResolutions:
             "names": list(names),
             "sources": sources,
             "architecture": self.architecture,
+            "priorities": self.priorities,
         }
         return hashlib.sha256(canonical(value)).hexdigest()
 
