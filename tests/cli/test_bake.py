@@ -62,6 +62,74 @@ def test_two_targets_are_built_and_signed_and_one_stands_on_the_other(lading: La
     assert built(lading.ok("bake", "two", TAG="w")) == {"two": digests["two"]}
 
 
+def test_several_platforms_make_an_index_and_what_stands_on_it_takes_its_own(lading: Lading) -> None:
+    written(
+        lading,
+        'target "base" {\n  context = "a"\n  platforms = ["linux/amd64", "linux/arm64"]\n}\n'
+        'target "default" {\n  context = "b"\n  contexts = { base = "target:base" }\n'
+        '  platforms = ["linux/arm64"]\n  tags = ["localhost/arm:1"]\n}\n',
+    )
+    lading.ok("bake")
+    (found,) = json.loads(lading.ok("inspect", "localhost/arm:1"))
+    assert found["Architecture"] == "arm64"
+    assert len(found["RootFS"]["Layers"]) == 2
+    digest = built(lading.ok("bake", "base"))["base"]
+    kinds = json.loads(lading.ok("inspect", "--raw", digest))
+    assert [one["platform"]["architecture"] for one in kinds["manifests"]] == ["amd64", "arm64"]
+
+
+def test_compose_files_are_baked(lading: Lading) -> None:
+    written(
+        lading,
+        "services:\n  web:\n    image: localhost/web:1\n    build:\n      context: b\n"
+        "      additional_contexts: {base: 'service:db'}\n  db:\n    build: a\n",
+        "compose.yaml",
+    )
+    assert set(built(lading.ok("bake"))) == {"db", "web"}
+    lading.ok("verify", "localhost/web:1")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        'context = "http://../../../../../../../../etc"',
+        'context = "a"\n  contexts = { x = "http://../../../../../../../../etc" }',
+        'context = "a"\n  contexts = { x = "cwd:///etc" }',
+        'context = "a"\n  dockerfile = "/etc/passwd"',
+        'context = "a"\n  dockerfile = "link"',
+        'context = "a"\n  secret = ["id=x,src=/etc/passwd"]',
+        'context = "a"\n  secret = ["id=/etc/passwd"]',
+        'context = "a"\n  cache-from = ["type=local,src=/etc"]',
+        'context = "a"\n  cache-to = ["type=local,dest=/etc/x"]',
+        'context = "a"\n  output = ["/etc"]',
+    ],
+)
+def test_no_field_leads_out_of_the_folder(lading: Lading, tmp_path: Path, fields: str) -> None:
+    """Not a name that looks like a URL either."""
+    (tmp_path / "http:").mkdir()
+    (tmp_path / "a/link").symlink_to("/etc/passwd")
+    written(lading, f'target "default" {{\n  {fields}\n}}\n')
+    assert "which is outside of this folder" in lading.fails(1, "bake")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ('ssh = ["default"]', "asks for ssh"),
+        ('network = "host"', "asks for network.host"),
+        ('entitlements = ["security.insecure"]', "asks for security.insecure"),
+        ('entitlements = ["device"]', "device is not supported"),
+        ("policy = []", "policy is not supported"),
+        ('call = "outline"', "call outline is not supported"),
+        ('attest = ["type=vuln"]', "attest vuln is not supported"),
+        ('context = "-"', "standard input is neither"),
+    ],
+)
+def test_refused_by_name(lading: Lading, fields: str, said: str) -> None:
+    written(lading, f'target "default" {{\n  {fields}\n}}\n')
+    assert said in lading.fails(1, "bake")
+
+
 def test_a_failure_is_told_with_its_place(lading: Lading) -> None:
     written(lading, 'target "default" {\n  context = "a"\n  tags = [nothing]\n}\n')
     said = lading.fails(1, "bake")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lading.build.bake.bake_print import cleaned, is_elsewhere
 from lading.build.bake.bake_selection import TARGET
@@ -18,10 +18,13 @@ from lading.store.fastclass import dataclass
 
 if TYPE_CHECKING:
     from lading.build.bake.bake_target import BakeTarget
+    from lading.build.context.remote.addresses import Repository, WebFile
+    from lading.build.graph.request import PackedContext
     from lading.cli.cli_session import CliSession
     from lading.host.baking import BakeJob
     from lading.host.images.build_outputs import BuildOutputs
 
+ContextSource: TypeAlias = "PackedContext | WebFile | Repository"
 _ENTITLED: Final = ("network.host", "security.insecure", "ssh")
 _CALLS: Final = ("build", "check", "lint")
 _ATTESTED: Final = ("provenance", "sbom")
@@ -100,6 +103,7 @@ def bake_job(target: BakeTarget, words: BakeWords, session: CliSession) -> tuple
     from lading.host.images.images import Images  # noqa: PLC0415
 
     _refuse(target)
+    allowed = words.allow(target)
     for entry in (*target.entries("output"), *target.entries("cache-to")):
         if entry.get("dest") and entry["dest"] != "-":
             words.writing(str(entry["dest"]), target.name)
@@ -110,26 +114,30 @@ def bake_job(target: BakeTarget, words: BakeWords, session: CliSession) -> tuple
     if outputs.push and not names:
         raise UsageError(f"target {target.name}: it is to be pushed, and has no tags")
     network = target.text("network") or "default"
+    sources = _sources(target, words)
     request = BuildRequest(
-        **_sources(target, words),  # type: ignore[arg-type]
+        context=sources.folder,
+        source=sources.source,
+        contexts=sources.contexts,
+        file=sources.file,
+        dockerfile=sources.dockerfile,
         names=tuple(Images.new_name(name).name for name in names),
         arguments={name: value for name, value in target.members("args").items() if value is not None},
         target=target.text("target"),
         annotations=annotations_of(list(target.texts("annotations"))),
         labels={name: value for name, value in target.members("labels").items() if value is not None},
-        platforms=tuple(target.texts("platforms")),
+        platforms=target.texts("platforms"),
         no_cache=target.flag("no-cache"),
         epoch=epoch(session.environment),
         show_arguments=any(one.get("mode") == "max" for one in target.entries("attest")),
         private=(session.root, session.run),
         network=step_network(network),
-        allow=allowances(words.allow(target) or None, network),
+        allow=allowances(allowed or None, network),
         settings=step_settings(_hosts(target), target.text("shm-size"), list(target.texts("ulimits"))),
         no_cache_stages=frozenset(name.lower() for one in target.texts("no-cache-filter") for name in one.split(",")),
     )
-    for entry in target.entries("secret"):
-        if entry.get("src"):
-            words.reading(str(entry["src"]), target.name)
+    for path in _read_by(target, session.environment):
+        words.reading(path, target.name)
     secrets = step_secrets(_texts(target, "secret"), _texts(target, "ssh"), session.environment)
     stands_on = tuple(
         value.removeprefix(TARGET)
@@ -138,6 +146,15 @@ def bake_job(target: BakeTarget, words: BakeWords, session: CliSession) -> tuple
     )
     named = caches(_texts(target, "cache-from"), _texts(target, "cache-to"))
     return BakeJob(target.name, request, secrets, named, target.flag("pull"), stands_on), outputs
+
+
+def _read_by(target: BakeTarget, environment: Mapping[str, str]) -> Iterator[str]:
+    """The files that its secrets are, a bare id among them where there is no such variable; caches in folders."""
+    for entry in target.entries("secret"):
+        name, source = str(entry.get("id", "")), str(entry.get("src", ""))
+        if source or not (entry.get("env") or name in environment):
+            yield source or name
+    yield from (str(entry["src"]) for entry in target.entries("cache-from") if entry.get("src"))
 
 
 def _texts(target: BakeTarget, field: str) -> list[str]:
@@ -173,27 +190,42 @@ def _refuse(target: BakeTarget) -> None:
             raise InputError(f"target {target.name}: attest {entry.get('type')} is not supported")
 
 
-def _sources(target: BakeTarget, words: BakeWords) -> Mapping[str, object]:
+@dataclass(frozen=True, slots=True)
+class _Sources:
     """Context, Dockerfile and other contexts, as a request has them."""
+
+    folder: Path
+    source: ContextSource | None
+    contexts: Mapping[str, Path | ContextSource | ImageContext]
+    file: Path | None = None
+    dockerfile: bytes | None = None
+
+
+def _sources(target: BakeTarget, words: BakeWords) -> _Sources:
     from lading.cli.commands.images.build import context_of, contexts_of  # noqa: PLC0415
 
-    context = cleaned(target.text("context") or ".")
-    if not is_elsewhere(context):
-        words.reading(context, target.name)
-    folder, source = context_of(context)
-    given = {name: value or "" for name, value in target.members("contexts").items()}
-    for value in given.values():
-        if not is_elsewhere(value) and "://" not in value.removeprefix("cwd://") and not value.startswith(TARGET):
-            words.reading(cleaned(value), target.name)
-    files = [f"{name}={cleaned(value)}" for name, value in given.items() if "://" not in value.removeprefix("cwd://")]
-    others = [f"{name}={value}" for name, value in given.items() if "://" in value.removeprefix("cwd://")]
-    linked = {name: ImageContext(value) for name, value in given.items() if value.startswith(TARGET)}
-    named = contexts_of([word for word in (*files, *others) if word.partition("=")[0] not in linked])
-    found: dict[str, object] = {"context": folder, "source": source, "contexts": {**named, **linked}}
+    folder, source = context_of(_local(target.text("context") or ".", target, words))
+    contexts: dict[str, Path | ContextSource | ImageContext] = {}
+    for name, value in target.members("contexts").items():
+        if value and value.startswith(TARGET):
+            contexts[name] = ImageContext(value)
+        elif value:
+            contexts.update(contexts_of([f"{name}={_local(value, target, words)}"]))
     inline = target.text("dockerfile-inline")
     if inline:
-        return {**found, "dockerfile": inline.encode()}
-    return {**found, "file": _dockerfile(target, folder, elsewhere=source is not None, words=words)}
+        return _Sources(folder, source, contexts, dockerfile=inline.encode())
+    return _Sources(folder, source, contexts, _dockerfile(target, folder, elsewhere=source is not None, words=words))
+
+
+def _local(value: str, target: BakeTarget, words: BakeWords) -> str:
+    """A context as a path, if it is one that the target may read; a URL or an image as it is.
+
+    What is there is a path, whatever it looks like.
+    """
+    path = cleaned(value)
+    if not os.path.lexists(path) and (is_elsewhere(value) or "://" in value.removeprefix("cwd://")):
+        return value
+    return words.reading(path, target.name)
 
 
 def _dockerfile(target: BakeTarget, folder: Path, *, elsewhere: bool, words: BakeWords) -> Path:
