@@ -170,4 +170,4 @@ def test_nothing_but_a_build_is_handed_it() -> None:
                 continue
             if "lading.runtime.sandbox" in names:
                 naming.add(str(file.relative_to(top)))
-    assert naming == {"host/lading/host/isolation.py"}
+    assert naming == {"host/lading/host/isolation/step_executors.py"}

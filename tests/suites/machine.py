@@ -21,7 +21,7 @@ os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}{os.pathsep}/usr/sbi
 PROGRAMS = {
     **{name: name for name in ("podman", "buildah", "skopeo", "umoci", "docker-registry", "nft", "ip")},
     **{name: name for name in ("cosign", "crane", "oras", "regctl", "crun", "runc", "conmon", "bsdtar", "catatonit")},
-    **{name: name for name in ("faketime", "mkfs.ext4", "curl", "openssl", "bcrypt-htpasswd", "tmux")},
+    **{name: name for name in ("faketime", "mkfs.ext4", "curl", "openssl", "newuidmap", "bcrypt-htpasswd", "tmux")},
     "busybox": "busybox",
     "git": "git",
     "go": "go",

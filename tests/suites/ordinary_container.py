@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +66,7 @@ def _limits() -> Iterator[str]:
 
 
 @contextmanager
-def ordinary_container() -> Iterator[OrdinaryContainer]:
+def ordinary_container() -> Generator[OrdinaryContainer, None, None]:
     """Its folder is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="lad", dir="/tmp"))  # podman's runroot has at most 50 characters
     root = folder / "rootfs"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from lading.host.host import Host
     from lading.host.trust.signing_keys import SigningKeyText
     from lading.registry.credentials.files import Given
+
+
+OUTSIDE: Final = "_LADING_RUNS"
+"""Where what lasts until the next boot lies, for a call in a user namespace: it is root there, and not its caller."""
 
 
 class Color(StrEnum):
@@ -188,6 +192,8 @@ def _default_root(environment: dict[str, str]) -> Path:
 def _run_folder(environment: dict[str, str], root: Path) -> Path:
     from lading.host.configuration import run_folder_in  # noqa: PLC0415
 
+    if outside := _path(environment, OUTSIDE):
+        return run_folder_in(outside, root)
     if os.geteuid() == 0:
         return run_folder_in(Path("/run/lading"), root)
     given = _path(environment, "XDG_RUNTIME_DIR")

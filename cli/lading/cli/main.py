@@ -104,6 +104,12 @@ def _call(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str]) -> object:
     if "_LADING_COMPLETE" in os.environ:
         return _complete(arguments)
+    if os.geteuid() != 0:
+        from lading.cli.as_root import called_as_root  # noqa: PLC0415
+
+        code = called_as_root(arguments)
+        if code is not None:
+            return code
     if list(arguments) in (["--help"], ["-h"], ["help"]):
         from lading.cli.calls.help_page import page  # noqa: PLC0415
 

@@ -23,7 +23,7 @@ from lading.build.graph.request import (
     StepSecrets,
 )
 from lading.build.solver.cache_trimming import bound
-from lading.host.isolation import executor_for
+from lading.host.isolation.step_executors import executor_for
 from lading.host.trust.launch_gate import unknown
 from lading.host.trust.signing_keys import SigningKeyText
 from lading.registry.reference import Reference
@@ -95,7 +95,7 @@ def build_environment(
 
     return BuildEnvironment(
         store=store,
-        executor=executor_for(isolation, store.root, run_folder, driver),
+        executor=executor_for(isolation, store.root, run_folder, driver, listener.warned),
         images=images,
         platform=host_platform(),
         clock=time.time,

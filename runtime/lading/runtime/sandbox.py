@@ -25,6 +25,7 @@ from lading.runtime.oci.oci_runtime import ENV, OciRuntime, StartError, start_er
 from lading.runtime.spec import capabilities, etc_files, users
 from lading.runtime.spec.rootfs import MountPoints, allowed, check_kernel_folders
 from lading.runtime.spec.spec import DEFAULT_PATH, ContainerSpec, Mount, bind, shared_memory
+from lading.runtime.spec.user_namespace import as_user
 from lading.store.system.locks import open_lock, take
 from lading.store.system.machine_errors import border
 from lading.store.system.private_folders import private_folder
@@ -36,18 +37,20 @@ _EVERY_DEVICE: Final = [{"allow": True, "access": "rwm"}]
 class Sandbox:
     """Executes steps. Safe to use from several threads."""
 
-    def __init__(self, config: RuntimeConfig, driver: networks.Drivers | None) -> None:
+    def __init__(self, config: RuntimeConfig, driver: networks.Drivers | None, *, user_namespace: bool = False) -> None:
+        """`user_namespace`: this process is root of one, and of nothing else."""
+        self._user_namespace = user_namespace
         self._run_dir = config.run_dir
         self._filters = config.root / "filters"
         self._driver = driver
         self._cgroups = Cgroups.detect()
         self._capabilities = sorted(capabilities.BUILD & capabilities.held())
-        self._oci = OciRuntime(processes.find(config.oci_runtime), config.run_dir / "oci")
+        self._oci = OciRuntime(processes.find(config.oci_runtime), config.run_dir / "oci", cgroups=not user_namespace)
 
     @property
     def isolation(self) -> str:
-        """All namespaces but the user's, capabilities, seccomp, masked paths."""
-        return "oci"
+        """All namespaces but the user's, which is made before where it is rootless; capabilities, seccomp, masks."""
+        return "rootless" if self._user_namespace else "oci"
 
     @property
     def privileges(self) -> dict[str, object]:
@@ -70,7 +73,8 @@ class Sandbox:
                     mounts = _merged(own, asked)
                     joined = self._joined(name, bundle, process)
                     plan = self._plan(name, rootfs, process, mounts, joined.netns)
-                    (place / "config.json").write_text(json.dumps(plan.spec()))
+                    spec = as_user(plan.spec()) if self._user_namespace else plan.spec()
+                    (place / "config.json").write_text(json.dumps(spec))
                     code = self._run(name, place, process, output, halt)
                     process.contacted(joined.contacts())
                     return code
@@ -117,7 +121,8 @@ class Sandbox:
             user = users.resolve(root, step.user)
         finally:
             os.close(root)
-        self._cgroups.prepare()
+        if not self._user_namespace:
+            self._cgroups.prepare()
         env = {"PATH": DEFAULT_PATH.partition("=")[2], "HOME": user.home, **dict(step.env), **dict(step.secrets)}
         resources = self._cgroups.resources(ResourceLimits())
         return ContainerSpec(
@@ -141,7 +146,7 @@ class Sandbox:
     def _run(self, name: str, bundle: Path, step: SandboxProcess, output: StepOutput, halt: int | None) -> int:
         errors = bundle / "errors"
         # The runtime keeps a copy of what it was told: where there is a secret in it, that stays in memory, too.
-        oci = OciRuntime(self._oci.path, bundle / "oci") if step.secrets else self._oci
+        oci = OciRuntime(self._oci.path, bundle / "oci", cgroups=self._oci.cgroups) if step.secrets else self._oci
         argv = oci.argv("--log", str(errors), "run", "--bundle", str(bundle), name)
         code = run_to_end(argv, ENV, step.stdin, output, halt)
         text = errors.read_text(errors="replace").strip() if code and errors.exists() else ""

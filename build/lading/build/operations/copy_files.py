@@ -17,6 +17,7 @@ from typing import Final
 from lading.build.context.folders import FileInfo, FileView, Folder, follow, normalised
 from lading.build.context.picked_files import CopySource, special
 from lading.build.dockerfile.modes import FileMode
+from lading.store.content.ownership import on_disk
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, field
 
@@ -81,7 +82,7 @@ class Copier:
         self._clear(target)
         with open(target, "xb") as stream:
             stream.write(content)
-        os.chown(target, *(self.options.owner or (0, 0)))
+        os.chown(target, *on_disk(*(self.options.owner or (0, 0))))
         os.chmod(target, self._mode(0o644))
 
     def inside(self, path: str) -> str:
@@ -111,7 +112,7 @@ class Copier:
         mode = _FOLDER_MODE if octal is None else octal & 0o777  # none but the copied have more
         for folder in reversed(missing):
             os.mkdir(folder)
-            os.chown(folder, *(self.options.owner or (0, 0)))
+            os.chown(folder, *on_disk(*(self.options.owner or (0, 0))))
             os.chmod(folder, mode)
 
     def _copy(self, view: FileView, source: CopySource, target: str, *, top: bool) -> None:
@@ -188,7 +189,7 @@ class Copier:
 
     def _describe(self, view: FileView, item: FileInfo, target: str) -> None:
         owner = self.options.owner or (item.uid, item.gid)
-        os.chown(target, *owner, follow_symlinks=False)
+        os.chown(target, *on_disk(*owner), follow_symlinks=False)
         if not item.is_link:
             os.chmod(target, self._mode(item.permissions, folder=item.is_folder))
         if self.options.attributes:

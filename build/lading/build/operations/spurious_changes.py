@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.store.archives.trees import OVERLAY, Entry, Marks, Tree, kept
+from lading.store.content.ownership import in_image
 from lading.store.fastclass import dataclass, field
 
 _KINDS: Final = {"directory": stat.S_IFDIR, "file": stat.S_IFREG, "symlink": stat.S_IFLNK}
@@ -125,7 +126,7 @@ def _same(path: bytes, below: bytes, entry: Entry, old: os.stat_result | None) -
         return entry.kind == "whiteout" and old is None
     if entry.kind not in _KINDS:
         return False
-    if (old.st_mode, old.st_uid, old.st_gid) != (_KINDS[entry.kind] | entry.mode, entry.uid, entry.gid):
+    if (old.st_mode, *in_image(old)) != (_KINDS[entry.kind] | entry.mode, entry.uid, entry.gid):
         return False
     if entry.kind == "symlink":
         return os.readlink(below) == entry.target

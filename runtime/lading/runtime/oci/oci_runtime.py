@@ -47,15 +47,20 @@ def _reason(text: str) -> str:
 
 
 class OciRuntime:
-    """The program at `path` (its kind told by its name), keeping its own state in `state`."""
+    """The program at `path` (its kind told by its name), keeping its own state in `state`.
 
-    def __init__(self, path: str, state: Path) -> None:
+    Without `cgroups` it makes no control groups.
+    """
+
+    def __init__(self, path: str, state: Path, *, cgroups: bool = True) -> None:
         self.path = path
         self.state = state
+        self.cgroups = cgroups
 
     def argv(self, *words: str) -> list[str]:
         """A command line of it; cgroupfs is the manager with both runtimes unless systemd is asked for."""
-        return [self.path, "--root", str(self.state), *words]
+        without = [] if self.cgroups else ["--cgroup-manager=disabled"]
+        return [self.path, *without, "--root", str(self.state), *words]
 
     @property
     def hands_over(self) -> bool:

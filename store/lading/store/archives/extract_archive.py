@@ -18,6 +18,7 @@ from lading.store.archives.layer_limits import Limits
 from lading.store.archives.reader import Member, read_tar
 from lading.store.archives.trees import OPAQUE_NAME, OVERLAY, Marks, kept
 from lading.store.archives.whiteouts import METADATA, PREFIX, Whiteouts, is_whiteout
+from lading.store.content.ownership import on_disk
 from lading.store.errors import DocumentError, MachineError
 from lading.store.fastclass import dataclass
 from lading.store.system.disk_space import Room
@@ -26,6 +27,7 @@ from lading.store.system.rooted import FOLDER, RootedFolders
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NODES: Final = {"character": stat.S_IFCHR, "block": stat.S_IFBLK, "fifo": stat.S_IFIFO}
+_RANGES: Final = "a line of /etc/subuid and of /etc/subgid gives a user further users"
 _MACHINES: Final = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EPERM, errno.EACCES, errno.EMFILE, errno.ENFILE),
     *(errno.EOPNOTSUPP, errno.ENOSYS),
@@ -116,6 +118,7 @@ class _Extraction:
         self._folders.renew()  # only here: further down, descriptors are in use
         if self._owner is not None:
             entry.uid, entry.gid = self._owner(entry.uid, entry.gid)
+        entry.uid, entry.gid = on_disk(entry.uid, entry.gid)
         if not entry.path:
             return
         folder, _, name = entry.path.rpartition(b"/")
@@ -152,6 +155,8 @@ class _Extraction:
         where = f"{self._where}: {os.fsdecode(path)!r}"
         if error.errno == errno.EPERM and os.geteuid() != 0:
             return MachineError(f"{where}: only root can give files the owners that an image says")
+        if error.errno == errno.EINVAL and os.geteuid() == 0:
+            return MachineError(f"{where}: has an owner that this user namespace does not know", hint=_RANGES)
         if error.errno in _MACHINES:
             return MachineError(f"{where}: cannot be unpacked: {error.strerror}")
         return DocumentError(f"{where}: cannot be unpacked: {error.strerror}")

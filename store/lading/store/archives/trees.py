@@ -31,6 +31,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import Final, Literal
 
+from lading.store.content.ownership import in_image
 from lading.store.errors import InputError, MachineError
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.digests import Digest
@@ -265,7 +266,7 @@ def _check_name(name: bytes) -> None:
 
 
 def _entry(name: bytes, path: bytes, kind: Kind, info: os.stat_result, opaque: str) -> Entry:
-    entry = Entry(name, kind, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
+    entry = Entry(name, kind, stat.S_IMODE(info.st_mode), *in_image(info))
     if kind == "symlink":
         entry.target = os.readlink(path)
         return entry

@@ -32,6 +32,11 @@ def in_user_namespace() -> bool:
     return Path("/proc/self/uid_map").read_text().split() != _ALL_USERS
 
 
+def only_root() -> bool:
+    """Whether its user namespace has no other user."""
+    return Path("/proc/self/uid_map").read_text().split()[2:] == ["1"]
+
+
 def kind_of(root: Path, index: Index) -> Snapshotter:
     """The kind of the snapshots below `root`."""
     name = _found(root, index) or _own(root)

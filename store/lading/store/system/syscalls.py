@@ -25,6 +25,7 @@ _EXCHANGE: Final = 2
 MS_RDONLY: Final = 1
 MS_NOSUID: Final = 2
 MS_NODEV: Final = 4
+MS_NOEXEC: Final = 8
 MS_BIND: Final = 4096
 MS_REMOUNT: Final = 32
 MS_PRIVATE: Final = 1 << 18
@@ -144,8 +145,13 @@ def private_mounts() -> bool:
         os.close(outside)
         return False
     _outside.append(outside)
-    mount(b"none", b"/", None, _MS_REC | _MS_SLAVE)
+    keep_mounts_inside()
     return True
+
+
+def keep_mounts_inside() -> None:
+    """What is mounted from now on is seen by nobody else; what others mount still is."""
+    mount(b"none", b"/", None, _MS_REC | _MS_SLAVE)
 
 
 def in_other_mounts(work: Callable[[], None]) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lading.build.graph.executor import Executor, OutputListener, ProcessSpec
 from lading.host.configuration import Isolation
 from lading.store.errors import MachineError
-from lading.store.snapshots.kind_choice import in_user_namespace, may_mount
+from lading.store.snapshots.kind_choice import in_user_namespace, may_mount, only_root
 
 if TYPE_CHECKING:
     from lading.runtime.containers.networks import Drivers
@@ -27,7 +27,9 @@ def strongest() -> str:
     return "rootless" if in_user_namespace() else "oci"
 
 
-def executor_for(wanted: Isolation, root: Path, run_folder: Path, driver: Drivers) -> Executor:
+def executor_for(
+    wanted: Isolation, root: Path, run_folder: Path, driver: Drivers, warn: Callable[[str], None]
+) -> Executor:
     """What executes steps. Raises `MachineError` where `wanted` cannot be had."""
     found = strongest()
     if wanted == "chroot" and found != "none":
@@ -43,6 +45,11 @@ def executor_for(wanted: Isolation, root: Path, run_folder: Path, driver: Driver
     from lading.runtime.lifecycle.lifecycle import RuntimeConfig  # noqa: PLC0415
     from lading.runtime.sandbox import Sandbox  # noqa: PLC0415
 
+    if found == "rootless":
+        if only_root():
+            warn("there are no further users in this user namespace, so no step can give a file away: /etc/subuid")
+        # the machine's network is not this user's to change
+        return Sandbox(RuntimeConfig(root, run_folder), None, user_namespace=True)
     return Sandbox(RuntimeConfig(root, run_folder), driver)
 
 

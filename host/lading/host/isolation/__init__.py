@@ -1,0 +1,1 @@
+"""Under what the steps of a build are executed, and how an ordinary user comes to be root somewhere."""
