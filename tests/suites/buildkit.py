@@ -82,13 +82,24 @@ class BuildKit:
 
     def image(self, context: Path, target: Path, *more: str) -> tuple[str, dict[str, Any]]:
         """Puts an image into the OCI layout `target`; its digest and its config."""
-        words = [*self._words, "build", "--frontend", "dockerfile.v0", "--local", f"context={context}"]
-        words += ["--local", f"dockerfile={context}", *more, "--output", f"type=oci,tar=false,dest={target}"]
-        subprocess.run(words, capture_output=True, check=True)
+        self.image_layout(context, target, *more)
         (row,) = json.loads((target / "index.json").read_text())["manifests"]
         manifest = json.loads((target / "blobs" / row["digest"].replace(":", "/")).read_text())
         config = json.loads((target / "blobs" / manifest["config"]["digest"].replace(":", "/")).read_text())
         return row["digest"], config
+
+    def image_layout(self, context: Path, target: Path, *more: str) -> None:
+        """Puts an image or an index into the OCI layout `target`."""
+        self._output(context, f"type=oci,tar=false,dest={target}", *more)
+
+    def local(self, context: Path, target: Path, *more: str) -> None:
+        """Puts the files of an image, or a folder of them for each platform, into `target`."""
+        self._output(context, f"type=local,dest={target}", *more)
+
+    def _output(self, context: Path, output: str, *more: str) -> None:
+        words = [*self._words, "build", "--frontend", "dockerfile.v0", "--local", f"context={context}"]
+        words += ["--local", f"dockerfile={context}", *more, "--output", output]
+        subprocess.run(words, capture_output=True, check=True)
 
 
 @contextmanager

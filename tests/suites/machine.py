@@ -29,6 +29,7 @@ PROGRAMS = {
     "gnu-tar": "tar",
     "buildkitd": "buildkitd",
     "buildx": "buildx",
+    "qemu": "qemu-aarch64-static",
     **{name: name for name in ("unshare", "apt-get", "gpg", "gpgv", "dpkg-deb")},
 }
 

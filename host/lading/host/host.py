@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lading.registry.client.client import Client
     from lading.runtime.containers.run_folder import RunFolder
     from lading.runtime.runtime import Runtime
+    from lading.store.oci.digests import Digest
     from lading.store.store import Store
 
 
@@ -204,6 +205,12 @@ class Host:
         if self._builds_died() or not (self.configuration.root / "index.db").exists():
             _ = self.store  # opening it ends them, and marks a new root as ours
         return Runtime(RuntimeConfig(self.configuration.root, self.run_folder()), lambda: self.store, self.driver)
+
+    def lacking_emulator(self, manifest: Digest) -> str | None:
+        """Why this machine cannot execute the programs of an image that is here, None where it can."""
+        from lading.host.images.foreign_images import lacking_emulator  # noqa: PLC0415
+
+        return lacking_emulator(self.store, manifest)
 
     def driver(self) -> Driver:
         """The driver of the default network."""

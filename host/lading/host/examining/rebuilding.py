@@ -106,9 +106,11 @@ def rebuild(host: Host, request: RebuildRequest, listener: Listener) -> Rebuilt:
             outcome = replace(
                 outcome, first_difference=first_difference(outcome.first, outcome.second, steps, papers.dag)
             )
+        chosen_digest = first.manifest.descriptor.digest
         summary = _summary(host, outcome, chosen, located.names)
         signer = Attestor(lambda: host.images, lambda: host.client, key.open)
-        signer.attest(request.image, SUMMARY, canonical(summary.predicate()), remote=False)
+        about = request.image if located.descriptor.digest == chosen_digest else str(chosen_digest)
+        signer.attest(about, SUMMARY, canonical(summary.predicate()), remote=False)
         return outcome
 
 

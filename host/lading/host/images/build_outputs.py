@@ -10,7 +10,7 @@ from typing import Final
 from lading.host.images.outputs import ImageOutput, OutputKind, parse_output
 from lading.store.archives.writer import Sink
 from lading.store.errors import UsageError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, replace
 
 _TYPES: Final[dict[str, OutputKind]] = {
     "local": "local",
@@ -33,6 +33,16 @@ class BuildOutputs:
     places: tuple[ImageOutput, ...] = ()
     names: tuple[str, ...] = ()
     push: bool = False
+
+    def check(self, platforms: int) -> None:
+        """Raises `UsageError` where one of the places cannot take the images of so many platforms."""
+        for place in self.places if platforms > 1 else ():
+            if place.kind == "docker-archive":
+                words = f"{place.path}: a docker-archive holds the image of one platform"
+                raise UsageError(f"{words}: oci-archive:FILE and oci:DIR take several", option="output")
+            if place.split is False:
+                words = "platform-split=false: the files of several platforms are in a folder each"
+                raise UsageError(words, option="output")
 
     @property
     def streamed(self) -> bool:
@@ -70,11 +80,19 @@ def _buildx(word: str, stdout: Sink) -> BuildOutputs:
     if kind in _STORED and not destination:
         return _stored(word, kind, fields)
     as_folder = fields.pop("tar", "true") == "false"
+    split = _split(word, kind, fields.pop("platform-split", None))
     if kind not in _TYPES or fields or (kind == "local" and destination in ("", "-")) or (as_folder and kind != "oci"):
         raise UsageError(f"output {word}: {_FORM}", option="output")
     if kind == "docker" and not destination:
         return BuildOutputs()  # docker's own store; ours has the image anyway
-    return BuildOutputs((_place("oci" if as_folder else _TYPES[kind], destination or "-", stdout),))
+    place = _place("oci" if as_folder else _TYPES[kind], destination or "-", stdout)
+    return BuildOutputs((replace(place, split=split),))
+
+
+def _split(word: str, kind: str, value: str | None) -> bool | None:
+    if value is not None and (kind not in ("local", "tar") or value not in ("true", "false")):
+        raise UsageError(f"output {word}: platform-split=true|false is for type=local and type=tar", option="output")
+    return None if value is None else value == "true"
 
 
 def _stored(word: str, kind: str, fields: dict[str, str]) -> BuildOutputs:

@@ -11,7 +11,7 @@ from lading.store.errors import DocumentError, InputError, Remedy
 from lading.store.fastclass import dataclass
 from lading.store.gc import Collected, collect
 from lading.store.oci.descriptors import Descriptor, Platform
-from lading.store.oci.documents import Manifest
+from lading.store.oci.documents import Index, Manifest
 from lading.store.oci.platform_choice import child_for, choose
 from lading.store.oci.platforms import host_platform
 from lading.store.store import Store, one_image
@@ -107,6 +107,18 @@ class Images:
             raise DocumentError(f"{child.digest}: an index within an index")
         return Target(manifest, document, child.platform, located.names, located.origins)
 
+    def shown(self, located: ResolvedImage) -> Target:
+        """As `target`; of an index that has none for this machine, the first image that is here."""
+        document = self.store.document(located.descriptor)
+        if isinstance(document, Index) and choose(document.manifests, host_platform()) is None:
+            here = (child for child in document.manifests if self.store.blobs.size(child.digest) is not None)
+            return self.target(located, next((child.platform for child in here if child.platform), None))
+        return self.target(located)
+
+    def of_platform(self, text: str, platform: Platform | None) -> str:
+        """The digest of the image for `platform`, where one is named; else `text`. Raises `InputError`."""
+        return text if platform is None else str(self.target(self.get(text), platform).manifest.descriptor.digest)
+
     def holds(self, located: ResolvedImage, platform: Platform) -> bool:
         """Whether the image for `platform` is here, too, where a located one is an index of several."""
         document = self.store.document(located.descriptor)
@@ -128,7 +140,7 @@ class Images:
 
     def _listed(self, name: str, descriptor: Descriptor, arrived: float) -> Listed:
         try:
-            target = self.target(ResolvedImage(descriptor, (), ()))
+            target = self.shown(ResolvedImage(descriptor, (), ()))
             config = self.store.config(target.manifest)
         except (DocumentError, InputError):
             return Listed(name, descriptor, None, None, {}, arrived)

@@ -13,12 +13,13 @@ from lading.store.errors import InputError, UsageError
 from lading.store.exchange import layouts
 from lading.store.exchange.export import Form, Saved, to_file, write_archive
 from lading.store.fastclass import dataclass
-from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.documents import Manifest
 from lading.store.oci.platform_choice import choose
 from lading.store.oci.platforms import host_platform
 from lading.store.progress import QUIET, Progress, Task
 from lading.store.store import Store
+from lading.store.system.patterns import pattern
 
 NamedImage = tuple[Descriptor, Sequence[str]]
 """An image, and the full names that it is written under."""
@@ -29,6 +30,7 @@ OutputKind = Literal["oci", "oci-archive", "docker-archive", "archive", "local",
 ``local`` and ``tar`` are the files of the image alone.
 """
 
+_FOLDER: Final = pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,255}")
 _TRANSPORTS: Final[dict[str, OutputKind]] = {
     "oci": "oci",
     "oci-archive": "oci-archive",
@@ -44,6 +46,8 @@ class ImageOutput:
     path: Path
     name: str | None = None
     sink: Sink | None = None
+    split: bool | None = None
+    """Whether the files are in a folder of the platform's name; left out: those of several platforms are."""
 
     def write(self, store: Store, descriptor: Descriptor, names: Sequence[str], *, evidence: bool = False) -> None:
         """Writes an image there: whole, or not at all. Raises `MachineError`."""
@@ -57,16 +61,23 @@ class ImageOutput:
             raise UsageError(f"{self.name} could be the name of any of {len(images)} images")
         named = [(descriptor, (self.name,) if self.name else names) for descriptor, names in images]
         if self.kind == "local":
-            write_folder(store, _image(store, named[0][0]), self.path, progress)
+            for folder, manifest in images_by_folder(store, named[0][0], split=self.split).items():
+                write_folder(store, manifest, self.path / folder, progress)
             return
         task = progress.task(str(self.path))
         if self.kind != "oci":
-            self._stream(lambda sink: write_stream(store, named, _seen(sink, task), self.kind, evidence=evidence))
+            self._stream(lambda sink: self._write(store, named, _seen(sink, task), evidence=evidence))
         else:
             for descriptor, names in named:
                 layouts.write_layout(store, descriptor, self.path, names, evidence=evidence)
                 task.advance(1)
         task.done()
+
+    def _write(self, store: Store, images: Sequence[NamedImage], sink: Sink, *, evidence: bool) -> None:
+        if self.kind == "tar":
+            write_tree(store, images_by_folder(store, images[0][0], split=self.split), sink)
+        else:
+            write_stream(store, images, sink, self.kind, evidence=evidence)
 
     def _stream(self, write: Callable[[Sink], None]) -> None:
         if self.sink:
@@ -86,20 +97,35 @@ def _seen(sink: Sink, task: Task) -> Sink:
 def write_stream(
     store: Store, images: Sequence[NamedImage], sink: Sink, kind: OutputKind, *, evidence: bool = False
 ) -> None:
-    """Writes an archive of images piece by piece; ``tar`` takes one."""
-    if kind == "tar":
-        write_tree(store, _image(store, images[0][0]), sink)
-        return
+    """Writes an archive of images piece by piece."""
     forms: dict[OutputKind, Form] = {"oci-archive": "oci", "docker-archive": "docker", "archive": "both"}
     saved = [Saved(descriptor, tuple(names), _shown(store, descriptor)) for descriptor, names in images]
     write_archive(store, saved, sink, forms[kind], evidence=evidence)
 
 
-def _image(store: Store, descriptor: Descriptor) -> Manifest:
-    found = _shown(store, descriptor)
-    if found is None:
+def images_by_folder(store: Store, descriptor: Descriptor, *, split: bool | None) -> dict[str, Manifest]:
+    """An image under "", or where that is wanted, and for the images of an index, under its platform's name."""
+    document = store.document(descriptor)
+    if isinstance(document, Manifest):
+        platform = store.config(document).platform
+        return {_folder(platform) if split else "": document}
+    found: dict[str, Manifest] = {}
+    for child in document.manifests:
+        if child.platform and store.blobs.size(child.digest) is not None:
+            image = store.document(child)
+            if isinstance(image, Manifest):
+                found[_folder(child.platform)] = image
+    if not found:
         raise InputError(f"{descriptor.digest}: no image of it is here")
     return found
+
+
+def _folder(platform: Platform) -> str:
+    """As buildx calls the folder of a platform. Raises `InputError` for what could lead elsewhere."""
+    name = str(platform).replace("/", "_")
+    if not _FOLDER.fullmatch(name):
+        raise InputError(f"platform {platform}: not a name for a folder")
+    return name
 
 
 def _shown(store: Store, descriptor: Descriptor) -> Manifest | None:

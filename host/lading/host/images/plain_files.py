@@ -17,6 +17,7 @@ from lading.store.system.machine_errors import machine_errors
 from lading.store.system.removal import remove_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from lading.store.archives.writer import Sink
@@ -51,15 +52,20 @@ def write_folder(store: Store, manifest: Manifest, path: Path, progress: Progres
             remove_tree(work)
 
 
-def write_tree(store: Store, manifest: Manifest, sink: Sink, progress: Progress = QUIET) -> None:
-    """Writes the files of an image as a tar archive, with owners and modes; its own time is that of every file.
+def write_tree(store: Store, images: Mapping[str, Manifest], sink: Sink, progress: Progress = QUIET) -> None:
+    """Writes the files of images as a tar archive, with owners and modes; the first one's time is that of every file.
 
+    Those of each are in a folder of the name that it has, of one without a name at the top.
     Raises `InputError`, `DocumentError`, `MachineError`.
     """
     _check_root("a tar of the files")
     with store.blobs.temporary_directory() as work:
-        _unpack(store, manifest, work / "root", progress)
-        write_tar(scan(work / "root"), sink, _epoch(store.config(manifest)), store.limits)
+        root = work / "root"
+        if "" not in images:
+            root.mkdir(0o755)
+        for name, manifest in images.items():
+            _unpack(store, manifest, root / name if name else root, progress)
+        write_tar(scan(root), sink, _epoch(store.config(next(iter(images.values())))), store.limits)
 
 
 def _check_root(where: Path | str) -> None:

@@ -210,12 +210,13 @@ def _deliver(
     built: Mapping[str, Built],
 ) -> None:
     for job, outputs in wanted:
-        target, image = selection.targets[job.name], built[job.name].descriptor
+        target, made = selection.targets[job.name], built[job.name]
         if any(entry.get("type") == "sbom" and not entry.get("disabled") for entry in target.entries("attest")):
             from lading.host.examining.sboms import attach_sboms  # noqa: PLC0415
 
-            attach_sboms(session.host, str(image.digest), None)
-        session.host.transfers.deliver(image, job.request.names, outputs=outputs.places, push=outputs.push)
+            for image in made.images or (made.descriptor,):
+                attach_sboms(session.host, str(image.digest), None)
+        session.host.transfers.deliver(made.descriptor, job.request.names, outputs=outputs.places, push=outputs.push)
 
 
 def _report(session: CliSession, selection: Selection, built: Mapping[str, Built]) -> None:

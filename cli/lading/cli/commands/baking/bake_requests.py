@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from lading.build.bake.bake_print import cleaned, is_elsewhere
 from lading.build.bake.bake_selection import TARGET
 from lading.build.bake.entries import Entry, entry_text
+from lading.build.convert.target_platforms import targets
 from lading.build.graph.request import BuildRequest, ImageContext
 from lading.cli.calls.step_options import allowances, step_network, step_secrets, step_settings
 from lading.store.errors import InputError, UsageError
 from lading.store.fastclass import dataclass
+from lading.store.oci.platforms import host_platform
 
 if TYPE_CHECKING:
     from lading.build.bake.bake_target import BakeTarget
@@ -136,6 +138,7 @@ def bake_job(target: BakeTarget, words: BakeWords, session: CliSession) -> tuple
         settings=step_settings(_hosts(target), target.text("shm-size"), list(target.texts("ulimits"))),
         no_cache_stages=frozenset(name.lower() for one in target.texts("no-cache-filter") for name in one.split(",")),
     )
+    outputs.check(len(targets(request.platforms, host_platform())))
     for path in _read_by(target, session.environment):
         words.reading(path, target.name)
     secrets = step_secrets(_texts(target, "secret"), _texts(target, "ssh"), session.environment)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from lading.cli.calls.option_values import access, boolean, environment, pairs, require_terminal
 from lading.cli.cli_session import CliSession
 from lading.store.errors import InputError, UsageError
+from lading.store.oci.platforms import parse_platform
 
 if TYPE_CHECKING:
     import typer
@@ -60,6 +61,9 @@ def run(
     stop_signal: Annotated[str | None, typer.Option(metavar="SIGNAL", help="What `stop` sends first")] = None,
     network: Annotated[str, typer.Option(metavar="default|none|host", help="Which network it joins")] = "default",
     pull: Annotated[str, typer.Option(metavar="missing|always|never", help="When to ask the registry")] = "missing",
+    platform: Annotated[
+        str | None, typer.Option(metavar="OS/ARCH", help="Which image of an index [default: this machine's own]")
+    ] = None,
     policy: Annotated[Path | None, typer.Option(metavar="FILE", help="Judge by this policy, not by your own")] = None,
     unsafe_unverified: Annotated[
         bool, typer.Option("--unsafe-unverified", help="Run it without any proof, loudly and on record")
@@ -121,13 +125,16 @@ def run(
         log_limit=_log_limit(log_opt),
     )
     options.validate()
+    wanted = None if platform is None else parse_platform(platform)
     with Foreground(session.output, tty=tty and not detach, interactive=interactive, proxy=proxy) as caller:
         gate = session.host.gate
         verdict = gate.admit(
-            gate.resolve_for_launch(image, pull=pull, unverified=unsafe_unverified),
+            gate.resolve_for_launch(image, pull=pull, platform=wanted, unverified=unsafe_unverified),
             unverified="--unsafe-unverified was given" if unsafe_unverified else None,
         )
         _tell(session, verdict)
+        if lacking := session.host.lacking_emulator(verdict.manifest):
+            session.output.warn(lacking)
         return _start(session, verdict, options, caller)
 
 

@@ -10,6 +10,7 @@ from lading.cli.calls.option_values import OutputForm, access, short
 from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape, size
 from lading.store.archives.trees import text
+from lading.store.oci.platforms import parse_platform
 
 if TYPE_CHECKING:
     import typer
@@ -27,6 +28,7 @@ def blame(
         str | None, typer.Argument(metavar="PATH", help="A file in it; without one, the shares of all")
     ] = None,
     format_: Annotated[OutputForm, typer.Option("--format", help="How to show it")] = OutputForm.text,
+    platform: Annotated[str | None, typer.Option(metavar="OS/ARCH[/VARIANT]", help="Not this machine's own")] = None,
     tls_verify: TlsVerify = None,
     authfile: AuthFile = None,
     creds: Creds = None,
@@ -39,6 +41,7 @@ def blame(
 
     session = CliSession.of(ctx)
     access(session, tls_verify, authfile, creds, image)
+    image = session.host.images.of_platform(image, parse_platform(platform) if platform else None)
     as_json = format_ is OutputForm.json
     if path is None:
         shares = blame_all(session.host, image)

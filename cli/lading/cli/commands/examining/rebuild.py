@@ -16,6 +16,7 @@ from lading.cli.display.progress_display import ProgressKind
 from lading.cli.endings import EndedError, ended_by_signals
 from lading.store.archives.trees import text
 from lading.store.errors import InputError
+from lading.store.oci.platforms import parse_platform
 from lading.store.system.syscalls import private_mounts
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def rebuild(
     ] = None,
     key: SignKey = None,
     format_: Annotated[OutputForm, typer.Option("--format", help="How to show the outcome")] = OutputForm.text,
+    platform: Annotated[str | None, typer.Option(metavar="OS/ARCH[/VARIANT]", help="Not this machine's own")] = None,
     progress: ProgressForm = ProgressKind.auto,
     tls_verify: TlsVerify = None,
     authfile: AuthFile = None,
@@ -55,6 +57,7 @@ def rebuild(
     if context is not None and not context.is_dir():
         raise InputError(f"--context {context}: not a folder")
     session.progress = progress
+    image = session.host.images.of_platform(image, parse_platform(platform) if platform else None)
     wanted = RebuildRequest(
         image, context, pairs(build_arg, "--build-arg"), session.key(key), (session.root, session.run)
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 from lading.build.context.remote.addresses import Repository, WebFile, repository, web_file
 from lading.build.context.revision import revision_of
+from lading.build.convert.target_platforms import targets
 from lading.build.errors import TextError
 from lading.build.graph.request import BuildRequest, Built, ImageContext, PackedContext
 from lading.cli.calls.option_values import access, pairs, read_input, short
@@ -22,6 +23,7 @@ from lading.cli.display.output import escape
 from lading.cli.display.progress_display import ProgressKind, emit
 from lading.cli.endings import ended_by_signals
 from lading.store.errors import InputError, LadingError, UsageError
+from lading.store.oci.platforms import host_platform
 from lading.store.system.patterns import pattern
 from lading.store.system.syscalls import private_mounts
 
@@ -224,6 +226,7 @@ def build(
         **settings,
     )
     push = push or outputs.push
+    outputs.check(len(targets(request.platforms, host_platform())))
     if push and not request.names:
         raise UsageError("--push needs a name to push to: give one with -t")
     if check:
@@ -242,7 +245,8 @@ def build(
     if sbom:
         from lading.host.examining.sboms import attach_sboms  # noqa: PLC0415
 
-        attach_sboms(session.host, str(built.descriptor.digest), key)
+        for image in built.images or (built.descriptor,):
+            attach_sboms(session.host, str(image.digest), key)
     session.host.transfers.deliver(built.descriptor, request.names, outputs=outputs.places, push=push)
     write_word(iidfile, "--iidfile", str(built.descriptor.digest))
     if metadata_file:

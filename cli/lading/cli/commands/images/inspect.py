@@ -12,6 +12,7 @@ from lading.registry.reference import Reference
 from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError, LadingError, UsageError
 from lading.store.oci.documents import Index
+from lading.store.oci.platforms import parse_platform
 
 if TYPE_CHECKING:
     import typer
@@ -42,6 +43,7 @@ def inspect(
     size: Annotated[bool, typer.Option("-s", "--size", help="And how much a container has written")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="The manifest or index of an image, byte for byte")] = False,
     config: Annotated[bool, typer.Option("--config", help="The config of an image, byte for byte")] = False,
+    platform: Annotated[str | None, typer.Option(metavar="OS/ARCH[/VARIANT]", help="Not this machine's own")] = None,
 ) -> None:
     """Show an image or a container as JSON."""
     session = CliSession.of(ctx)
@@ -49,6 +51,8 @@ def inspect(
         raise UsageError(f"--type {type_}: expected image or container")
     if (raw or config) and len(names) != 1:
         raise UsageError("--raw and --config show one image at a time")
+    if platform:
+        names = [session.host.images.of_platform(name, parse_platform(platform)) for name in names]
     if raw or config:
         _verbatim(session, names[0], config)
         return
@@ -110,7 +114,7 @@ def _verbatim(session: CliSession, name: str, config: bool) -> None:
     host = session.host
     located = host.images.get(name)
     if config:
-        data = host.store.config(host.images.target(located).manifest).raw
+        data = host.store.config(host.images.shown(located).manifest).raw
     else:
         data = read_blob(host.store.blobs, located.descriptor.digest)
     session.output.bytes(data)
@@ -140,7 +144,7 @@ def _container(session: CliSession, found: InspectedDocument, *, size: bool) -> 
 
 def _image(session: CliSession, located: ResolvedImage) -> InspectedDocument:
     store = session.host.store
-    target = session.host.images.target(located)
+    target = session.host.images.shown(located)
     document = store.document(located.descriptor)
     config: dict[str, Any] = json.loads(store.config(target.manifest).raw)
     run: dict[str, Any] = config.get("config") or {}

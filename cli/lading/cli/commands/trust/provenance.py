@@ -12,6 +12,7 @@ from lading.cli.calls.option_values import OutputForm, access
 from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape, folded
 from lading.store.errors import InputError, UsageError
+from lading.store.oci.platforms import parse_platform
 
 if TYPE_CHECKING:
     import typer
@@ -36,6 +37,7 @@ def provenance(
     graph: Annotated[bool, typer.Option("--graph", help="Draw the steps")] = False,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the steps into an SVG file")] = None,
     remote: Annotated[bool, typer.Option("--remote", help="What the registry has now, whatever is here")] = False,
+    platform: Annotated[str | None, typer.Option(metavar="OS/ARCH[/VARIANT]", help="Not this machine's own")] = None,
     tls_verify: TlsVerify = None,
     authfile: AuthFile = None,
     creds: Creds = None,
@@ -49,6 +51,9 @@ def provenance(
     json_ = json_ or format_ is OutputForm.json
     if json_ and (graph or svg):
         raise UsageError("JSON and a drawing exclude each other")
+    if remote and platform:
+        raise UsageError("--remote and --platform exclude each other: name the image by its digest")
+    image = session.host.images.of_platform(image, parse_platform(platform) if platform else None)
     papers = session.host.attached(image, remote=remote)
     if json_:
         session.output.result(json.dumps([_statement(item) for item in papers.decision.candidates], indent=2))
@@ -134,7 +139,8 @@ def _steps(steps: AttachedDag) -> list[str]:
     for number, node in enumerate(steps.artifact.dag.nodes):
         tree = f"  tree {node.tree.short}" if node.tree else ""
         layer = f"  layer {node.layer.digest.short}" if node.layer else ""
-        lines.append(f"  {number:>3}  {escape(node.step)}{tree}{layer}")
+        emulated = "  emulated" if node.emulated else ""
+        lines.append(f"  {number:>3}  {escape(node.step)}{emulated}{tree}{layer}")
     return lines
 
 

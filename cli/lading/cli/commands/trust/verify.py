@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 from lading.cli.calls.option_values import OutputForm, access, pairs
 from lading.cli.cli_session import CliSession
 from lading.store.errors import LadingError, UsageError
+from lading.store.fastclass import dataclass
+from lading.store.oci.platforms import parse_platform
 
 if TYPE_CHECKING:
     import typer
 
     from lading.cli.calls.shared_options import AuthFile, Creds, ImagesArgument, TlsVerify
+    from lading.host.trust.launch_gate import Spot
+    from lading.store.oci.descriptors import Platform
     from lading.verify.judgement.verifier import Verifier
 
 _WORST = (5, 3, 4, 0)
@@ -37,6 +41,7 @@ def verify(
         OutputForm, typer.Option("--format", "-o", "--output", help="How to show the outcome")
     ] = OutputForm.text,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="List all evidence")] = False,
+    platform: Annotated[str | None, typer.Option(metavar="OS/ARCH[/VARIANT]", help="Not this machine's own")] = None,
     tls_verify: TlsVerify = None,
     authfile: AuthFile = None,
     creds: Creds = None,
@@ -62,8 +67,17 @@ def verify(
         if format_ is OutputForm.text:
             raise _uncheckable(error) from None
         return max(_failed(session, image, _uncheckable(error), format_) for image in images)
-    codes = {_judge(session, verifier, image, local=local, remote=remote, form=format_) for image in images}
+    wanted = Judged("local" if local else "remote" if remote else "any", parse_platform(platform) if platform else None)
+    codes = {_judge(session, verifier, image, wanted, format_) for image in images}
     return next(code for code in _WORST if code in codes)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Where images are looked for, and which of an index."""
+
+    place: Spot
+    platform: Platform | None
 
 
 def _verifier(session: CliSession, key: Path | None, types: list[str], annotations: dict[str, str]) -> Verifier:
@@ -72,12 +86,12 @@ def _verifier(session: CliSession, key: Path | None, types: list[str], annotatio
     return session.host.verifiers.by_key(key, types, annotations)
 
 
-def _judge(session: CliSession, verifier: Verifier, image: str, *, local: bool, remote: bool, form: OutputForm) -> int:
+def _judge(session: CliSession, verifier: Verifier, image: str, wanted: Judged, form: OutputForm) -> int:
     from lading.cli.commands import verdicts  # noqa: PLC0415
     from lading.verify.judgement.errors import GateError  # noqa: PLC0415
 
     try:
-        case = session.host.gate.input_at(image, verifier, place="local" if local else "remote" if remote else "any")
+        case = session.host.gate.input_at(image, verifier, place=wanted.place, platform=wanted.platform)
     except LadingError as error:
         return _failed(session, image, _uncheckable(_hinted(session, image, error)), form)
     try:
