@@ -33,9 +33,8 @@ class Bench:
         self.folder = folder
         self.builders: list[Builder] = [Lading(_made(folder / "l"))]
         if "buildkit" not in without and has("buildkitd"):
-            runtime = "crun" if has("crun") else "runc"
             for compression in ("zstd", "gzip"):
-                self.builders.append(BuildKit(_made(folder / compression), compression, runtime))
+                self.builders.append(BuildKit(_made(folder / compression), compression))
         if "buildah" not in without and has("buildah"):
             self.builders.append(Buildah(_made(folder / "b")))
 

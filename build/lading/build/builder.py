@@ -245,6 +245,8 @@ def _solve(
         Solver(environment, cache, solved, actions.of, records, request.again, request.jobs, request.why).solve(
             *(part.graph for part in parts)
         )
+        for part in parts:
+            solved.settle(environment.store.index, (step.number for step in part.graph.needed))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Self
 
+from lading.build.context.folder_roots import FolderStamp, FolderWalk, UnusualError
 from lading.build.context.folders import FileInfo, Folder
 from lading.build.context.hashes import Hashes
 from lading.build.context.picked_files import special
@@ -49,13 +50,39 @@ class Context:
         self._private = frozenset(found for path in private if (found := _identity(path)))
         self._states: dict[str, tuple[bool, tuple[bool, ...]]] = {"": (False, ())}
         self.left_out: dict[str, str] = {}
+        patterns = "\n".join(f"{'!' * pattern.takes_back}{pattern.text}" for pattern in ignore.patterns)
+        self._roots = hashes.folder_roots(f"{normal_modes} {owners}\n{patterns}", self.left_out)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._hashes.save()
+        if self._roots:
+            self._roots.save()
         self._folder.close()
+
+    def look(self, item: FileInfo) -> FolderStamp | None:
+        """The folder `item` as it is now, by one look; None where all in it has to be looked at one by one."""
+        if self._roots is None:
+            return None
+        walk = FolderWalk(self._stays_out if self._ignore.patterns else None, self._private)
+        try:
+            descriptor = self._folder.descriptor(item.path)
+            try:
+                stamp = walk.stamp(descriptor, item.path)
+            finally:
+                os.close(descriptor)
+        except (UnusualError, OSError):
+            return None
+        found = self._roots.of(item.path, stamp, settled=self._hashes.settled(walk.latest))
+        if found.roots is not None:
+            self._hashes.pass_over()
+        return found
+
+    def _stays_out(self, path: str) -> bool:
+        out, _ = self._state(path)
+        return out and not (self._ignore.takes_back and self._occupied(path))
 
     def item(self, path: str) -> FileInfo | None:
         """As `FileView.item`: nothing is there that is ignored or private."""

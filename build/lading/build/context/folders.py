@@ -124,8 +124,7 @@ class Folder:
         """As `FileView.children`."""
         prefix = f"{path}/" if path else ""
         try:
-            with self._lock:
-                descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._folder(path))
+            descriptor = self.descriptor(path)
             try:
                 with os.scandir(descriptor) as entries:
                     found = [
@@ -137,6 +136,11 @@ class Folder:
             raise self._unreadable(path, error) from error
         found.sort(key=lambda item: os.fsencode(item.path))
         return found
+
+    def descriptor(self, path: str) -> int:
+        """A descriptor of the folder `path`, the caller's own. Raises `OSError`."""
+        with self._lock:
+            return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._folder(path))
 
     def open(self, item: FileInfo) -> int:
         """As `FileView.open`."""

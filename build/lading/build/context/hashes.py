@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
+from lading.build.context.folder_roots import FolderRoots
 from lading.build.context.folders import FileInfo, FileView
 from lading.store.archives import trees
 from lading.store.errors import InputError
@@ -49,30 +51,48 @@ class Hashes:
         self._index = index
         self._key = trees.text(os.fsencode(os.path.realpath(root)))
         self._clock = clock
-        self._known = self._load()
+        self._known: dict[str, tuple[list[int], Known]] | None = None
         self._new: dict[str, tuple[list[int], Known]] = {}
         self._now = 0
         self._seen: set[str] = set()
+        self._all = True
 
     def of(self, view: FileView, item: FileInfo) -> Known:
         """What is in `item`. Raises `InputError` where it cannot be read or changes meanwhile."""
+        if self._known is None:
+            self._known = self._load()
         stamp = [*item.inode, item.changed, item.size]
         self._seen.add(item.path)
         found = self._known.get(item.path)
         if found is not None and found[0] == stamp:
             return found[1]
+        settled = self.settled(item.changed)  # before it is read
         known = _read(view, item)
         self._known[item.path] = (stamp, known)
-        if self._settled(item):
+        if settled:
             self._new[item.path] = (stamp, known)
         return known
+
+    def folder_roots(self, rules: str, left_out: Mapping[str, str]) -> FolderRoots | None:
+        """Those of the same context, seen by `rules`; None where nothing is remembered of it."""
+        return FolderRoots(self._index, f"{self._key}\n{rules}", left_out) if self._kept else None
+
+    def settled(self, changed: int) -> bool:
+        """Whether what was `changed` then would show any change since then by its times."""
+        if changed + _SETTLED > self._now:
+            self._now = _now(self._clock)
+        return changed + _SETTLED < self._now
+
+    def pass_over(self) -> None:
+        """Says that files were not looked at one by one, so that of others it is not known whether they are gone."""
+        self._all = False
 
     def save(self) -> None:
         """Remembers what was read."""
         if not self._new or not self._kept:
             return
         rows = self._load() | self._new
-        if len(rows) > _SPARE + 2 * len(self._seen):
+        if self._all and len(rows) > _SPARE + 2 * len(self._seen):
             rows = {path: row for path, row in rows.items() if path in self._seen}
         text = json.dumps({path: [*stamp, known.digest, known.is_key] for path, (stamp, known) in rows.items()})
         self._index.remember(_KIND, self._key, text.encode())
@@ -90,11 +110,6 @@ class Hashes:
             }
         except (ValueError, TypeError, IndexError, AttributeError):
             return {}
-
-    def _settled(self, item: FileInfo) -> bool:
-        if item.changed + _SETTLED > self._now:
-            self._now = _now(self._clock)
-        return item.changed + _SETTLED < self._now
 
 
 def _now(folder: Path) -> int:

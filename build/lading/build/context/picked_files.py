@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Final, overload
 
+from lading.build.context.folder_roots import FolderStamp
 from lading.build.context.folders import FileInfo, FileView, follow
 from lading.build.dockerfile import glob
 from lading.build.dockerfile.glob import PatternError
@@ -25,15 +27,37 @@ class CopySource:
 
     name: str
     item: FileInfo
-    children: tuple[CopySource, ...] = ()
+    children: Sequence[CopySource] = ()
     digest: str | None = None
     implied: bool = False
+    stamp: FolderStamp | None = None
+    """Of a folder that is taken as a whole: what is known of it without its children."""
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, CopySource]]:
         """Everything below, with its path relative to this; the root first, as "" where it is a folder."""
         yield prefix, self
         for child in self.children:
             yield from child.walk(f"{prefix}/{child.name}" if prefix else child.name)
+
+
+class _LateChildren(Sequence[CopySource]):
+    """Children that are found where somebody asks for them."""
+
+    def __init__(self, find: Callable[[], tuple[CopySource, ...]]) -> None:
+        self._found = cache(find)
+
+    def __len__(self) -> int:
+        return len(self._found())
+
+    def __iter__(self) -> Iterator[CopySource]:
+        return iter(self._found())
+
+    @overload
+    def __getitem__(self, at: int) -> CopySource: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[CopySource]: ...
+    def __getitem__(self, at: int | slice) -> CopySource | Sequence[CopySource]:
+        return self._found()[at]
 
 
 class MissingSourceError(InputError):
@@ -92,18 +116,29 @@ ALL: Final = Chosen()
 
 
 def pick(
-    view: FileView, name: str, content: ContentDigest, chosen: Chosen = ALL, *, named: bool = True
+    view: FileView,
+    name: str,
+    content: ContentDigest,
+    chosen: Chosen = ALL,
+    *,
+    named: bool = True,
+    look: Callable[[FileInfo], FolderStamp | None] | None = None,
 ) -> CopySource | None:
     """The source at `name`, links to it followed, with what is `chosen` below it; None where `content` leaves it out.
 
-    `named` says that it was not a wildcard that found it. Raises `MissingSourceError`, and `InputError` for what
+    `named` says that it was not a wildcard that found it; `look` tells of a folder what may be known of it already:
+    then what is in it is found later, where it is needed. Raises `MissingSourceError`, and `InputError` for what
     cannot be copied.
     """
     item = view.item(follow(view, name))
     if item is None:
         raise MissingSourceError(f'"/{name}" not found')
     if item.is_folder:
-        return CopySource(_last(name), item, _Picker(view, content, chosen, item.path).below(item, 0, ((), ())))
+        picker = _Picker(view, content, chosen, item.path)
+        stamp = look(item) if look and chosen is ALL else None
+        known = stamp is not None and stamp.roots is not None
+        late = _LateChildren(lambda: picker.below(item, 0, ((), ())))
+        return CopySource(_last(name), item, late if known else tuple(late), stamp=stamp)
     digest = content(item, named)
     return None if digest is None else CopySource(_last(name), item, digest=digest)
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lading.build.context.taken_files import TakenFiles, together
 from lading.build.graph.action import ActionLayer, ActionResult
 from lading.build.graph.halt import Halt
 from lading.build.graph.request import BaseImage, StepReport
 from lading.build.graph.steps.chain import Chain, WantedImage
-from lading.store.archives.trees import Entry, Tree
 from lading.store.fastclass import dataclass, field
+from lading.store.index import Index
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.verify.documents.links import TREE
@@ -35,7 +36,8 @@ class SolveState:
 
     images: dict[WantedImage, BaseImage] = field(default_factory=dict[WantedImage, BaseImage])
     steps: dict[int, SolvedStep] = field(default_factory=dict[int, SolvedStep])
-    used: dict[int, tuple[Entry, ...]] = field(default_factory=dict[int, tuple[Entry, ...]])
+    used: dict[int, tuple[TakenFiles, ...]] = field(default_factory=dict[int, tuple[TakenFiles, ...]])
+    contexts: dict[tuple[int, ...], Digest | None] = field(default_factory=dict[tuple[int, ...], "Digest | None"])
     halt: Halt = field(default_factory=Halt)
     fetched: dict[str, ResourceDescriptor] = field(default_factory=dict[str, ResourceDescriptor])
     """What was fetched from elsewhere, by name."""
@@ -87,14 +89,19 @@ class SolveState:
         """The keys of the actions that were not executed."""
         return [step.key for _, step in sorted(self.steps.items()) if step.report.cached]
 
-    def note(self, step: int, entries: Iterable[Entry]) -> None:
+    def note(self, step: int, *files: TakenFiles) -> None:
         """Remembers files of the context as used by a step, beside those that it is known to use."""
-        self.used[step] = (*self.used.get(step, ()), *entries)
+        self.used[step] = (*self.used.get(step, ()), *files)
+
+    def settle(self, index: Index, steps: Iterable[int]) -> None:
+        """Finds out what `steps` used of the context together, while that is open."""
+        key = tuple(steps)
+        found = together((files for step in key for files in self.used.get(step, ())), index)
+        self.contexts[key] = None if found is None else found.root
 
     def context(self, steps: Iterable[int]) -> Digest | None:
         """The root of the tree of all files of the context that `steps` used, None where they used none."""
-        used = {entry.path: entry for step in steps for entry in self.used.get(step, ())}
-        return Tree(b"", [used[path] for path in sorted(used)]).root() if used else None
+        return self.contexts[tuple(steps)]
 
     def fetched_for(self, steps: Iterable[int]) -> tuple[ResourceDescriptor, ...]:
         """What was fetched from elsewhere for the context and for `steps`, by name."""

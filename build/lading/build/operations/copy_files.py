@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,8 @@ from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, field
 
 _CHUNK: Final = 1 << 20
+_SETTLED: Final = 2 * 10**9
+"""Nanoseconds after which a change shows in the time of a file, whatever its clock."""
 _FOLDER_MODE: Final = 0o755
 _KEPT_ATTRIBUTES: Final = ("security.capability",)
 
@@ -119,12 +123,15 @@ class Copier:
         if source.item.is_folder:
             self._folder(view, source, target, top=top)
             return
-        self._clear(target)
         if source.item.is_file:
-            if self._linked(source.item, target):
-                return
+            if self.options.links and source.item.links > 1:
+                self._clear(target)
+                if self._linked(source.item, target):
+                    return
             self._file(view, source, target)
-        elif source.item.is_link:
+            return
+        self._clear(target)
+        if source.item.is_link:
             os.symlink(source.item.target, target)
         else:
             self._special(source.item, target)
@@ -152,8 +159,6 @@ class Copier:
         os.unlink(target)
 
     def _linked(self, item: FileInfo, target: str) -> bool:
-        if not self.options.links or item.links < 2:
-            return False
         first = self._inodes.setdefault(item.inode, target)
         if first == target or not os.path.lexists(first):
             return False
@@ -162,21 +167,27 @@ class Copier:
 
     def _file(self, view: FileView, source: CopySource, target: str) -> None:
         descriptor = view.open(source.item)
-        digest = hashlib.sha256()
         try:
-            with open(target, "xb", buffering=0) as out:
-                if not source.digest:
-                    _send(descriptor, out.fileno())
-                    return
-                while chunk := os.read(descriptor, _CHUNK):
-                    digest.update(chunk)
-                    rest = memoryview(chunk)
-                    while rest:
-                        rest = rest[out.write(rest) or 0 :]
+            out = self._created(target)
+            try:
+                if not _carry(descriptor, out, source):
+                    raise InputError(f"{source.item.path}: changed while it was being copied")
+                os.fchown(out, *(self.options.owner or (source.item.uid, source.item.gid)))
+                os.fchmod(out, self._mode(source.item.permissions))
+            finally:
+                os.close(out)
         finally:
             os.close(descriptor)
-        if digest.hexdigest() != source.digest:
-            raise InputError(f"{source.item.path}: changed while it was being copied")
+        if self.options.attributes:
+            _attributes(view.location(source.item), target)
+
+    def _created(self, target: str) -> int:
+        """A new file, in the place of what was there."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with suppress(FileExistsError):
+            return os.open(target, flags, 0o600)
+        self._clear(target)
+        return os.open(target, flags, 0o600)
 
     def _special(self, item: FileInfo, target: str) -> None:
         try:
@@ -203,6 +214,28 @@ def _status(path: str, *, last: bool = True) -> os.stat_result | None:
         return None
     except NotADirectoryError as error:
         raise CopyProblemError(f"{os.path.basename(path)}: a part of its path is not a folder") from error
+
+
+def _carry(descriptor: int, out: int, source: CopySource) -> bool:
+    """Copies a file; whether it is what it should be.
+
+    Where a file did not change for a while before it was copied, nor since its digest was taken, the kernel says so.
+    """
+    item = source.item
+    if not source.digest:
+        _send(descriptor, out)
+        return True
+    if item.changed and item.changed + _SETTLED < time.time_ns():
+        _send(descriptor, out)
+        found = os.fstat(descriptor)
+        return ((found.st_dev, found.st_ino), found.st_ctime_ns, found.st_size) == (item.inode, item.changed, item.size)
+    digest = hashlib.sha256()
+    while chunk := os.read(descriptor, _CHUNK):
+        digest.update(chunk)
+        rest = memoryview(chunk)
+        while rest:
+            rest = rest[os.write(out, rest) :]
+    return digest.hexdigest() == source.digest
 
 
 def _send(source: int, target: int) -> None:

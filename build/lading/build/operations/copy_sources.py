@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from lading.build.context import picked_files
+from lading.build.context.context import Context
 from lading.build.context.folders import FileInfo, FileView
 from lading.build.context.picked_files import CopySource
 from lading.build.context.remote.addresses import Repository, WebFile
@@ -164,4 +165,8 @@ class Picking:
             self.environment.listener.warned(f"{self.step.place}: {pattern} matches nothing")
         chosen = picked_files.Chosen(without=without) if self.operation.exclude else picked_files.ALL
         named = not has_wildcards(pattern)
-        return [one for name in names if (one := picked_files.pick(self.view, name, self.content, chosen, named=named))]
+        return [one for name in names if (one := self._one(name, chosen, named))]
+
+    def _one(self, name: str, chosen: picked_files.Chosen, named: bool) -> CopySource | None:
+        look = self.view.look if isinstance(self.view, Context) else None
+        return picked_files.pick(self.view, name, self.content, chosen, named=named, look=look)

@@ -10,6 +10,7 @@ import os
 from typing import Final
 
 from lading.build.context.context_entries import context_entries
+from lading.build.context.taken_files import folder_root
 from lading.build.graph import step_links
 from lading.build.graph.executor import Executor
 from lading.build.graph.request import BuildEnvironment
@@ -114,7 +115,7 @@ def _source(picked: PickedSource | CommitSource) -> dict[str, object]:
         return picked.commit.key
     source = picked.source
     if source.item.is_folder:
-        return {"folder": str(Tree(b"", context_entries(source, "")).root())}
+        return {"folder": str(folder_root(source))}
     return {
         "name": text(os.fsencode(source.name)),
         "unpack": picked.unpack,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from lading.build.context.context import Context
-from lading.build.context.context_entries import context_entries
 from lading.build.context.picked_files import CopySource
 from lading.build.context.remote.addresses import Repository, WebFile
+from lading.build.context.taken_files import TakenFiles, folder_root, taken, together
 from lading.build.errors import DockerfileError, placed
 from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
@@ -24,7 +24,7 @@ from lading.build.operations.running.mounted_trees import MountedTree, MountedTr
 from lading.build.operations.spurious_changes import prune, root_changed
 from lading.store.archives.layers import Layer as WrittenLayer
 from lading.store.archives.layers import normalise_times, write_layer
-from lading.store.archives.trees import Entry, Tree, capture, text
+from lading.store.archives.trees import Tree, capture, text
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, replace
 from lading.verify.documents.statements import ResourceDescriptor
@@ -44,15 +44,15 @@ class StepActions:
     def of(self, step: Step) -> Action:
         """The action of `step`, all that stands below it solved. Raises `DockerfileError`."""
         picked, mounted = self._picked(step), self._mounted(step)
-        taken = _taken(picked.of_context if picked else ())
-        self.solved.note(step.number, taken)
-        context = Tree(b"", taken).root() if picked and picked.of_context else None
+        parts = [taken(source) for source in (picked.of_context if picked else ())]
+        self.solved.note(step.number, *parts)
+        files = together(parts, self.environment.store.index)
         fetched = picked.materials if picked else ()
         brought = tuple(material for tree in mounted for material in tree.materials)
-        materials = (*step_links.materials(step, self.solved, context), *fetched, *brought)
+        materials = (*step_links.materials(step, self.solved, files.root if files else None), *fetched, *brought)
         found = inputs(step, picked, mounted, self.solved, self.environment)
         execute = partial(self._execute, step, picked, mounted, materials)
-        return Action(found, materials, execute, lambda: _told([*taken, *_taken(_sources(mounted))]))
+        return Action(found, materials, execute, lambda: _told([*parts, *map(taken, _sources(mounted))]))
 
     def _mounted(self, step: Step) -> tuple[MountedTree, ...]:
         try:
@@ -81,7 +81,7 @@ class StepActions:
         with placed(step.place):
             context = self.named(operation.context)
             found = Picking(context, operation, step, context.content, self.environment).of(".")
-        root = Tree(b"", [entry for one in found for entry in context_entries(one.source, "")]).root()
+        (root,) = {folder_root(one.source) for one in found}
         material = ResourceDescriptor.of(root, f"mount:context:{operation.context}")
         self.solved.fetched[material.name or ""] = material
         return tuple(replace(one, materials=(material,)) for one in found)
@@ -158,22 +158,16 @@ class StepActions:
             raise _placed(step, error) from error
 
 
-def _taken(sources: Iterable[CopySource]) -> list[Entry]:
-    """The files of the context among sources, by path."""
-    found: dict[bytes, Entry] = {}
-    for source in sources:
-        found.update((entry.path, entry) for entry in context_entries(source, source.item.path))
-    return [found[path] for path in sorted(found)]
-
-
 def _sources(mounted: tuple[MountedTree, ...]) -> list[CopySource]:
     return [tree.source for tree in mounted if tree.source]
 
 
-def _told(taken: Iterable[Entry]) -> dict[str, str]:
+def _told(parts: Iterable[TakenFiles]) -> dict[str, str]:
     """By path what counts of a file, its content last."""
     return {
-        text(entry.path): f"{entry.kind} {entry.mode:o} {entry.sha256[:16] or text(entry.target)}" for entry in taken
+        text(entry.path): f"{entry.kind} {entry.mode:o} {entry.sha256[:16] or text(entry.target)}"
+        for part in parts
+        for entry in part.entries()
     }
 
 

@@ -24,7 +24,17 @@ from lading.store.system.machine_errors import machine_errors
 from lading.store.system.removal import remove_tree
 
 CacheKind = Literal[
-    "step", "attestations", "context", "tree", "cache mount", "package lists", "package", "download", "layer"
+    "step",
+    "layer",
+    "attestations",
+    "context",
+    "context folder",
+    "context files",
+    "tree",
+    "cache mount",
+    "package lists",
+    "package",
+    "download",
 ]
 
 _KINDS: Final[dict[str, CacheKind]] = {
@@ -34,6 +44,8 @@ _KINDS: Final[dict[str, CacheKind]] = {
     "download": "download",
     "subtree": "tree",
     "rendering": "layer",
+    "folder": "context folder",
+    "taken": "context files",
 }
 _LAYERED: Final = ("action", "rendering")
 _LEAST: Final = 2 * 10**9

@@ -12,6 +12,7 @@ from lading.build.context.context import Context
 from lading.build.context.context_entries import context_entries
 from lading.build.context.folders import Folder, follow
 from lading.build.context.picked_files import CopySource
+from lading.build.context.taken_files import taken
 from lading.build.graph.request import BuildEnvironment
 from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.chain import Chain
@@ -91,7 +92,7 @@ class MountedTrees:
             raise InputError(f'"{mount.source}" not found')
         if not source.item.path:
             source = replace(source, item=replace(source.item, mode=stat.S_IFDIR | 0o755))
-        self.solved.note(step, context_entries(source, source.item.path))
+        self.solved.note(step, taken(source))
         root = Tree(b"", context_entries(source, ROOT)).root()
         key = {"type": "bind", "target": mount.target, "readonly": mount.readonly, "tree": str(root)}
         return MountedTree(mount, key, (ResourceDescriptor.of(root, mounted(mount)),), source)
