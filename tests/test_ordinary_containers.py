@@ -64,6 +64,7 @@ def test_a_build_in_it_gives_roots_digest_and_keeps_no_secret(container: Ordinar
     digest = lading.ok("build", "-q", "--secret", f"id=token,src={tmp_path / 'token'}", context)
     done = container.run("sh", "-c", SCRIPT, shared={"/context": context}, TOKEN="s3cret-in-here")
     assert (done.returncode, done.stdout.strip()) == (0, digest), done.stderr
+    assert done.stderr.count("under chroot") == 1
 
 
 @needs("apt-get", "gpgv")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,10 @@ def provenance(
     build_type: str = "urn:lading:build:dockerfile:1",
     bases: tuple[object, ...] = (),
     name: str | None = None,
+    internal: Mapping[str, object] | None = None,
 ) -> Artifact:
-    predicate = Provenance(build_type, builder, dependencies=tuple(base.resource() for base in bases))  # type: ignore[attr-defined]
+    dependencies = tuple(base.resource() for base in bases)  # type: ignore[attr-defined]
+    predicate = Provenance(build_type, builder, internal=internal or {}, dependencies=dependencies)
     return attest(subject, predicate.statement((subject_of(subject, name),)), key(signer), CREATED)
 
 

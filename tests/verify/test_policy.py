@@ -224,6 +224,8 @@ def test_a_policy_that_could_be_misread_is_refused_with_its_line(text: str, word
         ("require: [{type: provenance, by: [own]}]", "not a predicate type"),
         ("require: [{by: [own]}]", "'type' is missing"),
         ("require: [{type: vuln, by: [own], builder: x}]", "for provenance only"),
+        ("require: [{type: vuln, by: [own], isolation: [oci]}]", "isolation has a meaning for provenance"),
+        ("require: [{type: slsaprovenance1, by: [own], isolation: [vm]}]", "'vm' is none of oci"),
         ("{reject: true, signed_by: {keys: [own]}}", "reject stands alone"),
         ("{signed_by: {keys: [own]}, signed_for: self}", "write `itself`"),
         ("{signed_by: {keys: [own]}, signed_for: []}", "names no repository"),

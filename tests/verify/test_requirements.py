@@ -59,10 +59,19 @@ def dated(subject: Descriptor, signer: str, finished: str | None = "2026-06-07T0
     return (attest(subject, made.statement((subject_of(subject),)), key(signer), CREATED),)
 
 
+def isolated(subject: Descriptor, signer: str) -> tuple[Artifact, ...]:
+    return (provenance(subject, signer, internal={"isolation": "rootless"}),)
+
+
 KINDS = {
     "signature": Example(SignatureRequirement((OWN,)), signed, "signed_by: {keys: [own]}"),
     "attestation": Example(
         ATTESTED, attested, "require: [{type: slsaprovenance1, by: [own], builder: 'urn:lading:builder:local'}]"
+    ),
+    "isolated": Example(
+        AttestationRequirement(PROVENANCE, (OWN,), isolations=("oci", "rootless")),
+        isolated,
+        "require: [{type: slsaprovenance1, by: [own], isolation: [oci, rootless]}]",
     ),
     "from outside": Example(SINCE, dated, "built_since: {date: '2026-01-01', by: [own]}"),
 }
@@ -149,6 +158,28 @@ def test_a_builder_is_compared_where_the_signer_is_right() -> None:
     assert outcome.reason == f"names the builder 'urn:example:x', asked for is '{LOCAL_BUILDER}'"
     (outcome,) = ATTESTED.evaluate(claims(provenance(SUBJECT, "eve", builder="urn:example:x")), IMAGE).outcomes
     assert outcome.reason == "is not signed by 'own'" and outcome.foreign
+
+
+@pytest.mark.parametrize(
+    ("isolations", "internal", "reason"),
+    [
+        (("oci",), {"isolation": "oci"}, None),
+        (("oci", "rootless"), {"isolation": "rootless"}, None),
+        (("oci",), {"isolation": "none"}, None),
+        (("chroot",), {"isolation": "chroot", "keyExposed": True}, None),
+        (("oci",), {"isolation": "rootless"}, "has steps under 'rootless', asked for is oci"),
+        (("oci",), {"isolation": "oci", "keyExposed": True}, "says that its steps could reach the signing key"),
+        (("oci", "rootless"), {"isolation": "chroot", "keyExposed": True}, "says that its steps could reach"),
+        (("oci", "rootless", "chroot"), {}, "has steps under None"),
+    ],
+)
+def test_how_steps_were_isolated_can_be_asked_for(
+    isolations: tuple[str, ...], internal: dict[str, object], reason: str | None
+) -> None:
+    asked = AttestationRequirement(PROVENANCE, (OWN,), isolations=isolations)
+    (outcome,) = asked.evaluate(claims(provenance(SUBJECT, "own", internal=internal)), IMAGE).outcomes
+    assert outcome.counted is (reason is None)
+    assert reason is None or outcome.reason.startswith(reason)
 
 
 def test_two_of_three_kinds_are_not_two_of_three_keys() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from lading.build.operations import root_filesystems
+from lading.runtime.lifecycle import sandboxes
 from lading.runtime.lifecycle.lifecycle import Lifecycle, RuntimeConfig
+from lading.store.snapshots.kind_choice import in_user_namespace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,5 +19,7 @@ if TYPE_CHECKING:
 
 def end_dead_builds(store: Store, run_folder: Path, driver: Drivers) -> None:
     """Ends their steps, and removes what these had mounted, joined and changed."""
-    Lifecycle(RuntimeConfig(store.root, run_folder), lambda: store, driver).recover_builds()
+    if sandboxes.names(run_folder):  # a build without any needs no OCI runtime, and so does what it left
+        networks = None if os.geteuid() != 0 or in_user_namespace() else driver  # which only root has
+        Lifecycle(RuntimeConfig(store.root, run_folder), lambda: store, networks).recover_builds()
     root_filesystems.sweep(store)

@@ -41,7 +41,7 @@ def executor_for(
     if found == "chroot":
         from lading.runtime.chroot.chroot_sandbox import ChrootSandbox  # noqa: PLC0415
 
-        return ChrootSandbox()
+        return ChrootSandbox(warn)
     from lading.runtime.lifecycle.lifecycle import RuntimeConfig  # noqa: PLC0415
     from lading.runtime.sandbox import Sandbox  # noqa: PLC0415
 

@@ -10,8 +10,10 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from lading.runtime.chroot.places import StepPlaces
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
 
 _DEVICES: Final = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
 _FIRST_FREE: Final = 5
+_TOLD: Final = "steps are executed under chroot, which root inside can leave: the provenance says keyExposed"
+
+
+def _silent(text: str) -> None:
+    del text
 
 
 class ChrootSandbox:
@@ -37,7 +44,9 @@ class ChrootSandbox:
 
     isolation = "chroot"
 
-    def __init__(self, python: str = sys.executable) -> None:
+    def __init__(self, warn: Callable[[str], None] = _silent, python: str = sys.executable) -> None:
+        """`warn` is told once, when a step is executed."""
+        self._warn, self._told = warn, Lock()
         self._python = python
         held = capabilities.held()
         self._capabilities = sorted(capabilities.BUILD & held)
@@ -53,6 +62,8 @@ class ChrootSandbox:
         """As `Sandbox.execute`, in the plain folder `rootfs`."""
         if process.shm_size:
             raise InputError("a size of /dev/shm needs mounts, which this isolation (chroot) has not")
+        if self._told.acquire(blocking=False):
+            self._warn(_TOLD)
         check_kernel_folders(rootfs)
         aside = rootfs.parent / f".aside-{os.urandom(4).hex()}"
         with StepPlaces(rootfs, aside) as places:
