@@ -198,7 +198,9 @@ def test_a_driver_is_named_where_it_is_chosen() -> None:
         if other.startswith("lading.networking.") and not name.startswith("lading.networking")
     }
     assert {(name, room) for name, room in seen if room not in known} == {
-        ("lading.runtime.containers.networks", "routed")
+        ("lading.runtime.containers.networks", "routed"),
+        ("lading.runtime.lifecycle.step_network", "enclosed"),  # which is no driver's
+        ("lading.runtime.lifecycle.step_process", "enclosed"),
     }
 
 

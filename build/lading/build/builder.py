@@ -57,6 +57,7 @@ def build(request: BuildRequest, environment: BuildEnvironment) -> Built:
     """
     begun = environment.clock()
     _check_call(request)
+    environment = replace(environment, recording=request.recording)
     with local_context(request, environment) as (local, fetched):
         solved = SolveState() if environment.together is None else SolveState(halt=environment.together.halt)
         solved.brought = fetched

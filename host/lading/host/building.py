@@ -71,6 +71,8 @@ def _is_package_set(request: BuildRequest) -> bool:
 
 def _build(request: BuildRequest, environment: BuildEnvironment, *, fresh: bool) -> Built:
     if _is_package_set(request):
+        if request.recording:
+            raise UsageError("the network of a Dockerfile's steps is recorded: a package set has none")
         from lading.build.debian.debian_builder import build_debian  # noqa: PLC0415
 
         return build_debian(request, environment, fresh=fresh)

@@ -1,4 +1,4 @@
-"""Answers of name servers (RFC 1035, section 4): which name an address was given for."""
+"""Questions and answers of name servers (RFC 1035, section 4)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ _RECORD: Final = struct.Struct(">HHIH")
 _RESPONSE: Final = 0x8000
 _A, _AAAA = 1, 28
 _INTERNET: Final = 1
+_NO_SUCH_NAME: Final = 3
+_REPLY: Final = 0x8580
+"""An answer that is authoritative, with recursion."""
+LONGEST_QUERY: Final = 4096
+_SECONDS: Final = 1
 _MAX_RECORDS: Final = 256
 _MAX_NAME: Final = 253
 _MAX_JUMPS: Final = 16
@@ -32,6 +37,30 @@ def addresses(message: bytes) -> tuple[str, tuple[str, ...]]:
         return name, tuple(_found(message, at + 4, min(answers, _MAX_RECORDS)))
     except (struct.error, IndexError) as error:
         raise DocumentError("dns: an answer that is cut short") from error
+
+
+def question(query: bytes) -> str:
+    """The name that is asked for. Raises `DocumentError`."""
+    try:
+        _, flags, questions, _, _, _ = _HEADER.unpack_from(query)
+        if flags & _RESPONSE or questions != 1:
+            raise DocumentError("dns: not one question")
+        return _name(query, _HEADER.size)[0]
+    except (struct.error, IndexError) as error:
+        raise DocumentError("dns: a question that is cut short") from error
+
+
+def reply(query: bytes, address: str | None) -> bytes:
+    """The answer to one question: this IPv4 address, nothing for other types, no such name without one."""
+    name, at = _name(query, _HEADER.size)
+    del name
+    asked, (kind, family) = query[_HEADER.size : at + 4], struct.unpack_from(">HH", query, at)
+    if address is None:
+        return query[:2] + struct.pack(">HHHHH", _REPLY | _NO_SUCH_NAME, 1, 0, 0, 0) + asked
+    if (kind, family) != (_A, _INTERNET):
+        return query[:2] + struct.pack(">HHHHH", _REPLY, 1, 0, 0, 0) + asked
+    record = b"\xc0\x0c" + _RECORD.pack(_A, _INTERNET, _SECONDS, 4) + ip_address(address).packed
+    return query[:2] + struct.pack(">HHHHH", _REPLY, 1, 1, 0, 0) + asked + record
 
 
 def _found(message: bytes, at: int, count: int) -> Iterator[str]:

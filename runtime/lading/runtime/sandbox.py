@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,6 @@ from lading.runtime.containers import networks
 from lading.runtime.lifecycle import sandboxes, step_network
 from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 from lading.runtime.lifecycle.step_mounts import StepMounts
-from lading.runtime.lifecycle.step_network import StepNetwork
 from lading.runtime.lifecycle.step_process import SandboxProcess, StepOutput, run_to_end
 from lading.runtime.oci import processes
 from lading.runtime.oci.oci_runtime import ENV, OciRuntime, StartError, start_error
@@ -71,13 +70,13 @@ class Sandbox:
                 own = self._mounts(rootfs, stubs, bundle, process)
                 with step.made(process.mounts) as asked, step.private(process.secrets) as place:
                     mounts = _merged(own, asked)
-                    joined = self._joined(name, bundle, process)
-                    plan = self._plan(name, rootfs, process, mounts, joined.netns)
-                    spec = as_user(plan.spec()) if self._user_namespace else plan.spec()
-                    (place / "config.json").write_text(json.dumps(spec))
-                    code = self._run(name, place, process, output, halt)
-                    process.contacted(joined.contacts())
-                    return code
+                    with closing(step_network.join(self._driver, (name, bundle, self._run_dir), process)) as joined:
+                        plan = self._plan(name, rootfs, process, mounts, joined.netns)
+                        spec = as_user(plan.spec()) if self._user_namespace else plan.spec()
+                        (place / "config.json").write_text(json.dumps(spec))
+                        code = self._run(name, place, process, output, halt)
+                        process.contacted(joined.contacts())
+                        return code
             finally:
                 stubs.remove()
 
@@ -103,17 +102,13 @@ class Sandbox:
         check_kernel_folders(rootfs)
         for folder in _FOLDERS:
             stubs.place(folder, folder=True)
-        shared = step.network == "host" or (step.network == "default" and self._driver is None)
         names = "".join(f"{address}\t{name}\n" for name, address in (*step.hosts, (step.hostname, "127.0.1.1")))
         etc_files.write(bundle / "hosts", etc_files.hosts(names))
-        etc_files.write(bundle / "resolv.conf", etc_files.resolv_conf(shared=shared))
+        etc_files.write(bundle / "resolv.conf", step_network.resolv_conf(step, driven=self._driver is not None))
         files = ("hosts", "resolv.conf")
         places = {name: allowed(f"/etc/{name}", stubs.place(f"/etc/{name}", folder=False)) for name in files}
         found = [bind(str(bundle / name), place) for name, place in places.items()]
         return [*found, shared_memory(step.shm_size)] if step.shm_size else found
-
-    def _joined(self, name: str, bundle: Path, step: SandboxProcess) -> StepNetwork:
-        return step_network.join(self._driver, (name, bundle, self._run_dir), step.network, insecure=step.insecure)
 
     def _plan(self, name: str, rootfs: Path, step: SandboxProcess, mounts: list[Mount], netns: str) -> ContainerSpec:
         root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -41,6 +41,8 @@ class AttestationInputs:
     dag: Dag
     results: Sequence[tuple[str, ActionResult]]
     provenance: Callable[[Digest | None], Provenance]
+    attached: tuple[Artifact, ...] = ()
+    """What is attached beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class AttestationWriter:
             self._signature(signer),
             signing.attest(image, provenance.statement(subjects), signer, created),
             artifact,
+            *inputs.attached,
         )
         return tuple(self._store(one) for one in artifacts)
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from lading.build.attest.attestations import AttestationInputs, AttestationWriter
 from lading.build.attest.image_manifest import timestamp
+from lading.build.attest.network_artifact import recorded_network
 from lading.build.attest.recorded_build import DOCKERFILE, MAX_RECORDED
 from lading.build.graph.action import ActionCache, ActionResult
 from lading.build.graph.executor import WEAK
@@ -19,11 +20,19 @@ from lading.build.graph.steps.step_operations import RunOp
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor, Platform
 from lading.store.oci.digests import Digest
+from lading.verify.documents.attach import Artifact
 from lading.verify.documents.dag import Dag, DagNode, Edge, LayerRef
 from lading.verify.documents.links import CONTACTED, TREE, Link
-from lading.verify.documents.provenance import DOCKERFILE_BUILD, Provenance, arguments, dag_byproduct
+from lading.verify.documents.provenance import (
+    DOCKERFILE_BUILD,
+    Provenance,
+    arguments,
+    dag_byproduct,
+    network_byproduct,
+)
 from lading.verify.documents.statements import ResourceDescriptor, Statement
 from lading.verify.observations.contacts import Contacts, together, unobserved
+from lading.verify.observations.exchanges import NetworkTape
 
 _UNKNOWN: Final = unobserved("a step's record is older than its observation")
 
@@ -58,7 +67,10 @@ class DockerfileAttester:
         """The attestations of `image`, and whether they are those of an earlier build. None without a key."""
         dag, steps = self._dag()
         results = [(found.key, found.result) for found in (self.solved.steps[step] for step in steps)]
-        inputs = AttestationInputs(dag, results, lambda artifact: self._provenance(artifact, begun))
+        recorded = self._recorded(image)
+        named = (network_byproduct(recorded.descriptor.digest),) if recorded else ()
+        attached = (recorded,) if recorded else ()
+        inputs = AttestationInputs(dag, results, lambda dag: self._provenance(dag, begun, named), attached)
         return AttestationWriter(self.environment, self.cache, image, self.request.names).attest(inputs)
 
     def _dag(self) -> tuple[Dag, list[int]]:
@@ -105,7 +117,14 @@ class DockerfileAttester:
         found = [Edge(places[step.ground.steps[-1]], target, TREE)] if step.ground.steps else []
         return found + [Edge(places[chain.steps[-1]], target, name) for name, chain in step.taken if chain.steps]
 
-    def _provenance(self, artifact: Digest | None, begun: float) -> Provenance:
+    def _recorded(self, image: Descriptor) -> Artifact | None:
+        """What the steps asked of the web, where that was recorded."""
+        if self.request.recording is None:
+            return None
+        used = [self.solved.steps[step.number].result.used for step in self.graph.needed]
+        return recorded_network(image, NetworkTape(tuple(one.tape for one in used if one and one.tape)))
+
+    def _provenance(self, artifact: Digest | None, begun: float, named: tuple[ResourceDescriptor, ...]) -> Provenance:
         request = self.request
         finished = self.environment.clock() if artifact else 0
         return Provenance(
@@ -117,7 +136,7 @@ class DockerfileAttester:
             builder_version={"lading": self.environment.version},
             started=timestamp(begun) if artifact else None,
             finished=timestamp(finished) if artifact else None,
-            byproducts=(dag_byproduct(artifact),) if artifact else (),
+            byproducts=(*((dag_byproduct(artifact),) if artifact else ()), *named),
         )
 
     def _internal(self) -> dict[str, object]:
@@ -137,7 +156,8 @@ class DockerfileAttester:
     def _contacts(self) -> Contacts:
         """Of all RUNs together. One from a cache that an earlier version filled may say nothing of it."""
         runs = [step.number for step in self.graph.needed if isinstance(step.operation, RunOp)]
-        return together(self.solved.steps[number].result.contacts or _UNKNOWN for number in runs)
+        used = [self.solved.steps[number].result.used for number in runs]
+        return together(one.contacts if one else _UNKNOWN for one in used)
 
     def _runs(self) -> list[RunOp]:
         return [step.operation for step in self.graph.needed if isinstance(step.operation, RunOp)]
@@ -174,6 +194,7 @@ class DockerfileAttester:
             }
             or None,
             "network": request.network if request.network != "default" else None,
+            "networkRecord": True if request.recording else None,
             "allow": sorted(request.allow) or None,
             **request.settings.value(),
             **{name: ids or None for name, ids in self._lent().items()},

@@ -25,7 +25,7 @@ MAX_RECORDED: Final = 1 << 20
 """Bytes of a Dockerfile whose text a provenance holds."""
 _KNOWN: Final = frozenset(
     {"dockerfile", "syntax", "buildArgs", "target", "labels", "annotations", "platform", "epoch", "contextModes"}
-    | {"network", "hosts", "shmSize", "ulimits"},
+    | {"network", "networkRecord", "hosts", "shmSize", "ulimits"},
 )
 _PROXIES: Final = frozenset(f"{kind}_proxy" for kind in ("http", "https", "ftp", "no", "all"))
 """Arguments that steps see and that no image depends on."""

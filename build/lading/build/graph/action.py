@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
+from lading.build.graph.steps.network_recording import NetworkUse
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.json import Fields, canonical, parse
 from lading.verify.documents.statements import ResourceDescriptor
 from lading.verify.observations.contacts import Contacts
+from lading.verify.observations.exchanges import StepTape
 
 _LIMIT: Final = 64 * 1024 * 1024
 
@@ -47,14 +49,14 @@ class ActionLayer:
 class ActionResult:
     """What an action made: its layer (None: it changed nothing), and the link statement about it.
 
-    `envelope` is the signed link, None until a build that completes signs it. `contacts` is what a RUN contacted of the
+    `envelope` is the signed link, None until a build that completes signs it. `used` is what a RUN did with its
     network, as its link says, and known here where it has none.
     """
 
     layer: ActionLayer | None
     statement: bytes = b""
     envelope: bytes | None = None
-    contacts: Contacts | None = None
+    used: NetworkUse | None = None
 
     def raw(self) -> bytes:
         """As a cache holds it: all that is true on every machine."""
@@ -68,8 +70,10 @@ class ActionResult:
             }
         if self.envelope:
             value["envelope"] = self.envelope.decode()
-        if self.contacts:
-            value["contacts"] = self.contacts.value()
+        if self.used:
+            value["contacts"] = self.used.contacts.value()
+        if self.used and self.used.tape:
+            value["tape"] = self.used.tape.value()
         return canonical(value)
 
     @classmethod
@@ -85,13 +89,19 @@ class ActionResult:
                 Digest.parse(held.text("diffId")),
             )
         envelope = fields.optional_text("envelope")
-        contacts = Contacts.parse(fields.any("contacts"), "cache row: contacts") if "contacts" in fields else None
         statement = fields.text("statement").encode()
-        return cls(layer, statement, envelope.encode() if envelope else None, contacts)
+        return cls(layer, statement, envelope.encode() if envelope else None, _used(fields))
 
     def unpacked_as(self, snapshot: str | None) -> ActionResult:
         """With the name that its tree has on this machine."""
         return replace(self, layer=replace(self.layer, snapshot=snapshot)) if self.layer else self
+
+
+def _used(fields: Fields) -> NetworkUse | None:
+    if "contacts" not in fields:
+        return None
+    tape = StepTape.parse(fields.any("tape"), "cache row: tape") if "tape" in fields else None
+    return NetworkUse(Contacts.parse(fields.any("contacts"), "cache row: contacts"), tape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias
@@ -17,12 +18,26 @@ APART: Final = frozenset({"chroot"})
 Network = Literal["none", "host", "default"]
 OutputListener: TypeAlias = Callable[[bytes, Literal["stdout", "stderr"]], None]
 """Told what a step writes, as it writes it."""
+RECORDING: Final = frozenset({"oci"})
+"""Isolations that can give a step a network that ends at a gateway."""
 ContactListener: TypeAlias = Callable[[Contacts], None]
 
 
 def ignore(contacts: Contacts) -> None:
     """Nobody asks what a command contacts."""
     del contacts
+
+
+class NetworkGateway(Protocol):
+    """What answers for everybody that a command speaks to. Called from several threads at once."""
+
+    def resolves(self, name: str) -> bool:
+        """Whether there is such a host; `name` is in lower case, without a last dot."""
+        ...
+
+    def serve(self, connection: socket.socket, host: str, port: int) -> None:
+        """Speaks for `host` (the name that was looked up, else an address) until the connection ends."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +67,8 @@ class ProcessSpec:
     `user` is as USER has it (``name[:group]`` or numbers, empty: root) and is looked up in the root file system;
     `env` is everything the command sees beside `secrets`, variables that reach no disk, and what every sandbox sets
     (HOME). `insecure` lets it do what this process may. `hosts`, `shm_size` and `ulimits` are as in `StepSettings`.
-    `contacted` is told what it contacted of the network once it has ended, by executors that can tell.
+    `contacted` is told what it contacted of the network once it has ended, by executors that can tell. With a
+    `gateway`, which only those of `RECORDING` know, its default network reaches nobody else.
     """
 
     argv: tuple[str, ...]
@@ -69,6 +85,7 @@ class ProcessSpec:
     shm_size: int = 0
     ulimits: tuple[tuple[str, int, int], ...] = ()
     contacted: ContactListener = ignore
+    gateway: NetworkGateway | None = None
 
 
 class Emulators(Protocol):

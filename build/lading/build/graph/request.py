@@ -13,6 +13,7 @@ from lading.build.graph.cache_places import SharedCaches
 from lading.build.graph.check_finding import CheckFinding
 from lading.build.graph.executor import Emulators, Executor, Network
 from lading.build.graph.halt import Together
+from lading.build.graph.steps.network_recording import NetworkRecording
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import StepSettings
 from lading.store.archives.compression import Compression
@@ -112,6 +113,8 @@ class BuildRequest:
     settings: StepSettings = StepSettings()
     no_cache_stages: frozenset[str] = frozenset()
     why: bool = False
+    recording: NetworkRecording | None = None
+    """How what its steps ask of the web is recorded, or answered from a recording."""
 
     def again(self, step: Step) -> str | None:
         """Why `step` has to be executed whatever is cached, None where it need not be."""
@@ -275,6 +278,7 @@ class BuildEnvironment:
     shared: SharedCaches = SharedCaches()
     together: Together | None = None
     """What it shares with the other builds of its call; None where it is the only one."""
+    recording: NetworkRecording | None = None
     emulators: Emulators | None = None
     """For steps of other platforms than this machine's own, `platform`; None: there are none."""
 

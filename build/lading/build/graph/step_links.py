@@ -9,12 +9,13 @@ from lading.build.graph.executor import Executor
 from lading.build.graph.request import StepSecrets
 from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.mount_requests import ScriptMount, SecretMount, SshMount
+from lading.build.graph.steps.network_recording import RECORDED, NetworkUse
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, PackageRecord, RunOp, UnpackOp
 from lading.store.oci.digests import Digest
-from lading.verify.documents.links import CONTACTED, CONTEXT, Link
+from lading.verify.documents.links import CONTACTED, CONTEXT, MAX_MATERIALS, Link
 from lading.verify.documents.statements import ResourceDescriptor
-from lading.verify.observations.contacts import Contacts
+from lading.verify.observations.exchanges import StepTape
 
 _NOTHING: Final = StepSecrets()
 
@@ -34,6 +35,21 @@ def materials(step: Step, solved: SolveState, context: Digest | None) -> tuple[R
 
 def _package(package: PackageRecord) -> ResourceDescriptor:
     return ResourceDescriptor(name=f"url:{package.filename}", digest={package.digest.algorithm: package.digest.hex})
+
+
+def _asked(tape: StepTape) -> tuple[ResourceDescriptor, ...]:
+    """What was asked of the web as materials: what was answered, once; how, where that is no plain GET."""
+    found: dict[tuple[str, str, str, int], None] = {}
+    for one in tape.exchanges:
+        found[one.asked.url, one.digest.hex, one.asked.method, one.status] = None
+    return tuple(
+        ResourceDescriptor(
+            f"url:{url}",
+            {"sha256": digest},
+            annotations={} if (method, status) == ("GET", 200) else {"method": method, "status": status},
+        )
+        for url, digest, method, status in found
+    )
 
 
 def privileges(operation: RunOp, executor: Executor) -> dict[str, object]:
@@ -63,7 +79,7 @@ def statement(
     given: tuple[ResourceDescriptor, ...],
     executor: Executor,
     secrets: StepSecrets = _NOTHING,
-    contacts: Contacts | None = None,
+    used: NetworkUse | None = None,
     emulator: str | None = None,
 ) -> bytes:
     """The statement that `step` made the tree `product`, ready to be signed.
@@ -78,8 +94,8 @@ def statement(
     if isinstance(operation, RunOp):
         environment = tuple(sorted({name for name, _ in operation.environment}))
         byproducts = {
-            "network": operation.network,
-            **({CONTACTED: contacts.value()} if contacts else {}),
+            "network": RECORDED if used and used.tape else operation.network,
+            **({CONTACTED: used.contacts.value()} if used else {}),
             "isolation": executor.isolation,
             "emulated": emulator is not None,
             **({"emulator": emulator} if emulator else {}),
@@ -95,4 +111,6 @@ def statement(
         byproducts = {
             "documents": {item.name: hashlib.sha256(item.content).hexdigest() for item in operation.documents}
         }
+    if used and used.tape:
+        given = (*given, *_asked(used.tape)[: MAX_MATERIALS - len(given)])
     return Link(name, product, given, step.command, environment, byproducts).statement().raw()

@@ -12,7 +12,6 @@ from typing import Final
 from lading.build.context.context_entries import context_entries
 from lading.build.context.taken_files import folder_root
 from lading.build.graph import step_links
-from lading.build.graph.executor import Executor
 from lading.build.graph.request import BuildEnvironment
 from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.step import Step
@@ -43,7 +42,7 @@ def inputs(
             "version": VERSION,
             "platform": str(step.platform) if step.platform else None,
             "below": solved.identity(step.ground),
-            "operation": _operation(step, picked, mounted, solved, environment.executor),
+            "operation": _operation(step, picked, mounted, solved, environment),
         }
     )
 
@@ -53,7 +52,7 @@ def _operation(
     picked: CopySources | None,
     mounted: tuple[MountedTree, ...],
     solved: SolveState,
-    executor: Executor,
+    environment: BuildEnvironment,
 ) -> dict[str, object]:
     match step.operation:
         case MkdirOp(path=path, user=user):
@@ -71,19 +70,20 @@ def _operation(
             }
             return {**value, "dpkg": [database.status, database.sources]} if database else value
         case RunOp() as operation:
-            return _run(operation, mounted, executor)
+            return _run(operation, mounted, environment)
         case CopyOp() as operation:
             return _copy(operation, picked, solved)
 
 
-def _run(operation: RunOp, mounted: tuple[MountedTree, ...], executor: Executor) -> dict[str, object]:
+def _run(operation: RunOp, mounted: tuple[MountedTree, ...], environment: BuildEnvironment) -> dict[str, object]:
+    executor, recording = environment.executor, environment.recording
     value: dict[str, object] = {
         "kind": "run",
         "argv": list(operation.argv),
         "environment": [list(pair) for pair in operation.environment],
         "workdir": operation.workdir,
         "user": operation.user,
-        "network": operation.network,
+        "network": recording.word if recording and operation.network == "default" else operation.network,
         "hostname": HOSTNAME,
         "isolation": executor.isolation,
         "privileges": step_links.privileges(operation, executor),

@@ -11,6 +11,7 @@ from lading.build.dockerfile.instruction_values import Owner
 from lading.build.errors import DockerfileError, placed
 from lading.build.graph.request import BuildEnvironment
 from lading.build.graph.solve_state import SolveState
+from lading.build.graph.steps.network_recording import NetworkUse
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, MkdirOp, RunOp, UnpackOp
 from lading.build.operations import owners
@@ -22,7 +23,6 @@ from lading.build.operations.running.mounted_trees import MountedTree
 from lading.build.operations.running.run_execution import RunExecution
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, replace
-from lading.verify.observations.contacts import Contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,11 @@ class OperationRunner:
 
     def run(
         self, step: Step, active: ActiveSnapshot, picked: CopySources | None, mounted: tuple[MountedTree, ...]
-    ) -> Contacts | None:
-        """Does what `step` says to `active`; what a RUN contacted. Raises `DockerfileError` naming the step's line."""
+    ) -> NetworkUse | None:
+        """Does what `step` says to `active`; what a RUN did with its network.
+
+        Raises `DockerfileError` naming the step's line.
+        """
         with placed(step.place):
             try:
                 return self._run(step, active, picked, mounted)
@@ -49,7 +52,7 @@ class OperationRunner:
 
     def _run(
         self, step: Step, active: ActiveSnapshot, picked: CopySources | None, mounted: tuple[MountedTree, ...]
-    ) -> Contacts | None:
+    ) -> NetworkUse | None:
         match step.operation:
             case RunOp() as operation:
                 runs = RunExecution(self.environment, self.roots, self.solved, self.context)

@@ -103,7 +103,7 @@ class StepActions:
         stack = self.solved.stack(step.ground)
         with self.roots.writing(stack) as active:
             runner = OperationRunner(self.environment, self.roots, self.solved, self.context)
-            contacts = runner.run(step, active, picked, mounted)
+            used = runner.run(step, active, picked, mounted)
         try:
             self.solved.halt.check()
             layer = self._render(step, active, stack)
@@ -111,11 +111,11 @@ class StepActions:
             self.roots.discard(active.key)
             raise
         if layer is None:
-            return ActionResult(None, contacts=contacts)
+            return ActionResult(None, used=used)
         executor, secrets = self.environment.executor, self.environment.secrets
         emulator = self.environment.emulator(step.platform)
-        statement = step_links.statement(step, layer.tree, materials, executor, secrets, contacts, emulator)
-        return ActionResult(layer, statement, contacts=contacts)
+        statement = step_links.statement(step, layer.tree, materials, executor, secrets, used, emulator)
+        return ActionResult(layer, statement, used=used)
 
     def _render(self, step: Step, active: ActiveSnapshot, stack: Stack) -> ActionLayer | None:
         """The layer of what a step changed, its snapshot committed; None where it changed nothing."""

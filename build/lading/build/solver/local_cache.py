@@ -23,6 +23,7 @@ from lading.store.index import Index
 from lading.store.snapshots.seals import BlobSeals
 from lading.store.store import Store
 from lading.store.system.private_folders import private_folder
+from lading.verify.observations.exchanges import StepTape
 
 _PAUSE: Final = 0.02
 """Seconds between two looks at a lock that others hold, where a halt may come meanwhile."""
@@ -49,7 +50,13 @@ class LocalCache:
             return None
         if result and result.layer and not self._seals.holds(result.layer.descriptor.digest):
             return None
+        if result and result.used and result.used.tape and not self._has_bodies(result.used.tape):
+            return None
         return result
+
+    def _has_bodies(self, tape: StepTape) -> bool:
+        """An image that was recorded holds them; without one they go."""
+        return all(self._seals.holds(one.digest) for one in tape.exchanges)
 
     def keep(self, key: str, result: ActionResult) -> None:
         """Keeps what the action `key` made."""

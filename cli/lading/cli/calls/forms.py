@@ -59,6 +59,8 @@ FORMS: Final[dict[str, CommandForm]] = {
             "--ssh": ("ssh", "str", True),
             "--allow": ("allow", "str", True),
             "--network": ("network", "str", False),
+            "--network-record": ("network_record", "flag", False),
+            "--network-replay": ("network_replay", "str", False),
             "--isolation": ("isolation", "str", False),
             "--add-host": ("add_host", "str", True),
             "--shm-size": ("shm_size", "str", False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lading.build.attest.network_artifact import is_recorded_network
 from lading.store.content.blobs import read_blob
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
@@ -36,7 +37,7 @@ def own_attestations(store: Store, built: Built) -> OwnAttestations:
         for one in found
         if is_dag_artifact(one)
     ]
-    said = [_statement(store, one) for one in found if not is_dag_artifact(one)]
+    said = [_statement(store, one) for one in found if not is_dag_artifact(one) and not is_recorded_network(one)]
     provenances = [Provenance.parse(statement) for statement in said if statement.predicate_type == PROVENANCE]
     if len(dags) != 1 or len(provenances) != 1:
         raise DocumentError(f"{built.descriptor.digest}: its own provenance is not there")

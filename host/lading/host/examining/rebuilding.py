@@ -17,6 +17,7 @@ from lading.host.examining.image_sources import opened_images
 from lading.host.examining.other_surroundings import clock, other_store, other_surroundings
 from lading.host.examining.own_attestations import own_attestations
 from lading.host.examining.recorded_bases import RecordedBases
+from lading.host.examining.recorded_networks import recording_of, trusted_provenance
 from lading.host.registries import transport
 from lading.host.trust.attestor import Attestor, timestamp
 from lading.inventory.trees.comparison import ImageComparison, compare_images
@@ -28,14 +29,13 @@ from lading.store.errors import InputError, Remedy
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.documents import Manifest
 from lading.store.oci.json import canonical
-from lading.verify.documents.statements import PROVENANCE, ResourceDescriptor
+from lading.verify.documents.statements import ResourceDescriptor
 from lading.verify.keys.keys import PrivateKey
 from lading.verify.reports.verification_summary import REPRODUCED, SUMMARY, VerificationSummary
 
 if TYPE_CHECKING:
     from lading.build.graph.request import BuildRequest, Built, Listener
     from lading.host.host import Host
-    from lading.host.trust.attached_evidence import AttachedDag
     from lading.host.trust.signing_keys import SigningKeyText
     from lading.store.store import Store
     from lading.verify.documents.provenance import Provenance
@@ -94,10 +94,11 @@ def rebuild(host: Host, request: RebuildRequest, listener: Listener) -> Rebuilt:
     located = host.images.get(request.image)
     key = BuildKey(host.key_text(request.key), host.passwords)
     key.open()
-    chosen, provenance, steps = _trusted(host, request.image)
+    chosen, provenance, steps = trusted_provenance(host, request.image)
     with opened_images(host, (request.image,)) as (first,), other_store(host) as store:
         recorded = RecordedBuild(provenance)
         wanted = _request(recorded, request, store.root.parent)
+        wanted = replace(wanted, recording=recording_of(host.store, request.image, provenance))
         built = _build(host, wanted, provenance, store, listener)
         papers = own_attestations(store, built)
         _check_context(recorded, RecordedBuild(papers.provenance), request)
@@ -112,24 +113,6 @@ def rebuild(host: Host, request: RebuildRequest, listener: Listener) -> Rebuilt:
         about = request.image if located.descriptor.digest == chosen_digest else str(chosen_digest)
         signer.attest(about, SUMMARY, canonical(summary.predicate()), remote=False)
         return outcome
-
-
-def _trusted(host: Host, image: str) -> tuple[Candidate, Provenance, AttachedDag | None]:
-    """The newest provenance that the policy trusts, and the record of the steps that it names."""
-    from lading.verify.documents.provenance import Provenance  # noqa: PLC0415
-
-    attached = host.attached(image)
-    found = [
-        (candidate, Provenance.parse(candidate.statement))
-        for candidate in attached.decision.candidates
-        if candidate.trusted_by and candidate.statement and candidate.statement.predicate_type == PROVENANCE
-    ]
-    if not found:
-        hint = Remedy("look at provenance", "what it says is executed, so the policy must trust who signed it")
-        raise InputError(f"{image}: no provenance that the policy trusts is attached to it", hint=hint)
-    candidate, provenance = max(found, key=lambda pair: pair[1].finished or "")
-    steps = next((dag for dag in attached.dags if dag.digest == provenance.dag_artifact), None)
-    return candidate, provenance, steps
 
 
 def _request(recorded: RecordedBuild, request: RebuildRequest, place: Path) -> BuildRequest:

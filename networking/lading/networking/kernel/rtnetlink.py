@@ -43,9 +43,11 @@ _RTA_GATEWAY: Final = 5
 _RTA_TABLE: Final = 15
 _RT_SCOPE_UNIVERSE: Final = 0
 _RT_SCOPE_LINK: Final = 253
+_RT_SCOPE_HOST: Final = 254
 _RT_TABLE_MAIN: Final = 254
 _RTPROT_STATIC: Final = 4
 _RTN_UNICAST: Final = 1
+_RTN_LOCAL: Final = 2
 _RTN_PROHIBIT: Final = 8
 _RTEXT_FILTER_SKIP_STATS: Final = 8
 
@@ -160,6 +162,14 @@ def address(packed: bytes, index: int, *, length: int | None = None, local: bool
 def route(packed: bytes, index: int) -> Message:
     """One address is reached directly over a link. Refused with EEXIST where it has a route already."""
     return _route(packed, index, f"add a route to {show(packed)}", attribute(RTA_DST, packed), len(packed) * 8)
+
+
+def own_everything(size: int, index: int) -> Message:
+    """Every address of `size` bytes is one of this namespace's own, on the link `index`."""
+    family = socket.AF_INET if size == 4 else socket.AF_INET6
+    kind = (_RTPROT_STATIC, _RT_SCOPE_HOST, _RTN_LOCAL)
+    head = struct.pack("=BBBBBBBBI", family, 0, 0, 0, RT_TABLE_LOCAL, *kind, 0)
+    return Message("own every address", _RTM_NEWROUTE, ACK | CREATE, head + number(_RTA_OIF, index))
 
 
 def prohibition(packed: bytes, table: int, *, remove: bool = False) -> Message:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from lading.runtime.containers import networks
 from lading.runtime.containers.records import remove_folder
 from lading.runtime.lifecycle.step_mounts import MEMORY
+from lading.runtime.lifecycle.step_network import ENCLOSED
 from lading.store.snapshots.mounts import unmount
 from lading.store.system.locks import is_locked
 
@@ -53,7 +54,8 @@ def remove(name: str, bundle: Path, oci: OciRuntime, cgroups: Cgroups, driver: n
     cgroups.remove(name)
     if driver and (bundle / "network").exists():
         driver().detach(name)
-    unmount(bundle / MEMORY)
+    for place in (MEMORY, ENCLOSED):
+        unmount(bundle / place)
     remove_folder(bundle)
 
 

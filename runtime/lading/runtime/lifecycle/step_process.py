@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from lading.runtime.lifecycle.step_mounts import SandboxMount
 from lading.runtime.oci import processes
 from lading.store.errors import MachineError
 from lading.verify.observations.contacts import Contacts
+
+if TYPE_CHECKING:
+    from lading.networking.enclosed.gateway import Gateway
 
 _CHUNK: Final = 1 << 16
 _SIGKILL: Final = 9
@@ -90,6 +93,11 @@ class SandboxProcess(Protocol):
     @property
     def contacted(self) -> Callable[[Contacts], None]:
         """Told what it contacted of the network, once it has ended by itself."""
+        ...
+
+    @property
+    def gateway(self) -> Gateway | None:
+        """The only one that its default network reaches."""
         ...
 
 

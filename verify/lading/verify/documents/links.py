@@ -24,7 +24,7 @@ CONTACTED: Final = "contacted"
 UNTRUSTED: Final = "untrusted"
 """The annotation of a material of which only the name is known: a folder that other steps have written to."""
 
-_MAX_MATERIALS: Final = 4096
+MAX_MATERIALS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class Link:
             byproducts=fields.mapping("byproducts"),
         )
         fields.close()
-        if len(link.materials) > _MAX_MATERIALS:
-            raise DocumentError(f"{source}: more than {_MAX_MATERIALS} materials")
+        if len(link.materials) > MAX_MATERIALS:
+            raise DocumentError(f"{source}: more than {MAX_MATERIALS} materials")
         return link
 
 

@@ -15,7 +15,7 @@ from lading.store.fastclass import dataclass, field
 from lading.store.oci.digests import Digest
 from lading.store.oci.json import Fields
 from lading.verify.documents.bases import Base, BaseStatus, bases_of, weakest
-from lading.verify.documents.media_types import DAG
+from lading.verify.documents.media_types import DAG, NETWORK
 from lading.verify.documents.statements import PROVENANCE, ResourceDescriptor, Statement, Subject
 
 DOCKERFILE_BUILD: Final = "urn:lading:build:dockerfile:1"
@@ -38,6 +38,11 @@ def arguments(values: Mapping[str, str | None]) -> dict[str, object]:
 def dag_byproduct(artifact: Digest) -> ResourceDescriptor:
     """The byproduct that names the DAG artifact by the digest of its manifest."""
     return ResourceDescriptor(DAG_NAME, {artifact.algorithm: artifact.hex}, media_type=DAG)
+
+
+def network_byproduct(artifact: Digest) -> ResourceDescriptor:
+    """The byproduct that names the artifact of a recorded network by the digest of its manifest."""
+    return ResourceDescriptor("network", {artifact.algorithm: artifact.hex}, media_type=NETWORK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,11 @@ class Provenance:
     def dag_artifact(self) -> Digest | None:
         """The digest of the manifest of the DAG artifact."""
         return next((item.sha256 for item in self.byproducts if item.media_type == DAG), None)
+
+    @property
+    def network_artifact(self) -> Digest | None:
+        """The digest of the manifest of its recorded network."""
+        return next((item.sha256 for item in self.byproducts if item.media_type == NETWORK), None)
 
 
 def _argument(value: object, name: str) -> str | None:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from lading.build.context.context import Context
 from lading.build.context.folders import Folder, follow
@@ -24,6 +24,7 @@ from lading.build.graph.steps.mount_requests import (
     SshMount,
     TmpfsMount,
 )
+from lading.build.graph.steps.network_recording import NetworkUse
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import RunOp
 from lading.build.operations.copy_files import Copier, CopyOptions
@@ -33,6 +34,9 @@ from lading.build.operations.running.mounted_trees import ROOT, MountedTree
 from lading.store.errors import InputError, Remedy
 from lading.store.fastclass import dataclass, replace
 from lading.verify.observations.contacts import Contacts, named, unobserved
+
+if TYPE_CHECKING:
+    from lading.build.operations.running.recording.recorded_run import RecordedRun
 
 HOSTNAME: Final = "build"
 _LAST_LINES: Final = 20
@@ -48,8 +52,10 @@ class RunExecution:
     solved: SolveState
     context: Callable[[], Context]
 
-    def execute(self, step: Step, operation: RunOp, active: ActiveSnapshot, trees: tuple[MountedTree, ...]) -> Contacts:
-        """What the command contacted of the network. Raises `StepError` where it fails."""
+    def execute(
+        self, step: Step, operation: RunOp, active: ActiveSnapshot, trees: tuple[MountedTree, ...]
+    ) -> NetworkUse:
+        """What the command did with its network. Raises `StepError` where it fails."""
         log = _Tail()
         listener = self.environment.listener
 
@@ -61,12 +67,25 @@ class RunExecution:
         secrets = self._variables(operation)
         # As runc does: a working directory that only a config names comes to be when it is first used.
         Copier(active.root, CopyOptions()).make_folders(operation.workdir)
+        recorded = self._recorded(step, operation)
         with self._mounts(trees) as mounts:
             command = replace(_command(operation, mounts, secrets), contacted=seen.append)
+            if recorded:
+                command = recorded.enclosed(command)
             code = self.environment.executor.execute(active.root, command, output, self.solved.halt.descriptor)
-        if code != 0:
-            raise StepError(step.place, f"{_cut(step.written)}: exit code {code}", log=log.lines())
-        return named(seen[-1], operation.settings.hosts)
+        failed = f"{_cut(step.written)}: exit code {code}" if code else ""
+        if recorded:
+            failed = recorded.ended(seen[-1], failed)
+        if failed:
+            raise StepError(step.place, failed, log=log.lines())
+        return recorded.use() if recorded else NetworkUse(named(seen[-1], operation.settings.hosts))
+
+    def _recorded(self, step: Step, operation: RunOp) -> RecordedRun | None:
+        if self.environment.recording is None or operation.network != "default":
+            return None
+        from lading.build.operations.running.recording.recorded_run import RecordedRun  # noqa: PLC0415 - most builds record none
+
+        return RecordedRun.of(step, self.environment, self.environment.recording)
 
     def _variables(self, operation: RunOp) -> tuple[tuple[str, str], ...]:
         """Secrets as variables; one that was not given, and need not be, is empty."""

@@ -14,6 +14,7 @@ from lading.build.context.revision import revision_of
 from lading.build.convert.target_platforms import targets
 from lading.build.errors import TextError
 from lading.build.graph.request import BuildRequest, Built, ImageContext, PackedContext
+from lading.build.graph.steps.network_recording import NetworkRecording
 from lading.cli.calls.option_values import access, pairs, read_input, short
 from lading.cli.calls.step_options import allowances, step_isolation, step_network, step_secrets, step_settings
 from lading.cli.cli_session import CliSession
@@ -145,6 +146,13 @@ def build(
     network: Annotated[
         str, typer.Option(metavar="default|none|host", help="The network of steps that name none")
     ] = "default",
+    network_record: Annotated[
+        bool, typer.Option("--network-record", help="Record what steps ask of the web, and keep the answers")
+    ] = False,
+    network_replay: Annotated[
+        str | None,
+        typer.Option(metavar="IMAGE", help="Answer steps from what was recorded with this image; nothing leaves"),
+    ] = None,
     isolation: Annotated[
         str | None,
         typer.Option(
@@ -223,6 +231,7 @@ def build(
         settings=step_settings(add_host, shm_size, ulimit),
         no_cache_stages=frozenset(name.lower() for words in no_cache_filter or () for name in words.split(",") if name),
         why=why,
+        recording=recording(session, network_replay, record=network_record),
         **settings,
     )
     push = push or outputs.push
@@ -253,6 +262,17 @@ def build(
         write_word(metadata_file, "--metadata-file", metadata(session, built, request.names))
     _report(session, built, request.names, quiet=quiet, streamed=outputs.streamed)
     return 0
+
+
+def recording(session: CliSession, replayed: str | None, *, record: bool) -> NetworkRecording | None:
+    """How what steps ask of the web is recorded, or replayed. Raises `UsageError`."""
+    if replayed is None:
+        return NetworkRecording() if record else None
+    if record:
+        raise UsageError("--network-record asks the web, --network-replay nobody: give one of them")
+    from lading.host.examining.recorded_networks import replaying  # noqa: PLC0415
+
+    return replaying(session.host, replayed)
 
 
 def _one_of(value: str, known: tuple[str, ...], option: str) -> None:

@@ -1,0 +1,103 @@
+"""A RUN whose network is recorded, or answered from a recording: what it is given for that, and what came of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Final, Self
+from urllib.parse import quote
+
+from lading.build.graph.executor import RECORDING, ProcessSpec
+from lading.build.graph.request import BuildEnvironment
+from lading.build.graph.steps.network_recording import NetworkRecording, NetworkUse
+from lading.build.graph.steps.step import Step
+from lading.build.operations.running.recording import trusting
+from lading.build.operations.running.recording.build_authority import BuildAuthority
+from lading.build.operations.running.recording.web_gateway import WebGateway
+from lading.build.operations.running.recording.web_recorder import WebRecorder
+from lading.build.operations.running.recording.web_replayer import WebReplayer
+from lading.store.errors import InputError
+from lading.store.fastclass import replace
+from lading.verify.observations.contacts import Contacts
+
+_MOST_TOLD: Final = 100
+_SHORTEST: Final = 4
+"""Characters of a secret that is looked for in URLs."""
+
+
+class RecordedRun:
+    """One execution."""
+
+    def __init__(self, step: Step, answers: WebRecorder | WebReplayer, warned: Callable[[str], None]) -> None:
+        self._step = step
+        self._answers = answers
+        self._warned = warned
+        self._told: list[str] = []
+        self._lock = threading.Lock()
+        self._authority = BuildAuthority()
+        self._gateway = WebGateway(answers, self._authority, self._tell)
+        self._contacts = Contacts("observed")
+
+    @classmethod
+    def of(cls, step: Step, environment: BuildEnvironment, recording: NetworkRecording) -> Self:
+        """Raises `InputError` where the isolation cannot record."""
+        isolation, replay = environment.executor.isolation, recording.replay
+        if isolation not in RECORDING:
+            hint = f"it can be under the isolation {' or '.join(sorted(RECORDING))}"
+            raise InputError(f"under the isolation {isolation} the network of a step cannot be recorded", hint=hint)
+        public = _public(environment.secrets.values)
+        answers = (
+            WebReplayer(replay.tape, step.command, replay.bodies, public)
+            if replay
+            else WebRecorder(environment.transport, environment.store.blobs, public)
+        )
+        return cls(step, answers, environment.listener.warned)
+
+    def enclosed(self, command: ProcessSpec) -> ProcessSpec:
+        """`command` with nobody to speak to but the gateway, and trusting its certificates."""
+        env = {**dict(command.env), **dict(trusting.variables())}
+        for name in [name for name in env if name.lower() in _PROXIES]:
+            del env[name]
+        mounts = (*command.mounts, *trusting.files(self._authority))
+        return replace(command, env=tuple(env.items()), mounts=mounts, gateway=self._gateway)
+
+    def ended(self, tried: Contacts, failed: str) -> str:
+        """Why the step failed, "" where it did not; `tried` is what it sent to others than the gateway."""
+        self._gateway.settle()
+        self._contacts = tried
+        for one in tried.destinations:
+            name = one.names[0] if one.names else one.address
+            port = f" port {one.port}" if one.port else ""
+            self._tell(f"{name}: {one.protocol}{port} is neither HTTP nor HTTPS, and was blocked")
+        missed = self._answers.missed if isinstance(self._answers, WebReplayer) else []
+        for line in self._told:
+            self._warned(f"{self._step.place}: {line}")
+        if missed:
+            more = f", and {len(missed) - 1} more" if len(missed) > 1 else ""
+            return f"replayed: {missed[0]}{more}"
+        return failed
+
+    def use(self) -> NetworkUse:
+        """What it did with its network."""
+        return NetworkUse(self._contacts, self._answers.tape(self._step.command))
+
+    def _tell(self, line: str) -> None:
+        with self._lock:
+            if line not in self._told and len(self._told) < _MOST_TOLD:
+                self._told.append(line)
+
+
+_PROXIES: Final = frozenset(f"{kind}_proxy" for kind in ("http", "https", "ftp", "no", "all"))
+
+
+def _public(secrets: Mapping[str, bytes]) -> Callable[[str], str]:
+    """A URL without the values of secrets, as they are and as URLs write them."""
+    texts = [value.decode("utf-8", "replace").strip() for value in secrets.values()]
+    found = {form for text in texts if len(text) >= _SHORTEST for form in (text, quote(text), quote(text, safe=""))}
+
+    def public(url: str) -> str:
+        for text in sorted(found, key=len, reverse=True):
+            url = url.replace(text, "***")
+        return url
+
+    return public

@@ -1,0 +1,250 @@
+"""What a recorded step speaks to in place of every host: HTTP/1.1 and, behind the build's own certificates, HTTPS.
+
+Everything that is not one of the two is told by name and ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
+from typing import IO, Final, Protocol
+
+import h11
+
+from lading.build.operations.running.recording.build_authority import BuildAuthority
+from lading.store.errors import LadingError
+from lading.store.fastclass import dataclass
+from lading.store.oci.digests import Digest
+from lading.verify.observations.exchanges import ASKED, WebAsked, picked
+
+_SILENCE: Final = 30.0
+"""Seconds for which a client may say nothing before its first word: who waits for the server speaks no HTTP."""
+_PATIENCE: Final = 600.0
+_CHUNK: Final = 1 << 16
+_IN_MEMORY: Final = 1 << 20
+_HANDSHAKE: Final = 0x16
+_BODILESS: Final = (204, 304)
+_PORTS: Final = {"http": 80, "https": 443}
+_OWN: Final = frozenset(
+    {"connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "expect"}
+)
+"""Headers of a connection, and no further (RFC 9110, section 7.6.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebQuestion:
+    """A request: what is kept of it, where it is sent to, all its headers, its body."""
+
+    asked: WebAsked
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: IO[bytes]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebAnswer:
+    """What is answered; `size` is that of the body, where it is known before."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    pieces: Iterator[bytes]
+    size: int | None = None
+
+
+class WebAnswers(Protocol):
+    """Who answers. Called from several threads."""
+
+    def resolves(self, name: str) -> bool:
+        """Whether there is a host of this name."""
+        ...
+
+    def answer(self, question: WebQuestion) -> WebAnswer:
+        """Raises `LadingError` where there is no answer, which is then told to the client as well."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """Whom a client believes to speak to."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def netloc(self, host: str | None = None) -> str:
+        name = host or self.host
+        name = f"[{name}]" if ":" in name else name
+        return name if self.port == _PORTS[self.scheme] else f"{name}:{self.port}"
+
+
+class WebGateway:
+    """A `Gateway` of a network enclosure; `told` takes one line about what did not go well."""
+
+    def __init__(self, answers: WebAnswers, authority: BuildAuthority, told: Callable[[str], None]) -> None:
+        self._answers = answers
+        self._authority = authority
+        self._told = told
+        self._busy = 0
+        self._idle = threading.Condition()
+
+    def settle(self) -> None:
+        """Waits until every answer that was begun is complete."""
+        with self._idle:
+            self._idle.wait_for(lambda: not self._busy)
+
+    def resolves(self, name: str) -> bool:
+        """As the Protocol has it."""
+        return self._answers.resolves(name)
+
+    def serve(self, connection: socket.socket, host: str, port: int) -> None:
+        """As the Protocol has it."""
+        connection.settimeout(_SILENCE)
+        try:
+            first = connection.recv(1, socket.MSG_PEEK)
+        except TimeoutError:
+            first = b"\0"
+        connection.settimeout(_PATIENCE)
+        if not first:
+            return
+        if first[0] == _HANDSHAKE:
+            self._secure(connection, _Peer("https", host, port))
+        elif first.isalpha():
+            with suppress(OSError):
+                self._speak(connection, _Peer("http", host, port))
+        else:
+            self._told(f"{host} port {port}: neither HTTP nor HTTPS, and nothing else is recorded")
+
+    def _secure(self, connection: socket.socket, peer: _Peer) -> None:
+        names = [peer.host]
+        context = self._authority.server(peer.host, names.append)
+        try:
+            with context.wrap_socket(connection, server_side=True) as secure:
+                self._speak(secure, _Peer("https", names[-1], peer.port))
+        except ssl.SSLError as error:
+            if not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+                self._told(
+                    f"https://{peer.netloc(names[-1])}: the program does not take the certificate of this build: "
+                    f"it knows its servers' own, or looks for authorities elsewhere ({error.reason or error})"
+                )
+        except OSError:
+            return
+
+    def _speak(self, connection: socket.socket, peer: _Peer) -> None:
+        """Answers request after request until one side closes."""
+        talk = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 18)
+        try:
+            while self._exchange(talk, connection, peer):
+                talk.start_next_cycle()
+        except h11.RemoteProtocolError as error:
+            self._told(f"{peer.scheme}://{peer.netloc()}: not HTTP/1.1, and nothing else is recorded ({error})")
+
+    def _exchange(self, talk: h11.Connection, connection: socket.socket, peer: _Peer) -> bool:
+        """One request and its answer; whether there may be another."""
+        request = _next(talk, connection)
+        if not isinstance(request, h11.Request):
+            return False
+        method, target = request.method.decode("ascii"), request.target.decode("ascii", "replace")
+        if method == "CONNECT":
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            name, _, number = target.rpartition(":")
+            self.serve(connection, name.strip("[]").lower(), int(number) if number.isdecimal() else 443)
+            return False
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as body:
+            digest, size = _received(talk, connection, body)
+            question = _question(peer, request, target, digest, (body, size))
+            with self._working():
+                self._answer(talk, connection, question)
+        return talk.our_state is h11.DONE and talk.their_state is h11.DONE
+
+    @contextmanager
+    def _working(self) -> Generator[None, None, None]:
+        with self._idle:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
+
+    def _answer(self, talk: h11.Connection, connection: socket.socket, question: WebQuestion) -> None:
+        try:
+            answer = self._answers.answer(question)
+        except LadingError as error:
+            self._told(f"{question.asked.title}: {error.message}")
+            answer = _refusal(f"{question.asked.title}: {error.message}\n".encode())
+        headers = list(answer.headers)
+        if answer.size is not None and question.asked.method != "HEAD" and answer.status not in _BODILESS:
+            headers.append(("content-length", str(answer.size)))
+        connection.sendall(talk.send(h11.Response(status_code=answer.status, headers=headers)) or b"")
+        try:
+            for piece in answer.pieces:
+                connection.sendall(talk.send(h11.Data(data=piece)) or b"")
+        except LadingError as error:
+            self._told(f"{question.asked.title}: {error.message}")
+            return  # the client sees an answer that broke off, as it would
+        finally:
+            with suppress(LadingError):  # whoever hangs up does not keep it from being recorded
+                deque(answer.pieces, 0)
+        connection.sendall(talk.send(h11.EndOfMessage()) or b"")
+
+
+def _next(talk: h11.Connection, connection: socket.socket) -> object:
+    while True:
+        event = talk.next_event()
+        if event is not h11.NEED_DATA:
+            return event
+        if talk.they_are_waiting_for_100_continue:
+            connection.sendall(talk.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+        talk.receive_data(connection.recv(_CHUNK))
+
+
+def _received(talk: h11.Connection, connection: socket.socket, body: IO[bytes]) -> tuple[Digest, int]:
+    """Takes the body of a request down."""
+    found, size = hashlib.sha256(), 0
+    while isinstance(event := _next(talk, connection), h11.Data):
+        found.update(event.data)
+        size += body.write(event.data)
+    if not isinstance(event, h11.EndOfMessage):
+        raise OSError("the client hung up in its request")
+    body.seek(0)
+    return Digest("sha256", found.hexdigest()), size
+
+
+def _question(
+    peer: _Peer, request: h11.Request, target: str, digest: Digest, content: tuple[IO[bytes], int]
+) -> WebQuestion:
+    """With a URL by the name that was looked up; by what the request itself says where that was an address."""
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw_items())
+    lower = {name.lower(): value for name, value in headers}
+    base = f"{peer.scheme}://{peer.netloc()}"
+    if target.startswith(("http://", "https://")):  # a client that was told of a proxy
+        url = where = target
+    else:
+        where = f"{base}{target}"
+        said = lower.get("host", "")
+        url = f"{peer.scheme}://{said}{target}" if said and _is_address(peer.host) else where
+        where = url if peer.scheme == "https" else where
+    own = _OWN | {name.strip().lower() for name in lower.get("connection", "").split(",")}
+    kept = tuple((name, value) for name, value in headers if name.lower() not in own)
+    asked = WebAsked(request.method.decode("ascii"), url.partition("#")[0], picked(headers, ASKED), digest)
+    return WebQuestion(asked, where, kept, *content)
+
+
+def _refusal(text: bytes) -> WebAnswer:
+    return WebAnswer(502, (("content-type", "text/plain; charset=utf-8"),), iter((b"lading: " + text,)), len(text) + 8)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return False

@@ -1,0 +1,102 @@
+"""Asks the web what a step asks, and keeps what it answers."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING, Final
+
+from lading.build.operations.running.recording.web_gateway import WebAnswer, WebQuestion
+from lading.store.content.blobs import Blobs
+from lading.store.errors import InputError
+from lading.store.oci.digests import Digest
+from lading.verify.observations.exchanges import TOLD, StepTape, WebAsked, WebExchange
+
+if TYPE_CHECKING:
+    from lading.registry.http.transport import HttpResponse, Transport
+
+_CHUNK: Final = 1 << 16
+_MOST: Final = 65536
+"""Exchanges of a step."""
+
+
+class WebRecorder:
+    """`WebAnswers` of the web itself, by `transport`. Bodies become blobs while they are handed on."""
+
+    def __init__(self, transport: Transport | None, blobs: Blobs, public: Callable[[str], str]) -> None:
+        self._transport = transport
+        self._blobs = blobs
+        self._public = public
+        self._lock = threading.Lock()
+        self._found: list[WebExchange] = []
+        self._names: set[str] = set()
+        self._absent: set[str] = set()
+
+    def resolves(self, name: str) -> bool:
+        """By the machine's own resolver."""
+        try:
+            there = bool(socket.getaddrinfo(name, None, proto=socket.IPPROTO_TCP))
+        except (OSError, UnicodeError):
+            there = False
+        with self._lock:
+            (self._names if there else self._absent).add(name)
+        return there
+
+    def answer(self, question: WebQuestion) -> WebAnswer:
+        """Raises `InputError`, and what the transport raises."""
+        from lading.registry.http.transport import HttpRequest  # noqa: PLC0415 - where something is recorded
+
+        if self._transport is None:
+            raise InputError("this build has no network")
+        headers = {name: value for name, value in question.headers if name.lower() != "content-length"}
+        body: Callable[[], Iterator[bytes]] | None = None
+        if question.size:
+            headers["Content-Length"] = str(question.size)
+            body = lambda: _pieces(question.body)  # noqa: E731
+        response = self._transport.send(HttpRequest(question.asked.method, question.target, headers, body))
+        kept = (*TOLD, "content-length") if question.asked.method == "HEAD" else TOLD
+        told = tuple((name, value) for name in kept if (value := response.header(name)) is not None)
+        size = response.header("content-length") or ""
+        known = int(size) if size.isdecimal() else None
+        return WebAnswer(response.status, told, self._kept(question, response, told), known)
+
+    def tape(self, command: tuple[str, ...]) -> StepTape:
+        """All that was recorded, sorted; exchanges of one request in their order."""
+        with self._lock:
+            found = sorted(self._found, key=lambda one: one.asked.key)
+            return StepTape(command, tuple(found), tuple(sorted(self._names)), tuple(sorted(self._absent)))
+
+    def _kept(
+        self, question: WebQuestion, response: HttpResponse, told: tuple[tuple[str, str], ...]
+    ) -> Iterator[bytes]:
+        """The body piece by piece; the last one is handed on when all of it is kept."""
+        size, last = 0, b""
+        with response, self._blobs.writer() as writer:
+            for piece in response.pieces():
+                size += writer.write(piece)
+                if last:
+                    yield last
+                last = piece
+            self._keep(question, response.status, told, writer.commit(), size)
+        if last:
+            yield last
+
+    def _keep(
+        self, question: WebQuestion, status: int, told: tuple[tuple[str, str], ...], digest: Digest, size: int
+    ) -> None:
+        asked = question.asked
+        public = self._public(asked.url)
+        exchange = WebExchange(
+            WebAsked(asked.method, public, asked.headers, asked.body), status, tuple(sorted(told)), digest, size
+        )
+        with self._lock:
+            if len(self._found) >= _MOST:
+                raise InputError(f"more than {_MOST} requests of one step cannot be recorded")
+            self._found.append(exchange)
+
+
+def _pieces(body: IO[bytes]) -> Iterator[bytes]:
+    body.seek(0)
+    while piece := body.read(_CHUNK):
+        yield piece

@@ -1,0 +1,81 @@
+"""Answers a step's requests as a recording has them; nobody else is asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from lading.build.operations.running.recording.web_gateway import WebAnswer, WebQuestion
+from lading.store.content.blobs import Source
+from lading.store.errors import InputError
+from lading.store.fastclass import replace
+from lading.store.oci.digests import Digest
+from lading.verify.observations.exchanges import ExchangeKey, NetworkTape, StepTape, WebExchange
+
+_CHUNK: Final = 1 << 16
+_NOT_RECORDED: Final = "was not recorded"
+
+
+class WebReplayer:
+    """`WebAnswers` of `tape` with the bodies in `source`: what the same command recorded comes before what others did.
+
+    Of several answers to the same request each is given once, in their order, and then the last one again.
+    """
+
+    def __init__(
+        self, tape: NetworkTape, command: tuple[str, ...], source: Source, public: Callable[[str], str]
+    ) -> None:
+        steps = sorted(tape.steps, key=lambda step: step.command != command)
+        self._answers: dict[ExchangeKey, list[WebExchange]] = {}
+        for step in steps:
+            own: dict[ExchangeKey, list[WebExchange]] = {}
+            for one in step.exchanges:
+                own.setdefault(one.asked.key, []).append(one)
+            for key, found in own.items():
+                self._answers.setdefault(key, found)
+        self._known = {name for step in steps for name in step.names}
+        self._known_absent = {name for step in steps for name in step.absent}
+        self._source, self._public = source, public
+        self._lock = threading.Lock()
+        self._given: list[WebExchange] = []
+        self._names: set[str] = set()
+        self._absent: set[str] = set()
+        self.missed: list[str] = []
+
+    def resolves(self, name: str) -> bool:
+        """Whether it was found when the recording was made; one that nobody looked up then is missed."""
+        there = name in self._known
+        with self._lock:
+            (self._names if there else self._absent).add(name)
+            if not there and name not in self._known_absent:
+                self._miss(f"the name {name} {_NOT_RECORDED}")
+        return there
+
+    def answer(self, question: WebQuestion) -> WebAnswer:
+        """Raises `InputError` for a request that was not recorded."""
+        asked = replace(question.asked, url=self._public(question.asked.url))
+        with self._lock:
+            left = self._answers.get(asked.key)
+            if left is None:
+                self._miss(f"{asked.title} {_NOT_RECORDED}")
+                raise InputError(_NOT_RECORDED)
+            found = left.pop(0) if len(left) > 1 else left[0]
+            self._given.append(found)
+        return WebAnswer(found.status, found.headers, _content(self._source, found.digest), found.size)
+
+    def tape(self, command: tuple[str, ...]) -> StepTape:
+        """What was asked this time, in the form of a recording."""
+        with self._lock:
+            given = sorted(self._given, key=lambda one: one.asked.key)
+            return StepTape(command, tuple(given), tuple(sorted(self._names)), tuple(sorted(self._absent)))
+
+    def _miss(self, text: str) -> None:
+        if text not in self.missed:
+            self.missed.append(text)
+
+
+def _content(source: Source, digest: Digest) -> Iterator[bytes]:
+    with source.open(digest) as reader:
+        while piece := reader.read(_CHUNK):
+            yield piece
