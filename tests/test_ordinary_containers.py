@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from suites.building import write
-from suites.commands import Lading
+from suites.commands import LADING, Lading, busybox
 from suites.machine import needs
 from suites.ordinary_container import HOUSE, OrdinaryContainer, ordinary_container
 
@@ -81,3 +82,20 @@ def test_the_example_job_builds_the_guestbook_as_root_does(container: OrdinaryCo
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == digest
     assert os.access(job, os.X_OK)
+
+
+def test_a_build_that_is_killed_in_a_step_leaves_no_secret_and_the_next_one_works(tmp_path: Path) -> None:
+    context = busybox(tmp_path / "context", "RUN --mount=type=secret,id=token cat /run/secrets/token && echo && sleep 63\n")
+    lading = Lading(tmp_path / "root", {"LADING_ISOLATION": "chroot", "TOKEN": "s3cret-in-here"})
+    lading.ok("keygen")
+    words = [LADING, "build", "--progress", "plain", "--secret", "id=token,env=TOKEN", str(context)]
+    with subprocess.Popen(words, env=lading.variables(), stderr=subprocess.PIPE) as build:
+        assert build.stderr
+        while b"s3cret" not in build.stderr.readline():
+            pass
+        build.kill()
+    (context / "Dockerfile").write_text((context / "Dockerfile").read_text().replace("sleep 63", "sleep 0"))
+    lading.ok("build", "-q", "--secret", "id=token,env=TOKEN", context)
+    found = subprocess.run(["grep", "-rl", "s3cret-in-here", lading.root], capture_output=True, check=False)
+    assert found.stdout == b""
+    assert not list((lading.root / "cache/work").iterdir())

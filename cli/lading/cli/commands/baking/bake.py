@@ -20,6 +20,7 @@ from lading.build.bake.definitions.definitions import Surroundings
 from lading.build.bake.hcl.hcl_blocks import MAX_FILE
 from lading.cli.calls.option_values import access, read_input
 from lading.cli.calls.shared_options import AuthFile, ProgressForm, TlsVerify
+from lading.cli.calls.step_options import step_isolation
 from lading.cli.cli_session import CliSession
 from lading.cli.commands.baking.bake_lists import show_list
 from lading.cli.commands.baking.bake_requests import BakeWords, bake_job
@@ -94,6 +95,7 @@ def bake(
     Standard output has a line for each target: its digest and its name.
     """
     session = CliSession.of(ctx)
+    session.isolation = step_isolation(None, session.environment)
     access(session, tls_verify, authfile, None)
     session.quiet, session.progress = quiet, progress
     overrides = [*(set_ or ()), *_shorthands(push=push, load=load, no_cache=no_cache, pull=pull, check=check)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.option_values import OutputForm, access, pairs, short
+from lading.cli.calls.step_options import step_isolation
 from lading.cli.cli_session import CliSession
 from lading.cli.commands.examining.differences import SHOWN, as_json, lines
 from lading.cli.display.build_view import view_for
@@ -53,6 +54,7 @@ def rebuild(
     from lading.host.examining.rebuilding import rebuild as build_again  # noqa: PLC0415
 
     session = CliSession.of(ctx)
+    session.isolation = step_isolation(None, session.environment)
     access(session, tls_verify, authfile, creds, image)
     if context is not None and not context.is_dir():
         raise InputError(f"--context {context}: not a folder")
