@@ -25,6 +25,7 @@ class Archive:
     folder: Path
     home: str
     suite: str = "testing"
+    architectures: tuple[str, ...] = ("amd64",)
     uri: str = ""
     published: float = field(default_factory=time.time)
     requests: list[str] = field(default_factory=list)
@@ -96,26 +97,31 @@ class Archive:
                 f"{said.stdout.strip()}\nFilename: pool/{deb.name}\nSize: {len(data)}\n"
                 f"SHA256: {hashlib.sha256(data).hexdigest()}\n"
             )
-        folder = self.root / f"dists/{self.suite}/main/binary-amd64"
-        folder.mkdir(parents=True, exist_ok=True)
+        dist = self.root / f"dists/{self.suite}"
         packages = "\n".join(stanzas).encode()
-        contents = {"Packages": packages, "Packages.gz": gzip.compress(packages, mtime=0)}
+        lists = {"Packages": packages, "Packages.gz": gzip.compress(packages, mtime=0)}
+        contents = {
+            f"main/binary-{architecture}/{name}": data
+            for architecture in self.architectures
+            for name, data in lists.items()
+        }
         lines = []
         for name, data in contents.items():
-            (folder / name).write_bytes(data)
-            lines.append(f" {hashlib.new(sums, data).hexdigest()} {len(data)} main/binary-amd64/{name}")
+            (dist / name).parent.mkdir(parents=True, exist_ok=True)
+            (dist / name).write_bytes(data)
+            lines.append(f" {hashlib.new(sums, data).hexdigest()} {len(data)} {name}")
         head = (
             f"Origin: Example\nSuite: {self.suite}\nCodename: {self.suite}\nDate: {date or formatdate(usegmt=True)}\n"
         )
         head += f"Valid-Until: {valid_until}\n" if valid_until else ""
-        head += f"Architectures: amd64\nComponents: main\n{sums.upper()}:\n"
+        head += f"Architectures: {' '.join(self.architectures)}\nComponents: main\n{sums.upper()}:\n"
         plain = self.folder / "Release"
         plain.write_text(head + "\n".join(lines) + "\n")
         signer = ("-u", by) if by else ()
         self.gpg("--yes", *signer, "--clearsign", "-o", str(self.inrelease), str(plain))
         # HTTP tells times in seconds: what is published anew must not look unchanged.
         self.published += 10
-        for file in (self.inrelease, *(folder / name for name in contents)):
+        for file in (self.inrelease, *(dist / name for name in contents)):
             os.utime(file, (self.published, self.published))
 
     def gpg(self, *words: str) -> str:

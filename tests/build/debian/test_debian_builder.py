@@ -260,7 +260,7 @@ def test_all_in_one_layer_with_a_linker_cache(tmp_path: Path, system: Path, key:
         (SPEC.replace("[debian]", '[debian]\nsuite = "stable"'), {}, ""),
         (SPEC, {"target": "stage"}, "target is for Dockerfiles"),
         (SPEC, {"arguments": {"A": "b"}}, "build-arg is for Dockerfiles"),
-        (SPEC, {"platform": "linux/s390x"}, "platform linux/s390x is not supported yet"),
+        (SPEC, {"platforms": ("linux/vax",)}, "Debian has no packages for linux/vax"),
         ("version = 1", {}, "debian: missing"),
     ],
 )

@@ -211,3 +211,30 @@ def test_a_word_that_is_no_such_thing_is_refused(bench: Bench, system: Path, old
     assert old in text
     with pytest.raises(DocumentError, match=member):
         parse_lock(text.replace(old, new, 1).encode(), "base.lock")
+
+
+def test_a_set_is_locked_and_built_for_other_machines_too(bench: Bench, system: Path, source: Archive) -> None:
+    source.architectures = ("amd64", "arm64")
+    source.publish()
+    (system / "base.toml").write_text(SPEC + 'architectures = ["amd64", "arm64"]\n')
+    found = lock(bench, system)
+    assert list(found.lock.architectures) == ["amd64", "arm64"]
+    request = BuildRequest(system, file=system / "base.toml", platforms=("linux/arm64/v8",))
+    built = build_debian(request, bench.environment, fresh=False, system=system)
+    config = bench.store.config(bench.manifest(built.descriptor))
+    assert (config.platform.os, config.platform.architecture) == ("linux", "arm64")
+    assert provenance(bench, built).external["platform"] == "linux/arm64"
+    assert bench.files(built.descriptor) == bench.files(build(bench, system).descriptor)
+
+
+def test_several_platforms_at_once_are_refused(bench: Bench, system: Path) -> None:
+    request = BuildRequest(system, file=system / "base.toml", platforms=("linux/amd64,linux/arm64",))
+    with pytest.raises(InputError, match="linux/amd64, linux/arm64: a package set is built for one at a time"):
+        build_debian(request, bench.environment, fresh=False, system=system)
+
+
+def test_a_cache_of_libraries_is_for_the_own_platform(bench: Bench, system: Path) -> None:
+    (system / "base.toml").write_text(SPEC + "ld_so_cache = true\n")
+    request = BuildRequest(system, file=system / "base.toml", platforms=("linux/s390x",))
+    with pytest.raises(InputError, match="ld_so_cache: ldconfig writes it for this machine's own platform alone"):
+        build_debian(request, bench.environment, fresh=False, system=system)

@@ -10,7 +10,7 @@ from typing import Final
 
 from lading.build.attest.image_manifest import assemble
 from lading.build.attest.rendered_layers import LayerRenderer
-from lading.build.convert.target_platforms import is_own
+from lading.build.convert.target_platforms import targets
 from lading.build.debian.archives.apt import Resolution
 from lading.build.debian.debian_attester import DebianAttester, DebianFacts
 from lading.build.debian.debian_spec import DebianSpec, read_spec
@@ -29,7 +29,7 @@ from lading.build.solver.solver import Solver
 from lading.store.archives.compression import encoder_name
 from lading.store.archives.layers import EPOCH
 from lading.store.errors import InputError, Remedy
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, replace
 from lading.store.oci.digests import Digest
 
 _MANY: Final = 127
@@ -60,7 +60,7 @@ def build_debian(
     if request.file is None:
         raise InputError("a Debian package set is a file", hint=Remedy("name file", "name it"))
     spec, data = read_spec(request.file)
-    _refuse(request, environment)
+    environment = _for_platform(request, spec, environment)
     with environment.store.writing():
         cache = LocalCache.of(environment.store)
         packages = packages_of(spec, request.file, environment, fresh=fresh, system=system)
@@ -112,16 +112,19 @@ def _warnings(packages: PackageSet, layers: int, *, fresh: bool) -> Iterator[str
         yield f'{layers} layers: docker and podman take {_MANY} at most; layers = "one" in the file makes fewer'
 
 
-def _refuse(request: BuildRequest, environment: BuildEnvironment) -> None:
-    own = environment.platform
-    for platform in request.platforms:
-        if not is_own(platform, own):
-            words = f"platform {platform}: package sets are built for this machine's own alone, {own}"
-            raise InputError(words, option="platform")
+def _for_platform(request: BuildRequest, spec: DebianSpec, environment: BuildEnvironment) -> BuildEnvironment:
+    """The environment for the platform that is asked for: nothing of a package is executed, so any will do."""
     given = {"build-arg": request.arguments, "target": request.target}
     for option, value in given.items():
         if value:
             raise InputError(f"{option} is for Dockerfiles: {request.file} is a Debian package set", option=option)
+    wanted = targets(request.platforms, environment.platform)
+    if len(wanted) > 1:
+        words = f"platforms {', '.join(map(str, wanted))}: a package set is built for one at a time"
+        raise InputError(words, option="platform")
+    if spec.ld_so_cache and wanted[0].architecture != environment.platform.architecture:
+        raise InputError(f"{request.file}: ld_so_cache: ldconfig writes it for this machine's own platform alone")
+    return replace(environment, platform=wanted[0])
 
 
 def packages_of(
