@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
         (["--label", ""], "--label =: expected NAME=VALUE"),
         (["--target", BAD], "Dockerfile: no stage"),
         (["--target", "9" * 5000], "Dockerfile: no stage"),
-        (["--platform", BAD], "is not supported yet: only this machine's own"),
+        (["--platform", BAD], "'\\udcff': not a platform"),
         (["-t", BAD], "not an image reference"),
         (["-t", "a" * 300], "not an image reference"),
         (["-f", "nowhere"], "nowhere: no such file"),

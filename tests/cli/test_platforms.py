@@ -112,6 +112,18 @@ def test_an_index_here(lading: Lading, folder: Path) -> None:
         assert lading.ok("diff", *words, "localhost/two", "localhost/two").startswith("same")
 
 
+@needs("root")
+def test_a_rebuild_that_stands_on_two_images_of_one_name(lading: Lading, folder: Path, tmp_path: Path) -> None:
+    lading.ok("build", "-q", *TWO, "-t", "localhost/both", folder)
+    text = "FROM --platform=$BUILDPLATFORM localhost/both AS tools\nCOPY g /t\n"
+    text += "FROM localhost/both\nCOPY --from=tools /t /f /tools/\n"
+    above = context(tmp_path / "above", text, g="g")
+    lading.ok("build", "-q", *TWO, "-t", "localhost/above", above)
+    for platform in ("linux/amd64", "linux/arm/v7"):
+        words = ("rebuild", "--platform", platform, "localhost/above", "--context", above)
+        assert "reproduced" in lading.ok(*words)
+
+
 def test_an_index_of_other_platforms_alone(lading: Lading, folder: Path) -> None:
     lading.ok("build", "-q", *FOREIGN, "-t", "localhost/foreign", folder)
     assert json.loads(lading.ok("inspect", "localhost/foreign"))[0]["Architecture"] == "arm64"
@@ -173,3 +185,42 @@ def test_a_container_of_another_platform(lading: Lading, folder: Path) -> None:
     said = lading.call("run", "--rm", "--network", "none", "--platform", "linux/riscv64", "localhost/foreign", "/f")
     assert said.code == 126
     assert "warning: the image is for linux/riscv64, this machine is linux/amd64: " in said.err
+
+
+@needs("root")
+def test_a_base_in_an_oci_layout(lading: Lading, folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "layout"
+    digest = lading.ok("build", "-q", *TWO, "-t", "localhost/base:1", "-o", f"oci:{place}:latest", folder)
+    child = json.loads(lading.ok("inspect", "--platform", "linux/arm/v7", "localhost/base:1"))[0]["Digest"]
+    above = context(tmp_path / "above", "FROM base\nCOPY g /\nCOPY --from=other f /h\n", g="g")
+    given = ("--build-context", f"other=oci-layout://{place}:latest")
+    for base in (place, f"{place}:latest", f"{place}@{digest}"):
+        built = lading.ok("build", "-q", *TWO, *given, "--build-context", f"base=oci-layout://{base}", above)
+        lading.ok("verify", "--platform", "linux/arm/v7", built)
+        said = lading.ok("provenance", "--platform", "linux/arm/v7", "--format", "json", built)
+        assert f"image:oci-layout@{digest}" in said
+        assert child.removeprefix("sha256:") in said
+        assert str(place) not in said
+    lading.ok(
+        "build", "-q", *TWO, *given, "--build-context", f"base=oci-layout://{place}", "-o", tmp_path / "out", above
+    )
+    assert sorted(os.listdir(tmp_path / "out/linux_arm_v7")) == ["f", "g", "h"]
+
+
+@pytest.mark.parametrize(
+    ("base", "code", "error"),
+    [
+        ("oci-layout:{place}", 2, "expected oci-layout://FOLDER[:TAG] or oci-layout://FOLDER@DIGEST"),
+        ("oci-layout://{place}:2", 1, "holds 0 images 2"),
+        ("oci-layout://{place}@sha256:0", 1, "holds 0 images sha256:0"),
+        ("oci-layout://{place}/nowhere", 1, "/nowhere: not a folder"),
+        ("target:x", 2, "targets are those of `bake`"),
+    ],
+)
+def test_no_image_of_an_oci_layout(
+    lading: Lading, folder: Path, tmp_path: Path, base: str, code: int, error: str
+) -> None:
+    place = tmp_path / "layout"
+    lading.ok("build", "-q", "-o", f"oci:{place}:1", folder)
+    above = context(tmp_path / "above", "FROM base\n")
+    assert error in lading.fails(code, "build", "-q", "--build-context", f"base={base.format(place=place)}", above)

@@ -23,6 +23,7 @@ from lading.build.graph.request import (
     StepSecrets,
 )
 from lading.build.solver.cache_trimming import bound
+from lading.host.images.layout_images import LAYOUT, in_layout
 from lading.host.isolation.step_executors import executor_for
 from lading.host.trust.launch_gate import unknown
 from lading.host.trust.signing_keys import SigningKeyText
@@ -37,13 +38,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lading.host.configuration import Configuration, Isolation
-    from lading.host.images.images import Images
+    from lading.host.images.images import Images, ResolvedImage
     from lading.host.images.transfers import Transfers
     from lading.host.trust.launch_gate import LaunchGate
     from lading.host.trust.signing_keys import PasswordSource
+    from lading.host.trust.verification_input import VerificationInput
     from lading.registry.http.transport import HttpRequest, HttpResponse, Transport
     from lading.runtime.containers.networks import Drivers
     from lading.store.store import Store
+    from lading.verify.documents.bases import Base
 
 
 def build(request: BuildRequest, environment: BuildEnvironment, *, cache_limit: int, fresh: bool) -> Built:
@@ -182,6 +185,8 @@ class Bases:
 
     def resolve(self, name: str, platform: Platform) -> BaseImage:
         """The image `name` for `platform`. Raises `GateError`, `RejectedError`, `UnknownError`."""
+        if name.startswith(LAYOUT):
+            return self._of_layout(name, platform)
         reference = Reference.parse(name)
         located, pulled = self._images.find(name), None
         if located is None or self._pull or not self._images.holds(located, platform):
@@ -194,11 +199,23 @@ class Bases:
         base = self._gate.verifiers.permissive.base(case.target, case.evidence)
         if pulled is not None:
             self._transfers.name(pulled)
+        return self._told(reference.familiar, reference.name, located, case, base)
+
+    def _of_layout(self, name: str, platform: Platform) -> BaseImage:
+        """An image of an OCI layout, which no reference of the policy means: judged by its default."""
+        located = in_layout(self._images.store, name)
+        case = self._gate.local(located, platform)
+        base = self._gate.verifiers.permissive.base(case.target, case.evidence)
+        return self._told(name, f"oci-layout@{located.descriptor.digest}", located, case, base)
+
+    def _told(
+        self, shown: str, reference: str, located: ResolvedImage, case: VerificationInput, base: Base
+    ) -> BaseImage:
         if base.status != "verified":
-            self._warn(f"base image {reference.familiar} is {base.status}: {base.reason}")
+            self._warn(f"base image {shown} is {base.status}: {base.reason}")
         manifest = case.target.manifest
         return BaseImage(
-            reference=reference.name,
+            reference=reference,
             descriptor=located.descriptor,
             manifest=manifest,
             config=self._images.store.config(manifest),

@@ -190,7 +190,7 @@ class DockerfileAttester:
             "contextModes": "normal" if request.normal_modes else None,
             "contextOwners": "kept" if request.owners else None,
             "contexts": {
-                name: one.image if isinstance(one, ImageContext) else "files" for name, one in request.contexts.items()
+                name: one.record if isinstance(one, ImageContext) else "files" for name, one in request.contexts.items()
             }
             or None,
             "network": request.network if request.network != "default" else None,

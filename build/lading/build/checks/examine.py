@@ -67,4 +67,5 @@ class Examiner:
         last: int | None,
     ) -> tuple[CheckFinding, ...]:
         nodes = {node.place: node for node in source.nodes if last is None or node.place.line <= last}
-        return findings(Subject(source, nodes, dockerfile, trace, self.ignored), settings)
+        found = findings(Subject(source, nodes, dockerfile, trace, self.ignored), settings)
+        return tuple(dict.fromkeys(found))  # what is evaluated for several platforms is seen several times

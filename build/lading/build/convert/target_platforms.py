@@ -23,7 +23,7 @@ def is_own(text: str, native: Platform) -> bool:
 
 def targets(texts: Sequence[str], native: Platform) -> tuple[Platform, ...]:
     """The platforms that `texts` name, each once, as they come; without any, `native` alone. Raises `InputError`."""
-    words = [word.strip() for text in texts for word in text.split(",")]
+    words = [word.strip() for text in texts if text for word in text.split(",")]
     named = [native if word == LOCAL else _parsed(word) for word in words]
     return tuple(dict.fromkeys(named)) or (native,)
 

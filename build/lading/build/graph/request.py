@@ -64,6 +64,12 @@ class ImageContext:
 
     image: str
 
+    @property
+    def record(self) -> str:
+        """As a provenance has it: of one in a folder of this machine, not where that is."""
+        kind, colon, _ = self.image.partition("://")
+        return kind if colon else self.image
+
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:

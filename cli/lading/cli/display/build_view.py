@@ -110,13 +110,14 @@ class BuildView:
         self.lock = threading.Lock()
         self.running: dict[int, _Running] = {}
         self._places: dict[int, str] = {}
-        self.several = False
+        self.several = self.foreign = False
 
     def planned(self, steps: tuple[Step, ...]) -> None:
         """These steps will be solved."""
         width = len(str(len(steps)))
         self._places.update({step.number: f"[{at:>{width}}/{len(steps)}]" for at, step in enumerate(steps, 1)})
         self.several |= len({step.stage for step in steps}) > 1
+        self.foreign |= len({step.platform for step in steps if step.platform}) > 1
 
     def started(self, step: Step) -> None:
         """A step is executed."""
@@ -178,7 +179,8 @@ class BuildView:
     def title(self, step: Step) -> str:
         """A step in a line."""
         stage = f"{step.stage}  " if self.several else ""
-        return escape(f"{self.place(step)} {stage}{step.written}")
+        platform = f"{step.platform}  " if self.foreign and step.platform else ""
+        return escape(f"{self.place(step)} {platform}{stage}{step.written}")
 
 
 def _outcome(report: StepReport) -> str:

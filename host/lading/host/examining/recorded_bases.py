@@ -9,6 +9,8 @@ from lading.store.content.blobs import copy_blob
 from lading.store.errors import InputError
 from lading.store.fastclass import replace
 from lading.store.oci.documents import Manifest
+from lading.store.oci.platform_choice import matches
+from lading.store.oci.platforms import parse_platform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +30,7 @@ class RecordedBases:
     """
 
     def __init__(self, recorded: Sequence[Base], bases: Bases, images: Images, target: Store) -> None:
-        self._recorded = {base.reference: base for base in recorded}
+        self._recorded = tuple(recorded)
         self._bases = bases
         self._images = images
         self._target = target
@@ -36,7 +38,7 @@ class RecordedBases:
     def resolve(self, name: str, platform: Platform) -> BaseImage:
         """Raises `InputError`, and what `Bases.resolve` raises."""
         reference = Reference.parse(name)
-        base = self._recorded.get(reference.name)
+        base = self._base(reference.name, platform)
         if base is None:
             raise InputError(f"{name}: the provenance names no such base image")
         digest = base.index or base.manifest
@@ -46,6 +48,12 @@ class RecordedBases:
             raise InputError(f"{name}: {digest} holds another image for {platform}, not {base.manifest}")
         self._copy(found.manifest)
         return replace(found, reference=base.reference)
+
+    def _base(self, reference: str, platform: Platform) -> Base | None:
+        """The one of this name, of several that for `platform`."""
+        found = [base for base in self._recorded if base.reference == reference]
+        fitting = (base for base in found if base.platform and matches(parse_platform(base.platform), platform))
+        return next(fitting, found[-1] if found else None)
 
     def _copy(self, manifest: Manifest) -> None:
         for part in (manifest.config, *manifest.layers):

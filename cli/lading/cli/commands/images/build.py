@@ -218,7 +218,7 @@ def build(
         target=target,
         annotations=annotations_of(annotation),
         labels=pairs([word if "=" in word else f"{word}=" for word in label or ()], "--label"),
-        platforms=tuple(platform or ()),
+        platforms=tuple(filter(None, platform or ())),
         no_cache=no_cache,
         compression="zstd" if compression == "zstd" else "gzip",
         epoch=epoch(session.environment),
@@ -321,14 +321,27 @@ def contexts_of(words: list[str] | None) -> dict[str, Path | PackedContext | Web
         name, equals, value = word.partition("=")
         if not equals or not name or not value or value == "-":
             raise UsageError(f"--build-context {word}: expected NAME= and a folder, an archive, a URL or an image")
-        if value.startswith(("oci-layout:", "target:")):
-            raise UsageError(f"--build-context {word}: {value.partition(':')[0]} is not built yet")
+        if value.startswith("target:"):
+            raise UsageError(f"--build-context {word}: targets are those of `bake`")
+        if value.startswith("oci-layout:"):
+            found[name] = ImageContext(_layout(word, value))
+            continue
         if value.startswith("docker-image://"):
             found[name] = ImageContext(value.removeprefix("docker-image://"))
             continue
         folder, source = context_of(value)
         found[name] = source or folder
     return found
+
+
+def _layout(word: str, value: str) -> str:
+    """``oci-layout://FOLDER[:TAG][@DIGEST]``, the folder made absolute."""
+    place = value.removeprefix("oci-layout://")
+    if place == value or not place:
+        raise UsageError(f"--build-context {word}: expected oci-layout://FOLDER[:TAG] or oci-layout://FOLDER@DIGEST")
+    folder, mark, rest = place.partition("@")
+    folder, colon, tag = folder.partition(":")
+    return f"oci-layout://{os.path.abspath(folder)}{colon}{tag}{mark}{rest}"
 
 
 def _hub(context: str) -> Repository | None:
