@@ -20,7 +20,15 @@ from lading.store.system.private_folders import own_root, private_folder
 if TYPE_CHECKING:
     from lading.build.graph.cache_places import SharedCaches
     from lading.build.graph.check_finding import CheckReport
-    from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, KeySource, Listener, StepSecrets
+    from lading.build.graph.request import (
+        BuildEnvironment,
+        BuildRequest,
+        Built,
+        Debugger,
+        KeySource,
+        Listener,
+        StepSecrets,
+    )
     from lading.host.build_caches import CacheNames
     from lading.host.images.image_archives import ImageArchives
     from lading.host.images.images import Images
@@ -240,6 +248,7 @@ class Host:
         secrets: StepSecrets | None = None,
         caches: CacheNames | None = None,
         joined: Joined | None = None,
+        debugger: Debugger | None = None,
     ) -> Built:
         """Builds, signs and tags an image, from a Dockerfile or a Debian package set; `joined` with others."""
         from lading.host.building import BuildKey, build  # noqa: PLC0415
@@ -251,6 +260,7 @@ class Host:
 
             shared = CacheOpener(lambda: self.client, self.keyring, self.verifiers).of(caches, key)
         environment = self._build_environment(key, pull=pull, listener=listener, secrets=secrets, shared=shared)
+        environment = replace(environment, debugger=debugger)
         if joined is not None:
             images = joined.images(environment.images, self.images)
             environment = replace(environment, images=images, together=joined.together)

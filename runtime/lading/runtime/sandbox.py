@@ -18,7 +18,7 @@ from lading.runtime.containers import networks
 from lading.runtime.lifecycle import sandboxes, step_network
 from lading.runtime.lifecycle.lifecycle import RuntimeConfig
 from lading.runtime.lifecycle.step_mounts import StepMounts
-from lading.runtime.lifecycle.step_process import SandboxProcess, StepOutput, run_to_end
+from lading.runtime.lifecycle.step_process import SandboxProcess, StepOutput, run_at_terminal, run_to_end
 from lading.runtime.oci import processes
 from lading.runtime.oci.oci_runtime import ENV, OciRuntime, StartError, start_error
 from lading.runtime.spec import capabilities, etc_files, users
@@ -136,6 +136,8 @@ class Sandbox:
             filters=self._filters,
             limits=step.ulimits,
             insecure=step.insecure,
+            terminal=step.terminal is not None,
+            size=step.terminal.size if step.terminal else None,
         )
 
     def _run(self, name: str, bundle: Path, step: SandboxProcess, output: StepOutput, halt: int | None) -> int:
@@ -143,7 +145,10 @@ class Sandbox:
         # The runtime keeps a copy of what it was told: where there is a secret in it, that stays in memory, too.
         oci = OciRuntime(self._oci.path, bundle / "oci", cgroups=self._oci.cgroups) if step.secrets else self._oci
         argv = oci.argv("--log", str(errors), "run", "--bundle", str(bundle), name)
-        code = run_to_end(argv, ENV, step.stdin, output, halt)
+        if step.terminal is not None:
+            code = run_at_terminal(argv, ENV, step.terminal)
+        else:
+            code = run_to_end(argv, ENV, step.stdin, output, halt)
         text = errors.read_text(errors="replace").strip() if code and errors.exists() else ""
         return _failed(start_error(text, step.argv[0])) if text else code
 

@@ -37,6 +37,21 @@ class NetworkGateway(Protocol):
 
     def serve(self, connection: socket.socket, host: str, port: int) -> None:
         """Speaks for `host` (the name that was looked up, else an address) until the connection ends."""
+
+
+class CallerTerminal(Protocol):
+    """The caller's terminal, lent to one command."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        ...
+
+    def attach(self, leader: int, process: int) -> None:
+        """Carries what is typed to the terminal whose leading side is `leader`, and what is written there back.
+
+        Returns when the process of that number has ended.
+        """
         ...
 
 
@@ -69,6 +84,7 @@ class ProcessSpec:
     (HOME). `insecure` lets it do what this process may. `hosts`, `shm_size` and `ulimits` are as in `StepSettings`.
     `contacted` is told what it contacted of the network once it has ended, by executors that can tell. With a
     `gateway`, which only those of `RECORDING` know, its default network reaches nobody else.
+    With a `terminal` it has one of its own in place of output and `stdin`, which the caller's is joined to.
     """
 
     argv: tuple[str, ...]
@@ -86,6 +102,7 @@ class ProcessSpec:
     ulimits: tuple[tuple[str, int, int], ...] = ()
     contacted: ContactListener = ignore
     gateway: NetworkGateway | None = None
+    terminal: CallerTerminal | None = None
 
 
 class Emulators(Protocol):

@@ -9,9 +9,10 @@ from typing import IO, TYPE_CHECKING, Final, Literal, Protocol
 
 from lading.build.context.remote.addresses import Repository, WebFile
 from lading.build.context.revision import Revision
+from lading.build.errors import StepError
 from lading.build.graph.cache_places import SharedCaches
 from lading.build.graph.check_finding import CheckFinding
-from lading.build.graph.executor import Emulators, Executor, Network
+from lading.build.graph.executor import CallerTerminal, Emulators, Executor, Network
 from lading.build.graph.halt import Together
 from lading.build.graph.steps.network_recording import NetworkRecording
 from lading.build.graph.steps.step import Step
@@ -229,6 +230,14 @@ class Listener(Protocol):
         ...
 
 
+class Debugger(Protocol):
+    """Asked where a RUN failed, while all that it had is still there."""
+
+    def failed(self, error: StepError, shell: Callable[[CallerTerminal], int]) -> None:
+        """`shell` executes a shell in the step's place and returns its exit code, 127 where there is none."""
+        ...
+
+
 class _Silent:
     __slots__ = ()
 
@@ -282,6 +291,7 @@ class BuildEnvironment:
     version: str = "0"
     secrets: StepSecrets = StepSecrets()
     shared: SharedCaches = SharedCaches()
+    debugger: Debugger | None = None
     together: Together | None = None
     """What it shares with the other builds of its call; None where it is the only one."""
     recording: NetworkRecording | None = None

@@ -39,6 +39,7 @@ FORMS: Final[dict[str, CommandForm]] = {
             "--cache-from": ("cache_from", "str", True),
             "--cache-to": ("cache_to", "str", True),
             "--why": ("why", "flag", False),
+            "--debug": ("debug", "flag", False),
             "--jobs": ("jobs", "int", False),
             "--pull": ("pull", "flag", False),
             "--push": ("push", "flag", False),

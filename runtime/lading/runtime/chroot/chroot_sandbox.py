@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from lading.runtime.chroot.places import StepPlaces
 from lading.runtime.chroot.socket_filter import socket_filter
-from lading.runtime.lifecycle.step_process import StepOutput, run_to_end
+from lading.runtime.lifecycle.step_process import StepOutput, run_at_terminal, run_to_end
 from lading.runtime.oci.oci_runtime import ENV
 from lading.runtime.spec import capabilities, etc_files, users
 from lading.runtime.spec.rootfs import check_kernel_folders
@@ -88,6 +88,8 @@ class ChrootSandbox:
             os.lseek(plan, 0, os.SEEK_SET)
             keep = {3: plan, 4: root, **{_FIRST_FREE + number: fd for number, (fd, _) in enumerate(secrets)}}
             argv = [self._python, "-I", "-m", "lading.runtime.chroot.step_keeper"]
+            if process.terminal is not None:
+                return run_at_terminal(argv, ENV, process.terminal, keep=keep, signal=signal.SIGTERM)
             return run_to_end(argv, ENV, process.stdin, output, halt, keep=keep, signal=signal.SIGTERM)
         finally:
             os.close(plan)
@@ -108,6 +110,7 @@ class ChrootSandbox:
             "filter": socket_filter().hex() if process.network == "none" else "",
             "limits": list(process.ulimits),
             "secrets": secrets,
+            "terminal": process.terminal is not None,
         }
 
 

@@ -7,11 +7,13 @@ then it also removes the files that no disk should keep.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
 import signal
 import sys
+import termios
 from contextlib import suppress
 from typing import Final, TypedDict
 
@@ -22,7 +24,10 @@ _ROUNDS: Final = 1000
 
 
 class Plan(TypedDict):
-    """What is executed: `drop` are numbers of capabilities, `filter` instructions of seccomp in hexadecimal."""
+    """What is executed: `drop` are numbers of capabilities, `filter` instructions of seccomp in hexadecimal.
+
+    With `terminal` its standard input is one, and becomes its own.
+    """
 
     builder: int
     argv: list[str]
@@ -35,6 +40,7 @@ class Plan(TypedDict):
     filter: str
     limits: list[tuple[str, int, int]]
     secrets: list[tuple[int, str]]
+    terminal: bool
 
 
 def keep(plan: Plan) -> int:
@@ -111,6 +117,9 @@ def _become(plan: Plan, blocked: set[signal.Signals]) -> None:
     code = 125
     name = plan["argv"][0]
     try:
+        if plan["terminal"]:
+            os.setsid()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         os.fchdir(4)
         os.chroot(".")
         _confine(plan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import termios
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
@@ -20,6 +21,19 @@ _SIGKILL: Final = 9
 
 StepOutput = Callable[[bytes, Literal["stdout", "stderr"]], None]
 Readers = dict[int, Literal["stdout", "stderr"]]
+
+
+class StepTerminal(Protocol):
+    """The caller's terminal, lent to one process."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        ...
+
+    def attach(self, leader: int, process: int) -> None:
+        """Carries bytes both ways between the caller's and the terminal of `leader`, until the process has ended."""
+        ...
 
 
 class SandboxProcess(Protocol):
@@ -100,6 +114,11 @@ class SandboxProcess(Protocol):
         """The only one that its default network reaches."""
         ...
 
+    @property
+    def terminal(self) -> StepTerminal | None:
+        """What it has in place of output and `stdin`."""
+        ...
+
 
 def run_to_end(
     argv: Sequence[str],
@@ -127,6 +146,33 @@ def run_to_end(
     finally:
         for fd in readers:
             os.close(fd)
+
+
+def run_at_terminal(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    terminal: StepTerminal,
+    *,
+    keep: Mapping[int, int] | None = None,
+    signal: int = _SIGKILL,
+) -> int:
+    """As `run_to_end`, with a new terminal as all three streams: the caller's own never reaches the process."""
+    leader, follower = os.openpty()
+    try:
+        termios.tcsetwinsize(follower, terminal.size)
+        try:
+            pid = processes.spawn(argv, env, keep={0: follower, 1: follower, 2: follower, **(keep or {})}, session=True)
+        finally:
+            os.close(follower)
+        try:
+            terminal.attach(leader, pid)
+            return processes.wait(pid)
+        except BaseException:
+            os.kill(pid, signal)
+            processes.wait(pid)
+            raise
+    finally:
+        os.close(leader)
 
 
 def _start(

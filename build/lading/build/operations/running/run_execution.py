@@ -73,7 +73,10 @@ class RunExecution:
             if recorded:
                 command = recorded.enclosed(command)
             code = self.environment.executor.execute(active.root, command, output, self.solved.halt.descriptor)
-        failed = f"{_cut(step.written)}: exit code {code}" if code else ""
+            failed = f"{_cut(step.written)}: exit code {code}" if code else ""
+            if failed and self.environment.debugger is not None:
+                error = StepError(step.place, failed, log=log.lines())
+                self.environment.debugger.failed(error, lambda terminal: self._shell(active, command, terminal))
         if recorded:
             failed = recorded.ended(seen[-1], failed)
         if failed:
@@ -86,6 +89,12 @@ class RunExecution:
         from lading.build.operations.running.recording.recorded_run import RecordedRun  # noqa: PLC0415 - most builds record none
 
         return RecordedRun.of(step, self.environment, self.environment.recording)
+
+    def _shell(self, active: ActiveSnapshot, command: executor.ProcessSpec, terminal: executor.CallerTerminal) -> int:
+        """A shell with all that the failed command had: that which it was written for, else /bin/sh."""
+        shell = command.argv[0] if len(command.argv) > 2 and command.argv[-2] == "-c" else "/bin/sh"
+        process = replace(command, argv=(shell,), env=(("TERM", "xterm"), *command.env), terminal=terminal)
+        return self.environment.executor.execute(active.root, process, _unheard)
 
     def _variables(self, operation: RunOp) -> tuple[tuple[str, str], ...]:
         """Secrets as variables; one that was not given, and need not be, is empty."""
@@ -212,6 +221,11 @@ def _command(
         shm_size=settings.shm_size,
         ulimits=settings.ulimits,
     )
+
+
+def _unheard(data: bytes, stream: Literal["stdout", "stderr"]) -> None:
+    """What is written at a terminal is seen there."""
+    del data, stream
 
 
 class _Tail:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import typer
 
     from lading.cli.calls.shared_options import AuthFile, Creds, ProgressForm, TlsVerify
+    from lading.cli.commands.step_shell import StepShell
     from lading.host.build_caches import CacheNames
     from lading.host.images.build_outputs import BuildOutputs
 
@@ -88,6 +89,9 @@ def build(
     ] = None,
     why: Annotated[
         bool, typer.Option("--why", help="Say of every step that is executed why it was not cached")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Open a shell where a RUN fails, with all that it had (steps one by one)")
     ] = False,
     jobs: Annotated[
         int | None, typer.Option(metavar="NUMBER", help="Steps side by side at most [default: as many as CPUs]")
@@ -207,6 +211,8 @@ def build(
     settings: Settings = {"builder_id": builder_id} if builder_id else {}
     if jobs is not None:
         settings["jobs"] = positive(jobs, "--jobs")
+    if debug:
+        settings["jobs"] = 1  # one has the terminal
     request = BuildRequest(
         context=folder,
         source=source,
@@ -234,6 +240,7 @@ def build(
         recording=recording(session, network_replay, record=network_record),
         **settings,
     )
+    debugger = _debugger(session, quiet=quiet) if debug else None
     push = push or outputs.push
     outputs.check(len(targets(request.platforms, host_platform())))
     if push and not request.names:
@@ -250,7 +257,9 @@ def build(
     if key is None:
         ensure_key(session)
     with ended_by_signals(), view_for(progress, session.output, quiet=quiet) as view:
-        built = session.host.build(request, sign_key=key, pull=pull, listener=view, secrets=lent, caches=shared)
+        built = session.host.build(
+            request, sign_key=key, pull=pull, listener=view, secrets=lent, caches=shared, debugger=debugger
+        )
     if sbom:
         from lading.host.examining.sboms import attach_sboms  # noqa: PLC0415
 
@@ -273,6 +282,14 @@ def recording(session: CliSession, replayed: str | None, *, record: bool) -> Net
     from lading.host.examining.recorded_networks import replaying  # noqa: PLC0415
 
     return replaying(session.host, replayed)
+
+
+def _debugger(session: CliSession, *, quiet: bool) -> StepShell:
+    from lading.cli.commands.step_shell import StepShell  # noqa: PLC0415
+
+    if quiet or session.progress == ProgressKind.json:
+        raise UsageError("--debug is for people: without -q and --progress json")
+    return StepShell(session.output)
 
 
 def _one_of(value: str, known: tuple[str, ...], option: str) -> None:

@@ -1,0 +1,121 @@
+"""`lading build --debug`: the terminal lent to a shell in the place of a step that failed."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import termios
+import threading
+import tty
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from lading.cli.display.output import end_drawing, escape
+from lading.store.errors import UsageError
+
+if TYPE_CHECKING:
+    from lading.build.errors import StepError
+    from lading.build.graph.executor import CallerTerminal
+    from lading.cli.display.output import Output
+
+_CHUNK: Final = 1 << 14
+_NOT_FOUND: Final = 127
+
+
+class StepShell:
+    """A `Debugger`, and the terminal that it lends: standard input, and standard error as what is seen.
+
+    Raises `UsageError` where these are none.
+    """
+
+    def __init__(self, output: Output) -> None:
+        if not (os.isatty(0) and os.isatty(2)):
+            raise UsageError("--debug needs a terminal: it opens a shell where a step fails")
+        self._output = output
+
+    def failed(self, error: StepError, shell: Callable[[CallerTerminal], int]) -> None:
+        """As `Debugger.failed`."""
+        end_drawing()
+        for line in error.log:
+            self._output.note(escape(f"  | {line}"))
+        self._output.note(escape(f"{error.message}: a shell in its place; when it ends, so does the build"))
+        if shell(self) == _NOT_FOUND:
+            self._output.note("that shell ended with 127: perhaps the image has none")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """As `CallerTerminal.size`."""
+        return termios.tcgetwinsize(0)
+
+    def attach(self, leader: int, process: int) -> None:
+        """As `CallerTerminal.attach`."""
+        ended = os.pidfd_open(process)
+        try:
+            with _raw(), self._sized(leader, process):
+                _carry(leader, ended)
+        finally:
+            os.close(ended)
+
+    @contextmanager
+    def _sized(self, leader: int, process: int) -> Generator[None, None, None]:
+        """The other terminal follows the size of this one."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def changed(number: int, frame: object) -> None:
+            del frame
+            with suppress(OSError):
+                termios.tcsetwinsize(leader, self.size)
+                os.kill(process, number)
+
+        before = signal.signal(signal.SIGWINCH, changed)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGWINCH, before)
+
+
+@contextmanager
+def _raw() -> Generator[None, None, None]:
+    """Every key goes to the shell; afterwards the terminal is as it was."""
+    before = termios.tcgetattr(0)
+    tty.setraw(0)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        sys.stderr.write("\r\n")
+        sys.stderr.flush()
+
+
+def _carry(leader: int, ended: int) -> None:
+    poll = select.poll()
+    for fd in (0, leader, ended):
+        poll.register(fd, select.POLLIN)
+    over = False
+    while not over:
+        ready = {fd for fd, _ in poll.poll()}
+        if leader in ready and not _copied(leader, 2):
+            poll.unregister(leader)
+        if 0 in ready and not _copied(0, leader):
+            poll.unregister(0)
+        over = ended in ready
+    while select.select([leader], [], [], 0)[0] and _copied(leader, 2):
+        pass
+
+
+def _copied(source: int, target: int) -> bool:
+    """Whether there was something, and it was taken."""
+    try:
+        data = os.read(source, _CHUNK)
+        while data:
+            data = data[os.write(target, data) :]
+            if not data:
+                return True
+    except OSError:  # EIO: nobody has the other side open
+        return False
+    return False
