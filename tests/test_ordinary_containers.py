@@ -85,7 +85,8 @@ def test_the_example_job_builds_the_guestbook_as_root_does(container: OrdinaryCo
 
 
 def test_a_build_that_is_killed_in_a_step_leaves_no_secret_and_the_next_one_works(tmp_path: Path) -> None:
-    context = busybox(tmp_path / "context", "RUN --mount=type=secret,id=token cat /run/secrets/token && echo && sleep 63\n")
+    step = "RUN --mount=type=secret,id=token cat /run/secrets/token && echo && sleep 63\n"
+    context = busybox(tmp_path / "context", step)
     lading = Lading(tmp_path / "root", {"LADING_ISOLATION": "chroot", "TOKEN": "s3cret-in-here"})
     lading.ok("keygen")
     words = [LADING, "build", "--progress", "plain", "--secret", "id=token,env=TOKEN", str(context)]

@@ -18,6 +18,7 @@ pytestmark = needs("root", "overlay", "busybox", "crun")
 
 TEXT = """\
 FROM base
+RUN rm -rf /etc/hosts /etc/resolv.conf || true
 RUN mkdir /d && echo 1 > /d/one && echo 2 > /d/two && ln /d/one /d/same && touch /bin/sh
 RUN rm /d/two && echo 3 > /d/three && chmod 0700 /d
 RUN true

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,14 +15,15 @@ import pytest
 from lading.build.graph.executor import Executor
 from lading.runtime.chroot.chroot_sandbox import ChrootSandbox
 from lading.store.errors import InputError
-from suites.executor_contract import ExecutorContract
+from lading.store.snapshots.mounts import mount_overlay, unmount
+from suites.executor_contract import ExecutorContract, look
 from suites.executor_images import fill
 from suites.machine import needs
 from suites.patience import PATIENCE
 
 DENIED = "unshare: unshare(0x20000): Operation not permitted\n"
 
-pytestmark = needs("root", "busybox")
+pytestmark = needs("root", "busybox", "overlay")
 
 
 @pytest.fixture
@@ -30,13 +31,28 @@ def executor() -> Executor:
     return ChrootSandbox()
 
 
-@pytest.fixture
-def rootfs(tmp_path: Path) -> Path:
-    return fill(tmp_path / "fs")
+@pytest.fixture(params=["a folder", "a mount"])
+def rootfs(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Path, None, None]:
+    folder = fill(tmp_path / "fs")
+    if request.param == "a folder":
+        yield folder
+        return
+    for name in ("upper", "work", "merged"):
+        (tmp_path / name).mkdir()
+    mount_overlay([folder], tmp_path / "upper", tmp_path / "work", tmp_path / "merged")
+    yield tmp_path / "merged"
+    unmount(tmp_path / "merged")
 
 
 class TestChroot(ExecutorContract):
     has_namespaces = False
+
+    def test_a_tree_without_the_usual_places_stays_so(self, executor: Executor, rootfs: Path) -> None:
+        for name in ("proc", "dev", "sys"):
+            (rootfs / name).rmdir()
+        before = look(rootfs)
+        assert self.execute(executor, rootfs, "sh", "-c", "test -s /etc/hosts && test -c /dev/null")[0] == 0
+        assert look(rootfs) == before
 
     def test_what_a_step_may_do_is_told(self, executor: Executor, rootfs: Path) -> None:
         held = executor.privileges["capabilities"]

@@ -108,6 +108,10 @@ class StepPlaces(ExitStack):
         around, _, name = (allowed(target, place) if check else place).rpartition("/")
         opened = os.open(f"{self._rootfs}{around}", _FOLDER)
         self.callback(os.close, opened)
+        if points.made(place):
+            remove(opened, os.fsencode(name))
+            self.callback(remove, opened, os.fsencode(name))
+            return opened, name
         self._count += 1
         kept = self._aside / str(self._count)
         _move(_path(opened, name), kept)
