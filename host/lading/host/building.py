@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from lading.build.graph.request import (
     StepSecrets,
 )
 from lading.build.solver.cache_trimming import bound
+from lading.host.configuration import installed_version
 from lading.host.images.layout_images import LAYOUT, in_layout
 from lading.host.isolation.step_executors import executor_for
 from lading.host.trust.launch_gate import unknown
@@ -107,7 +107,7 @@ def build_environment(
         key=key,
         transport=transport,
         listener=listener,
-        version=version("lading"),
+        version=installed_version(),
         secrets=secrets or StepSecrets(),
         shared=shared or SharedCaches(),
         emulators=BinfmtEmulators(),

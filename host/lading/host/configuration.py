@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -17,6 +19,18 @@ Isolation = Literal["auto", "oci", "rootless", "chroot"]
 """Under what the steps of a build are executed, in buildah's words; auto is the strongest that there is."""
 FLOOR: Final = Path("/etc/lading/policy.yaml")
 """The administrator's policy: where present, no flag and no variable loosens it."""
+
+
+def installed_version() -> str:
+    """Of Lading. What pip wrote beside the packages is looked for first: `importlib.metadata` loads thirty modules."""
+    for folder in sys.path:
+        with suppress(OSError):
+            for name in os.listdir(folder or "."):
+                if name.startswith("lading-") and name.endswith(".dist-info"):
+                    return name.split("-")[1].removesuffix(".dist")
+    from importlib.metadata import version  # noqa: PLC0415
+
+    return version("lading")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
-from lading.runtime.lifecycle.ssh_relay import lent_agent
 from lading.runtime.lifecycle.step_mounts import SandboxMount
 from lading.runtime.spec.rootfs import MountPoints, allowed
 from lading.store.errors import InputError
@@ -45,6 +44,8 @@ class StepPlaces(ExitStack):
             folder, name = self.file(item.target, item.content, item.uid, item.gid, item.mode)
             self.secrets.append((folder, name))
         elif item.kind == "agent":
+            from lading.runtime.lifecycle.ssh_relay import lent_agent  # noqa: PLC0415 - few steps ask for one
+
             place = _path(*self._cleared(item.target, folder=False))
             self.enter_context(lent_agent(place, item.source, item.uid, item.gid, item.mode))
         else:

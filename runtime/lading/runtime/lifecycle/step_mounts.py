@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from lading.runtime.lifecycle.ssh_relay import lent_agent
 from lading.runtime.spec.rootfs import MountPoints, allowed
 from lading.runtime.spec.spec import Mount, bind, mount
 from lading.store.errors import InputError
@@ -120,6 +119,8 @@ class StepMounts:
         if item.kind == "file":
             source = self._file(item, name)
         elif item.kind == "agent":
+            from lading.runtime.lifecycle.ssh_relay import lent_agent  # noqa: PLC0415 - few steps ask for one
+
             source = str(self._memory / name)
             stack.enter_context(lent_agent(Path(source), item.source, item.uid, item.gid, item.mode))
         place = self._place(item.target, above, folder=self._is_folder(item))

@@ -17,7 +17,7 @@ from lading.store.archives.trees import Entry, Tree
 from lading.store.archives.writer import Sink, write_tar
 from lading.store.content.verifying_reader import CHUNK
 from lading.store.errors import DocumentError, InputError
-from lading.store.fastclass import dataclass, field
+from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import Index, Manifest, layers_with_diff_ids
@@ -103,11 +103,14 @@ def _evidence(store: Store, descriptor: Descriptor) -> Iterator[dict[str, object
             yield from _evidence(store, referrer)
 
 
-@dataclass(slots=True)
 class _Archive(Tree):
     """The files of an archive, wherever they lie: blobs where they are, all others in a folder."""
 
-    places: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    __slots__ = ("places",)
+
+    def __init__(self, folder: bytes) -> None:
+        super().__init__(folder)
+        self.places: dict[bytes, bytes] = {}
 
     def source(self, entry: Entry) -> bytes:
         return self.places[entry.path]
