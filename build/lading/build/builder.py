@@ -77,14 +77,15 @@ def _build(request: BuildRequest, environment: BuildEnvironment, solved: SolveSt
         writer = ImageWriter(request, environment, cached, solved, facts, begun)
         images = [writer.image(part.graph, part.platform) for part in parts]
         top = writer.top(images)
-        cached.note_use(solved.cached)
         if environment.shared.targets:
             from lading.build.solver.shared_caches import export  # noqa: PLC0415 - most calls name none
 
             export(environment, cached, solved, {step for part in parts for step in part.graph.chain.steps})
-        environment.store.keep(top.descriptor)
-        for reference in request.names:
-            environment.store.tag(reference, top.descriptor)
+        with environment.store.index.transaction():
+            cached.note_use(solved.cached)
+            environment.store.keep(top.descriptor)
+            for reference in request.names:
+                environment.store.tag(reference, top.descriptor)
     bases = dict.fromkeys(image for part in parts for image in part.graph.images)
     return Built(
         top.descriptor,

@@ -147,10 +147,15 @@ class Store:
         subject = document.subject.digest if document.subject else None
         if tag is not None:
             subject = legacy_subject(tag)
-        write_blob(self.blobs, raw)
+        self.put_document(raw)
         if subject is not None:
             self._refer(subject, document, tag)
         return document.descriptor
+
+    def put_document(self, data: bytes) -> Digest:
+        """Stores a small blob, unless it is here as it should be: one that is not is written anew."""
+        digest = Digest.of(data)
+        return digest if self.seals.holds(digest) else write_blob(self.blobs, data)
 
     def _refer(self, subject: Digest, document: Manifest | Index, tag: str | None) -> None:
         own = document.descriptor
@@ -216,8 +221,10 @@ class Store:
         """
         if self.blobs.size(descriptor.digest) is None:
             raise MissingBlobError(f"{name}: {descriptor.digest} is not here", hint="pull or build the image again")
-        with self._changing():
+        with self.index.transaction():
             before = self.reference(name)
+            if before is None or before.descriptor != descriptor:
+                self._change()
             if before is not None and before.descriptor.digest != descriptor.digest:
                 self.index.run("DELETE FROM origin WHERE name = ?", (name,))
             row = (name, str(descriptor.digest), descriptor.media_type, descriptor.size, time.time())

@@ -9,7 +9,6 @@ from typing import Final
 from lading.build.graph.graph import Graph
 from lading.build.graph.image_config import render
 from lading.build.graph.solve_state import SolveState
-from lading.store.content.blobs import write_blob
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import CONFIG, MANIFEST
 from lading.store.oci.json import canonical
@@ -34,7 +33,7 @@ def assemble(
     stack = solved.image_stack(graph.chain)
     layered = frozenset(step for step in graph.chain.steps if solved.layer(step))
     config = render(graph.config, tuple(diff_id for _, diff_id in stack), layered, timestamp(epoch))
-    write_blob(store.blobs, config)
+    store.put_document(config)
     noted: dict[str, object] = {"annotations": dict(annotations)} if annotations else {}
     manifest = canonical(
         {
