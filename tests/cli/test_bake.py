@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from suites.commands import Lading, context
+from suites.commands import Lading, busybox, context
 from suites.machine import needs
+from suites.registry_server import start_server
 
 pytestmark = needs("root", "overlay")
 
@@ -175,3 +176,54 @@ def test_what_targets_share_is_executed_once(lading: Lading, tmp_path: Path) -> 
     events = [json.loads(line) for line in said.splitlines()]
     started = [event["text"] for event in events if event["event"] == "started"]
     assert len([text for text in started if "/f" in text]) == 1, started
+
+
+def test_the_first_failure_is_the_one_that_is_told_and_ends_the_others(lading: Lading, tmp_path: Path) -> None:
+    busybox(tmp_path / "d", "RUN exit 3\n")
+    busybox(tmp_path / "e", "RUN sleep 1000\n")
+    written(
+        lading,
+        'group "default" {\n  targets = ["long", "wrong"]\n}\n'
+        'target "long" {\n  context = "e"\n}\ntarget "wrong" {\n  context = "d"\n}\n',
+    )
+    said = lading.fails(1, "bake", "--jobs", "4")
+    assert "RUN exit 3: exit code 3" in said
+
+
+def test_checks_of_what_stands_on_others_need_no_build(lading: Lading, tmp_path: Path) -> None:
+    (tmp_path / "b/Dockerfile").write_text("from base\nCOPY g /g\n")
+    written(lading, json.dumps(TWO), "docker-bake.json")
+    said = lading.call("bake", "--check")
+    assert said.code == 1
+    assert "ConsistentInstructionCasing" in said.out or "FromAsCasing" in said.out, said.out
+    (tmp_path / "b/Dockerfile").write_text("FROM base\nCOPY g /g\n")
+    assert lading.call("bake", "--check").code == 0
+
+
+def test_lists(lading: Lading) -> None:
+    written(
+        lading,
+        'variable "TAG" {\n  default = "x"\n  description = "the tag"\n}\nvariable "L" {\n  type = list(string)\n}\n'
+        'group "all" {\n  targets = ["b", "a"]\n}\n'
+        'target "a" {\n  description = "first"\n}\ntarget "b" {}\ntarget "_private" {}\n',
+    )
+    rows = [line.split() for line in lading.ok("bake", "--list", "targets").splitlines()]
+    assert rows == [["TARGET", "DESCRIPTION"], ["a", "first"], ["all", "a,", "b"], ["b"]]
+    assert [line.split() for line in lading.ok("bake", "--list", "groups").splitlines()[1:]] == [["all", "a,", "b"]]
+    found = json.loads(lading.ok("bake", "--list", "type=variables,format=json"))
+    assert found == [
+        {"name": "L", "type": "list of string"},
+        {"name": "TAG", "value": "x", "description": "the tag"},
+    ]
+    assert "expected targets, variables or groups" in lading.fails(2, "bake", "--list", "what")
+
+
+def test_pushed_under_every_tag_with_the_key_of_the_call(lading: Lading, tmp_path: Path) -> None:
+    server = start_server(tmp_path / "registry")
+    try:
+        names = [f"{server.address}/x:1", f"{server.address}/y:2"]
+        written(lading, f'target "default" {{\n  context = "a"\n  tags = {json.dumps(names)}\n}}\n')
+        lading.ok("bake", "--push", "--sbom")
+        lading.ok("verify", "--remote", *names)
+    finally:
+        server.stop()

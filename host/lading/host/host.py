@@ -269,8 +269,10 @@ class Host:
     def check(self, request: BuildRequest, *, pull: bool, listener: Listener) -> CheckReport:
         """What the build checks find in a Dockerfile; executes and signs nothing."""
         from lading.host.building import check  # noqa: PLC0415
+        from lading.host.images.linked_images import LinkedImages  # noqa: PLC0415
 
-        return check(request, self._build_environment(None, pull=pull, listener=listener))
+        environment = self._build_environment(None, pull=pull, listener=listener)
+        return check(request, replace(environment, images=LinkedImages(environment.images, self.images, {})))
 
     def _build_environment(
         self,

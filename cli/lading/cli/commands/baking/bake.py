@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from lading.build.graph.request import Built
     from lading.host.baking import BakeJob
     from lading.host.images.build_outputs import BuildOutputs
+    from lading.host.trust.signing_keys import SigningKeyText
 
 
 def bake(
@@ -120,8 +121,9 @@ def bake(
     steps = positive(jobs, "--jobs") if jobs is not None else len(os.sched_getaffinity(0))
     gc.enable()
     private_mounts()
-    built = _build(session, [job for job, _ in wanted], sign_key, steps, progress)
-    _deliver(session, selection, wanted, built)
+    key = session.key(sign_key)
+    built = _build(session, [job for job, _ in wanted], key, steps, progress)
+    _deliver(session, selection, wanted, built, key)
     if metadata_file:
         texts = {job.name: json.loads(metadata(session, built[job.name], job.request.names)) for job, _ in wanted}
         write_word(metadata_file, "--metadata-file", json.dumps(texts, indent=2) + "\n")
@@ -190,11 +192,10 @@ def _check(session: CliSession, jobs: Sequence[BakeJob], progress: ProgressKind)
 
 
 def _build(
-    session: CliSession, jobs: Sequence[BakeJob], sign_key: str | None, steps: int, progress: ProgressKind
+    session: CliSession, jobs: Sequence[BakeJob], key: SigningKeyText | None, steps: int, progress: ProgressKind
 ) -> dict[str, Built]:
     from lading.host.baking import bake as bake_all  # noqa: PLC0415
 
-    key = session.key(sign_key)
     if key is None:
         ensure_key(session)
     several = len(jobs) > 1
@@ -210,6 +211,7 @@ def _deliver(
     selection: Selection,
     wanted: Sequence[tuple[BakeJob, BuildOutputs]],
     built: Mapping[str, Built],
+    key: SigningKeyText | None,
 ) -> None:
     for job, outputs in wanted:
         target, made = selection.targets[job.name], built[job.name]
@@ -217,7 +219,7 @@ def _deliver(
             from lading.host.examining.sboms import attach_sboms  # noqa: PLC0415
 
             for image in made.images or (made.descriptor,):
-                attach_sboms(session.host, str(image.digest), None)
+                attach_sboms(session.host, str(image.digest), key)
         session.host.transfers.deliver(made.descriptor, job.request.names, outputs=outputs.places, push=outputs.push)
 
 
