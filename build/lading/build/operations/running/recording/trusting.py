@@ -21,7 +21,8 @@ _FILE_NAMES: Final = (
     "CURL_CA_BUNDLE",
     "REQUESTS_CA_BUNDLE",
     "PIP_CERT",
-    "NODE_EXTRA_CA_CERTS",  # npm, yarn
+    "NODE_EXTRA_CA_CERTS",  # yarn
+    "NPM_CONFIG_CAFILE",
     "GIT_SSL_CAINFO",
     "CARGO_HTTP_CAINFO",
     "AWS_CA_BUNDLE",

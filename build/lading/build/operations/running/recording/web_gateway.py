@@ -118,40 +118,44 @@ class WebGateway:
             self._secure(connection, _Peer("https", host, port))
         elif first.isalpha():
             with suppress(OSError):
-                self._speak(connection, _Peer("http", host, port))
+                self._speak(connection, _Peer("http", host, port), [])
         else:
             self._told(f"{host} port {port}: neither HTTP nor HTTPS, and nothing else is recorded")
 
     def _secure(self, connection: socket.socket, peer: _Peer) -> None:
         names = [peer.host]
         context = self._authority.server(peer.host, names.append)
+        asked: list[str] = []
+        reason = "it hung up before it asked anything"
         try:
             with context.wrap_socket(connection, server_side=True) as secure:
-                self._speak(secure, _Peer("https", names[-1], peer.port))
+                self._speak(secure, _Peer("https", names[-1], peer.port), asked)
         except ssl.SSLError as error:
-            if not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-                self._told(
-                    f"https://{peer.netloc(names[-1])}: the program does not take the certificate of this build: "
-                    f"it knows its servers' own, or looks for authorities elsewhere ({error.reason or error})"
-                )
+            reason = str(error.reason or error)
         except OSError:
-            return
+            pass
+        if not asked:
+            self._told(
+                f"https://{peer.netloc(names[-1])}: the program does not take the certificate of this build: "
+                f"it knows its server's own, or looks for authorities elsewhere ({reason})"
+            )
 
-    def _speak(self, connection: socket.socket, peer: _Peer) -> None:
-        """Answers request after request until one side closes."""
+    def _speak(self, connection: socket.socket, peer: _Peer, asked: list[str]) -> None:
+        """Answers request after request, noted in `asked`, until one side closes."""
         talk = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 18)
         try:
-            while self._exchange(talk, connection, peer):
+            while self._exchange(talk, connection, peer, asked):
                 talk.start_next_cycle()
         except h11.RemoteProtocolError as error:
             self._told(f"{peer.scheme}://{peer.netloc()}: not HTTP/1.1, and nothing else is recorded ({error})")
 
-    def _exchange(self, talk: h11.Connection, connection: socket.socket, peer: _Peer) -> bool:
+    def _exchange(self, talk: h11.Connection, connection: socket.socket, peer: _Peer, asked: list[str]) -> bool:
         """One request and its answer; whether there may be another."""
         request = _next(talk, connection)
         if not isinstance(request, h11.Request):
             return False
         method, target = request.method.decode("ascii"), request.target.decode("ascii", "replace")
+        asked.append(target)
         if method == "CONNECT":
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             name, _, number = target.rpartition(":")
