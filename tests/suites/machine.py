@@ -27,6 +27,7 @@ PROGRAMS = {
     "go": "go",
     "distribution": "registry",
     "gnu-tar": "tar",
+    "rpm": "rpm",
     "buildkitd": "buildkitd",
     "buildx": "buildx",
     "qemu": "qemu-aarch64-static",

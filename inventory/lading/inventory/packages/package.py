@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from lading.store.fastclass import dataclass
 
-PackageKind = Literal["deb", "apk", "pypi", "npm", "golang"]
+PackageKind = Literal["deb", "apk", "rpm", "pypi", "npm", "golang"]
 """As package URLs have it (purl-spec)."""
 _SAFE: Final = "-._~:"
 
@@ -39,6 +39,8 @@ class Package:
     def url(self) -> str:
         """Its package URL."""
         space = "".join(f"{quote(part, safe=_SAFE)}/" for part in self.namespace.split("/") if part)
-        version = f"@{quote(self.version, safe=_SAFE)}" if self.version else ""
-        arch = f"?arch={quote(self.architecture, safe=_SAFE)}" if self.architecture else ""
-        return f"pkg:{self.kind}/{space}{quote(self.name, safe=_SAFE)}{version}{arch}"
+        epoch, _, rest = self.version.rpartition(":") if self.kind == "rpm" else ("", "", self.version)
+        version = f"@{quote(rest, safe=_SAFE)}" if rest else ""
+        pairs = (("arch", self.architecture), ("epoch", epoch))
+        more = "&".join(f"{name}={quote(value, safe=_SAFE)}" for name, value in pairs if value)
+        return f"pkg:{self.kind}/{space}{quote(self.name, safe=_SAFE)}{version}{'?' * bool(more)}{more}"

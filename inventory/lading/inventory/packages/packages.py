@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from lading.inventory.packages import apk, dpkg, golang, npm, pip
+from lading.inventory.packages import apk, dpkg, golang, npm, pip, rpm
 from lading.inventory.packages.package import Package
 from lading.inventory.packages.records import text
 from lading.inventory.trees.file_nodes import FileNode
@@ -40,7 +40,7 @@ class Inventory:
 
     def owners(self) -> dict[bytes, Package]:
         """The package of each path that one lists; of several that of the distribution."""
-        ranked = sorted(self.packages, key=lambda package: package.kind in ("deb", "apk"))
+        ranked = sorted(self.packages, key=lambda package: package.kind in ("deb", "apk", "rpm"))
         folders: dict[bytes, bytes] = {}  # dpkg's lists name /lib where that is a link to /usr/lib
         found: dict[bytes, Package] = {}
         for package in ranked:
@@ -67,7 +67,7 @@ def _choose(entry: Entry) -> Taster | None:
 
 
 def _is_record(path: bytes) -> bool:
-    if path in (dpkg.STATUS, *apk.INSTALLED, *_RELEASES) or npm.is_record(path):
+    if path in (dpkg.STATUS, *apk.INSTALLED, *rpm.DATABASES, *_RELEASES) or npm.is_record(path):
         return True
     return path.startswith(dpkg.FOLDERS) or path.endswith((*pip.RECORDS, pip.LISTS))
 
@@ -75,6 +75,7 @@ def _is_record(path: bytes) -> bool:
 def _packages(root: FileNode, distribution: str) -> Iterator[Package]:
     yield from dpkg.read(root, distribution)
     yield from apk.read(root, distribution)
+    yield from rpm.read(root, distribution)
     for path, node in root.walk():
         if node.content is None:
             continue

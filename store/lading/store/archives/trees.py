@@ -61,7 +61,7 @@ class Marks:
         """Marks an open folder as one that hides all that is below it."""
         if self.opaque:
             os.setxattr(f"/proc/self/fd/{folder}", self.opaque, b"y")
-        else:
+        elif not self.hides(folder):
             os.mknod(OPAQUE_NAME, self.removal, dir_fd=folder)
 
     def hides(self, folder: int) -> bool:
