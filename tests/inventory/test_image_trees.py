@@ -80,6 +80,15 @@ def both(layers: list[bytes]) -> None:
 
 
 @needs("root")
+def test_a_folder_that_hides_what_is_below_it_more_than_once() -> None:
+    hides = ("a/.wh..wh..opq", b"0", "", 0o644, 0)
+    files = [(name, b"0", "text", 0o644, 0) for name in ("b", "a/a")]
+    both([archive([hides, hides], 1)])
+    both([archive(files, 1), archive([hides], 1)])
+    both([archive(files, 1), archive([hides, files[1], hides], 1), archive([hides], 1)])
+
+
+@needs("root")
 @given(LAYERS)
 @settings(max_examples=150)
 def test_layers_of_any_archives_are_what_unpacking_makes_of_them(layers: list[list[Member]]) -> None:

@@ -73,11 +73,13 @@ class Marks:
         return False
 
     def unhide(self, folder: int) -> None:
-        """Takes that mark off."""
+        """Takes that mark off; the folder's time stays."""
         if self.opaque:
             os.removexattr(f"/proc/self/fd/{folder}", self.opaque)
         else:
+            info = os.fstat(folder)
             os.unlink(OPAQUE_NAME, dir_fd=folder)
+            os.utime(f"/proc/self/fd/{folder}", ns=(info.st_atime_ns, info.st_mtime_ns))
 
 
 OVERLAY: Final = Marks(stat.S_IFCHR, "trusted.overlay.opaque")
