@@ -89,6 +89,11 @@ def test_a_folder_that_hides_what_is_below_it_more_than_once() -> None:
 
 
 @needs("root")
+def test_a_folder_that_a_link_to_itself_replaces() -> None:
+    both([archive([("a/a", b"0", "text", 0o644, 0), ("a", b"2", "a", 0o777, 0)], 1)])
+
+
+@needs("root")
 @given(LAYERS)
 @settings(max_examples=150)
 def test_layers_of_any_archives_are_what_unpacking_makes_of_them(layers: list[list[Member]]) -> None:

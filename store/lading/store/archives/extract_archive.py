@@ -194,6 +194,10 @@ class _Extraction:
                 return  # a later entry replaced it by a link to a folder
         except (FileNotFoundError, NotADirectoryError):
             return
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return  # replaced by a link to itself
+            raise
         for key in os.listxattr(folder):
             if kept(key) and all(key != name for name, _ in member.entry.xattrs):
                 os.removexattr(folder, key)  # of a folder that was there, or of one below
