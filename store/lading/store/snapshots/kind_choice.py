@@ -9,7 +9,6 @@ from typing import Final
 
 from lading.store.archives.trees import USER_OVERLAY
 from lading.store.index import Index
-from lading.store.snapshots.copies import CopySnapshotter
 from lading.store.snapshots.overlay import OverlaySnapshotter
 from lading.store.snapshots.snapshots import DEFAULT_KIND, KIND
 from lading.store.snapshots.snapshotter import Snapshotter
@@ -41,6 +40,8 @@ def kind_of(root: Path, index: Index) -> Snapshotter:
     """The kind of the snapshots below `root`."""
     name = _found(root, index) or _own(root)
     if name == COPY:
+        from lading.store.snapshots.copies import CopySnapshotter  # noqa: PLC0415 - most roots need none
+
         return CopySnapshotter(mounts=may_mount())
     return OverlaySnapshotter(USER, USER_OVERLAY) if name == USER else OverlaySnapshotter()
 
