@@ -118,13 +118,13 @@ def _for_platform(request: BuildRequest, spec: DebianSpec, environment: BuildEnv
     for option, value in given.items():
         if value:
             raise InputError(f"{option} is for Dockerfiles: {request.file} is a Debian package set", option=option)
-    wanted = targets(request.platforms, environment.platform)
-    if len(wanted) > 1:
-        words = f"platforms {', '.join(map(str, wanted))}: a package set is built for one at a time"
+    wanted, *others = targets(request.platforms, environment.platform)
+    if others:
+        words = f"platforms {', '.join(map(str, (wanted, *others)))}: a package set is built for one at a time"
         raise InputError(words, option="platform")
-    if spec.ld_so_cache and wanted[0].architecture != environment.platform.architecture:
+    if spec.ld_so_cache and wanted.architecture != environment.platform.architecture:
         raise InputError(f"{request.file}: ld_so_cache: ldconfig writes it for this machine's own platform alone")
-    return replace(environment, platform=wanted[0])
+    return replace(environment, platform=wanted)
 
 
 def packages_of(
