@@ -171,6 +171,25 @@ def test_named_contexts(bench: Bench, tmp_path: Path) -> None:
     assert (found["a"][3], found["own"][3]) == (b"other", b"own")
 
 
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        ("docker.io/library/base:1", "base:1"),
+        ("base", "docker.io/library/base:latest"),
+        ("index.docker.io/library/base:latest", "base"),
+        ("localhost:5000/a/base", "localhost:5000/a/base:latest"),
+    ],
+)
+def test_a_context_of_an_images_name_is_meant_however_either_is_written(
+    bench: Bench, tmp_path: Path, written: str, named: str
+) -> None:
+    write(tmp_path / "own", {"b": "own"})
+    write(tmp_path / "other", {"a": "other"})
+    text = f"FROM {written}\nCOPY b /b\n".encode()
+    built = bench.build(tmp_path / "own", dockerfile=text, contexts={named: tmp_path / "other"})
+    assert {"a", "b"} == set(bench.files(built.descriptor))
+
+
 def test_a_stage_is_replaced_by_a_context_of_its_name(bench: Bench, tmp_path: Path) -> None:
     write(tmp_path / "own", {"a": "own"})
     write(tmp_path / "other", {"a": "other"})

@@ -32,6 +32,7 @@ from lading.build.graph.image_config import Config, HistoryEntry
 from lading.build.graph.steps.chain import Chain, WantedImage
 from lading.build.graph.steps.step import StageLine, Step
 from lading.build.graph.steps.step_operations import CopyOp
+from lading.registry.reference import Reference
 from lading.store.errors import InputError, Notice, Remedy
 from lading.store.fastclass import dataclass, field, replace
 from lading.store.oci.descriptors import Platform
@@ -208,7 +209,9 @@ class _Resolver:
     def _given(self, name: str | None, platform: Platform | None = None) -> WantedImage | NamedFiles | None:
         """What the call says that `name` is, None where it says nothing."""
         contexts = self.options.contexts
-        key = next((key for key in (name, (name or "").removesuffix(":latest")) if key in contexts), None)
+        if not contexts or name is None:
+            return None
+        key = name if name in contexts else next((key for key in contexts if _short(key) == _short(name)), None)
         if key is None:
             return None
         image = contexts[key]
@@ -425,3 +428,11 @@ def _executed(wanted: Platform, config: Platform, *, meant: bool) -> Platform:
     """The platform of the programs of a base: the one it was asked for, or where none was `meant` its own."""
     own = normalise(config)
     return wanted if meant or (own.os, own.architecture) == (wanted.os, wanted.architecture) else own
+
+
+def _short(name: str) -> str:
+    """The name of an image as people write it, by which the reference knows named contexts; any other as it is."""
+    try:
+        return Reference.parse(name).familiar.removesuffix(":latest")
+    except InputError:
+        return name
