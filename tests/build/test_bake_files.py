@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from suites.bake_cases import BAKE_CASES, DIFFERENCES, FOLDER, BakeCase, printed
-from suites.commands import LADING
+from suites.commands import LADING, Lading
 from suites.machine import BIN, needs
 
 RECORD: dict[str, Any] = json.loads((FOLDER / "answers.json").read_text())
@@ -32,6 +32,29 @@ def test_as_recorded(case: BakeCase, tmp_path: Path) -> None:
     """A known difference that is none any more fails."""
     found = printed([str(LADING)], case, case.write(tmp_path / "work"), tmp_path)
     assert (found == ANSWERS[case.name]) == (case.name not in DIFFERENCES), (found, ANSWERS[case.name])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("compose.yaml", "services:\n  a:\n    build:\n    - context: [a]\n", "expected a section"),
+        ("docker-bake.hcl", 'target "a${null}" {}\n', "docker-bake.hcl:1:8: label: string required"),
+        ("docker-bake.hcl", "a = " + "(" * 1000, "nested more than 100 deep"),
+        ("docker-bake.hcl", "a = " + "-" * 1000 + "1", "nested more than 100 deep"),
+        ("docker-bake.hcl", 'target "default" {\n  args = { A = 1e99999 }\n}\n', "a number of more than 1000 digits"),
+        (
+            "docker-bake.hcl",
+            'function "f" {\n  params = []\n  result = f()\n}\na = f()\nb = a\ntarget "default" {\n'
+            "  args = { A = a }\n}\n",
+            "functions that call each other without end",
+        ),
+        ("compose.yaml", "a: &a [*a]\nservices: {b: {build: .}}\n", "compose.yaml:1: "),
+    ],
+)
+def test_what_nobody_should_write_is_refused_in_a_line(tmp_path: Path, name: str, text: str, said: str) -> None:
+    (tmp_path / name).write_text(text)
+    told = Lading(tmp_path / "root", folder=tmp_path).fails(1, "bake", "--print")
+    assert said in told
 
 
 @needs("buildx")

@@ -44,6 +44,8 @@ def compose_targets(model: ComposeModel, lookup: VariableLookup) -> tuple[list[B
         target = name.replace(".", "_")
         if not TARGET_NAME.fullmatch(target):
             raise BakeError(f"services.{name}: only letters, digits, _, - and . are allowed in the name of a target")
+        if not isinstance(service["build"], dict):
+            raise BakeError(f"services.{name}.build: expected a section, or a folder")
         try:
             fields = _Service(service, cast("Members", service["build"]), model, lookup).fields()
         except TextError as error:

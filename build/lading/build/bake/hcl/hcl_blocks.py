@@ -10,7 +10,7 @@ from lading.build.bake.hcl.hcl_cursor import HclCursor
 from lading.build.bake.hcl.hcl_expressions import expression
 from lading.build.bake.hcl.hcl_loops import TextTemplate
 from lading.build.bake.hcl.hcl_nodes import HclNode, HclScope, ListNode, Literal, Name, ObjectNode
-from lading.build.bake.hcl.hcl_source import HclError, HclPlace
+from lading.build.bake.hcl.hcl_source import HclError, HclPlace, at
 from lading.build.bake.hcl.hcl_templates import STRINGS, quoted, template
 from lading.build.bake.hcl.hcl_values import HclValue, as_text
 from lading.store.errors import DocumentError
@@ -128,7 +128,8 @@ def _block(cursor: HclCursor, spot: HclPlace, kind: str) -> HclBlock:
 
 def _label(node: HclNode) -> str:
     if isinstance(node, TextTemplate) and all(isinstance(part, Literal) for part in node.parts):
-        return "".join(as_text(part.constant) for part in node.parts if isinstance(part, Literal))
+        with at(node.spot, "label: "):
+            return "".join(as_text(part.constant) for part in node.parts if isinstance(part, Literal))
     raise HclError(node.spot, "a label is plain text, without ${}")
 
 
@@ -178,7 +179,7 @@ def _json_node(found: object, spot: HclPlace) -> HclNode:
         return JsonText(spot, found, template(spot.file, found, spot))
     if isinstance(found, list):
         items = cast("list[object]", found)
-        return ListNode(spot, tuple(_json_node(item, spot.below(str(at))) for at, item in enumerate(items)))
+        return ListNode(spot, tuple(_json_node(item, spot.below(str(number))) for number, item in enumerate(items)))
     if isinstance(found, dict):
         members = cast("dict[str, object]", found)
         return ObjectNode(
