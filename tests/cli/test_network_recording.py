@@ -1,0 +1,64 @@
+"""`build --network-record`, `build --network-replay` and `rebuild`, in a network namespace with a web server in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from suites.building import busybox, write
+from suites.machine import needs
+from suites.patience import PATIENCE
+
+pytestmark = needs("root", "overlay", "netns", "crun", "ip", "nft", "busybox")
+
+_SCRIPT = """
+set -e
+ip link set lo up
+ip addr add 192.0.2.99/32 dev lo
+lading() { "$PYTHON" -c "from lading.cli.main import main; main()" "$@"; }
+lading keygen < /dev/null > /dev/null
+lading build -q -t localhost/base base > /dev/null
+busybox httpd -f -p 192.0.2.99:8000 -h www &
+server=$!
+until busybox nc 192.0.2.99 8000 < /dev/null > /dev/null 2>&1; do :; done
+lading build -q --network-record -t localhost/app app > recorded
+kill $server
+wait $server || true
+lading build -q --network-replay localhost/app -t localhost/again app > replayed
+lading rebuild localhost/app > rebuilt
+! lading build -q --network-replay localhost/app other 2> missed
+! lading build -q --network-replay localhost/base app 2> none
+! lading build -q --network-replay localhost/app --network-record app 2> both
+"""
+
+
+def test_recorded_replayed_rebuilt(tmp_path: Path) -> None:
+    busybox(tmp_path / "base")
+    run = "FROM localhost/base\nRUN busybox wget -q -O /file http://192.0.2.99:8000/"
+    files = {"app/Dockerfile": f"{run}file\n", "other/Dockerfile": f"{run}other\n", "www/file": "content\n"}
+    write(tmp_path, dict(files))
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHON": sys.executable,
+        "LADING_ROOT": str(tmp_path / "root"),
+        "LADING_PASSWORD": "",
+        "COSIGN_PASSWORD": "",
+    }
+    words = ["unshare", "-n", "sh", "-c", _SCRIPT]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stderr
+    said = {
+        name: (tmp_path / name).read_text() for name in ("recorded", "replayed", "rebuilt", "missed", "none", "both")
+    }
+    assert said["recorded"].startswith("sha256:") and said["replayed"] == said["recorded"]
+    assert said["rebuilt"].startswith("reproduced ")
+    assert "replayed: GET http://192.0.2.99:8000/other was not recorded" in said["missed"]
+    assert "was built without a record of its network" in said["none"]
+    assert "give one of them" in said["both"]
+    body = hashlib.sha256(b"content\n").hexdigest()
+    assert (tmp_path / "root/blobs/sha256" / body).exists()
