@@ -172,7 +172,7 @@ class Copier:
             try:
                 if not _carry(descriptor, out, source):
                     raise InputError(f"{source.item.path}: changed while it was being copied")
-                os.fchown(out, *(self.options.owner or (source.item.uid, source.item.gid)))
+                os.fchown(out, *on_disk(*(self.options.owner or (source.item.uid, source.item.gid))))
                 os.fchmod(out, self._mode(source.item.permissions))
             finally:
                 os.close(out)
