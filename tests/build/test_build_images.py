@@ -319,6 +319,19 @@ def _layer_times(bench: Bench, image: Descriptor) -> dict[str, float]:
     return found
 
 
+def test_an_image_that_has_to_be_unpacked_first_is_named(based: Bench, tmp_path: Path) -> None:
+    text = "FROM base\nWORKDIR /new\nRUN echo done\nFROM base\nCOPY --from=base /etc/passwd /p\n"
+    context = write(tmp_path / "c", {"Dockerfile": text})
+    based.build(context)
+    assert b"unpacking" not in based.listener.output
+    base = based.store.reference("localhost/base:latest")
+    assert base
+    for row in based.store.index.all("SELECT key FROM snapshot ORDER BY rowid DESC"):
+        based.store.snapshots.remove(row[0])
+    based.build(context, no_cache=True)
+    assert based.listener.output.count(b"unpacking localhost/base:latest\n") == 1
+
+
 def test_an_unchanged_context_is_not_read_again(bench: Bench, tmp_path: Path) -> None:
     context = write(tmp_path / "c", {"Dockerfile": "FROM scratch\nCOPY . /\n", "a": "x", "b/c": "y"})
 

@@ -73,6 +73,11 @@ class RootFilesystems:
         with self._unpacking.setdefault(stack[0][1], Lock()):
             return unpack_layers(self._store.snapshots, self._store.blobs, stack)
 
+    def has(self, stack: Stack) -> bool:
+        """Whether the whole stack is unpacked."""
+        found = self._store.snapshots.stat(chain_of(stack)) if stack else None
+        return not stack or (found is not None and found.committed)
+
     @contextmanager
     def reading(self, stack: Stack) -> Generator[Path, None, None]:
         """The root file system of `stack`, to be looked at."""

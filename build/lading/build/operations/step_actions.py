@@ -14,6 +14,7 @@ from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
 from lading.build.graph.request import STEPS, BuildEnvironment
 from lading.build.graph.solve_state import SolveState
+from lading.build.graph.steps.chain import Chain
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp
 from lading.build.operations.copy_sources import CommitSource, CopySources, Fetching, PickedSource, Picking
@@ -100,6 +101,7 @@ class StepActions:
         mounted: tuple[MountedTree, ...],
         materials: tuple[ResourceDescriptor, ...],
     ) -> ActionResult:
+        self._tell_of_bases(step)
         stack = self.solved.stack(step.ground)
         with self.roots.writing(stack) as active:
             runner = OperationRunner(self.environment, self.roots, self.solved, self.context)
@@ -116,6 +118,13 @@ class StepActions:
         emulator = self.environment.emulator(step.platform)
         statement = step_links.statement(step, layer.tree, materials, executor, secrets, used, emulator)
         return ActionResult(layer, statement, used=used)
+
+    def _tell_of_bases(self, step: Step) -> None:
+        """Says which images have to be unpacked before `step`: a large one takes its time."""
+        for image in dict.fromkeys(chain.image for chain in step.chains if chain.image is not None):
+            if not self.roots.has(self.solved.stack(Chain(image))):
+                line = f"unpacking {self.solved.images[image].reference}\n"
+                self.environment.listener.wrote(step, line.encode(), "stderr")
 
     def _render(self, step: Step, active: ActiveSnapshot, stack: Stack) -> ActionLayer | None:
         """The layer of what a step changed, its snapshot committed; None where it changed nothing."""
