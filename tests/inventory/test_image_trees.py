@@ -89,6 +89,14 @@ def test_a_folder_that_hides_what_is_below_it_more_than_once() -> None:
 
 
 @needs("root")
+def test_folders_that_a_layer_hides_and_does_not_mention_keep_their_modes() -> None:
+    below = [("a", b"5", "", 0o700, 5), ("a/b", b"5", "", 0o711, 6), ("a/b/c", b"0", "text", 0o644, 0)]
+    hides = [(f"{folder}/.wh..wh..opq", b"0", "", 0o644, 0) for folder in ("a", "a/b")]
+    for above in ([hides[0]], [hides[1]], hides, [hides[0], ("a/b/d", b"0", "text", 0o644, 0)]):
+        both([archive(below, 1), archive(above, 1)])
+
+
+@needs("root")
 def test_a_folder_that_a_link_to_itself_replaces() -> None:
     both([archive([("a/a", b"0", "text", 0o644, 0), ("a", b"2", "a", 0o777, 0)], 1)])
 

@@ -108,7 +108,21 @@ class FileNode:
                     there.take_over(node)
                     pending.append((there, node))
                 else:
+                    if there:
+                        node.adopt(there)
                     below.children[name] = node.settled()
+
+    def adopt(self, below: FileNode) -> None:
+        """Gives the folders that a layer does not mention what those have that it hides."""
+        pending = [(self, below)]
+        while pending:
+            node, hidden = pending.pop()
+            if node.is_folder and hidden.is_folder:
+                if node.implied:
+                    node.mode, node.uid, node.gid, node.xattrs = hidden.mode, hidden.uid, hidden.gid, hidden.xattrs
+                pending += [
+                    (child, hidden.children[name]) for name, child in node.children.items() if name in hidden.children
+                ]
 
     def take_over(self, upper: FileNode) -> None:
         """What a folder of the next layer says of this one."""
