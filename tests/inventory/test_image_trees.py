@@ -99,6 +99,8 @@ def test_folders_that_a_layer_hides_and_does_not_mention_keep_their_modes() -> N
 @needs("root")
 def test_a_folder_that_a_link_to_itself_replaces() -> None:
     both([archive([("a/a", b"0", "text", 0o644, 0), ("a", b"2", "a", 0o777, 0)], 1)])
+    both([archive([("a", b"2", "a", 0o777, 0), ("a/.wh.a", b"0", "", 0o644, 0)], 1)])
+    both([archive([("a", b"2", "a", 0o777, 0), ("a/a/.wh..wh..opq", b"0", "", 0o644, 0)], 1)])
 
 
 @needs("root")

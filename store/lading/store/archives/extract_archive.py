@@ -136,8 +136,10 @@ class _Extraction:
             return
         try:
             where = self._folders.open(folder)
-        except NotADirectoryError:
-            return  # below a name that this layer removes
+        except OSError as error:
+            if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                return  # below a name that this layer removes, or a link to itself
+            raise
         whiteouts.apply(where, name)
         self._remember(folder + b"/" + name, folder)
 
