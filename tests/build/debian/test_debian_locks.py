@@ -200,6 +200,8 @@ def test_what_is_written_is_what_is_read(bench: Bench, system: Path) -> None:
         ('"digest": "sha256:', '"digest": "md5:', "SHA256"),
         ('/pool/library', '/../library', "filename"),
         ('"url": "http', '"url": "file', "filename"),
+        ('"archive": "http://127.0.0.1', '"archive": "-oAcquire::http::Proxy-Auto-Detect=/x', "archive"),
+        ('"archive": "http', '"archive": "ssh', "archive"),
         ('"name": "library"', '"name": "-o"', "name"),
         ('"release": "', '"release": "x', "release"),
         ('"datesChecked"', '"dates"', "dates"),

@@ -96,6 +96,13 @@ def test_a_line_that_is_no_source_is_refused(tmp_path: Path, system: Path) -> No
         versions(tmp_path, system, 'sources = ["dep http"]\npackages = ["tool"]\n')
 
 
+@pytest.mark.parametrize("uri", ["ssh://-oProxyCommand=x/", "rsh:/x", "-oAPT::Sandbox=x", "mirror+file:/x"])
+def test_a_source_is_only_fetched_from(tmp_path: Path, system: Path, uri: str) -> None:
+    """apt's other methods execute programs."""
+    with pytest.raises(InputError, match="expected an address of http"):
+        versions(tmp_path, system, f'sources = ["deb {uri} testing main"]\npackages = ["tool"]\n')
+
+
 @pytest.mark.parametrize("value", ["0", '"500"', "true", "40000"])
 def test_a_priority_is_a_number_that_apt_knows(value: str) -> None:
     text = f"version = 1\n[debian]\npackages = ['a-b']\nsuites = {{ other = {value} }}\n"

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from lading.build.debian.deb import Control, Listing
 from lading.build.debian.debian_builder import build_debian
+from lading.build.debian.dpkg_database import put_database, put_info
 from lading.build.graph.request import BuildRequest
 from lading.store.errors import DocumentError, InputError
 from lading.store.snapshots.mounts import unmount
@@ -191,3 +193,19 @@ def test_a_package_that_writes_into_the_database_is_refused(bench: Bench, system
     file.write_text('version = 1\n[debian]\npackages = ["dpkg", "evil"]\n')
     with pytest.raises(DocumentError, match=r"evil 1\.0: brings what belongs into /var/lib/dpkg/info"):
         build_debian(BuildRequest(system, file=file), bench.environment, fresh=False, system=system)
+
+
+@pytest.mark.parametrize("architecture", ["../../../../../../outside", "/../../../../../../outside"])
+def test_no_word_of_a_package_leads_out_of_its_tree(tmp_path: Path, architecture: str) -> None:
+    tree = tmp_path / "a/b/tree"
+    tree.mkdir(parents=True)
+    control = Control(f"Package: tool\nMulti-Arch: same\nArchitecture: {architecture}\n".encode(), {})
+    with pytest.raises(DocumentError, match="leads out of its folder"):
+        put_info(tree, control, Listing((), {}))
+    assert [path for path in tmp_path.rglob("*") if "outside" in path.name] == []
+
+
+def test_a_trigger_is_no_folder(tmp_path: Path) -> None:
+    control = Control(b"Package: tool\n", {"triggers": (b"interest ..\n", False)})
+    with pytest.raises(DocumentError, match="is not a trigger's name"):
+        put_database(tmp_path, [control], [], "installed")

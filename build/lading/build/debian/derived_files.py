@@ -135,10 +135,12 @@ def put_file(tree: Path, name: str, data: bytes) -> None:
 def put_folder(tree: Path, name: str, mode: int = 0o755) -> None:
     """A folder, and those above it with mode 0755, whatever the umask; those that are there are left alone.
 
-    Raises `DocumentError` where a link is on the way.
+    Raises `DocumentError` where a link or ``..`` is on the way.
     """
     folder = tree
     for part in Path(name).parts:
+        if part == "..":
+            raise DocumentError(f"{name[:80]!r} leads out of its folder")
         folder /= part
         if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
             kind = "link" if folder.is_symlink() else "file"

@@ -110,7 +110,7 @@ def _triggers(controls: Sequence[Control]) -> Mapping[str, list[str]]:
             if match:
                 name, who = match["name"], _stem(control) + ("/noawait" if match["kind"] == "-noawait" else "")
                 place, line = ("File", f"{name} {who}") if name.startswith("/") else (name, who)
-                if "/" in place:
+                if "/" in place or place in (".", ".."):
                     raise DocumentError(f"{control.field('Package')}: triggers: {name[:80]!r} is not a trigger's name")
                 found.setdefault(place, []).append(line)
     return found

@@ -126,7 +126,8 @@ class PackageActions:
     def _record(self, package: PackageRecord, tree: Path, *, for_dpkg: bool) -> None:
         """What dpkg knows of it; else in the form that scanners read where there is no dpkg."""
         control = read_control(self.debs[package])
-        for field, listed in (("Package", package.name), ("Version", package.version)):
+        own = (("Package", package.name), ("Version", package.version), ("Architecture", package.architecture))
+        for field, listed in own:
             if control.field(field) != listed:
                 raise DocumentError(f"says that its {field} is {control.field(field)[:80]!r}, not as it is listed")
         if for_dpkg:

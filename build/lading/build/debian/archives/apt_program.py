@@ -57,7 +57,7 @@ class AptProgram:
 
     def download(self, files: Sequence[tuple[str, Path, Digest]]) -> str:
         """Fetches each URL to its path, as the machine fetches packages; "" or why some of them did not come."""
-        words = [HELPER, "-qq", "download-file"]
+        words = [HELPER, "-qq", "download-file", "--"]
         for url, path, digest in files:
             words += [url, str(path), f"{digest.algorithm.upper()}:{digest.hex}"]
         said = self._call(words, {"APT_CONFIG": str(self.folder / "apt.conf")}, self.folder)

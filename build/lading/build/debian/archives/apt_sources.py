@@ -17,6 +17,7 @@ _ONE_LINE: Final = pattern(
     rf"deb\s+(?:\[(?P<options>[^\]]*)\]\s*)?(?P<uri>{_WORD})\s+(?P<suite>{_WORD})\s*(?P<components>.*)"
 )
 """Words in quotes, and with spaces in brackets (``cdrom:[…]/``), are one, as apt has them."""
+_FETCHABLE: Final = pattern(r"(?:(?:(?:mirror|tor)\+)?https?|ftp|file|copy):[!-~]+")
 _POCKETS: Final = ("", "-updates", "-security")
 _TRUE: Final = frozenset({"yes", "true", "with", "on", "enable", "1"})
 _FALSE: Final = frozenset({"no", "false", "without", "off", "disable", "0"})
@@ -91,8 +92,19 @@ def given_sources(lines: Sequence[str]) -> list[ArchiveSource]:
     for line in lines:
         if not (sources := list(_one_line(line))):
             raise InputError(f"sources: {line!r} is no line of a sources.list that names packages")
+        for source in sources:
+            if not is_fetchable(source.uri):
+                raise InputError(f"sources: {source.uri!r}: expected an address of http, https, ftp, file or copy")
         found += sources
     return found
+
+
+def is_fetchable(uri: str) -> bool:
+    """Whether an archive that a set or its lock names is one that apt only fetches from.
+
+    Its other methods execute programs, and what begins with a dash is an option to apt.
+    """
+    return bool(_FETCHABLE.fullmatch(uri))
 
 
 def select(

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Final
 
 from lading.build.debian.archives.apt import Resolution
-from lading.build.debian.archives.apt_sources import ArchiveSource
+from lading.build.debian.archives.apt_sources import ArchiveSource, is_fetchable
 from lading.build.debian.archives.package_lists import checked_record
 from lading.build.debian.archives.public_names import public_name
 from lading.build.debian.archives.release import SignedRelease
@@ -100,7 +100,10 @@ def _resolution(fields: Fields) -> Resolution:
 def _release(value: object, where: str) -> tuple[str, tuple[ArchiveSource, SignedRelease]]:
     fields = Fields(value, where)
     digest, suite = fields.text("sha256"), fields.text("suite")
-    source = ArchiveSource(fields.text("archive"), suite, fields.strings("components"), "")
+    archive = fields.text("archive")
+    if not is_fetchable(archive):
+        raise DocumentError(f"{where}: archive: {archive[:80]!r} is no address of http, https, ftp, file or copy")
+    source = ArchiveSource(archive, suite, fields.strings("components"), "")
     release = SignedRelease(
         digest,
         fields.text("named"),
