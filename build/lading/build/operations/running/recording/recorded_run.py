@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from typing import Final, Self
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from lading.build.graph.executor import RECORDING, ProcessSpec
 from lading.build.graph.request import BuildEnvironment
@@ -28,10 +28,17 @@ _SHORTEST: Final = 4
 class RecordedRun:
     """One execution."""
 
-    def __init__(self, step: Step, answers: WebRecorder | WebReplayer, warned: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        step: Step,
+        answers: WebRecorder | WebReplayer,
+        warned: Callable[[str], None],
+        public: Callable[[str], str],
+    ) -> None:
         self._step = step
         self._answers = answers
         self._warned = warned
+        self._public = public
         self._told: list[str] = []
         self._lock = threading.Lock()
         self._authority = BuildAuthority()
@@ -45,13 +52,13 @@ class RecordedRun:
         if isolation not in RECORDING:
             hint = f"it can be under the isolation {' or '.join(sorted(RECORDING))}"
             raise InputError(f"under the isolation {isolation} the network of a step cannot be recorded", hint=hint)
-        public = _public(environment.secrets.values)
+        public = starred(environment.secrets.values)
         answers = (
             WebReplayer(replay.tape, step.command, replay.bodies, public)
             if replay
             else WebRecorder(environment.transport, environment.store.blobs, public)
         )
-        return cls(step, answers, environment.listener.warned)
+        return cls(step, answers, environment.listener.warned, public)
 
     def enclosed(self, command: ProcessSpec) -> ProcessSpec:
         """`command` with nobody to speak to but the gateway, and trusting its certificates."""
@@ -82,6 +89,7 @@ class RecordedRun:
         return NetworkUse(self._contacts, self._answers.tape(self._step.command))
 
     def _tell(self, line: str) -> None:
+        line = self._public(line)
         with self._lock:
             if line not in self._told and len(self._told) < _MOST_TOLD:
                 self._told.append(line)
@@ -90,14 +98,18 @@ class RecordedRun:
 _PROXIES: Final = frozenset(f"{kind}_proxy" for kind in ("http", "https", "ftp", "no", "all"))
 
 
-def _public(secrets: Mapping[str, bytes]) -> Callable[[str], str]:
-    """A URL without the values of secrets, as they are and as URLs write them."""
+def starred(secrets: Mapping[str, bytes]) -> Callable[[str], str]:
+    """Takes the values of secrets out of a text, as they are and as URLs write them."""
     texts = [value.decode("utf-8", "replace").strip() for value in secrets.values()]
-    found = {form for text in texts if len(text) >= _SHORTEST for form in (text, quote(text), quote(text, safe=""))}
+    found = {form for text in texts if len(text) >= _SHORTEST for form in _forms(text)}
 
-    def public(url: str) -> str:
+    def public(written: str) -> str:
         for text in sorted(found, key=len, reverse=True):
-            url = url.replace(text, "***")
-        return url
+            written = written.replace(text, "***")
+        return written
 
     return public
+
+
+def _forms(text: str) -> tuple[str, ...]:
+    return text, quote(text), quote(text, safe=""), quote_plus(text)

@@ -22,6 +22,7 @@ from lading.build.operations.running.recording.build_authority import BuildAutho
 from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
+from lading.store.system.patterns import pattern
 from lading.verify.observations.exchanges import ASKED, WebAsked, picked
 
 _SILENCE: Final = 30.0
@@ -30,6 +31,7 @@ _PATIENCE: Final = 600.0
 _CHUNK: Final = 1 << 16
 _IN_MEMORY: Final = 1 << 20
 _HANDSHAKE: Final = 0x16
+_PORT: Final = pattern(r"[0-9]{1,5}")
 _BODILESS: Final = (204, 304)
 _PORTS: Final = {"http": 80, "https": 443}
 _OWN: Final = frozenset(
@@ -78,6 +80,7 @@ class _Peer:
     scheme: str
     host: str
     port: int
+    tunnelled: bool = True
 
     def netloc(self, host: str | None = None) -> str:
         name = host or self.host
@@ -106,6 +109,9 @@ class WebGateway:
 
     def serve(self, connection: socket.socket, host: str, port: int) -> None:
         """As the Protocol has it."""
+        self._serve(connection, host, port, tunnelled=False)
+
+    def _serve(self, connection: socket.socket, host: str, port: int, *, tunnelled: bool) -> None:
         connection.settimeout(_SILENCE)
         try:
             first = connection.recv(1, socket.MSG_PEEK)
@@ -118,7 +124,7 @@ class WebGateway:
             self._secure(connection, _Peer("https", host, port))
         elif first.isalpha():
             with suppress(OSError):
-                self._speak(connection, _Peer("http", host, port), [])
+                self._speak(connection, _Peer("http", host, port, tunnelled), [])
         else:
             self._told(f"{host} port {port}: neither HTTP nor HTTPS, and nothing else is recorded")
 
@@ -146,7 +152,7 @@ class WebGateway:
         try:
             while self._exchange(talk, connection, peer, asked):
                 talk.start_next_cycle()
-        except h11.RemoteProtocolError as error:
+        except (h11.ProtocolError, ValueError) as error:
             self._told(f"{peer.scheme}://{peer.netloc()}: not HTTP/1.1, and nothing else is recorded ({error})")
 
     def _exchange(self, talk: h11.Connection, connection: socket.socket, peer: _Peer, asked: list[str]) -> bool:
@@ -157,9 +163,7 @@ class WebGateway:
         method, target = request.method.decode("ascii"), request.target.decode("ascii", "replace")
         asked.append(target)
         if method == "CONNECT":
-            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-            name, _, number = target.rpartition(":")
-            self.serve(connection, name.strip("[]").lower(), int(number) if number.isdecimal() else 443)
+            self._tunnel(connection, peer, target)
             return False
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as body:
             digest, size = _received(talk, connection, body)
@@ -167,6 +171,14 @@ class WebGateway:
             with self._working():
                 self._answer(talk, connection, question)
         return talk.our_state is h11.DONE and talk.their_state is h11.DONE
+
+    def _tunnel(self, connection: socket.socket, peer: _Peer, target: str) -> None:
+        """What a client asks of a proxy that it was told of; one in another is none."""
+        name, _, number = target.rpartition(":")
+        if peer.tunnelled or not _PORT.fullmatch(number):
+            raise ValueError(f"no tunnel leads to {target[:80]}")
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        self._serve(connection, name.strip("[]").lower(), int(number), tunnelled=True)
 
     @contextmanager
     def _working(self) -> Generator[None, None, None]:
@@ -185,9 +197,9 @@ class WebGateway:
         except LadingError as error:
             self._told(f"{question.asked.title}: {error.message}")
             answer = _refusal(f"{question.asked.title}: {error.message}\n".encode())
-        headers = list(answer.headers)
+        headers = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in answer.headers]
         if answer.size is not None and question.asked.method != "HEAD" and answer.status not in _BODILESS:
-            headers.append(("content-length", str(answer.size)))
+            headers.append((b"content-length", b"%d" % answer.size))
         connection.sendall(talk.send(h11.Response(status_code=answer.status, headers=headers)) or b"")
         try:
             for piece in answer.pieces:

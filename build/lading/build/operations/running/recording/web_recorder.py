@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Final
 
 from lading.build.operations.running.recording.web_gateway import WebAnswer, WebQuestion
 from lading.store.content.blobs import Blobs
 from lading.store.errors import InputError
+from lading.store.fastclass import replace
 from lading.store.oci.digests import Digest
-from lading.verify.observations.exchanges import TOLD, StepTape, WebAsked, WebExchange
+from lading.store.system.patterns import pattern
+from lading.verify.observations.exchanges import TOLD, StepTape, WebExchange
 
 if TYPE_CHECKING:
     from lading.registry.http.transport import HttpResponse, Transport
 
 _CHUNK: Final = 1 << 16
+_SIZE: Final = pattern(r"[0-9]{1,18}")
 _MOST: Final = 65536
 """Exchanges of a step."""
 
@@ -54,11 +57,13 @@ class WebRecorder:
         if question.size:
             headers["Content-Length"] = str(question.size)
             body = lambda: _pieces(question.body)  # noqa: E731
-        response = self._transport.send(HttpRequest(question.asked.method, question.target, headers, body))
+        # away: what this machine alone reaches is not the step's, which could not reach it itself.
+        request = HttpRequest(question.asked.method, question.target, headers, body, away=True)
+        response = self._transport.send(request)
         kept = (*TOLD, "content-length") if question.asked.method == "HEAD" else TOLD
         told = tuple((name, value) for name in kept if (value := response.header(name)) is not None)
         size = response.header("content-length") or ""
-        known = int(size) if size.isdecimal() else None
+        known = int(size) if _SIZE.fullmatch(size) else None
         return WebAnswer(response.status, told, self._kept(question, response, told), known)
 
     def tape(self, command: tuple[str, ...]) -> StepTape:
@@ -86,14 +91,17 @@ class WebRecorder:
         self, question: WebQuestion, status: int, told: tuple[tuple[str, str], ...], digest: Digest, size: int
     ) -> None:
         asked = question.asked
-        public = self._public(asked.url)
-        exchange = WebExchange(
-            WebAsked(asked.method, public, asked.headers, asked.body), status, tuple(sorted(told)), digest, size
-        )
+        public = replace(asked, url=self._public(asked.url), headers=_each(self._public, asked.headers))
+        exchange = WebExchange(public, status, tuple(sorted(_each(self._public, told))), digest, size)
         with self._lock:
             if len(self._found) >= _MOST:
                 raise InputError(f"more than {_MOST} requests of one step cannot be recorded")
             self._found.append(exchange)
+
+
+def _each(public: Callable[[str], str], headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """A server that leads elsewhere may repeat the URL that it was asked for."""
+    return tuple((name, public(value)) for name, value in headers)
 
 
 def _pieces(body: IO[bytes]) -> Iterator[bytes]:

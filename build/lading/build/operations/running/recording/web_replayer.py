@@ -54,7 +54,8 @@ class WebReplayer:
 
     def answer(self, question: WebQuestion) -> WebAnswer:
         """Raises `InputError` for a request that was not recorded."""
-        asked = replace(question.asked, url=self._public(question.asked.url))
+        headers = tuple((name, self._public(value)) for name, value in question.asked.headers)
+        asked = replace(question.asked, url=self._public(question.asked.url), headers=headers)
         with self._lock:
             left = self._answers.get(asked.key)
             if left is None:

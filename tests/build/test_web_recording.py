@@ -1,0 +1,157 @@
+"""What a recording holds of a step's requests, and what a step reaches by way of it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from lading.build.operations.running.recording.build_authority import BuildAuthority
+from lading.build.operations.running.recording.recorded_run import starred
+from lading.build.operations.running.recording.web_gateway import WebAnswers, WebGateway
+from lading.build.operations.running.recording.web_recorder import WebRecorder
+from lading.build.operations.running.recording.web_replayer import WebReplayer
+from lading.registry.client_config import ClientConfig
+from lading.registry.http.transport import HttpRequest, HttpResponse, HttpxTransport, Transport
+from lading.store.store import Store
+from lading.verify.observations.exchanges import NetworkTape
+
+SECRET = b"s3cr t/word"
+PUBLIC = starred({"token": SECRET})
+QUERY = "token=s3cr%20t%2Fword"
+COMMAND = ("x",)
+
+
+class Answer:
+    """A complete answer in memory."""
+
+    here = False
+
+    def __init__(self, url: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.url, self.status, self._headers, self._body = url, status, headers, body
+
+    def header(self, name: str) -> str | None:
+        return self._headers.get(name)
+
+    def pieces(self) -> Iterator[bytes]:
+        yield self._body
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        pass
+
+
+class Web:
+    """A transport to one server, which answers everything alike."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
+        self._status, self._headers, self._body = status, headers, body
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        return Answer(request.url, self._status, self._headers, self._body)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store.open(tmp_path / "store")
+    yield made
+    made.close()
+
+
+def ask(answers: WebAnswers, request: str) -> tuple[str, list[str]]:
+    """What a client of ``web.example.com`` gets to hear, and what the gateway tells."""
+    told: list[str] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(request.encode())
+        theirs.shutdown(socket.SHUT_WR)
+        WebGateway(answers, BuildAuthority(), told.append).serve(ours, "web.example.com", 80)
+        ours.close()
+        return theirs.makefile("rb").read().decode(), told
+
+
+def get(target: str) -> str:
+    return f"GET {target} HTTP/1.1\r\nHost: web.example.com\r\nConnection: close\r\n\r\n"
+
+
+def recorder(store: Store, transport: Transport) -> WebRecorder:
+    return WebRecorder(transport, store.blobs, PUBLIC)
+
+
+def test_no_secret_is_in_a_recording_where_a_server_repeats_the_url(store: Store) -> None:
+    to = f"https://web.example.com/there/?{QUERY}"
+    recording = recorder(store, Web(301, {"location": to, "link": f"<{to}>; rel=canonical"}))
+    said, _ = ask(recording, get(f"/there?{QUERY}"))
+    assert f"location: {to}\r\n" in said
+    tape = NetworkTape((recording.tape(COMMAND),))
+    assert b"s3cr" not in tape.raw()
+    again, _ = ask(WebReplayer(tape, COMMAND, store.blobs, PUBLIC), get(f"/there?{QUERY}"))
+    assert "location: https://web.example.com/there/?token=***\r\n" in again
+
+
+def test_a_header_beyond_ascii_reaches_the_client(store: Store) -> None:
+    name = "attachment; filename=größe.txt"
+    recording = recorder(store, Web(200, {"content-disposition": name}, b"x"))
+    said, told = ask(recording, get("/"))
+    assert (f"content-disposition: {name}\r\n" in said, told) == (True, [])
+    tape = NetworkTape((recording.tape(COMMAND),))
+    assert name in ask(WebReplayer(tape, COMMAND, store.blobs, PUBLIC), get("/"))[0]
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:{}/", "http://localhost:{}/", "http://[::ffff:127.0.0.1]:{}/"])
+def test_a_step_does_not_reach_this_machine_by_way_of_the_recorder(store: Store, target: str) -> None:
+    asked: list[str] = []
+
+    class Own(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *words: Any) -> None:  # noqa: A002 - as the base class has it
+            del format, words
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Own)
+    Thread(target=server.serve_forever, daemon=True).start()
+    transport = HttpxTransport(ClientConfig())
+    try:
+        said, told = ask(recorder(store, transport), get(target.format(server.server_address[1])))
+    finally:
+        transport.close()
+        server.shutdown()
+        server.server_close()
+    assert asked == []
+    assert said.startswith("HTTP/1.1 502 ")
+    assert any("leads to this machine" in line for line in told)
+
+
+def test_a_tunnel_to_no_port_is_told(store: Store) -> None:
+    _, told = ask(recorder(store, Web(200, {})), f"CONNECT a:{'9' * 5000} HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert ["no tunnel leads to a:9" in line for line in told] == [True]
+
+
+def test_there_is_no_tunnel_in_a_tunnel(store: Store) -> None:
+    told: list[str] = []
+    gateway = WebGateway(recorder(store, Web(200, {})), BuildAuthority(), told.append)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        serving = Thread(target=gateway.serve, args=(ours, "web.example.com", 80))
+        serving.start()
+        theirs.sendall(b"CONNECT a.example:80 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        assert theirs.recv(64).startswith(b"HTTP/1.1 200 ")
+        theirs.sendall(b"CONNECT a.example:80 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        serving.join()
+    assert ["no tunnel leads to a.example:80" in line for line in told] == [True]
