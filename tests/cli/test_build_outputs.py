@@ -136,4 +136,4 @@ def test_metadata_and_annotations(lading: Lading, folder: Path, tmp_path: Path) 
 
 
 def test_only_a_manifest_is_annotated(lading: Lading, folder: Path) -> None:
-    assert "no index is made" in lading.fails(2, "build", "--annotation", "index:a=1", folder)
+    assert "no index is made of one platform" in lading.fails(2, "build", "--annotation", "index:a=1", folder)

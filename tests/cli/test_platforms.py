@@ -94,6 +94,19 @@ def test_outputs_that_cannot_be(lading: Lading, folder: Path, place: str, error:
     assert error in lading.fails(2, "build", *TWO, "-o", place, folder)
 
 
+def test_annotations_of_index_and_images(lading: Lading, folder: Path) -> None:
+    words = [f"--annotation={word}" for word in ("a=1", "manifest:b=2", "index:c=3", "index,manifest:d=4", "x.y:z=5")]
+    digest = lading.ok("build", "-q", *TWO, *words, folder)
+    index = json.loads(lading.ok("inspect", "--raw", digest))
+    assert index["annotations"] == {"c": "3", "d": "4"}
+    for child in index["manifests"]:
+        manifest = json.loads(lading.ok("inspect", "--raw", child["digest"]))
+        assert manifest["annotations"] == {"a": "1", "b": "2", "d": "4", "x.y:z": "5"}
+    for kind in ("index-descriptor", "manifest[linux/amd64]"):
+        said = lading.fails(2, "build", *TWO, "--annotation", f"{kind}:a=1", folder)
+        assert "only those of index and manifests" in said
+
+
 def test_an_index_here(lading: Lading, folder: Path) -> None:
     digest = lading.ok("build", "-q", "--sbom", *TWO, "-t", "localhost/two", folder)
     assert json.loads(lading.ok("images", "--format", "json", "localhost/two"))["ID"] == digest[7:19]

@@ -182,6 +182,7 @@ class Bases:
         self._gate = gate
         self._warn = warn
         self._pull = pull
+        self._said: set[str] = set()
 
     def resolve(self, name: str, platform: Platform) -> BaseImage:
         """The image `name` for `platform`. Raises `GateError`, `RejectedError`, `UnknownError`."""
@@ -211,8 +212,10 @@ class Bases:
     def _told(
         self, shown: str, reference: str, located: ResolvedImage, case: VerificationInput, base: Base
     ) -> BaseImage:
-        if base.status != "verified":
-            self._warn(f"base image {shown} is {base.status}: {base.reason}")
+        line = f"base image {shown} is {base.status}: {base.reason}"
+        if base.status != "verified" and line not in self._said:  # as its images of other platforms are
+            self._said.add(line)
+            self._warn(line)
         manifest = case.target.manifest
         return BaseImage(
             reference=reference,

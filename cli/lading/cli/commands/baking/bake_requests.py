@@ -116,6 +116,7 @@ def bake_job(target: BakeTarget, words: BakeWords, session: CliSession) -> tuple
     if outputs.push and not names:
         raise UsageError(f"target {target.name}: it is to be pushed, and has no tags")
     network = target.text("network") or "default"
+    several = len(targets(target.texts("platforms"), host_platform()))
     sources = _sources(target, words)
     request = BuildRequest(
         context=sources.folder,
@@ -126,7 +127,7 @@ def bake_job(target: BakeTarget, words: BakeWords, session: CliSession) -> tuple
         names=tuple(Images.new_name(name).name for name in names),
         arguments={name: value for name, value in target.members("args").items() if value is not None},
         target=target.text("target"),
-        annotations=annotations_of(list(target.texts("annotations"))),
+        **annotations_of(list(target.texts("annotations")), several),  # type: ignore[arg-type]
         labels={name: value for name, value in target.members("labels").items() if value is not None},
         platforms=target.texts("platforms"),
         no_cache=target.flag("no-cache"),
@@ -138,7 +139,7 @@ def bake_job(target: BakeTarget, words: BakeWords, session: CliSession) -> tuple
         settings=step_settings(_hosts(target), target.text("shm-size"), list(target.texts("ulimits"))),
         no_cache_stages=frozenset(name.lower() for one in target.texts("no-cache-filter") for name in one.split(",")),
     )
-    outputs.check(len(targets(request.platforms, host_platform())))
+    outputs.check(several)
     for path in _read_by(target, session.environment):
         words.reading(path, target.name)
     secrets = step_secrets(_texts(target, "secret"), _texts(target, "ssh"), session.environment)

@@ -222,7 +222,7 @@ def build(
         names=tuple(Images.new_name(name).name for name in (*(tag or ()), *outputs.names)),
         arguments=_arguments(build_arg, session.environment),
         target=target,
-        annotations=annotations_of(annotation),
+        **annotations_of(annotation, len(targets(platform or (), host_platform()))),  # type: ignore[arg-type]
         labels=pairs([word if "=" in word else f"{word}=" for word in label or ()], "--label"),
         platforms=tuple(filter(None, platform or ())),
         no_cache=no_cache,
@@ -420,14 +420,22 @@ def _outputs(words: list[str] | None) -> BuildOutputs:
     return outputs
 
 
-def annotations_of(words: list[str] | None) -> dict[str, str]:
-    """``NAME=VALUE``; buildx's ``manifest:`` before it says the same."""
-    found = pairs(words or [], "--annotation")
-    for name in found:
-        kind = name.partition(":")[0]
-        if kind in ("index", "index-descriptor", "manifest-descriptor") or "[" in kind:
-            raise UsageError(f"--annotation {name}: only the manifest's own are built: no index is made")
-    return {name.removeprefix("manifest:"): value for name, value in found.items()}
+def annotations_of(words: list[str] | None, platforms: int) -> dict[str, dict[str, str]]:
+    """``NAME=VALUE`` for each manifest, with buildx's ``index:`` or ``index,manifest:`` before it for the index."""
+    found: dict[str, dict[str, str]] = {"annotations": {}, "index_annotations": {}}
+    for word, value in pairs(words or [], "--annotation").items():
+        kinds, colon, name = word.partition(":")
+        known = set(kinds.split(",")) if colon else set[str]()
+        if any("descriptor" in kind or "[" in kind for kind in known):
+            raise UsageError(f"--annotation {word}: only those of index and manifests are written")
+        if not known or not known <= {"index", "manifest"}:
+            known, name = {"manifest"}, word
+        if "index" in known and platforms < 2:
+            raise UsageError(f"--annotation {word}: no index is made of one platform")
+        for kind, place in (("manifest", "annotations"), ("index", "index_annotations")):
+            if kind in known:
+                found[place][name] = value
+    return found
 
 
 def write_word(file: Path | None, option: str, text: str) -> None:
@@ -466,9 +474,9 @@ def ensure_key(session: CliSession) -> None:
 
 
 def _report(session: CliSession, built: Built, names: tuple[str, ...], *, quiet: bool, streamed: bool) -> None:
-    for base in built.bases:
-        if base.status != "verified":
-            session.output.warn(f"stands on {base.reference}, which is {base.status}")
+    lines = (f"stands on {base.reference}, which is {base.status}" for base in built.bases if base.status != "verified")
+    for line in dict.fromkeys(lines):
+        session.output.warn(line)
     if not session.quiet:
         show_findings(session, built.findings)
     digest = built.descriptor.digest
