@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import re
+import sqlite3
+import struct
 import subprocess
 import tarfile
+from collections import deque
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -105,3 +108,61 @@ def test_a_damaged_one_is_refused_or_read_to_an_end(name: str, places: list[tupl
 def test_what_is_none_is_told_by_its_path() -> None:
     with pytest.raises(DocumentError, match="Packages: a database of rpm in a form"):
         take_inventory(opened(archive([file("var/lib/rpm/Packages", "no database")])))
+
+
+def view(sql: str) -> bytes:
+    """A database whose table is a view."""
+    made = sqlite3.connect(":memory:")
+    made.execute(f"CREATE VIEW Packages AS {sql}")
+    return made.serialize()
+
+
+def slots(many: int) -> bytes:
+    """One package of 4 MiB, in so many slots of ndb."""
+    start, size = many // 256 + 1, 4 << 20
+    head = struct.pack("<4sIII16x", b"RpmP", 0, 0, start)
+    body = head + struct.pack("<4sIII", b"Slot", 1, start * 256, 0) * many
+    return body.ljust(start * 4096, b"\0") + struct.pack("<4sIII", b"BlbS", 1, 0, size) + bytes(size)
+
+
+def hash_pages(many: int) -> bytes:
+    """One chain of so many pages of Berkeley DB, which two entries of the first one name."""
+    size = 4096
+    made = bytearray(size * many)
+    made[12:16] = b"\x61\x15\x06\0"
+    struct.pack_into("<I", made, 20, size)
+    made[size + 25] = 13
+    struct.pack_into("<H", made, size + 20, 4)
+    struct.pack_into("<4H", made, size + 26, *[4000] * 4)
+    struct.pack_into("<B3xII", made, size + 4000, 3, 2, 17)
+    for page in range(2, many):
+        struct.pack_into("<I", made, page * size + 16, page + 1 if page < many - 1 else 0)
+        struct.pack_into("<H", made, page * size + 22, 100)
+    return bytes(made)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (view("SELECT zeroblob(1 << 29) AS blob"), "too big"),
+        (
+            view("WITH RECURSIVE a(n) AS (SELECT zeroblob(4000) UNION ALL SELECT n FROM a) SELECT n AS blob FROM a"),
+            "more in it",
+        ),
+        (view("SELECT 5 AS blob"), "no blob"),
+        (slots(1000), "smaller than what it holds"),
+        (hash_pages(100), "go round"),
+    ],
+)
+def test_one_that_holds_more_than_itself_is_refused(data: bytes, said: str) -> None:
+    with pytest.raises(DocumentError, match=said):
+        deque(headers_in(data), 0)
+
+
+def test_a_long_folder_is_not_put_before_every_name() -> None:
+    many, folder = 1 << 18, b"x" * (1 << 20) + b"\0" * 4
+    places = [(1118, 8, 0, 1), (1116, 4, len(folder), many), (1117, 8, len(folder) + 4 * many, many)]
+    body = folder + bytes(5 * many)
+    header = struct.pack(">II", 3, len(body)) + b"".join(struct.pack(">IIII", *one) for one in places) + body
+    with pytest.raises(DocumentError, match="longer path"):
+        RpmHeader(header).files()

@@ -9,6 +9,8 @@ from typing import Final
 from lading.store.errors import DocumentError
 
 _MOST_TAGS: Final = 1 << 16
+_MOST_LETTERS: Final = 4096
+"""PATH_MAX of Linux."""
 _STRING, _STRINGS, _WORDS, _NUMBERS = 6, 8, 9, 4
 _NAME, _VERSION, _RELEASE, _EPOCH, _ARCHITECTURE, _SOURCE = 1000, 1001, 1002, 1003, 1022, 1044
 _OLD_NAMES, _FOLDER_NUMBERS, _NAMES, _FOLDERS = 1027, 1116, 1117, 1118
@@ -70,5 +72,13 @@ class RpmHeader:
         """Its paths, without a leading slash."""
         folders, numbers = self._texts(_FOLDERS), self._numbers(_FOLDER_NUMBERS)
         pairs = zip(numbers, self._texts(_NAMES), strict=False)
-        found = [folders[number] + name for number, name in pairs if number < len(folders)] or self._texts(_OLD_NAMES)
+        joined = ((folders[number], name) for number, name in pairs if number < len(folders))
+        found = [_path(folder, name) for folder, name in joined] or self._texts(_OLD_NAMES)
         return tuple(path.encode("utf-8", "surrogateescape").lstrip(b"/") for path in found)
+
+
+def _path(folder: str, name: str) -> str:
+    """One folder may stand before many names, so that long ones would be more than any memory holds."""
+    if len(folder) > _MOST_LETTERS:
+        raise DocumentError("a header of rpm with a longer path than there can be")
+    return folder + name

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -128,14 +128,24 @@ def read_bytes(database: bytes, sql: str, thousands: int) -> list[tuple[Any, ...
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, len(database))
         connection.set_progress_handler(lambda: next(left, None) is None, 1000)
         # Versions 1 of the format are read and written without a log, which could not be beside it.
         connection.deserialize(database[:18] + b"\1\1" + database[20:])
-        return connection.execute(sql).fetchall()
+        return list(_within(connection.execute(sql), len(database)))
     except sqlite3.Error as error:
         raise DocumentError(f"SQLite cannot read it: {error}") from error
     finally:
         connection.close()
+
+
+def _within(rows: Iterable[tuple[Any, ...]], left: int) -> Iterator[tuple[Any, ...]]:
+    """`rows`, which are larger than their database only where a view makes them up. Raises `DocumentError`."""
+    for row in rows:
+        left -= sum(len(value) if isinstance(value, bytes | str) else 1 for value in row)
+        if left < 0:
+            raise DocumentError("SQLite finds more in it than its size")
+        yield row
 
 
 def is_full(error: BaseException | None) -> bool:
