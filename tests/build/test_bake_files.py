@@ -48,6 +48,22 @@ def test_as_recorded(case: BakeCase, tmp_path: Path) -> None:
             "  args = { A = a }\n}\n",
             "functions that call each other without end",
         ),
+        *(
+            ("docker-bake.hcl", f'target "default" {{\n  args = {{ A = {written} }}\n}}\n', said)
+            for written, said in (
+                ('"\\UFFFFFFFF"', "is no character"),
+                ('"\\uD800"', "is no character"),
+                ("1e999999 * 1e999999", "a number that is too large, or none"),
+                ("1e999999 % 7", "a number that is too large, or none"),
+                ('format("%d", 1e99999999999999999999)', "is not a number"),
+                ("multiply(1e999999, 1e999999)", "multiply: an argument that it cannot work with"),
+                ('regexall("a{99999999999}", "a")', "regexall: an argument that it cannot work with"),
+                ('indent(1000000000, "a\\nb")', "indent: a string of more than 16 MiB"),
+                ('replace(indent(1000000, "\\n"), " ", "0123456789 123456789")', "replace: a string of more than 16"),
+                ('join(indent(1000000, "\\n"), range(100))', "join: a string of more than 16 MiB"),
+                ("setproduct(range(1024), range(1024))", "setproduct: more than 65536 combinations"),
+            )
+        ),
         ("compose.yaml", "a: &a [*a]\nservices: {b: {build: .}}\n", "compose.yaml:1: "),
     ],
 )

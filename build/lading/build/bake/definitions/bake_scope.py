@@ -84,6 +84,8 @@ class BakeScope:
                 return function(*values)
         except TypeError:
             raise HclError(spot, f"{name}: {len(values)} arguments are not what it takes") from None
+        except (ArithmeticError, ValueError, MemoryError):
+            raise HclError(spot, f"{name}: an argument that it cannot work with") from None
 
     def _own(self, spot: HclPlace, block: HclBlock, values: list[HclValue]) -> HclValue:
         name = block.labels[0]

@@ -8,7 +8,7 @@ from lading.build.bake.hcl.hcl_cursor import HclCursor
 from lading.build.bake.hcl.hcl_loops import ForNode, Turns
 from lading.build.bake.hcl.hcl_nodes import EACH, HclNode, Item, ListNode, Literal, Name, ObjectNode, Splat
 from lading.build.bake.hcl.hcl_operations import Binary, Conditional, FunctionCall, Unary
-from lading.build.bake.hcl.hcl_source import HclPlace
+from lading.build.bake.hcl.hcl_source import HclPlace, at
 from lading.build.bake.hcl.hcl_values import HclValue, number_of, parse_number
 from lading.store.system.patterns import pattern
 
@@ -53,7 +53,8 @@ def _unary(cursor: HclCursor) -> HclNode:
 def _term(cursor: HclCursor) -> HclNode:
     spot = cursor.spot()
     if found := cursor.match(_NUMBER):
-        return Literal(spot, parse_number(found[0]))
+        with at(spot):
+            return Literal(spot, parse_number(found[0]))
     if cursor.strings and cursor.text.startswith('"', cursor.place):
         return cursor.strings.quoted(cursor)
     if cursor.strings and (found := cursor.match(_HEREDOC)):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from lading.build.bake.hcl.hcl_nodes import HclNode, HclScope
 from lading.build.bake.hcl.hcl_source import HclError, HclPlace, at
-from lading.build.bake.hcl.hcl_values import HclValue, ValueSet, as_bool, as_text, hcl_object, kind, number_of
+from lading.build.bake.hcl.hcl_values import MAX_TEXT, HclValue, ValueSet, as_bool, as_text, hcl_object, kind, number_of
 from lading.store.fastclass import dataclass
-
-_MAX_TEXT: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ class TextTemplate:
             with at(part.spot, "in a string: "):
                 found.append(as_text(part.value(scope)))
         text = "".join(found)
-        if len(text) > _MAX_TEXT:
+        if len(text) > MAX_TEXT:
             raise HclError(self.spot, "a string of more than 16 MiB")
         return text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from typing import Final
 
 from lading.build.bake.hcl.hcl_nodes import HclNode, HclScope
@@ -75,7 +75,10 @@ class Binary:
             right = self.right.value(scope)
             if self.sign in ("==", "!="):
                 return equal(left, right) == (self.sign == "==")
-            return ARITHMETIC[self.sign](as_number(left), as_number(right))
+            try:
+                return ARITHMETIC[self.sign](as_number(left), as_number(right))
+            except DecimalException:
+                raise TextError("a number that is too large, or none") from None
 
 
 @dataclass(frozen=True, slots=True)

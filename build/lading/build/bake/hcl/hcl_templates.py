@@ -18,6 +18,8 @@ _PLAIN_LINES: Final = pattern(r"[^$%]+")
 _BEGIN: Final = pattern(r"([$%])\{(~?)")
 _ESCAPED: Final = pattern(r"(\$\$|%%)\{")
 _UNICODE: Final = pattern(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))")
+_LAST_CHARACTER: Final = 0x10FFFF
+_SURROGATES: Final = range(0xD800, 0xE000)
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 _SPACE: Final = " \t\r\n"
 
@@ -128,7 +130,10 @@ class _TemplateReader:
     def _escape(self) -> str:
         cursor = self._cursor
         if found := cursor.match(_UNICODE):
-            return chr(int(found[1] or found[2], 16))
+            number = int(found[1] or found[2], 16)
+            if number > _LAST_CHARACTER or number in _SURROGATES:
+                raise cursor.error(f"{found[0]} is no character")
+            return chr(number)
         letter = cursor.text[cursor.place + 1 : cursor.place + 2]
         if letter not in _ESCAPES or not letter:
             raise cursor.error(f'\\{letter} is no escape: \\n, \\r, \\t, \\", \\\\, \\uNNNN and \\UNNNNNNNN are')

@@ -7,7 +7,7 @@ written differs from one of a given type only where the type is asked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Context, Decimal, DecimalException
 from typing import Final, TypeAlias, cast
 
 from lading.build.errors import TextError
@@ -15,6 +15,8 @@ from lading.store.fastclass import dataclass
 
 NUMBERS: Final = Context(prec=154)
 """As exact as the reference's 512 bits."""
+MAX_TEXT: Final = 16 * 1024 * 1024
+"""Characters of one text."""
 _MAX_DIGITS: Final = 1000
 
 
@@ -92,7 +94,7 @@ def parse_number(text: str) -> Decimal:
     """Raises `TextError`."""
     try:
         found = NUMBERS.create_decimal(text.strip())
-    except InvalidOperation:
+    except DecimalException:
         found = None
     if found is None or not found.is_finite() or "_" in text:
         raise TextError(f"{text!r} is not a number")
@@ -108,6 +110,12 @@ def as_text(value: HclValue) -> str:
     if isinstance(value, Decimal):
         return written(value)
     raise TextError(f"string required, and this is {_a(value)}")
+
+
+def check_length(length: int) -> None:
+    """Raises `TextError` for a text of more characters than any that is meant."""
+    if length > MAX_TEXT:
+        raise TextError("a string of more than 16 MiB")
 
 
 def as_number(value: HclValue) -> Decimal:

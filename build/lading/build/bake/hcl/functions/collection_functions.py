@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import product
 from typing import Final
@@ -22,6 +23,7 @@ from lading.build.bake.hcl.hcl_values import (
 from lading.build.errors import TextError
 
 _NONE: Final = object()
+_MAX_PRODUCT: Final = 65536
 
 
 def _among(item: HclValue, items: tuple[HclValue, ...]) -> bool:
@@ -144,7 +146,10 @@ def _less(first: HclValue, second: HclValue) -> ValueSet:
 
 
 def _product(*sets: HclValue) -> HclValue:
-    found = tuple(product(*map(as_items, sets)))
+    lists = list(map(as_items, sets))
+    if math.prod(map(len, lists)) > _MAX_PRODUCT:
+        raise TextError(f"more than {_MAX_PRODUCT} combinations")
+    found = tuple(product(*lists))
     return ValueSet.of(found) if all(isinstance(one, ValueSet) for one in sets) else found
 
 

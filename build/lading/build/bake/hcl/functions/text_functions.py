@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lading.build.bake.hcl.functions.value_adapters import HclFunction, of_text, of_texts
-from lading.build.bake.hcl.hcl_values import HclValue, as_items, as_text, as_whole, hcl_object, number_of
+from lading.build.bake.hcl.hcl_values import HclValue, as_items, as_text, as_whole, check_length, hcl_object, number_of
 from lading.build.errors import TextError
 
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -64,7 +64,10 @@ def _substr(text: HclValue, offset: HclValue, length: HclValue) -> HclValue:
 
 
 def _indent(spaces: HclValue, text: HclValue) -> HclValue:
-    return as_text(text).replace("\n", "\n" + " " * as_whole(spaces))
+    whole, width = as_text(text), as_whole(spaces)
+    check_length(len(whole) + whole.count("\n") * width)
+    check_length(width)
+    return whole.replace("\n", "\n" + " " * width)
 
 
 def _dirname(text: HclValue) -> HclValue:
@@ -82,7 +85,9 @@ def _title(text: HclValue) -> HclValue:
 
 
 def _join(separator: HclValue, *lists: HclValue) -> HclValue:
-    return as_text(separator).join(as_text(item) for one in lists for item in as_items(one))
+    mark, words = as_text(separator), [as_text(item) for one in lists for item in as_items(one)]
+    check_length(sum(map(len, words)) + len(mark) * len(words))
+    return mark.join(words)
 
 
 def _split(separator: HclValue, text: HclValue) -> HclValue:
@@ -91,7 +96,9 @@ def _split(separator: HclValue, text: HclValue) -> HclValue:
 
 
 def _replace(text: HclValue, old: HclValue, new: HclValue) -> HclValue:
-    return as_text(text).replace(as_text(old), as_text(new))
+    whole, gone, instead = as_text(text), as_text(old), as_text(new)
+    check_length(len(whole) + whole.count(gone) * len(instead))
+    return whole.replace(gone, instead)
 
 
 TEXT_FUNCTIONS: Final[Mapping[str, HclFunction]] = {
