@@ -27,6 +27,7 @@ until busybox nc 192.0.2.99 8000 < /dev/null > /dev/null 2>&1; do :; done
 lading build -q --network-record -t localhost/app app > recorded
 kill $server
 wait $server || true
+lading provenance localhost/app > told
 lading build -q --network-replay localhost/app -t localhost/again app > replayed
 lading rebuild localhost/app > rebuilt
 ! lading build -q --network-replay localhost/app other 2> missed
@@ -53,9 +54,11 @@ def test_recorded_replayed_rebuilt(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     said = {
-        name: (tmp_path / name).read_text() for name in ("recorded", "replayed", "rebuilt", "missed", "none", "both")
+        name: (tmp_path / name).read_text()
+        for name in ("recorded", "replayed", "rebuilt", "missed", "none", "both", "told")
     }
     assert said["recorded"].startswith("sha256:") and said["replayed"] == said["recorded"]
+    assert "  executed under oci\n  contacted nothing, but for what was recorded\n" in said["told"]
     assert said["rebuilt"].startswith("reproduced ")
     assert "replayed: GET http://192.0.2.99:8000/other was not recorded" in said["missed"]
     assert "was built without a record of its network" in said["none"]

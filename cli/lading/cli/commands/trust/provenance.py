@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 from lading.build.context.revision import DIRTY, GIT
 from lading.cli.calls.option_values import OutputForm, access
 from lading.cli.cli_session import CliSession
+from lading.cli.commands.trust.execution_words import execution_words
 from lading.cli.display.output import escape, folded
 from lading.store.errors import InputError, UsageError
 from lading.store.oci.platforms import parse_platform
@@ -112,7 +113,7 @@ def _built(found: Provenance) -> list[str]:
             lines.append(f"  from {escape(_commit(item))}")
             continue
         lines.append(f"  from {escape(item.name or item.uri or '?')} {escape(digest[0])}:{escape(digest[1][:16])}")
-    return lines
+    return [*lines, *execution_words(found)]
 
 
 def _said(value: object) -> str:
