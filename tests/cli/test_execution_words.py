@@ -1,4 +1,4 @@
-"""What `lading provenance` says of the execution of steps; links and provenance hold what it reads (docs/formats.md)."""
+"""What `lading provenance` says of the execution of steps, out of what docs/formats.md describes."""
 
 from __future__ import annotations
 

@@ -53,10 +53,8 @@ def test_recorded_replayed_rebuilt(tmp_path: Path) -> None:
         words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
-    said = {
-        name: (tmp_path / name).read_text()
-        for name in ("recorded", "replayed", "rebuilt", "missed", "none", "both", "told")
-    }
+    names = ("recorded", "replayed", "rebuilt", "missed", "none", "both", "told")
+    said = {name: (tmp_path / name).read_text() for name in names}
     assert said["recorded"].startswith("sha256:") and said["replayed"] == said["recorded"]
     assert "  executed under oci\n  contacted nothing, but for what was recorded\n" in said["told"]
     assert said["rebuilt"].startswith("reproduced ")
