@@ -78,9 +78,17 @@ def ask(answers: WebAnswers, request: str) -> tuple[str, list[str]]:
     with ours, theirs:
         theirs.sendall(request.encode())
         theirs.shutdown(socket.SHUT_WR)
-        WebGateway(answers, BuildAuthority(), told.append).serve(ours, "web.example.com", 80)
-        ours.close()
-        return theirs.makefile("rb").read().decode(), told
+        gateway = WebGateway(answers, BuildAuthority(), told.append)
+
+        def serve() -> None:
+            gateway.serve(ours, "web.example.com", 80)
+            ours.shutdown(socket.SHUT_RDWR)
+
+        serving = Thread(target=serve)
+        serving.start()
+        said = theirs.makefile("rb").read().decode()
+        serving.join()
+        return said, told
 
 
 def get(target: str) -> str:
@@ -100,6 +108,23 @@ def test_no_secret_is_in_a_recording_where_a_server_repeats_the_url(store: Store
     assert b"s3cr" not in tape.raw()
     again, _ = ask(WebReplayer(tape, COMMAND, store.blobs, PUBLIC), get(f"/there?{QUERY}"))
     assert "location: https://web.example.com/there/?token=***\r\n" in again
+
+
+@pytest.mark.parametrize("size", [5, 200_000])
+def test_an_answer_that_is_not_as_it_was_recorded_ends_no_step_well(store: Store, size: int) -> None:
+    recording = recorder(store, Web(200, {}, b"a" * size))
+    ask(recording, get("/"))
+    tape = recording.tape(COMMAND)
+    blob = store.root / "blobs/sha256" / tape.exchanges[0].digest.hex
+    blob.chmod(0o600)
+    blob.write_bytes(b"b" * size)
+    replayer = WebReplayer(NetworkTape((tape,)), COMMAND, store.blobs, PUBLIC)
+    said, _ = ask(replayer, get("/"))
+    assert f"content-length: {size}\r\n" in said
+    assert len(said.partition("\r\n\r\n")[2]) < size
+    assert ["the answer to GET http://web.example.com/ is not here as it was" in one for one in replayer.missed] == [
+        True
+    ]
 
 
 def test_a_header_beyond_ascii_reaches_the_client(store: Store) -> None:

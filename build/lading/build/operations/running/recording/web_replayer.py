@@ -8,9 +8,8 @@ from typing import Final
 
 from lading.build.operations.running.recording.web_gateway import WebAnswer, WebQuestion
 from lading.store.content.blobs import Source
-from lading.store.errors import InputError
+from lading.store.errors import InputError, LadingError
 from lading.store.fastclass import replace
-from lading.store.oci.digests import Digest
 from lading.verify.observations.exchanges import ExchangeKey, NetworkTape, StepTape, WebExchange
 
 _CHUNK: Final = 1 << 16
@@ -63,7 +62,7 @@ class WebReplayer:
                 raise InputError(_NOT_RECORDED)
             found = left.pop(0) if len(left) > 1 else left[0]
             self._given.append(found)
-        return WebAnswer(found.status, found.headers, _content(self._source, found.digest), found.size)
+        return WebAnswer(found.status, found.headers, self._content(found), found.size)
 
     def tape(self, command: tuple[str, ...]) -> StepTape:
         """What was asked this time, in the form of a recording."""
@@ -71,12 +70,22 @@ class WebReplayer:
             given = sorted(self._given, key=lambda one: one.asked.key)
             return StepTape(command, tuple(given), tuple(sorted(self._names)), tuple(sorted(self._absent)))
 
+    def _content(self, found: WebExchange) -> Iterator[bytes]:
+        """The body; its last piece is handed on when all of it is what was recorded."""
+        last = b""
+        try:
+            with self._source.open(found.digest) as reader:
+                while piece := reader.read(_CHUNK):
+                    if last:
+                        yield last
+                    last = piece
+        except LadingError as error:
+            with self._lock:
+                self._miss(f"the answer to {found.asked.title} is not here as it was: {error.message}")
+            raise
+        if last:
+            yield last
+
     def _miss(self, text: str) -> None:
         if text not in self.missed:
             self.missed.append(text)
-
-
-def _content(source: Source, digest: Digest) -> Iterator[bytes]:
-    with source.open(digest) as reader:
-        while piece := reader.read(_CHUNK):
-            yield piece
