@@ -73,6 +73,13 @@ def test_what_nobody_should_write_is_refused_in_a_line(tmp_path: Path, name: str
     assert said in told
 
 
+@pytest.mark.parametrize("word", ["190:20:30.15", "!!float e5", "+.inf", "1.0e+400"])
+def test_what_is_no_fraction_of_ours_is_text(tmp_path: Path, word: str) -> None:
+    (tmp_path / "compose.yaml").write_text(f"services: {{a: {{build: {{context: ., args: {{A: {word}}}}}}}}}\n")
+    told = Lading(tmp_path / "root", folder=tmp_path).call("bake", "--print", "a")
+    assert json.loads(told.out)["target"]["a"]["args"] == {"A": word.rpartition(" ")[2]}
+
+
 @needs("buildx")
 @pytest.mark.parametrize("case", ASKED_AGAIN, ids=lambda case: case.name)
 def test_the_record_is_buildxs(case: BakeCase, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ are followed, within the same bound.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar, cast
 
@@ -223,6 +224,15 @@ class Section:
         return read(self._members[name])
 
 
+def _fraction(text: str) -> object:
+    """One of sixties (``1:30.5``) is text, and what is not finite."""
+    try:
+        number = float(text.replace("_", ""))
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text
+
+
 def _plain_scalar(kind: str, text: str) -> object:
     """A word that only some readers take for a truth, a date or a number of another base is text."""
     if kind == "null":
@@ -232,7 +242,7 @@ def _plain_scalar(kind: str, text: str) -> object:
     if kind == "int" and _DECIMAL.fullmatch(text):
         return int(text)
     if kind == "float":
-        return float(text.replace("_", "")) if text.lstrip("-+").lower() not in (".inf", ".nan") else text
+        return _fraction(text)
     return text
 
 
