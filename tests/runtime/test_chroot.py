@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +18,7 @@ from lading.store.snapshots.mounts import mount_overlay, unmount
 from suites.executor_contract import ExecutorContract, look
 from suites.executor_images import fill
 from suites.machine import needs
-from suites.patience import PATIENCE
+from suites.patience import until
 
 DENIED = "unshare: unshare(0x20000): Operation not permitted\n"
 
@@ -86,10 +85,7 @@ ChrootSandbox().execute(Path({str(rootfs)!r}), step, lambda data, stream: print(
         assert (rootfs / "run/token").read_bytes() == b"s3cret"
         child.send_signal(signal.SIGKILL)
         child.communicate()
-        end = time.monotonic() + PATIENCE
-        while (rootfs / "run/token").exists() and time.monotonic() < end:
-            time.sleep(0.01)
-        assert not (rootfs / "run/token").exists()
+        until(lambda: not (rootfs / "run/token").exists(), "the end of the secret")
         assert not [words for words in command_lines() if b"sleep\x0062" in words]
 
 

@@ -9,7 +9,7 @@ from lading.runtime.containers import networks
 from lading.runtime.lifecycle.step_process import SandboxProcess
 from lading.runtime.spec import etc_files
 from lading.store.errors import MachineError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, replace
 from lading.verify.observations.contacts import NONE, Contact, Contacts, unobserved
 
 if TYPE_CHECKING:
@@ -35,9 +35,11 @@ class StepNetwork:
 
     def contacts(self) -> Contacts:
         """What the step contacted, once it has ended; where it was enclosed, what it tried to."""
+        if self.blind:
+            return unobserved(self.blind)
         told = self.watch.end if self.watch else self.enclosure.blocked if self.enclosure else None
         if told is None:
-            return unobserved(self.blind) if self.blind else NONE
+            return NONE
         seen = told()
         if seen.broken:
             return unobserved(seen.broken)
@@ -63,7 +65,7 @@ def join(driver: networks.Drivers | None, place: tuple[str, Path, Path], step: S
     """Gives a step the network that it asks for; `place` is its sandbox: name, bundle, the run folder."""
     network, insecure = step.network, step.insecure
     if network == "default" and step.gateway is not None:
-        return _enclosed(step.gateway, place[1])
+        return replace(_enclosed(step.gateway, place[1]), blind=_INSECURE if insecure else "")
     if network == "none":
         return StepNetwork("new", blind=_INSECURE if insecure else "")
     if network == "host" or driver is None:
