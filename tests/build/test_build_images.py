@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from lading.build.errors import DockerfileError, StepError
+from lading.store.archives.compression import MEDIA_TYPES
 from lading.store.archives.layers import open_archive, write_layer
 from lading.store.archives.trees import scan
 from lading.store.content.blobs import read_blob
-from lading.store.errors import InputError
+from lading.store.errors import DocumentError, InputError
 from lading.store.exchange.rewritten_layers import rewrite_layer
 from lading.store.oci.descriptors import Descriptor
 from lading.verify.keys.keys import PrivateKey
@@ -304,6 +305,19 @@ def test_a_layer_is_written_anew_as_it_would_have_been_written(bench: Bench, tmp
         expected = write_layer(scan(folder), blobs, epoch=epoch, compression=compression)
         again = rewrite_layer(blobs, first.descriptor, first.diff_id, epoch=epoch, compression=compression)
         assert again == (expected.descriptor, expected.diff_id)
+
+
+@pytest.mark.parametrize("record", [b"0 size=1\n", b"9 size=x\n", b"99 size=1\n", b"x", b" "])
+def test_a_layer_in_another_form_is_not_written_anew(bench: Bench, record: bytes) -> None:
+    head = tarfile.TarInfo("x")
+    head.type, head.size = b"x", len(record)
+    data = head.tobuf(tarfile.USTAR_FORMAT) + record.ljust(512, b"\0") + bytes(1024)
+    with bench.store.blobs.writer() as writer:
+        writer.write(data)
+        digest = writer.commit()
+    layer = Descriptor(MEDIA_TYPES["none"], digest, len(data))
+    with pytest.raises(DocumentError, match="is not a layer in the form that is written here"):
+        rewrite_layer(bench.store.blobs, layer, digest, epoch=7, compression="none")
 
 
 def _layer_times(bench: Bench, image: Descriptor) -> dict[str, float]:

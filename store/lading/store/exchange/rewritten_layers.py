@@ -17,6 +17,7 @@ from lading.store.oci.digests import Digest
 
 _BLOCK: Final = 512
 _PIECE: Final = 1 << 20
+_DIGITS: Final = 20
 _LARGEST: Final = 1 << 20
 """Bytes of a PAX header that are looked at; what the writer makes is far below."""
 
@@ -65,12 +66,12 @@ class _Rewriting:
         larger: int | None = None
         while (head := self._read(_BLOCK)).strip(b"\0"):
             self._put(self._header(head))
-            size = int(head[124:135], 8) if larger is None else larger
+            size = self._number(head[124:135], 8) if larger is None else larger
             larger = None
             if head[156:157] == b"x":
                 body = self._read(_padded(min(size, _LARGEST)))
                 self._put(body)
-                larger = _size_in(body[:size])
+                larger = self._size_in(body[:size])
             else:
                 self._pass_on(_padded(size))
         self._put(head + self._read(_BLOCK))
@@ -78,7 +79,7 @@ class _Rewriting:
 
     def _header(self, head: bytes) -> bytes:
         if head[257:263] != b"ustar\0" or head[148:156] != _checksum(head):
-            raise DocumentError(f"{self._where}: is not a layer in the form that is written here")
+            raise self._unlike()
         timed = head[:136] + self._time + head[148:]
         return timed[:148] + _checksum(timed) + timed[156:]
 
@@ -98,6 +99,30 @@ class _Rewriting:
             size -= len(data)
         return b"".join(parts)
 
+    def _size_in(self, body: bytes) -> int | None:
+        """What a PAX header says of the size of the entry that follows, None where it says nothing."""
+        while body:
+            length, _, rest = body.partition(b" ")
+            whole = self._number(length, 10)
+            if not len(length) < whole <= len(body):
+                raise self._unlike()
+            record = rest[: whole - len(length) - 1]
+            if record.startswith(b"size="):
+                return self._number(record[5:].rstrip(b"\n"), 10)
+            body = body[whole:]
+        return None
+
+    def _number(self, digits: bytes, base: int) -> int:
+        if not digits.isdigit() or len(digits) > _DIGITS:
+            raise self._unlike()
+        try:
+            return int(digits, base)
+        except ValueError:
+            raise self._unlike() from None
+
+    def _unlike(self) -> DocumentError:
+        return DocumentError(f"{self._where}: is not a layer in the form that is written here")
+
     def _put(self, data: bytes) -> None:
         self._parts.append(data)
         self._size += len(data)
@@ -115,14 +140,3 @@ def _padded(size: int) -> int:
 
 def _checksum(head: bytes) -> bytes:
     return b"%06o\0 " % (sum(head[:148]) + 8 * 32 + sum(head[156:]))
-
-
-def _size_in(body: bytes) -> int | None:
-    """What a PAX header says of the size of the entry that follows, None where it says nothing."""
-    while body:
-        length, _, rest = body.partition(b" ")
-        record = rest[: int(length) - len(length) - 1]
-        if record.startswith(b"size="):
-            return int(record[5:])
-        body = body[int(length) :]
-    return None
