@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.build.graph.executor import Executor
+from lading.build.graph.executor import ExecMount, Executor
 from lading.runtime.chroot.chroot_sandbox import ChrootSandbox
 from lading.store.errors import InputError
 from lading.store.snapshots.mounts import mount_overlay, unmount
@@ -68,6 +68,22 @@ class TestChroot(ExecutorContract):
         out = self.execute(executor, rootfs, "ip", "link", network="none")
         assert out[0] != 0 and "Operation not permitted" in out[2]
         assert self.execute(executor, rootfs, "id", "-u", network="none", user="sailor")[1] == "1000\n"
+
+    def test_a_link_in_the_place_of_a_cache_is_not_kept_as_one(
+        self, executor: Executor, rootfs: Path, tmp_path: Path
+    ) -> None:
+        """The number of the folder that a step removes is often the next link's."""
+        mounts = (ExecMount("bind", "/cache", str(tmp_path / "cache"), readonly=False),)
+        for _ in range(8):
+            (tmp_path / "cache").mkdir(exist_ok=True)
+            self.execute(executor, rootfs, "sh", "-c", "rm -rf /cache; ln -s /etc /cache", mounts=mounts)
+            assert not (tmp_path / "cache").is_symlink() and not list((tmp_path / "cache").iterdir())
+
+    def test_another_name_of_a_secret_keeps_nothing(self, executor: Executor, rootfs: Path) -> None:
+        mounts = (ExecMount("file", "/run/token", content=b"s3cret", mode=0o400),)
+        script = "ln /run/token /linked && mv /run/token /moved && cat /linked"
+        assert self.execute(executor, rootfs, "sh", "-c", script, mounts=mounts)[:2] == (0, "s3cret")
+        assert (rootfs / "linked").read_bytes() == (rootfs / "moved").read_bytes() == b""
 
     def test_what_a_build_was_killed_in_keeps_no_secret_and_no_process(self, rootfs: Path) -> None:
         """The keeper sees its builder die, ends the step and takes out what no disk should keep."""

@@ -43,6 +43,8 @@ class StepPlaces(ExitStack):
         elif item.kind == "file":
             folder, name = self.file(item.target, item.content, item.uid, item.gid, item.mode)
             self.secrets.append((folder, name))
+            content = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            self.callback(_emptied_file, content)
         elif item.kind == "agent":
             from lading.runtime.lifecycle.ssh_relay import lent_agent  # noqa: PLC0415 - few steps ask for one
 
@@ -145,7 +147,8 @@ def _restore(folder: int, name: str, kept: Path) -> None:
 
 def _move_back(place: Path, source: Path, info: os.stat_result) -> None:
     with suppress(FileNotFoundError):
-        if (found := place.lstat()) and (found.st_dev, found.st_ino) == (info.st_dev, info.st_ino):
+        found = place.lstat()  # the number of a removed folder may be a link's now
+        if stat.S_ISDIR(found.st_mode) and (found.st_dev, found.st_ino) == (info.st_dev, info.st_ino):
             os.rename(place, source)
             return
     _emptied(source, info)
@@ -159,6 +162,12 @@ def _copy_back(place: Path, source: Path) -> None:
         for name in os.listdir(place):
             _move(place / name, source / name)
     os.chown(source, info.st_uid, info.st_gid)
+
+
+def _emptied_file(content: int) -> None:
+    """So that no other name that a step gave it keeps anything."""
+    os.ftruncate(content, 0)
+    os.close(content)
 
 
 def _emptied(folder: Path, info: os.stat_result) -> None:
