@@ -19,6 +19,9 @@ from suites.machine import BIN, needs
 
 RECORD: dict[str, Any] = json.loads((FOLDER / "answers.json").read_text())
 ANSWERS: dict[str, Any] = RECORD["answers"]
+_USED = 'target "default" {\n  args = { A = a }\n}\n'
+_DOUBLED = "v0 = [1, 2]\n" + "".join(f"v{n + 1} = concat(v{n}, v{n})\n" for n in range(40)) + "a = v40\n"
+_STACKED = "".join(f"v{n} = v{n + 1}\n" for n in range(3000)) + "v3000 = 1\na = v0\n"
 ASKED_AGAIN = BAKE_CASES if os.environ.get("LADING_CORPUS") == "all" else BAKE_CASES[::20]
 
 
@@ -42,6 +45,17 @@ def test_as_recorded(case: BakeCase, tmp_path: Path) -> None:
         ("docker-bake.hcl", "a = " + "(" * 1000, "nested more than 100 deep"),
         ("docker-bake.hcl", "a = " + "-" * 1000 + "1", "nested more than 100 deep"),
         ("docker-bake.hcl", 'target "default" {\n  args = { A = 1e99999 }\n}\n', "a number of more than 1000 digits"),
+        ("docker-bake.hcl", "a = 1e999999999\n" + _USED, "is not a number"),
+        ("docker-bake.hcl", "a = 1e900000 % 7\n" + _USED, "a number that is too large"),
+        ("docker-bake.hcl", 'a = bcrypt("a", 31)\n' + _USED, "a cost between 4 and 16"),
+        ("docker-bake.hcl", 'a = bcrypt("a", "x")\n' + _USED, "'x' is not a number"),
+        ("docker-bake.hcl", _DOUBLED + _USED, "concat: a list of more than 1048576 items"),
+        ("docker-bake.hcl", _STACKED + _USED, "more deeply than can be followed"),
+        (
+            "docker-bake.hcl",
+            'target "default" {\n  name = "a"\n  matrix = { a = range(999), b = range(999), c = range(999) }\n}\n',
+            "more than 10000 combinations",
+        ),
         (
             "docker-bake.hcl",
             'function "f" {\n  params = []\n  result = f()\n}\na = f()\nb = a\ntarget "default" {\n'

@@ -39,7 +39,13 @@ def read_files(files: Iterable[GivenFile], around: Surroundings, read: ReadFile)
 
     `read` is for what Compose files name beside.
     """
-    given = list(files)
+    try:
+        return _read(list(files), around, read)
+    except RecursionError:
+        raise BakeError("values that stand on each other more deeply than can be followed") from None
+
+
+def _read(given: list[GivenFile], around: Surroundings, read: ReadFile) -> BakeFile:
     composed = [(file.name, file.data) for file in given if _is_compose(file)]
     groups, targets = (
         compose_targets(read_model(composed, around.composed, read), around.composed) if composed else ([], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from typing import Final
@@ -190,10 +191,9 @@ class Definitions:
             if not isinstance(items, tuple | ValueSet):
                 raise HclError(attribute.spot, f"{name}: the values of a matrix are lists")
             lists.append(as_items(items))
-        found = [dict(zip(value, items, strict=True)) for items in product(*lists)]
-        if len(found) > _MAX_MATRIX:
+        if math.prod(map(len, lists)) > _MAX_MATRIX:
             raise HclError(attribute.spot, f"a matrix of more than {_MAX_MATRIX} combinations")
-        return found
+        return [dict(zip(value, items, strict=True)) for items in product(*lists)]
 
     def _combined(self, block: HclBlock, names: Mapping[str, HclValue]) -> _Instance:
         scope = BakeScope(self, names)

@@ -24,6 +24,7 @@ from lading.build.errors import TextError
 
 _NONE: Final = object()
 _MAX_PRODUCT: Final = 65536
+_MAX_ITEMS: Final = 1 << 20
 
 
 def _among(item: HclValue, items: tuple[HclValue, ...]) -> bool:
@@ -154,7 +155,10 @@ def _product(*sets: HclValue) -> HclValue:
 
 
 def _concat(*lists: HclValue) -> HclValue:
-    return tuple(item for one in lists for item in as_items(one))
+    found = [as_items(one) for one in lists]
+    if sum(map(len, found)) > _MAX_ITEMS:
+        raise TextError(f"a list of more than {_MAX_ITEMS} items")
+    return tuple(item for one in found for item in one)
 
 
 COLLECTION_FUNCTIONS: Final[Mapping[str, HclFunction]] = {

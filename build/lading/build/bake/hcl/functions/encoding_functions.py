@@ -14,11 +14,13 @@ from typing import Any, Final, cast
 from urllib.parse import quote_plus
 
 from lading.build.bake.hcl.functions.value_adapters import HclFunction, of_none, of_text
-from lading.build.bake.hcl.hcl_values import HclValue, ValueSet, as_items, as_text, hcl_object, written
+from lading.build.bake.hcl.hcl_values import HclValue, ValueSet, as_items, as_text, as_whole, hcl_object, written
 from lading.build.errors import TextError
 from lading.store.errors import DocumentError
 from lading.store.oci.json import parse
 
+_MAX_COST: Final = 16
+"""Seconds of work; each one more doubles them."""
 _SPACES: Final = {
     "dns": uuid.NAMESPACE_DNS,
     "url": uuid.NAMESPACE_URL,
@@ -98,7 +100,9 @@ def _uuid5(space: HclValue, name: HclValue) -> HclValue:
 def _bcrypt(text: HclValue, cost: HclValue = None) -> HclValue:
     import bcrypt  # noqa: PLC0415
 
-    rounds = int(as_text(cost)) if cost is not None else 10
+    rounds = as_whole(cost) if cost is not None else 10
+    if not 4 <= rounds <= _MAX_COST:
+        raise TextError(f"a cost between 4 and {_MAX_COST} is required")
     return bcrypt.hashpw(as_text(text).encode(), bcrypt.gensalt(rounds)).decode()
 
 
