@@ -174,6 +174,10 @@ def test_what_targets_share_is_executed_once(lading: Lading, tmp_path: Path) -> 
     )
     said = lading.call("bake", "--no-cache", "--progress", "json").err
     events = [json.loads(line) for line in said.splitlines()]
+    built_events = [event for event in events if event["event"] == "built"]
+    assert [event["target"] for event in built_events] == ["x", "y"]
+    assert all(event["digest"].startswith("sha256:") for event in built_events)
+    assert {event["stage"].partition("/")[0] for event in events if event["event"] == "finished"} == {"x", "y"}
     started = [event["text"] for event in events if event["event"] == "started"]
     assert len([text for text in started if "/f" in text]) == 1, started
 

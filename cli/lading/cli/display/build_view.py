@@ -238,6 +238,7 @@ class _Json(BuildView):
         emit(
             "finished",
             step=report.step.number,
+            stage=report.step.stage,
             text=report.step.text,
             cached=report.cached,
             seconds=round(report.seconds, 3),

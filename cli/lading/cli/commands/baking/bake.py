@@ -28,7 +28,7 @@ from lading.cli.commands.baking.bake_view import BakeView
 from lading.cli.commands.images.build import ensure_key, metadata, positive, write_word
 from lading.cli.commands.images.check_report import show_findings, show_report
 from lading.cli.display.output import escape
-from lading.cli.display.progress_display import ProgressKind
+from lading.cli.display.progress_display import ProgressKind, emit
 from lading.cli.endings import ended_by_signals
 from lading.store.errors import InputError, UsageError
 from lading.store.system.syscalls import private_mounts
@@ -127,7 +127,7 @@ def bake(
     if metadata_file:
         texts = {job.name: json.loads(metadata(session, built[job.name], job.request.names)) for job, _ in wanted}
         write_word(metadata_file, "--metadata-file", json.dumps(texts, indent=2) + "\n")
-    _report(session, selection, built)
+    _report(session, selection, built, {job.name: job.request.names for job, _ in wanted})
     return 0
 
 
@@ -223,7 +223,9 @@ def _deliver(
         session.host.transfers.deliver(made.descriptor, job.request.names, outputs=outputs.places, push=outputs.push)
 
 
-def _report(session: CliSession, selection: Selection, built: Mapping[str, Built]) -> None:
+def _report(
+    session: CliSession, selection: Selection, built: Mapping[str, Built], names: Mapping[str, tuple[str, ...]]
+) -> None:
     said = set[str]()
     for name, one in built.items():
         for base in one.bases:
@@ -234,6 +236,9 @@ def _report(session: CliSession, selection: Selection, built: Mapping[str, Built
     for line in sorted(said):
         session.output.warn(line)
     for name, target in selection.targets.items():
+        digest = str(built[name].descriptor.digest)
+        if session.progress == ProgressKind.json and not session.quiet:
+            emit("built", target=name, digest=digest, names=list(names[name]))
         if not target.linked:
-            session.output.result(escape(f"{built[name].descriptor.digest}  {name}"))
+            session.output.result(escape(f"{digest}  {name}"))
     sys.stdout.flush()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from lading.cli.cli_session import CliSession
 from lading.cli.display.output import escape
@@ -12,7 +13,11 @@ from lading.store.errors import InputError
 if TYPE_CHECKING:
     import typer
 
-    from lading.verify.documents.dag import Dag, DagNode
+    from lading.verify.documents.dag import DagNode
+    from lading.verify.documents.dag_artifact import DagArtifact
+
+    _Step: TypeAlias = tuple[int, DagNode, str]
+    """Its number, itself, and its text, which begins with its instruction."""
 
 _ELSEWHERE: Final = "it was not executed here, or that is not remembered any more"
 
@@ -33,12 +38,12 @@ def why(
     session = CliSession.of(ctx)
     dags = session.host.attached(image).dags
     if not dags:
-        raise InputError("no record of the steps is attached to it")
-    dag = dags[0].artifact.dag
-    names = {str(node.tree): f"step {number} ({node.step})" for number, node in enumerate(dag.nodes) if node.tree}
+        raise InputError(f"{image}: no record of its steps is attached to it")
+    steps = list(_steps(dags[0].artifact))
+    names = {str(node.tree): f"step {number} ({text})" for number, node, text in steps if node.tree}
     records = StepRecords(session.host.store.index)
-    for number, node in _meant(dag, step):
-        session.output.result(f"{number:>3}  {escape(node.step)}")
+    for number, node, text in _meant(image, steps, step):
+        session.output.result(f"{number:>3}  {escape(text)}")
         found = (
             ("it made nothing",) if node.tree is None else records.made(node.tree, node.step, names) or (_ELSEWHERE,)
         )
@@ -46,14 +51,25 @@ def why(
             session.output.told(f"     {escape(line)}", 9)
 
 
-def _meant(dag: Dag, step: str | None) -> Iterator[tuple[int, DagNode]]:
-    nodes = list(enumerate(dag.nodes))
+def _steps(steps: DagArtifact) -> Iterator[_Step]:
+    from lading.host.examining.file_origins import step_text  # noqa: PLC0415
+
+    for number, node in enumerate(steps.dag.nodes):
+        yield number, node, step_text(node, steps.links[node.link] if node.link is not None else None)
+
+
+def _meant(image: str, steps: list[_Step], step: str | None) -> list[_Step]:
     if step is None:
-        found = [(number, node) for number, node in nodes if node.tree]
+        found = [one for one in steps if one[1].tree]
     elif step.isdecimal():
-        found = [(number, node) for number, node in nodes if number == int(step)]
+        found = [one for one in steps if one[0] == int(step)]
     else:
-        found = [(number, node) for number, node in nodes if step in node.step]
+        found = [one for one in steps if step in one[2] or _as_written(step) in one[2]]
     if not found:
-        raise InputError(f"it has no step {step}", hint="lading provenance lists them")
-    yield from found
+        raise InputError(f"{image} has no step {step}", hint=f"`lading provenance {image}` lists them")
+    return found
+
+
+def _as_written(step: str) -> str:
+    """A RUN as a Dockerfile has it, with the shell that it meant."""
+    return re.sub(r"^RUN (?=[^/])", "RUN /bin/sh -c ", step)

@@ -134,6 +134,8 @@ def _commit(item: ResourceDescriptor) -> str:
 
 
 def _steps(steps: AttachedDag) -> list[str]:
+    from lading.host.examining.file_origins import step_text  # noqa: PLC0415
+
     bound = "named by a trusted provenance" if steps.bound else "NOT named by a trusted provenance"
     signed = "every link signed by your key" if steps.signers else "links signed by a key that is not yours"
     lines = [f"Steps ({steps.digest.short}, {bound}; {signed}):"]
@@ -141,7 +143,8 @@ def _steps(steps: AttachedDag) -> list[str]:
         tree = f"  tree {node.tree.short}" if node.tree else ""
         layer = f"  layer {node.layer.digest.short}" if node.layer else ""
         emulated = "  emulated" if node.emulated else ""
-        lines.append(f"  {number:>3}  {escape(node.step)}{emulated}{tree}{layer}")
+        link = steps.artifact.links[node.link] if node.link is not None else None
+        lines.append(f"  {number:>3}  {escape(step_text(node, link))}{emulated}{tree}{layer}")
     return lines
 
 
