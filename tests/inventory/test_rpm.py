@@ -159,8 +159,9 @@ def test_one_that_holds_more_than_itself_is_refused(data: bytes, said: str) -> N
         deque(headers_in(data), 0)
 
 
-def test_a_long_folder_is_not_put_before_every_name() -> None:
-    many, folder = 1 << 18, b"x" * (1 << 20) + b"\0" * 4
+@pytest.mark.parametrize("letters", [4096, 1 << 20])
+def test_a_long_folder_is_not_put_before_every_name(letters: int) -> None:
+    many, folder = 1 << 18, b"x" * letters + b"\0" * 4
     places = [(1118, 8, 0, 1), (1116, 4, len(folder), many), (1117, 8, len(folder) + 4 * many, many)]
     body = folder + bytes(5 * many)
     header = struct.pack(">II", 3, len(body)) + b"".join(struct.pack(">IIII", *one) for one in places) + body

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from lading.store.errors import DocumentError
@@ -11,6 +11,8 @@ from lading.store.errors import DocumentError
 _MOST_TAGS: Final = 1 << 16
 _MOST_LETTERS: Final = 4096
 """PATH_MAX of Linux."""
+_MOST_TOGETHER: Final = 64 << 20
+"""Letters of all paths of one package."""
 _STRING, _STRINGS, _WORDS, _NUMBERS = 6, 8, 9, 4
 _NAME, _VERSION, _RELEASE, _EPOCH, _ARCHITECTURE, _SOURCE = 1000, 1001, 1002, 1003, 1022, 1044
 _OLD_NAMES, _FOLDER_NUMBERS, _NAMES, _FOLDERS = 1027, 1116, 1117, 1118
@@ -73,12 +75,15 @@ class RpmHeader:
         folders, numbers = self._texts(_FOLDERS), self._numbers(_FOLDER_NUMBERS)
         pairs = zip(numbers, self._texts(_NAMES), strict=False)
         joined = ((folders[number], name) for number, name in pairs if number < len(folders))
-        found = [_path(folder, name) for folder, name in joined] or self._texts(_OLD_NAMES)
+        found = list(_paths(joined)) or self._texts(_OLD_NAMES)
         return tuple(path.encode("utf-8", "surrogateescape").lstrip(b"/") for path in found)
 
 
-def _path(folder: str, name: str) -> str:
-    """One folder may stand before many names, so that long ones would be more than any memory holds."""
-    if len(folder) > _MOST_LETTERS:
-        raise DocumentError("a header of rpm with a longer path than there can be")
-    return folder + name
+def _paths(parts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """One folder may stand before many names, so that all together would be more than any memory holds."""
+    left = _MOST_TOGETHER
+    for folder, name in parts:
+        left -= len(folder) + len(name)
+        if len(folder) > _MOST_LETTERS or left < 0:
+            raise DocumentError("a header of rpm with longer paths than there can be")
+        yield folder + name
