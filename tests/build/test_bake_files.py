@@ -94,6 +94,12 @@ def test_what_is_no_fraction_of_ours_is_text(tmp_path: Path, word: str) -> None:
     assert json.loads(told.out)["target"]["a"]["args"] == {"A": word.rpartition(" ")[2]}
 
 
+def test_a_pipe_that_a_compose_file_names_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "compose.yaml").write_text("services:\n  a:\n    build: .\n    env_file: pipe\n")
+    assert "pipe: not a regular file" in Lading(tmp_path / "root", folder=tmp_path).fails(1, "bake", "--print")
+
+
 @needs("buildx")
 @pytest.mark.parametrize("case", ASKED_AGAIN, ids=lambda case: case.name)
 def test_the_record_is_buildxs(case: BakeCase, tmp_path: Path) -> None:

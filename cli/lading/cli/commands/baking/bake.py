@@ -103,7 +103,7 @@ def bake(
     if sbom:
         overrides.append("*.attest=type=sbom")
     around = _surroundings(session, var)
-    found = read_files(_files(file, session.environment), around, lambda name: read_input(name, "-f", MAX_FILE))
+    found = read_files(_files(file, session.environment), around, _beside)
     for text in found.warnings:
         session.output.warn(text)
     if list_ is not None:
@@ -129,6 +129,13 @@ def bake(
         write_word(metadata_file, "--metadata-file", json.dumps(texts, indent=2) + "\n")
     _report(session, selection, built, {job.name: job.request.names for job, _ in wanted})
     return 0
+
+
+def _beside(name: str) -> bytes:
+    """A file that a Compose file names, which is no device, and nothing that keeps whoever opens it waiting."""
+    if os.path.exists(name) and not os.path.isfile(name):
+        raise InputError(f"{name}: not a regular file")
+    return read_input(name, "-f", MAX_FILE)
 
 
 def _shorthands(**given: bool) -> list[str]:
