@@ -79,6 +79,7 @@ RUN cat /srv/in >/out
     assert out.startswith("reproduced  localhost/app:latest ")
     (summary,) = summaries(lading, "localhost/app")
     assert (summary.passed, summary.verified) == (True, (REPRODUCED,))
+    assert f"{SUMMARY} PASSED, {REPRODUCED} (" in lading.ok("provenance", "localhost/app")
     assert summary.resource.startswith("pkg:oci/app@sha256%3A")
     lading.ok("verify", "--key", lading.root / "keys/cosign.pub", "--type", SUMMARY, "localhost/app")
 
@@ -97,6 +98,7 @@ def test_a_planted_date_is_named(lading: Lading, tmp_path: Path) -> None:
     assert lines[0].startswith("NOT reproduced  localhost/app:latest")
     assert lines[1].startswith("  first   /etc-date, written by RUN ")
     assert "uuid >/etc-date (line 3" in lines[1]
+    assert f"{SUMMARY} FAILED (" in lading.ok("provenance", "localhost/app")
     (summary,) = summaries(lading, "localhost/app")
     assert not summary.passed
     assert summary.predicate()["verifiedLevels"] == ["FAILED"]

@@ -1,4 +1,4 @@
-"""What a provenance says of the execution of its steps: the isolation, and what they contacted of the network."""
+"""What statements say of an execution: its isolation, what its steps contacted, and how a verification ended."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from lading.cli.display.output import escape
 from lading.store.errors import DocumentError
 from lading.verify.documents.links import CONTACTED
 from lading.verify.observations.contacts import Contact, Contacts
+from lading.verify.reports.verification_summary import SUMMARY, VerificationSummary
 
 if TYPE_CHECKING:
     from lading.verify.documents.provenance import Provenance
+    from lading.verify.documents.statements import Statement
 
 
 def execution_words(found: Provenance) -> list[str]:
@@ -45,3 +47,14 @@ def _destination(one: Contact) -> str:
     port = f":{one.port}" if one.port else ""
     names = f" ({', '.join(one.names)})" if one.names else ""
     return f"{one.protocol} {host}{port}{names}"
+
+
+def summary_words(statement: Statement | None) -> str:
+    """How the verification ended that a summary is about; nothing for other statements, and for malformed ones."""
+    if statement is None or statement.predicate_type != SUMMARY:
+        return ""
+    try:
+        found = VerificationSummary.parse(statement)
+    except DocumentError:
+        return ""
+    return escape(", ".join((" PASSED", *found.verified)) if found.passed else " FAILED")

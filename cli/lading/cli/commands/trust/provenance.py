@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 from lading.build.context.revision import DIRTY, GIT
 from lading.cli.calls.option_values import OutputForm, access
 from lading.cli.cli_session import CliSession
-from lading.cli.commands.trust.execution_words import execution_words
+from lading.cli.commands.trust.execution_words import execution_words, summary_words
 from lading.cli.display.output import escape, folded
 from lading.store.errors import InputError, UsageError
 from lading.store.oci.platforms import parse_platform
@@ -82,7 +82,7 @@ def _words(image: str, papers: AttachedEvidence) -> list[str]:
     decision = papers.decision
     lines = [f"{escape(image)}: the manifest {decision.manifest}"]
     for candidate in sorted(decision.candidates, key=lambda found: not found.trusted_by):
-        lines.append(f"  {_mark(candidate)}: {escape(candidate.label)} ({candidate.location.manifest.short})")
+        lines.append(f"  {_mark(candidate)}: {_label(candidate)} ({candidate.location.manifest.short})")
     for found, trusted in sorted(papers.provenances(), key=lambda one: not one[1]):
         lines += ["", f"Built{'' if trusted else ' (so an untrusted statement says)'}:", *_built(found)]
     for steps in sorted(papers.dags, key=lambda one: not one.bound):
@@ -96,6 +96,10 @@ def _mark(candidate: Candidate) -> str:
     if candidate.trusted_by:
         return f"trusted by the policy, signed by {escape(', '.join(map(str, candidate.trusted_by)))}"
     return "merely present"
+
+
+def _label(candidate: Candidate) -> str:
+    return escape(candidate.label) + summary_words(candidate.statement)
 
 
 def _built(found: Provenance) -> list[str]:
