@@ -151,6 +151,18 @@ def test_what_lies_outside_is_for_the_caller_to_allow(lading: Lading, tmp_path: 
     assert set(built(lading.ok("bake", "--allow", f"fs.read={outside}"))) == {"default"}
 
 
+def test_what_a_compose_file_names_outside_is_for_the_caller_to_allow_too(lading: Lading, tmp_path: Path) -> None:
+    outside = tmp_path.parent / f"{tmp_path.name}-outside.env"
+    outside.write_text("TOKEN=verysecret\n")
+    compose = f"services: {{a: {{build: {{context: ., args: [TOKEN]}}, env_file: {outside}}}}}\n"
+    written(lading, compose, "compose.yaml")
+    said = lading.fails(1, "bake", "--print")
+    assert f"a Compose file wants to read {outside}, which is outside of this folder" in said
+    assert "verysecret" in lading("bake", "--print", "--allow", f"fs.read={outside}")
+    outside.write_text("verysecret words\n")
+    assert "verysecret" not in lading.fails(1, "bake", "--print", "--allow", f"fs.read={outside}")
+
+
 def test_outputs_are_written_and_bounded(lading: Lading, tmp_path: Path) -> None:
     written(lading, 'target "default" {\n  context = "a"\n  output = ["type=local,dest=out"]\n}\n')
     lading.ok("bake")

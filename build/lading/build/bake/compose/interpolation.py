@@ -116,7 +116,7 @@ def dotenv(text: str, lookup: VariableLookup) -> Mapping[str, str]:
         if begin is None:
             name = line.strip().removeprefix("export ").strip()
             if not _NAME.fullmatch(name):
-                raise TextError(f"line {number}: {line.strip()!r} is no variable")
+                raise TextError(f"line {number} is no variable: NAME=VALUE or NAME are")  # the line may be a secret
             if (value := known(name)) is not None:
                 found[name] = value
             continue

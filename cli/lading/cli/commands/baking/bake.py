@@ -103,7 +103,8 @@ def bake(
     if sbom:
         overrides.append("*.attest=type=sbom")
     around = _surroundings(session, var)
-    found = read_files(_files(file, session.environment), around, _beside)
+    words = BakeWords.parse(allow, set_ or (), session)
+    found = read_files(_files(file, session.environment), around, lambda name: _beside(words.named(name)))
     for text in found.warnings:
         session.output.warn(text)
     if list_ is not None:
@@ -113,7 +114,6 @@ def bake(
     if print_:
         session.output.result(printed(selection, session.environment.get("SOURCE_DATE_EPOCH", "")))
         return 0
-    words = BakeWords.parse(allow, set_ or (), session)
     made = [bake_job(target, words, session) for target in selection.targets.values()]
     wanted = [(job, outputs) for job, outputs in made]
     if check or any(target.text("call") == "check" for target in selection.targets.values()):

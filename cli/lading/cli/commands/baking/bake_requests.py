@@ -68,20 +68,24 @@ class BakeWords:
                 writes += paths if field in ("output", "cache-to") else []
         return cls(frozenset(names), tuple(map(os.path.realpath, reads)), tuple(map(os.path.realpath, writes)))
 
+    def named(self, path: str) -> str:
+        """`path`, which a Compose file names, if the call lets it be read. Raises `InputError`."""
+        return self._within(path, "a Compose file", self.reads, "fs.read")
+
     def reading(self, path: str, target: str) -> str:
         """`path`, if the call lets the target read it. Raises `InputError`."""
-        return self._within(path, target, self.reads, "fs.read")
+        return self._within(path, f"target {target}", self.reads, "fs.read")
 
     def writing(self, path: str, target: str) -> str:
         """`path`, if the call lets the target write there. Raises `InputError`."""
-        return self._within(path, target, self.writes, "fs.write")
+        return self._within(path, f"target {target}", self.writes, "fs.write")
 
-    def _within(self, path: str, target: str, folders: tuple[str, ...], name: str) -> str:
+    def _within(self, path: str, who: str, folders: tuple[str, ...], name: str) -> str:
         real = os.path.realpath(path)
         if not any(real == folder or real.startswith(folder.rstrip("/") + "/") for folder in folders):
             verb = "read" if name == "fs.read" else "write"
             raise InputError(
-                f"target {target} wants to {verb} {path}, which is outside of this folder",
+                f"{who} wants to {verb} {path}, which is outside of this folder",
                 hint=f"--allow {name}={path} lets it",
             )
         return path
