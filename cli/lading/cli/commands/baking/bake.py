@@ -91,7 +91,7 @@ def bake(
     tls_verify: TlsVerify = None,
     authfile: AuthFile = None,
 ) -> int:
-    """Build the targets of bake files (HCL, JSON, Compose) in one go, and sign each image.
+    """Build the targets of a bake or Compose file in one go, and sign them.
 
     Standard output has a line for each target: its digest and its name.
     """
