@@ -137,7 +137,9 @@ def test_a_run_sees_the_time_of_the_call_where_its_stage_asks_for_it() -> None:
         raise AssertionError((name, place))
 
     called = resolve(
-        read(b"FROM scratch\nARG SOURCE_DATE_EPOCH=3\nRUN y\n", "Dockerfile"), ConvertOptions({}, ARM, epoch=11), image
+        read(b"FROM scratch\nARG SOURCE_DATE_EPOCH=3\nRUN y\n", "Dockerfile"),
+        ConvertOptions({}, ARM, ARM, epoch=11),
+        image,
     )
     assert _environment(called)["SOURCE_DATE_EPOCH"] == "11"
 
