@@ -20,11 +20,12 @@ from lading.verify.documents.statements import Statement
 from lading.verify.keys.encoding import read_pem
 from lading.verify.keys.keyfiles import LABELS
 from lading.verify.keys.keys import PrivateKey
+from lading.verify.observations.exchanges import NetworkTape
 from lading.verify.reports.verification_summary import SUMMARY, VerificationSummary
 from suites.papers import image, signature
 
 FORMATS = (Path(__file__).resolve().parents[2] / "docs/formats.md").read_text()
-WHICH = ("entries", "kdf", "artifactType", "dsseEnvelope", "nodes", "subject", "verifiedLevels")
+WHICH = ("entries", "kdf", "artifactType", "dsseEnvelope", "nodes", "subject", "verifiedLevels", "exchanges")
 WORDS = re.compile(r'"(?:sha256:…[^"]*|…|root of[^"]*|of [^"]*)"')
 
 
@@ -51,6 +52,11 @@ def test_the_examples_of_links_and_dags_are_read() -> None:
 def test_the_example_of_a_summary_is_read() -> None:
     summary = VerificationSummary.parse(Statement((), SUMMARY, json.loads(examples()["verifiedLevels"])))
     assert (summary.passed, summary.verified) == (True, ("SLSA_BUILD_REPRODUCED",))
+
+
+def test_the_example_of_a_recorded_network_is_read() -> None:
+    (step,) = NetworkTape.parse(examples()["exchanges"]).steps
+    assert (step.names, [exchange.status for exchange in step.exchanges]) == (("files.example.com",), [200])
 
 
 def test_the_example_of_an_artifact_is_one() -> None:
