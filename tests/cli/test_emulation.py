@@ -26,6 +26,6 @@ def test_a_run_of_another_architecture(tmp_path: Path) -> None:
     call("keygen")
     call("build", "--network", "none", "--platform", "linux/arm64", "-t", "localhost/x", "-o", tmp_path / "out", folder)
     assert (tmp_path / "out/made").read_text() == "arm64\n"
-    assert "2  /program  emulated" in call("provenance", "localhost/x")
+    assert "2  RUN /program  emulated" in call("provenance", "localhost/x")
     assert json.loads(call("inspect", "localhost/x"))[0]["Architecture"] == "arm64"
     assert "reproduced" in call("rebuild", "localhost/x", "--context", folder)
