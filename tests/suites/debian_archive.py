@@ -25,6 +25,7 @@ class Archive:
     folder: Path
     home: str
     suite: str = "testing"
+    origin: str = "Example"
     architectures: tuple[str, ...] = ("amd64",)
     uri: str = ""
     published: float = field(default_factory=time.time)
@@ -110,9 +111,8 @@ class Archive:
             (dist / name).parent.mkdir(parents=True, exist_ok=True)
             (dist / name).write_bytes(data)
             lines.append(f" {hashlib.new(sums, data).hexdigest()} {len(data)} {name}")
-        head = (
-            f"Origin: Example\nSuite: {self.suite}\nCodename: {self.suite}\nDate: {date or formatdate(usegmt=True)}\n"
-        )
+        head = f"Origin: {self.origin}\nSuite: {self.suite}\nCodename: {self.suite}\n"
+        head += f"Date: {date or formatdate(usegmt=True)}\n"
         head += f"Valid-Until: {valid_until}\n" if valid_until else ""
         head += f"Architectures: {' '.join(self.architectures)}\nComponents: main\n{sums.upper()}:\n"
         plain = self.folder / "Release"

@@ -176,6 +176,25 @@ def test_a_package_that_left_its_archive_comes_from_a_source_that_has_it(
     build(bench, system)
 
 
+def test_an_archive_by_name_is_where_the_machines_distribution_says(
+    bench: Bench, system: Path, source: Archive
+) -> None:
+    source.origin = "Debian"
+    source.publish()
+    lock(bench, system)
+    text = (system / "base.lock").read_text()
+    assert '"archive": "archive:debian"' in text
+    assert "://" not in text
+    (system / "etc/apt/sources.list").unlink()
+    with pytest.raises(RegistryError, match="testing of archive:debian: /etc/apt has no source of that suite"):
+        build(bench, system)
+    (source.root / "debian").mkdir()
+    (source.root / "pool").rename(source.root / "debian/pool")
+    (system / "usr/share/doc/apt/examples").mkdir(parents=True)
+    (system / "usr/share/doc/apt/examples/sources.list").write_text(f"deb {source.uri}/debian stable main\n")
+    build(bench, system)
+
+
 def test_a_lock_for_other_architectures_says_which(bench: Bench, system: Path) -> None:
     lock(bench, system)
     path = system / "base.lock"

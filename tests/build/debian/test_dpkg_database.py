@@ -158,6 +158,32 @@ def test_apt_goes_on_and_installs_nothing_again(image: Path, source: Archive, tm
     assert dpkg(image, "--audit") == ""
 
 
+def test_apt_has_more_from_where_its_own_package_says_the_archive_is(
+    tmp_path: Path, bench: Bench, system: Path, source: Archive
+) -> None:
+    source.origin = "Debian"
+    stanzas = (("debian", "testing"), ("debian-security", "testing-security"))
+    example = "\n".join(
+        f"Types: deb\nURIs: http://deb.example.com/{name}\nSuites: {suite}\n" for name, suite in stanzas
+    )
+    source.add("apt", {"usr/share/doc/apt/examples/debian.sources": example}, Essential="yes")
+    source.publish()
+    image = _image(tmp_path, bench, system, SPEC.format(layers="one", status="installed"))
+    text = (image / "etc/apt/sources.list.d/archive.sources").read_text()
+    assert "URIs: http://deb.example.com/debian\n" in text
+    assert "archive:" not in text
+
+
+def test_without_such_an_example_apt_is_given_no_source(
+    tmp_path: Path, bench: Bench, system: Path, source: Archive
+) -> None:
+    source.origin = "Debian"
+    source.add("apt", {"usr/bin/apt": "x"}, Essential="yes")
+    source.publish()
+    image = _image(tmp_path, bench, system, SPEC.format(layers="one", status="installed"))
+    assert not (image / "etc/apt/sources.list.d/archive.sources").exists()
+
+
 def test_an_upgrade_by_dpkg_replaces_files_and_configuration_that_nobody_changed(image: Path, source: Archive) -> None:
     deb = source.add(
         "tool", {"usr/bin/tool": "#!/bin/sh\n", "etc/tool/tool.conf": "a = 2\n",

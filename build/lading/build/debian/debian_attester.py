@@ -8,7 +8,7 @@ from urllib.parse import quote
 from lading.build.attest.attestations import AttestationInputs, AttestationWriter
 from lading.build.attest.image_manifest import timestamp
 from lading.build.debian.archives.apt import Resolution
-from lading.build.debian.archives.public_names import bare
+from lading.build.debian.archives.archive_names import bare
 from lading.build.debian.debian_spec import DebianSpec, ImageSettings
 from lading.build.graph.action import ActionCache
 from lading.build.graph.graph import Graph

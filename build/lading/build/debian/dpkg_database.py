@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from lading.build.debian.archives.apt import Resolution
-from lading.build.debian.archives.public_names import public_uri
+from lading.build.debian.archives.apt_sources import sources_in
+from lading.build.debian.archives.archive_names import EXAMPLES, addresses, archive_name
 from lading.build.debian.deb import Control, Listing
 from lading.build.debian.debian_spec import DebianSpec
 from lading.build.debian.derived_files import inside, put_file, put_folder
@@ -22,6 +23,7 @@ from lading.store.system.patterns import pattern
 
 DPKG: Final = "var/lib/dpkg"
 INFO: Final = f"{DPKG}/info"
+_SOURCES: Final = "etc/apt/sources.list.d/archive.sources"
 _INTEREST: Final = pattern(r"interest(?P<kind>|-await|-noawait)\s+(?P<name>/?[\x21-\x2e\x30-\x7e][\x21-\x7e]*)")
 _POCKETS: Final = ("", "-updates")
 _ROLLING: Final = frozenset({"sid", "unstable", "testing", "experimental", "devel"})
@@ -117,16 +119,26 @@ def _triggers(controls: Sequence[Control]) -> Mapping[str, list[str]]:
 
 
 def archive_sources(spec: DebianSpec, suite: str, resolution: Resolution) -> str:
-    """Where apt in the image has more packages from: Debian's or Ubuntu's archive, "" for any other."""
+    """Where apt in the image has more packages from: Debian's or Ubuntu's archive by name, "" for any other."""
     origins = {release.origin.lower() for _, release in resolution.releases.values()}
     if origins not in ({"debian"}, {"ubuntu"}):
         return ""
     (origin,) = origins
     own = [suite] if suite in _ROLLING else [suite + pocket for pocket in _POCKETS]
-    text = _source(public_uri(origin, security=False), [*own, *spec.suites], spec.components, origin)
+    text = _source(archive_name(origin, security=False), [*own, *spec.suites], spec.components, origin)
     if suite in _ROLLING:
         return text
-    return f"{text}\n{_source(public_uri(origin, security=True), [f'{suite}-security'], spec.components, origin)}"
+    return f"{text}\n{_source(archive_name(origin, security=True), [f'{suite}-security'], spec.components, origin)}"
+
+
+def put_sources(target: Path, trees: Sequence[Path], text: str) -> None:
+    """What `archive_sources` has, with the addresses that apt in the image gives; nothing where it gives none."""
+    files = (file for name in EXAMPLES if (file := _file(trees, name)))
+    published = addresses(source for file in files for source in sources_in(file))
+    for name, address in published.items():
+        text = text.replace(f"URIs: {name}\n", f"URIs: {address}\n")
+    if "URIs: archive:" not in text:
+        put_file(target, _SOURCES, text.encode())
 
 
 def _source(uri: str, suites: Sequence[str], components: Sequence[str], origin: str) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 
 from lading.build.debian.deb import open_data, read_control, read_listing
 from lading.build.debian.derived_files import derive, link_usr, merge_usr, put_file, put_folder, write_ld_cache
-from lading.build.debian.dpkg_database import INFO, put_database, put_info
+from lading.build.debian.dpkg_database import INFO, put_database, put_info, put_sources
 from lading.build.graph import step_links
 from lading.build.graph.action import Action, ActionLayer, ActionResult
 from lading.build.graph.graph import Graph
@@ -32,7 +32,6 @@ from lading.verify.documents.statements import ResourceDescriptor
 
 JOBS: Final = 2
 """Packages that are unpacked at once for what is derived of all."""
-_SOURCES: Final = "etc/apt/sources.list.d/archive.sources"
 _STATUS: Final = "var/lib/dpkg/status.d"
 
 
@@ -80,7 +79,7 @@ class PackageActions:
             controls = [read_control(self.debs[package]) for package in packages]
             put_database(target, controls, trees, operation.database.status)
             if operation.database.sources:
-                put_file(target, _SOURCES, operation.database.sources.encode())
+                put_sources(target, trees, operation.database.sources)
         if operation.ld_so_cache:
             whole = self._unpacked(packages, for_dpkg=False)
             link_usr([whole], whole)

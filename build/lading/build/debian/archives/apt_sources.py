@@ -77,13 +77,16 @@ def machine_sources(root: Path = Path("/")) -> list[ArchiveSource]:
     """Every enabled source of binary packages of this machine, in apt's order."""
     folder = root / "etc/apt"
     files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
-    found: list[ArchiveSource] = []
-    for file in files:
-        if file.is_file() and file.suffix in (".sources", ".list"):
-            with machine_errors(file):
-                text = file.read_bytes().decode("utf-8", "replace")
-            found.extend(_deb822(text) if file.suffix == ".sources" else _one_line(text))
-    return found
+    return [source for file in files if file.suffix in (".sources", ".list") for source in sources_in(file)]
+
+
+def sources_in(file: Path) -> list[ArchiveSource]:
+    """The enabled sources of binary packages in one file, in the form that its name says; none where there is none."""
+    if not file.is_file():
+        return []
+    with machine_errors(file):
+        text = file.read_bytes().decode("utf-8", "replace")
+    return list(_deb822(text) if file.suffix == ".sources" else _one_line(text))
 
 
 def given_sources(lines: Sequence[str]) -> list[ArchiveSource]:

@@ -10,17 +10,19 @@ JSON, indented, a package a line, so that a change of one is a change of one lin
         "amd64": {
           "datesChecked": true,
           "releases": [
-            {"archive": "http://deb.debian.org/debian", "suite": "bookworm", ..., "sha256": "…", "signedBy": ["…"]}
+            {"archive": "archive:debian", "suite": "bookworm", ..., "sha256": "…", "signedBy": ["…"]}
           ],
           "packages": [
-            {"name": "dash", "version": "0.5.12-2", "architecture": "amd64", "url": "http://…/dash_0.5.12-2_amd64.deb",
-             "digest": "sha256:…", "size": 97000, "release": "…"}
+            {"name": "dash", "version": "0.5.12-2", "architecture": "amd64",
+             "url": "archive:debian/pool/main/d/dash/dash_0.5.12-2_amd64.deb", "digest": "sha256:…",
+             "size": 97000, "release": "…"}
           ]
         }
       }
     }
 
-Archives have their public names, wherever the machine that made the lock had its packages from.
+Debian's and Ubuntu's archives have names in place of addresses, wherever the machine that made the lock had its
+packages from.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ from typing import Final
 
 from lading.build.debian.archives.apt import Resolution
 from lading.build.debian.archives.apt_sources import ArchiveSource, is_fetchable
+from lading.build.debian.archives.archive_names import NAMES, name_of
 from lading.build.debian.archives.package_lists import checked_record
-from lading.build.debian.archives.public_names import public_name
 from lading.build.debian.archives.release import SignedRelease
 from lading.build.graph.steps.step_operations import PackageRecord
 from lading.store.errors import DocumentError, InputError, Remedy
@@ -101,7 +103,7 @@ def _release(value: object, where: str) -> tuple[str, tuple[ArchiveSource, Signe
     fields = Fields(value, where)
     digest, suite = fields.text("sha256"), fields.text("suite")
     archive = fields.text("archive")
-    if not is_fetchable(archive):
+    if archive not in NAMES and not is_fetchable(archive):
         raise DocumentError(f"{where}: archive: {archive[:80]!r} is no address of http, https, ftp, file or copy")
     source = ArchiveSource(archive, suite, fields.strings("components"), "")
     release = SignedRelease(
@@ -144,9 +146,9 @@ def render_lock(lock: Lock) -> bytes:
 
 
 def _rendered(resolution: Resolution) -> str:
-    publics = {digest: public_name(*pair) for digest, pair in resolution.releases.items()}
-    releases = (_quoted(_release_value(publics[digest], *pair)) for digest, pair in resolution.releases.items())
-    packages = (_quoted(_package_value(package, publics[package.release])) for package in resolution.packages)
+    archives = {digest: name_of(*pair) for digest, pair in resolution.releases.items()}
+    releases = (_quoted(_release_value(archives[digest], *pair)) for digest, pair in resolution.releases.items())
+    packages = (_quoted(_package_value(package, archives[package.release])) for package in resolution.packages)
     return (
         f'{{\n      "datesChecked": {_quoted(resolution.dates_checked)},\n'
         f'      "releases": {_lines(releases)},\n      "packages": {_lines(packages)}\n    }}'

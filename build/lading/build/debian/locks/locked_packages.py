@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lading.build.debian.archives.apt import Resolution, publish_deb
 from lading.build.debian.archives.apt_program import AptProgram
-from lading.build.debian.archives.apt_sources import ArchiveSource, machine_sources
+from lading.build.debian.archives.apt_sources import ArchiveSource, machine_sources, sources_in
+from lading.build.debian.archives.archive_names import EXAMPLES, NAMES, addresses
 from lading.build.graph.steps.step_operations import PackageRecord
 from lading.build.solver.cache_trimming import note_use
 from lading.build.solver.local_cache import one_builder
@@ -20,7 +21,8 @@ from lading.store.system.private_folders import private_folder
 def fetch_locked(resolution: Resolution, store: Store, architecture: str, system: Path) -> dict[PackageRecord, Path]:
     """The .deb of each package; those here are not fetched again.
 
-    A package is looked for where the machine's apt has its suite from, then where the lock says. Raises
+    A package is looked for where the machine's apt has its suite from, then at the address in the lock, or where the
+    machine's distribution says that the archive of that name is. Raises
     `RegistryError` where it is in neither place, `DocumentError` where another file is in its place.
     """
     debs = store.root / "cache" / "debian" / "debs"
@@ -33,7 +35,8 @@ def fetch_locked(resolution: Resolution, store: Store, architecture: str, system
         with one_builder(store.root, name):
             program = AptProgram(folder, architecture)
             program.prepare("")
-            _download(program, missing, paths, Places(resolution, machine_sources(system)))
+            published = addresses(source for name in EXAMPLES for source in sources_in(system / name))
+            _download(program, missing, paths, Places(resolution, machine_sources(system), published))
     note_use(tuple(paths.values()))
     return paths
 
@@ -41,16 +44,25 @@ def fetch_locked(resolution: Resolution, store: Store, architecture: str, system
 class Places:
     """Where packages may be had."""
 
-    def __init__(self, resolution: Resolution, configured: Sequence[ArchiveSource]) -> None:
+    def __init__(
+        self, resolution: Resolution, configured: Sequence[ArchiveSource], published: Mapping[str, str]
+    ) -> None:
         self._resolution = resolution
         self._configured = configured
+        self._published = published
 
     def of(self, package: PackageRecord) -> Iterator[str]:
         """The addresses of one, those that this machine is configured for first."""
         locked, _ = self._resolution.releases[package.release]
         own = [source.uri.rstrip("/") for source in self._configured if source.suite == locked.suite]
-        for archive in dict.fromkeys((*own, locked.uri)):
+        named = self._published.get(locked.uri, "") if locked.uri in NAMES else locked.uri
+        for archive in dict.fromkeys((*own, named) if named else own):
             yield f"{archive}/{package.filename}"
+
+    def none(self, package: PackageRecord) -> str:
+        """Why there is no address."""
+        locked, _ = self._resolution.releases[package.release]
+        return f"{locked.suite} of {locked.uri}: /etc/apt has no source of that suite"
 
 
 def _download(
@@ -72,6 +84,6 @@ def _download(
     if waiting:
         package = next(iter(waiting))
         raise RegistryError(
-            f"{package.name} {package.version} is locked, and could not be fetched: {why}",
+            f"{package.name} {package.version} is locked, and could not be fetched: {why or places.none(package)}",
             hint=Remedy("update lock", "lock what the archive has now", "FILE"),
         )

@@ -124,7 +124,7 @@ class UnpackOp:
 class DpkgDatabase:
     """What dpkg is told of all packages, ``installed`` or ``unpacked``; and apt of where there are more.
 
-    `sources` is the text of a file of sources, "" for none.
+    `sources` is the text of a file of sources, archives by their names, "" for none.
     """
 
     status: str
