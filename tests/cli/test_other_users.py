@@ -100,11 +100,13 @@ def test_a_root_that_another_user_made_is_refused(lading: Lading, words: list[st
 
 
 @needs("busybox")
-def test_what_only_root_can_do_is_said(lading: Lading) -> None:
+def test_what_only_root_can_unpack_or_start_is_said(lading: Lading) -> None:
     lading.ok("keygen")
     lading.ok("build", "-q", "-t", "bb", busybox(lading.root.parent / "context"))
-    archive = lading.root.parent / "bb.tar"
-    lading.ok("save", "-o", archive, "bb")
+    given = busybox(lading.root.parent / "given", "COPY --chown=5:5 bin/busybox /given\n")
+    lading.ok("build", "-q", "-t", "given", given)
+    archive = lading.root.parent / "images.tar"
+    lading.ok("save", "-o", archive, "bb", "given")
     theirs = lading.root.parent / "theirs"
     theirs.mkdir()
     os.chown(theirs, OTHER, OTHER)
@@ -116,8 +118,12 @@ def test_what_only_root_can_do_is_said(lading: Lading) -> None:
 
     for words in (("keygen",), ("load", "-i", archive)):
         assert call(*words).returncode == 0
-    done = call("run", "--unsafe-unverified", "bb")
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (125, "lading: ask nftables: Operation not permitted")
+    assert (
+        "only root can give files the owners that an image says" in call("run", "--unsafe-unverified", "given").stderr
+    )
+    for options in ((), ("--network", "none")):
+        done = call("run", "--unsafe-unverified", *options, "bb")
+        assert (done.returncode, "lading: only root can start a container" in done.stderr) == (125, True)
 
 
 def test_a_run_folder_that_another_user_made_is_refused(lading: Lading) -> None:

@@ -61,6 +61,7 @@ class Runtime:
         with ExitStack() as stack:
             with store.writing():
                 image = verified_image(verdict, store)
+                _check_caller()
                 launch = Launch(
                     self._life,
                     image,
@@ -216,6 +217,13 @@ class Runtime:
     def recover(self) -> None:
         """Takes down whatever killed processes left behind."""
         self._life.recover()
+
+
+def _check_caller() -> None:
+    if os.geteuid() != 0:
+        raise MachineError(
+            "only root can start a container: for other users that is not built yet", hint="call it as root"
+        )
 
 
 def _load_session() -> None:
