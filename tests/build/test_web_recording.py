@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
@@ -12,6 +14,7 @@ from typing import Any, Self
 
 import pytest
 
+from lading.build.operations.running.recording import web_gateway
 from lading.build.operations.running.recording.build_authority import BuildAuthority
 from lading.build.operations.running.recording.recorded_run import starred
 from lading.build.operations.running.recording.web_gateway import WebAnswers, WebGateway
@@ -76,8 +79,6 @@ def ask(answers: WebAnswers, request: str) -> tuple[str, list[str]]:
     told: list[str] = []
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        theirs.sendall(request.encode())
-        theirs.shutdown(socket.SHUT_WR)
         gateway = WebGateway(answers, BuildAuthority(), told.append)
 
         def serve() -> None:
@@ -86,6 +87,9 @@ def ask(answers: WebAnswers, request: str) -> tuple[str, list[str]]:
 
         serving = Thread(target=serve)
         serving.start()
+        with suppress(BrokenPipeError):
+            theirs.sendall(request.encode())
+            theirs.shutdown(socket.SHUT_WR)
         said = theirs.makefile("rb").read().decode()
         serving.join()
         return said, told
@@ -125,6 +129,36 @@ def test_an_answer_that_is_not_as_it_was_recorded_ends_no_step_well(store: Store
     assert ["the answer to GET http://web.example.com/ is not here as it was" in one for one in replayer.missed] == [
         True
     ]
+
+
+def test_an_answer_without_an_end_is_given_up_once_its_client_has(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_gateway, "MOST_UNREAD", 1 << 20)
+    monkeypatch.setattr(Answer, "pieces", lambda self: repeat(b"x" * 4096))
+    recording, told = recorder(store, Web(200, {})), list[str]()
+    gateway = WebGateway(recording, BuildAuthority(), told.append)
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            theirs.sendall(get("/").encode())
+            serving = Thread(target=gateway.serve, args=(ours, "web.example.com", 80))
+            serving.start()
+            assert theirs.recv(100)
+        serving.join()
+    gateway.settle()
+    assert told == [
+        "GET http://web.example.com/: not recorded: the program hung up, and more than 1 MiB of the answer followed"
+    ]
+    assert recording.tape(COMMAND).exchanges == ()
+    assert not [path for path in (store.root / "blobs").rglob("*") if path.is_file()]
+
+
+def test_a_request_that_carries_too_much_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_gateway, "MOST_ASKED", 1 << 20)
+    head = f"POST / HTTP/1.1\r\nHost: web.example.com\r\nContent-Length: {2 << 20}\r\n\r\n"
+    said, told = ask(recorder(store, Web(200, {})), head + "x" * (2 << 20))
+    assert (said, told) == ("", ["http://web.example.com: a request with more than 1 MiB is not recorded"])
 
 
 def test_a_header_beyond_ascii_reaches_the_client(store: Store) -> None:

@@ -32,6 +32,8 @@ _ORIGINAL: Final = 80
 """SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST."""
 _LOOPBACK: Final = 1
 _BACKLOG: Final = 1024
+_MOST_AT_ONCE: Final = 256
+"""Connections that are answered at once, and as many questions for names: further ones wait, as at any server."""
 
 
 class Enclosure:
@@ -45,6 +47,8 @@ class Enclosure:
         self._lock = threading.Lock()
         self._listeners: list[socket.socket] = []
         self._connections: set[socket.socket] = set()
+        self._turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        self._questions = threading.BoundedSemaphore(_MOST_AT_ONCE)
         self._closed = False
         try:
             namespaces.create(netns, self._open)
@@ -103,12 +107,16 @@ class Enclosure:
                 query, peer = server.recvfrom(dns.LONGEST_QUERY)
                 if not query and self._closed:
                     return
+                self._questions.acquire()
                 threading.Thread(target=self._answer_name, args=(server, query, peer), daemon=True).start()
 
     def _answer_name(self, server: socket.socket, query: bytes, peer: tuple[str, int]) -> None:
-        with suppress(DocumentError, OSError):
-            name = dns.question(query)
-            server.sendto(dns.reply(query, self._address(name) if self._gateway.resolves(name) else None), peer)
+        try:
+            with suppress(DocumentError, OSError):
+                name = dns.question(query)
+                server.sendto(dns.reply(query, self._address(name) if self._gateway.resolves(name) else None), peer)
+        finally:
+            self._questions.release()
 
     def _address(self, name: str) -> str | None:
         with self._lock:
@@ -124,6 +132,7 @@ class Enclosure:
         def run() -> None:
             with suppress(OSError):
                 while True:
+                    self._turns.acquire()
                     connection, _ = listener.accept()
                     with self._lock:
                         self._connections.add(connection)
@@ -140,6 +149,7 @@ class Enclosure:
             with self._lock:
                 self._connections.discard(connection)
             connection.close()
+            self._turns.release()
 
 
 def _destination(connection: socket.socket) -> tuple[str, int]:

@@ -10,7 +10,6 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
@@ -19,7 +18,7 @@ from typing import IO, Final, Protocol
 import h11
 
 from lading.build.operations.running.recording.build_authority import BuildAuthority
-from lading.store.errors import LadingError
+from lading.store.errors import InputError, LadingError
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
 from lading.store.system.patterns import pattern
@@ -30,6 +29,10 @@ _SILENCE: Final = 30.0
 _PATIENCE: Final = 600.0
 _CHUNK: Final = 1 << 16
 _IN_MEMORY: Final = 1 << 20
+MOST_ASKED: Final = 1 << 30
+"""Bytes that a request may carry: they lie in a file until it is answered."""
+MOST_UNREAD: Final = 1 << 28
+"""Bytes of an answer that are recorded although its client hung up: a server may never end one."""
 _HANDSHAKE: Final = 0x16
 _PORT: Final = pattern(r"[0-9]{1,5}")
 _BODILESS: Final = (204, 304)
@@ -152,6 +155,8 @@ class WebGateway:
         try:
             while self._exchange(talk, connection, peer, asked):
                 talk.start_next_cycle()
+        except InputError as error:
+            self._told(f"{peer.scheme}://{peer.netloc()}: {error.message}")
         except (h11.ProtocolError, ValueError) as error:
             self._told(f"{peer.scheme}://{peer.netloc()}: not HTTP/1.1, and nothing else is recorded ({error})")
 
@@ -209,8 +214,19 @@ class WebGateway:
             return  # the client sees an answer that broke off, as it would
         finally:
             with suppress(LadingError):  # whoever hangs up does not keep it from being recorded
-                deque(answer.pieces, 0)
+                self._rest(question, answer.pieces)
         connection.sendall(talk.send(h11.EndOfMessage()) or b"")
+
+    def _rest(self, question: WebQuestion, pieces: Iterator[bytes]) -> None:
+        left = MOST_UNREAD
+        for piece in pieces:
+            left -= len(piece)
+            if left < 0:
+                self._told(
+                    f"{question.asked.title}: not recorded: the program hung up, and more than "
+                    f"{MOST_UNREAD >> 20} MiB of the answer followed"
+                )
+                return
 
 
 def _next(talk: h11.Connection, connection: socket.socket) -> object:
@@ -229,6 +245,8 @@ def _received(talk: h11.Connection, connection: socket.socket, body: IO[bytes]) 
     while isinstance(event := _next(talk, connection), h11.Data):
         found.update(event.data)
         size += body.write(event.data)
+        if size > MOST_ASKED:
+            raise InputError(f"a request with more than {MOST_ASKED >> 20} MiB is not recorded")
     if not isinstance(event, h11.EndOfMessage):
         raise OSError("the client hung up in its request")
     body.seek(0)
