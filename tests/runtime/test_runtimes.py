@@ -197,6 +197,7 @@ class TestCgroups:
             127,
         ),
         ('unable to start container process: exec: "/nope": stat /nope: no such file or directory', 127),
+        ("read FD: connection closed", 127),
         ("open executable: Permission denied", 126),
         ("open executable: Operation not permitted", 126),
         ('unable to start container process: exec: "/etc": permission denied', 126),

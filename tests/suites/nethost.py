@@ -102,12 +102,19 @@ def listen(namespace: Path | None, port: int, words: str, kind: str = "tcp") -> 
 
     server = inside(namespace, open_) if namespace else open_()
 
+    def said(client: socket.socket, address: str) -> None:
+        # Read to its end: what somebody sends to a closed socket is answered by a reset, and takes the words with it.
+        with client, suppress(OSError):
+            client.sendall(f"{words} {address}".encode())
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(1 << 16):
+                pass
+
     def serve() -> None:
         while True:
             if kind == "tcp":
                 client, address = server.accept()
-                client.sendall(f"{words} {address[0]}".encode())
-                client.close()
+                threading.Thread(target=said, args=(client, address[0]), daemon=True).start()
             else:
                 _, address = server.recvfrom(100)
                 server.sendto(f"{words} {address[0]}".encode(), address)

@@ -18,6 +18,8 @@ ENV: Final = {"PATH": PATH, "LC_ALL": "C.UTF-8"}
 
 _MISSING: Final = r"(?i)\bexec(utable)?\b[^\n]*(no such file or directory|not found)"
 _UNUSABLE: Final = r"(?i)\bexec(utable)?\b[^\n]*(permission denied|operation not permitted|format error|is a directory)"
+_UNTOLD: Final = "read FD: connection closed"
+"""crun's word for a program that ended before it had its terminal, said at times in place of why: it is not there."""
 _FOLDER: Final = r"(?i)\bchdir\b[^\n]*: ([^\n:]+)\Z"
 
 
@@ -35,7 +37,7 @@ def start_error(text: str, program: str) -> StartError:
     if found := re.search(_FOLDER, text):
         code = 127 if found[1].lower() == "no such file or directory" else 125
         return StartError(f"the working folder cannot be entered in the container: {found[1]}", code)
-    if re.search(_MISSING, text):
+    if re.search(_MISSING, text) or _UNTOLD in text:
         return StartError(f"{program}: not found in the container", 127)
     if re.search(_UNUSABLE, text):
         return StartError(f"{program}: cannot be executed in the container: {_reason(text)}", 126)
