@@ -203,7 +203,53 @@ def test_the_first_failure_is_the_one_that_is_told_and_ends_the_others(lading: L
         'target "long" {\n  context = "e"\n}\ntarget "wrong" {\n  context = "d"\n}\n',
     )
     said = lading.fails(1, "bake", "--jobs", "4")
+    assert said.startswith("lading: target wrong: ")
     assert "RUN exit 3: exit code 3" in said
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        'context = "a"\n  tags = ["UPPER"]',
+        'context = "a"\n  platforms = ["a/b/c/d"]',
+        'context = "a"\n  annotations = ["index:a=b"]',
+        'context = "a"\n  ulimits = ["nofile=x"]',
+        'context = "a"\n  output = ["type=what"]',
+        'context = "ssh://x/y.git#-ref"',
+        'context = "a"\n  dockerfile-inline = "FROM"',
+        'context = "a"\n  output = ["type=oci,dest=a"]',
+        'context = "a"\n  tags = ["localhost:1/x:1"]\n  output = ["type=registry"]',
+    ],
+)
+def test_an_error_says_whose_it_is(lading: Lading, fields: str) -> None:
+    """Of what a file says, of the build, and of where its image goes."""
+    written(lading, f'target "app" {{\n  {fields}\n}}\n')
+    said = lading.call("bake", "app")
+    assert said.code in (1, 2)
+    (line,) = [line for line in said.err.splitlines() if line.startswith("lading: ")]
+    assert line.startswith("lading: target app: ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["https://user:secret@example.com/app.git#main", "app"],
+        ["git@example.com:app.git"],
+        ["-f", "https://example.com/docker-bake.hcl"],
+    ],
+)
+def test_files_that_are_elsewhere_are_not_read(lading: Lading, words: list[str]) -> None:
+    said = lading.fails(2, "bake", *words)
+    assert "not from a URL or a git repository" in said
+    assert "secret" not in said
+
+
+def test_steps_are_executed_under_the_isolation_of_the_call(lading: Lading, tmp_path: Path) -> None:
+    busybox(tmp_path / "d", "RUN echo x > /x\n")
+    written(lading, 'target "default" {\n  context = "d"\n  tags = ["localhost/changed:1"]\n}\n')
+    assert "expected one of auto" in lading.fails(2, "bake", "--isolation", "what")
+    lading.ok("bake", "--isolation", "chroot")
+    assert "executed under chroot" in lading.ok("provenance", "localhost/changed:1")
 
 
 def test_checks_of_what_stands_on_others_need_no_build(lading: Lading, tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ wait $server || true
 lading provenance localhost/app > told
 lading build -q --network-replay localhost/app -t localhost/again app > replayed
 lading rebuild localhost/app > rebuilt
+lading bake -q -f app.hcl --network-replay localhost/app app > baked
+lading bake -q -f app.hcl --network-replay app=localhost/app app > named
+! lading bake -q -f app.hcl --network-replay app=localhost/app other 2> unknown
+! lading bake -q -f app.hcl --network-replay localhost/app other 2> others
 ! lading build -q --network-replay localhost/app other 2> missed
 ! lading build -q --network-replay localhost/base app 2> none
 ! lading build -q --network-replay localhost/app --network-record app 2> both
@@ -40,6 +44,7 @@ def test_recorded_replayed_rebuilt(tmp_path: Path) -> None:
     busybox(tmp_path / "base")
     run = "FROM localhost/base\nRUN busybox wget -q -O /file http://192.0.2.99:8000/"
     files = {"app/Dockerfile": f"{run}file\n", "other/Dockerfile": f"{run}other\n", "www/file": "content\n"}
+    files["app.hcl"] = 'target "app" {\n  context = "app"\n}\ntarget "other" {\n  context = "other"\n}\n'
     write(tmp_path, dict(files))
     environment = {
         "PATH": os.environ["PATH"],
@@ -53,11 +58,14 @@ def test_recorded_replayed_rebuilt(tmp_path: Path) -> None:
         words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
-    names = ("recorded", "replayed", "rebuilt", "missed", "none", "both", "told")
+    names = ("recorded", "replayed", "rebuilt", "missed", "none", "both", "told", "baked", "named", "unknown", "others")
     said = {name: (tmp_path / name).read_text() for name in names}
     assert said["recorded"].startswith("sha256:") and said["replayed"] == said["recorded"]
     assert "  executed under oci\n  contacted nothing, but for what was recorded\n" in said["told"]
     assert said["rebuilt"].startswith("reproduced ")
+    assert said["baked"] == said["named"] == f"{said['recorded'].strip()}  app\n"
+    assert "no target 'app' is built" in said["unknown"]
+    assert "target other: " in said["others"] and "/other was not recorded" in said["others"]
     assert "replayed: GET http://192.0.2.99:8000/other was not recorded" in said["missed"]
     assert "was built without a record of its network" in said["none"]
     assert "give one of them" in said["both"]

@@ -67,6 +67,17 @@ def placed(place: Place) -> Generator[None, None, None]:
         raise
 
 
+@contextmanager
+def naming_target(name: str) -> Generator[None, None, None]:
+    """Says which target of a bake file an error is of; what kind of error it is stays."""
+    try:
+        yield
+    except LadingError as error:
+        if not error.message.startswith(f"target {name}"):
+            error.reword(f"target {name}: {error.message}")
+        raise
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`` (did you mean X?)`` where something known is near `word`, else nothing."""
     import difflib  # noqa: PLC0415 - only errors need it

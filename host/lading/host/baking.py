@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from lading.build.errors import naming_target
 from lading.build.graph.halt import HaltedError, Together
 from lading.build.graph.request import BuildRequest, Built, Listener, StepSecrets
 from lading.build.solver.worker_threads import WorkerThreads
@@ -52,15 +53,16 @@ def bake(
         crew.widen()
         job = jobs[number]
         try:
-            made[job.name] = host.build(
-                job.request,
-                sign_key=sign_key,
-                pull=job.pull,
-                listener=listener(job.name),
-                secrets=job.secrets,
-                caches=job.caches,
-                joined=joined,
-            )
+            with naming_target(job.name):
+                made[job.name] = host.build(
+                    job.request,
+                    sign_key=sign_key,
+                    pull=job.pull,
+                    listener=listener(job.name),
+                    secrets=job.secrets,
+                    caches=job.caches,
+                    joined=joined,
+                )
         except Exception as error:
             if not isinstance(error, HaltedError):
                 failed.append(error)

@@ -11,7 +11,7 @@ from lading.build.bake.definitions.bake_variables import BakeVariable
 from lading.build.bake.entries import normalized
 from lading.build.bake.hcl.hcl_source import BakeError
 from lading.build.bake.name_patterns import chosen
-from lading.build.errors import suggestion
+from lading.build.errors import naming_target, suggestion
 from lading.store.fastclass import dataclass, field, replace
 from lading.store.oci.platforms import parse_platform
 
@@ -123,8 +123,9 @@ def select(file: BakeFile, words: Iterable[str], overrides: Iterable[Override]) 
         opened.update({name: groups[name] for name in others})
     opened = _with_default(opened, asked)
     for target in targets.values():
-        for platform in target.texts("platforms"):
-            parse_platform(platform)
+        with naming_target(target.name):
+            for platform in target.texts("platforms"):
+                parse_platform(platform)
     for name in sorted(targets):
         _link(choosing, name, targets, ())
     return Selection({name: opened[name] for name in sorted(opened)}, {name: targets[name] for name in sorted(targets)})

@@ -13,17 +13,20 @@ import typer
 
 from lading.build.bake.bake_files import DEFAULT_FILES, GivenFile, read_files
 from lading.build.bake.bake_overrides import Override
-from lading.build.bake.bake_print import printed
+from lading.build.bake.bake_print import is_elsewhere, printed
 from lading.build.bake.bake_selection import select
 from lading.build.bake.compose.interpolation import dotenv
 from lading.build.bake.definitions.definitions import Surroundings
 from lading.build.bake.hcl.hcl_blocks import MAX_FILE
+from lading.build.context.remote.addresses import shown
+from lading.build.errors import naming_target
 from lading.cli.calls.option_values import access, read_input
 from lading.cli.calls.shared_options import AuthFile, ProgressForm, TlsVerify
 from lading.cli.calls.step_options import step_isolation
 from lading.cli.cli_session import CliSession
 from lading.cli.commands.baking.bake_lists import show_list
-from lading.cli.commands.baking.bake_requests import BakeWords, bake_job
+from lading.cli.commands.baking.bake_recordings import recordings
+from lading.cli.commands.baking.bake_requests import BakeWords, bake_jobs
 from lading.cli.commands.baking.bake_view import BakeView
 from lading.cli.commands.images.build import ensure_key, metadata, positive, write_word
 from lading.cli.commands.images.check_report import show_findings, show_report
@@ -34,9 +37,10 @@ from lading.store.errors import InputError, UsageError
 from lading.store.system.syscalls import private_mounts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lading.build.bake.bake_selection import Selection
+    from lading.build.bake.bake_target import BakeTarget
     from lading.build.graph.request import Built
     from lading.host.baking import BakeJob
     from lading.host.images.build_outputs import BuildOutputs
@@ -80,6 +84,22 @@ def bake(
     jobs: Annotated[
         int | None, typer.Option(metavar="NUMBER", help="Steps side by side at most, of all targets")
     ] = None,
+    network_record: Annotated[
+        bool, typer.Option("--network-record", help="Record what steps ask of the web, and keep the answers")
+    ] = False,
+    network_replay: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[TARGET=]IMAGE",
+            help="Answer the steps of a target, or of all, from what was recorded with this image; nothing leaves",
+        ),
+    ] = None,
+    isolation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|oci|rootless|chroot", help="Under what steps are executed [default: the strongest there is]"
+        ),
+    ] = None,
     sign_key: Annotated[
         str | None, typer.Option(metavar="FILE|env:NAME", help="A private key in cosign's form")
     ] = None,
@@ -96,12 +116,13 @@ def bake(
     Standard output has a line for each target: its digest and its name.
     """
     session = CliSession.of(ctx)
-    session.isolation = step_isolation(None, session.environment)
+    session.isolation = step_isolation(isolation, session.environment)
     access(session, tls_verify, authfile, None)
     session.quiet, session.progress = quiet, progress
     overrides = [*(set_ or ()), *_shorthands(push=push, load=load, no_cache=no_cache, pull=pull, check=check)]
     if sbom:
         overrides.append("*.attest=type=sbom")
+    _here((*(targets or ()), *(file or ())))
     around = _surroundings(session, var)
     words = BakeWords.parse(allow, set_ or (), session)
     found = read_files(_files(file, session.environment), around, lambda name: _beside(words.named(name)))
@@ -114,8 +135,8 @@ def bake(
     if print_:
         session.output.result(printed(selection, session.environment.get("SOURCE_DATE_EPOCH", "")))
         return 0
-    made = [bake_job(target, words, session) for target in selection.targets.values()]
-    wanted = [(job, outputs) for job, outputs in made]
+    recorded = recordings(session, network_replay, record=network_record, targets=selection.targets)
+    wanted = bake_jobs(selection.targets.values(), words, session, recorded)
     if check or any(target.text("call") == "check" for target in selection.targets.values()):
         return _check(session, [job for job, _ in wanted], progress)
     steps = positive(jobs, "--jobs") if jobs is not None else len(os.sched_getaffinity(0))
@@ -129,6 +150,15 @@ def bake(
         write_word(metadata_file, "--metadata-file", json.dumps(texts, indent=2) + "\n")
     _report(session, selection, built, {job.name: job.request.names for job, _ in wanted})
     return 0
+
+
+def _here(words: Iterable[str]) -> None:
+    for word in words:
+        if is_elsewhere(word):
+            raise UsageError(
+                f"{shown(word)}: bake files are read from this machine, not from a URL or a git repository",
+                hint="clone it, and bake in the clone; contexts may be URLs and git repositories",
+            )
 
 
 def _beside(name: str) -> bytes:
@@ -190,7 +220,7 @@ def _files(named: list[str] | None, environment: Mapping[str, str]) -> list[Give
 def _check(session: CliSession, jobs: Sequence[BakeJob], progress: ProgressKind) -> int:
     code = 0
     for job in jobs:
-        with BakeView.opened(progress, session.output, quiet=session.quiet) as view:
+        with naming_target(job.name), BakeView.opened(progress, session.output, quiet=session.quiet) as view:
             report = session.host.check(job.request, pull=job.pull, listener=view.of(job.name))
         if len(jobs) > 1 and not session.quiet:
             session.output.note(f"{job.name}:")
@@ -221,13 +251,24 @@ def _deliver(
     key: SigningKeyText | None,
 ) -> None:
     for job, outputs in wanted:
-        target, made = selection.targets[job.name], built[job.name]
-        if any(entry.get("type") == "sbom" and not entry.get("disabled") for entry in target.entries("attest")):
-            from lading.host.examining.sboms import attach_sboms  # noqa: PLC0415
+        with naming_target(job.name):
+            _deliver_one(session, selection.targets[job.name], job, outputs, built[job.name], key)
 
-            for image in made.images or (made.descriptor,):
-                attach_sboms(session.host, str(image.digest), key)
-        session.host.transfers.deliver(made.descriptor, job.request.names, outputs=outputs.places, push=outputs.push)
+
+def _deliver_one(
+    session: CliSession,
+    target: BakeTarget,
+    job: BakeJob,
+    outputs: BuildOutputs,
+    made: Built,
+    key: SigningKeyText | None,
+) -> None:
+    if any(entry.get("type") == "sbom" and not entry.get("disabled") for entry in target.entries("attest")):
+        from lading.host.examining.sboms import attach_sboms  # noqa: PLC0415
+
+        for image in made.images or (made.descriptor,):
+            attach_sboms(session.host, str(image.digest), key)
+    session.host.transfers.deliver(made.descriptor, job.request.names, outputs=outputs.places, push=outputs.push)
 
 
 def _report(

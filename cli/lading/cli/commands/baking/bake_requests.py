@@ -12,6 +12,7 @@ from lading.build.bake.bake_print import cleaned, is_elsewhere
 from lading.build.bake.bake_selection import TARGET
 from lading.build.bake.entries import Entry, entry_text
 from lading.build.convert.target_platforms import targets
+from lading.build.errors import naming_target
 from lading.build.graph.request import BuildRequest, ImageContext
 from lading.cli.calls.step_options import allowances, step_network, step_secrets, step_settings
 from lading.store.errors import InputError, UsageError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lading.build.bake.bake_target import BakeTarget
     from lading.build.context.remote.addresses import Repository, WebFile
     from lading.build.graph.request import PackedContext
+    from lading.build.graph.steps.network_recording import NetworkRecording
     from lading.cli.cli_session import CliSession
     from lading.host.baking import BakeJob
     from lading.host.images.build_outputs import BuildOutputs
@@ -101,8 +103,23 @@ class BakeWords:
         return [name for name in asked if name != "ssh"]
 
 
-def bake_job(target: BakeTarget, words: BakeWords, session: CliSession) -> tuple[BakeJob, BuildOutputs]:
-    """Its build, and where its image goes. Raises `InputError`, `UsageError`."""
+def bake_jobs(
+    targets: Iterable[BakeTarget],
+    words: BakeWords,
+    session: CliSession,
+    recordings: Mapping[str, NetworkRecording | None],
+) -> list[tuple[BakeJob, BuildOutputs]]:
+    """The build of each target, and where its image goes. Raises `InputError`, `UsageError`."""
+    found: list[tuple[BakeJob, BuildOutputs]] = []
+    for target in targets:
+        with naming_target(target.name):
+            found.append(_job(target, words, session, recordings[target.name]))
+    return found
+
+
+def _job(
+    target: BakeTarget, words: BakeWords, session: CliSession, recording: NetworkRecording | None
+) -> tuple[BakeJob, BuildOutputs]:
     from lading.cli.commands.images.build import annotations_of, caches, epoch  # noqa: PLC0415
     from lading.host.baking import BakeJob  # noqa: PLC0415
     from lading.host.images.build_outputs import parse_outputs  # noqa: PLC0415
@@ -141,6 +158,7 @@ def bake_job(target: BakeTarget, words: BakeWords, session: CliSession) -> tuple
         network=step_network(network),
         allow=allowances(allowed or None, network),
         settings=step_settings(_hosts(target), target.text("shm-size"), list(target.texts("ulimits"))),
+        recording=recording,
         no_cache_stages=frozenset(name.lower() for one in target.texts("no-cache-filter") for name in one.split(",")),
     )
     outputs.check(several)
