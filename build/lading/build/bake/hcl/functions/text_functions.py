@@ -7,54 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from lading.build.bake.hcl.functions.regular_expressions import regex, regex_all, regex_replace
 from lading.build.bake.hcl.functions.value_adapters import HclFunction, of_text, of_texts
-from lading.build.bake.hcl.hcl_values import HclValue, as_items, as_text, as_whole, check_length, hcl_object, number_of
-from lading.build.errors import TextError
+from lading.build.bake.hcl.hcl_values import HclValue, as_items, as_text, as_whole, check_length, number_of
 
 _WORD: Final = re.compile(r"[^\W_]+")
-
-
-def _compiled(text: HclValue) -> re.Pattern[str]:
-    """An expression of RE2's, which Python's understands as far as people write them."""
-    try:
-        return re.compile(as_text(text).replace(r"\z", r"\Z"))
-    except re.error as error:
-        raise TextError(f"{as_text(text)!r} is no regular expression: {error}") from None
-
-
-def _groups(found: re.Match[str]) -> HclValue:
-    if found.re.groupindex:
-        return hcl_object(dict(found.groupdict()))
-    return tuple(found.groups()) if found.re.groups else found[0]
-
-
-def _regex(pattern: HclValue, text: HclValue) -> HclValue:
-    found = _compiled(pattern).search(as_text(text))
-    if found is None:
-        raise TextError(f"{as_text(pattern)!r} is not in {as_text(text)!r}")
-    return _groups(found)
-
-
-def _regex_all(pattern: HclValue, text: HclValue) -> HclValue:
-    return tuple(map(_groups, _compiled(pattern).finditer(as_text(text))))
-
-
-def _regex_replace(text: HclValue, pattern: HclValue, other: HclValue) -> HclValue:
-    written = as_text(other)
-
-    def expanded(found: re.Match[str]) -> str:
-        def group(name: re.Match[str]) -> str:
-            key = name[1] or name[2]
-            if key is None:
-                return "$"
-            try:
-                return found[int(key) if key.isdigit() else key] or ""
-            except (IndexError, KeyError):
-                return ""
-
-        return re.sub(r"\$(?:\{(\w+)\}|(\w+)|\$)", group, written)
-
-    return _compiled(pattern).sub(expanded, as_text(text))
 
 
 def _substr(text: HclValue, offset: HclValue, length: HclValue) -> HclValue:
@@ -112,9 +69,9 @@ TEXT_FUNCTIONS: Final[Mapping[str, HclFunction]] = {
     "chomp": of_text(lambda text: text.rstrip("\r\n")),
     "indent": _indent,
     "replace": _replace,
-    "regex": _regex,
-    "regexall": _regex_all,
-    "regex_replace": _regex_replace,
+    "regex": regex,
+    "regexall": regex_all,
+    "regex_replace": regex_replace,
     "substr": _substr,
     "strlen": of_text(lambda text: number_of(len(text))),
     "reverse": of_text(lambda text: text[::-1]),
