@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,11 @@ RUN cat /srv/in >/out
     lading.ok("verify", "--key", lading.root / "keys/cosign.pub", "--type", SUMMARY, "localhost/app")
 
     (made / "in").write_text("something else")
-    assert "not the context that the image was built from" in lading.fails(1, *words, "--context", made)
+    (made / "out").write_text("")
+    refused = lading.call(*words, "--context", made)
+    assert refused.code == 1
+    assert "--context: not what the image was built from" in refused.err
+    assert "RUN" not in refused.err, "nothing is executed on a context that is another"
     assert not list((lading.root / "cache/work").iterdir())
     assert len(summaries(lading, "localhost/app")) == 1
 
@@ -138,7 +143,6 @@ def test_steps_are_executed_as_the_call_said(lading: Lading, tmp_path: Path) -> 
     [
         (("--network", "host"), "allow"),
         (("--allow", "security.insecure"), "allow"),
-        (("--secret", "id=tok,env=HOME"), "secrets"),
     ],
 )
 def test_nothing_is_allowed_because_a_provenance_says_so(
@@ -147,3 +151,78 @@ def test_nothing_is_allowed_because_a_provenance_says_so(
     made = context(tmp_path / "app", "FROM localhost/base\nRUN --mount=type=secret,id=tok echo >/a\n")
     lading.ok("build", "-q", "-t", "localhost/app", *words, made)
     assert f"cannot be built again yet: it was built with {what}" in lading.fails(1, "rebuild", "localhost/app")
+
+
+def test_named_contexts_are_given_again(lading: Lading, tmp_path: Path) -> None:
+    text = """FROM localhost/base
+RUN echo >/early
+COPY --from=files a /a
+RUN --mount=from=packed,target=/p cat /p/b >/b
+COPY --from=other /bin/cat /from-other
+COPY --from=laid /bin/echo /from-laid
+"""
+    made, files = context(tmp_path / "app", text), context(tmp_path / "files", "", a="content")
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed/b").write_text("packed")
+    packed, layout = tmp_path / "packed.tar", tmp_path / "layout"
+    subprocess.run(["tar", "-C", tmp_path / "packed", "--owner=7", "-cf", packed, "b"], check=True)
+    lading.ok("build", "-q", "-t", "localhost/other", "-o", f"oci:{layout}", busybox(tmp_path / "base", "ENV A=1\n"))
+    contexts = (
+        f"files={files}",
+        f"packed={packed}",
+        "other=docker-image://localhost/other",
+        f"laid=oci-layout://{layout}",
+    )
+    lading.ok("build", "-q", "-t", "localhost/app", *(f"--build-context={one}" for one in contexts), made)
+
+    refused = lading.fails(1, "rebuild", "localhost/app")
+    assert "built with files of the named contexts files, packed" in refused
+    again = ("rebuild", f"--build-context=packed={packed}", f"--build-context=files={files}")
+    assert "other: not what it was built with" in lading.fails(
+        1, *again, f"--build-context={contexts[2]}", "localhost/app"
+    )
+    # A relative name means what it meant where the call was made.
+    called = Lading(lading.root, folder=tmp_path)
+    assert called.ok(*again[:2], "--build-context=files=files", "localhost/app").startswith("reproduced ")
+
+    (files / "a").write_text("something else")
+    said = lading.call(*again, "localhost/app")
+    assert said.code == 1
+    assert "--build-context files: not what the image was built from" in said.err
+    assert "RUN" not in said.err
+
+
+def test_an_image_of_a_layout_is_meant_by_its_digest(lading: Lading, tmp_path: Path) -> None:
+    layout, other = tmp_path / "layout", tmp_path / "other"
+    lading.ok("build", "-q", "-o", f"oci:{layout}", busybox(tmp_path / "base", "ENV A=1\n"))
+    lading.ok("build", "-q", "-o", f"oci:{other}", busybox(tmp_path / "base", "ENV A=2\n"))
+    made = context(tmp_path / "app", "FROM laid\nRUN echo >/a\n")
+    lading.ok("build", "-q", "-t", "localhost/app", f"--build-context=laid=oci-layout://{layout}", made)
+    words = ("rebuild", "localhost/app", "--build-context")
+    assert lading.ok(*words, f"laid=oci-layout://{layout}").startswith("reproduced ")
+    assert "the provenance names no such base image" in lading.fails(1, *words, f"laid=oci-layout://{other}")
+
+
+def test_secrets_are_given_again(lading: Lading, tmp_path: Path) -> None:
+    text = "FROM localhost/base\nRUN --mount=type=secret,id=tok --mount=type=secret,id=other cat /run/secrets/tok >/a\n"
+    made = context(tmp_path / "app", text)
+    secrets = ("--secret", "id=tok,env=TOKEN", "--secret", "id=other,env=HOME")
+    lading.ok("build", "-q", "-t", "localhost/app", *secrets, made, TOKEN="opensesame")
+    words = ("rebuild", "localhost/app")
+    assert "built with the secrets other, tok, which are not given" in lading.fails(1, *words)
+    assert "the secrets other, which" in lading.fails(1, *words, *secrets[:2], TOKEN="opensesame")
+    more = ("--secret", "id=more,env=HOME")
+    assert "--secret more: not what it was built with" in lading.fails(1, *words, *secrets, *more, TOKEN="opensesame")
+    assert lading.ok(*words, *secrets, TOKEN="opensesame").startswith("reproduced ")
+    assert lading.call(*words, *secrets, TOKEN="another").code == 1
+    assert "opensesame" not in lading.ok("provenance", "--json", "localhost/app")
+
+
+def test_a_context_that_was_no_folder_is_given_as_it_was(lading: Lading, tmp_path: Path) -> None:
+    made = context(tmp_path / "app", "FROM localhost/base\nCOPY a /a\n", a="content")
+    packed = tmp_path / "app.tar"
+    subprocess.run(["tar", "-C", made, "--owner=7", "--group=8", "-cf", packed, "."], check=True)
+    lading.ok("build", "-q", "-t", "localhost/app", packed)
+    words = ("rebuild", "localhost/app", "--context")
+    assert lading.ok(*words, packed).startswith("reproduced ")
+    assert "not what the image was built from" in lading.fails(1, *words, made)

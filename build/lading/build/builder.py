@@ -29,8 +29,8 @@ from lading.build.dockerfile.instructions import Dockerfile
 from lading.build.errors import Place, placed
 from lading.build.graph.action import ActionCache
 from lading.build.graph.check_finding import CheckFinding, CheckReport
-from lading.build.graph.graph import Graph, joined
-from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, ImageContext
+from lading.build.graph.graph import Graph, joined, needed
+from lading.build.graph.request import SILENT, BuildEnvironment, BuildRequest, Built, ImageContext
 from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.chain import WantedImage
 from lading.build.operations.contexts import local_context
@@ -38,6 +38,7 @@ from lading.build.operations.copy_sources import Fetching
 from lading.build.operations.named_contexts import named_contexts
 from lading.build.operations.root_filesystems import RootFilesystems
 from lading.build.operations.step_actions import StepActions
+from lading.build.solver.expected_contexts import check_contexts
 from lading.build.solver.local_cache import LocalCache, importing
 from lading.build.solver.records import StepRecords
 from lading.build.solver.solver import Solver
@@ -243,6 +244,10 @@ def _solve(
     ):
         fetching = Fetching.on(environment, solved.halt.check)
         actions = StepActions(environment, roots, solved, context, fetching, named.get)
+        if request.expected is not None:
+            steps = needed([part.graph for part in parts])
+            quiet = replace(actions, environment=replace(environment, listener=SILENT))
+            check_contexts(request.expected, steps, quiet.taken, environment.store.index)
         records = StepRecords(environment.store.index, Path(os.path.realpath(dockerfile.folder), dockerfile.name))
         Solver(environment, cache, solved, actions.of, records, request.again, request.jobs, request.why).solve(
             *(part.graph for part in parts)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from lading.build.attest.recorded_build import OF_LAYOUT
 from lading.build.builder import build as build_image
 from lading.build.builder import check as check_dockerfile
 from lading.build.graph.cache_places import SharedCaches
@@ -207,7 +208,7 @@ class Bases:
         located = in_layout(self._images.store, name)
         case = self._gate.local(located, platform)
         base = self._gate.verifiers.permissive.base(case.target, case.evidence)
-        return self._told(name, f"oci-layout@{located.descriptor.digest}", located, case, base)
+        return self._told(name, f"{OF_LAYOUT}{located.descriptor.digest}", located, case, base)
 
     def _told(
         self, shown: str, reference: str, located: ResolvedImage, case: VerificationInput, base: Base

@@ -68,6 +68,7 @@ RemedyName = Literal[
     "give argument",
     "give withheld",
     "name context",
+    "name contexts",
     "look at provenance",
     "give secret",
     "give agent",

@@ -8,11 +8,11 @@ from typing import Final
 from lading.build.attest.attestations import AttestationInputs, AttestationWriter
 from lading.build.attest.image_manifest import timestamp
 from lading.build.attest.network_artifact import recorded_network
-from lading.build.attest.recorded_build import DOCKERFILE, MAX_RECORDED
+from lading.build.attest.recorded_build import DOCKERFILE, FILES, LAYOUT, MAX_RECORDED
 from lading.build.graph.action import ActionCache, ActionResult
 from lading.build.graph.executor import WEAK
 from lading.build.graph.graph import Graph
-from lading.build.graph.request import BuildEnvironment, BuildRequest, ImageContext
+from lading.build.graph.request import BuildEnvironment, BuildRequest, ImageContext, NamedContext
 from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.chain import WantedImage
 from lading.build.graph.steps.mount_requests import SecretMount, SshMount
@@ -189,10 +189,7 @@ class DockerfileAttester:
             "epoch": request.epoch,
             "contextModes": "normal" if request.normal_modes else None,
             "contextOwners": "kept" if request.owners else None,
-            "contexts": {
-                name: one.record if isinstance(one, ImageContext) else "files" for name, one in request.contexts.items()
-            }
-            or None,
+            "contexts": {name: self._named(one) for name, one in request.contexts.items()} or None,
             "network": request.network if request.network != "default" else None,
             "networkRecord": True if request.recording else None,
             "allow": sorted(request.allow) or None,
@@ -200,6 +197,13 @@ class DockerfileAttester:
             **{name: ids or None for name, ids in self._lent().items()},
         }
         return {name: value for name, value in external.items() if value is not None}
+
+    def _named(self, context: NamedContext) -> str:
+        """What a name means: an image by its name, or of a layout that was used by its digest; else files."""
+        if not isinstance(context, ImageContext):
+            return FILES
+        used = (image.reference for wanted, image in self.solved.images.items() if wanted.name == context.image)
+        return next(used, context.record) if context.record == LAYOUT else context.record
 
     def _dependencies(self) -> tuple[ResourceDescriptor, ...]:
         bases = tuple(self.solved.images[name].record().resource() for name in self.graph.images)

@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
+from lading.build.context.remote.addresses import Repository, WebFile
 from lading.build.convert.source_files import FILE, Named
 from lading.build.dockerfile.parser import MAX_SIZE
 from lading.build.graph.executor import Network
-from lading.build.graph.request import BuildRequest
+from lading.build.graph.request import (
+    BuildRequest,
+    ImageContext,
+    NamedContext,
+    PackedContext,
+    StepSecrets,
+)
 from lading.build.graph.steps.step_operations import StepSettings
 from lading.store.archives.compression import Compression
 from lading.store.errors import DocumentError, InputError, Remedy
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 from lading.store.oci.digests import Digest
 from lading.store.oci.json import Fields
 from lading.verify.documents.provenance import DOCKERFILE_BUILD, Provenance
@@ -25,10 +32,30 @@ MAX_RECORDED: Final = 1 << 20
 """Bytes of a Dockerfile whose text a provenance holds."""
 _KNOWN: Final = frozenset(
     {"dockerfile", "syntax", "buildArgs", "target", "labels", "annotations", "platform", "epoch", "contextModes"}
-    | {"network", "networkRecord", "hosts", "shmSize", "ulimits"},
+    | {"network", "networkRecord", "hosts", "shmSize", "ulimits"}
+    | {"contexts", "contextOwners", "secrets", "ssh"},
 )
+_NAMED: Final = "mount:context:"
+"""Begins the name of the dependency that is the root of a named context."""
 _PROXIES: Final = frozenset(f"{kind}_proxy" for kind in ("http", "https", "ftp", "no", "all"))
 """Arguments that steps see and that no image depends on."""
+FILES: Final = "files"
+"""A named context of a provenance that is no image."""
+LAYOUT: Final = "oci-layout"
+"""The record of a named context that is an image of a layout and that nothing used."""
+OF_LAYOUT: Final = f"{LAYOUT}@"
+"""Begins that of one that was used, and of its base image: the digest follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAgain:
+    """What a provenance names and does not hold: where its files are, values, named contexts, what steps are lent."""
+
+    folder: Path
+    source: PackedContext | WebFile | Repository | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict[str, str])
+    contexts: Mapping[str, NamedContext] = field(default_factory=dict[str, "NamedContext"])
+    secrets: StepSecrets = StepSecrets()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +74,36 @@ class RecordedBuild:
         """Who compressed the layers."""
         return Fields(dict(self.provenance.internal), "internalParameters").optional_text("encoder") or ""
 
-    def request(self, folder: Path, given: Mapping[str, str]) -> BuildRequest:
-        """The same build, of the context in `folder`; `given` are values that the provenance withholds.
+    @property
+    def contexts(self) -> Mapping[str, Digest]:
+        """The roots of what was used of the context (""), and of others by name."""
+        found = {
+            (item.name or "").removeprefix(_NAMED): item.sha256
+            for item in self.provenance.dependencies
+            if (item.name or "").startswith(_NAMED) and item.sha256
+        }
+        return {**found, **({"": self.context} if self.context else {})}
 
-        Raises `InputError` for what cannot be asked for again.
-        """
+    def request(self, given: GivenAgain) -> BuildRequest:
+        """The same build, of what is `given`. Raises `InputError` for what cannot be asked for again, or is missing."""
         if self.provenance.build_type != DOCKERFILE_BUILD:
             raise InputError(f"cannot be built again yet: it was built as {self.provenance.build_type}")
         fields = Fields(dict(self.provenance.external), "externalParameters")
         if unknown := sorted(set(fields.names()) - _KNOWN):
             raise InputError(f"cannot be built again yet: it was built with {', '.join(unknown)}")
-        file, text = self._dockerfile(folder, fields.fields("dockerfile"))
+        _check_lent(fields, "secrets", given.secrets.values)
+        _check_lent(fields, "ssh", given.secrets.agents)
+        file, text = self._dockerfile(given.folder, fields.fields("dockerfile"))
         compression: dict[str, Compression] = {"zstd": "zstd", "gzip": "gzip"}
         internal = Fields(dict(self.provenance.internal), "internalParameters")
         return BuildRequest(
-            context=folder,
+            context=given.folder,
+            source=given.source,
+            contexts=_contexts(fields.string_map("contexts"), given.contexts),
+            expected=self.contexts,
             file=file,
             dockerfile=text,
-            arguments=self._arguments(given),
+            arguments=self._arguments(given.arguments),
             target=fields.optional_text("target"),
             labels=fields.string_map("labels"),
             annotations=fields.string_map("annotations"),
@@ -104,6 +143,31 @@ class RecordedBuild:
 
     def _dependency(self, name: str) -> Digest | None:
         return next((item.sha256 for item in self.provenance.dependencies if item.name == name), None)
+
+
+def _contexts(recorded: Mapping[str, str], given: Mapping[str, NamedContext]) -> dict[str, NamedContext]:
+    """What names mean: an image is known by its name or its digest, all else is given."""
+    for name in given:
+        if not recorded.get(name, "").startswith((FILES, LAYOUT)):
+            raise InputError(f"build-context {name}: not what it was built with", option="build-context")
+    if missing := [name for name, what in recorded.items() if what in (FILES, LAYOUT) and name not in given]:
+        hint = Remedy("name contexts", "name what they were")
+        raise InputError(f"it was built with files of the named contexts {', '.join(missing)}", hint=hint)
+    return {name: given.get(name, ImageContext(what)) for name, what in recorded.items()}
+
+
+def _check_lent(fields: Fields, kind: Literal["secrets", "ssh"], given: Mapping[str, object]) -> None:
+    """Held to the ids on record: who lends more or less builds something else."""
+    recorded, of_secrets = fields.strings(kind), kind == "secrets"
+    if missing := [name for name in recorded if name not in given]:
+        what = "the secrets" if of_secrets else "agents of ssh called"
+        secret, agent = Remedy("give secret", "give it", missing[0]), Remedy("give agent", "give it", missing[0])
+        hint = secret if of_secrets else agent
+        raise InputError(f"it was built with {what} {', '.join(missing)}, which are not given", hint=hint)
+    option = "secret" if of_secrets else "ssh"
+    for name in given:
+        if name not in recorded:
+            raise InputError(f"{option} {name}: not what it was built with", option=option)
 
 
 def _platforms(fields: Fields) -> tuple[str, ...]:

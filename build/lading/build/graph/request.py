@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from lading.build.context.remote.addresses import Repository, WebFile
 from lading.build.context.revision import Revision
@@ -72,6 +72,10 @@ class ImageContext:
         return kind if colon else self.image
 
 
+NamedContext: TypeAlias = Path | PackedContext | WebFile | Repository | ImageContext
+"""What a name means to FROM and ``--from``."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
     """A Dockerfile and its context, and what should become of them.
@@ -107,9 +111,7 @@ class BuildRequest:
     revision: Revision | None = None
     source: PackedContext | WebFile | Repository | None = None
     """Where the context comes from when it is no folder here; `file` is then a name in it, `context` nothing."""
-    contexts: Mapping[str, Path | PackedContext | WebFile | Repository | ImageContext] = field(
-        default_factory=dict[str, "Path | PackedContext | WebFile | Repository | ImageContext"]
-    )
+    contexts: Mapping[str, NamedContext] = field(default_factory=dict[str, "NamedContext"])
     """Others by name: FROM and ``--from`` mean these before images, and a stage of such a name is replaced."""
     owners: bool = False
     """Whether files of the context keep their owners; else all are root's."""
@@ -122,6 +124,8 @@ class BuildRequest:
     why: bool = False
     recording: NetworkRecording | None = None
     """How what its steps ask of the web is recorded, or answered from a recording."""
+    expected: Mapping[str, Digest] | None = None
+    """The roots of all that steps may take of the context ("") and of others by name; None: of whatever they name."""
 
     def again(self, step: Step) -> str | None:
         """Why `step` has to be executed whatever is cached, None where it need not be."""

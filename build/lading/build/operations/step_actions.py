@@ -15,13 +15,14 @@ from lading.build.graph.action import Action, ActionLayer, ActionResult
 from lading.build.graph.request import STEPS, BuildEnvironment
 from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.chain import Chain
+from lading.build.graph.steps.mount_requests import BindMount
 from lading.build.graph.steps.step import Step
-from lading.build.graph.steps.step_operations import CopyOp
+from lading.build.graph.steps.step_operations import CopyOp, RunOp
 from lading.build.operations.copy_sources import CommitSource, CopySources, Fetching, PickedSource, Picking
 from lading.build.operations.key_inputs import inputs
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems, Stack, chain_of
 from lading.build.operations.runner import OperationRunner
-from lading.build.operations.running.mounted_trees import MountedTree, MountedTrees
+from lading.build.operations.running.mounted_trees import MountedTree, MountedTrees, of_context
 from lading.build.operations.spurious_changes import prune, root_changed
 from lading.store.archives.layers import Layer as WrittenLayer
 from lading.store.archives.layers import normalise_times, write_layer
@@ -55,6 +56,31 @@ class StepActions:
         execute = partial(self._execute, step, picked, mounted, materials)
         return Action(found, materials, execute, lambda: _told([*parts, *map(taken, _sources(mounted))]))
 
+    def taken(self, step: Step) -> dict[str, tuple[TakenFiles, ...]]:
+        """What `step` takes of the context ("") or of one with a name, known before anything else of it is.
+
+        Raises `DockerfileError` for what is not there.
+        """
+        operation = step.operation
+        if isinstance(operation, RunOp):
+            return {"": tuple(taken(one) for one in self._bound(step, operation))}
+        if not isinstance(operation, CopyOp) or operation.origin is not None:
+            return {}
+        if operation.context:
+            return {operation.context: tuple(taken(one.source) for one in self._all_of(step, operation))}
+        found = (one for source in operation.names for one in self._of_context(step, operation, source))
+        return {"": tuple(taken(one.source) for one in found)}
+
+    def _bound(self, step: Step, operation: RunOp) -> list[CopySource]:
+        try:
+            return [
+                of_context(self.context(), mount)
+                for mount in operation.mounts
+                if isinstance(mount, BindMount) and mount.context
+            ]
+        except InputError as error:
+            raise _placed(step, error) from error
+
     def _mounted(self, step: Step) -> tuple[MountedTree, ...]:
         try:
             return MountedTrees(self.environment, self.roots, self.solved, self.context).of(step)
@@ -70,8 +96,7 @@ class StepActions:
         found: list[PickedSource | CommitSource] = []
         for source in operation.sources:
             if isinstance(source, str):
-                context = self.context()
-                found += Picking(context, operation, step, context.content, self.environment).of(source)
+                found += self._of_context(step, operation, source)
                 continue
             found.append(self._fetched(step, source))
             self.solved.fetched.update((material.name or "", material) for material in found[-1].materials)
@@ -79,13 +104,20 @@ class StepActions:
 
     def _named(self, step: Step, operation: CopyOp) -> tuple[PickedSource, ...]:
         """All of a named context, which is a material of its own."""
-        with placed(step.place):
-            context = self.named(operation.context)
-            found = Picking(context, operation, step, context.content, self.environment).of(".")
+        found = self._all_of(step, operation)
         (root,) = {folder_root(one.source) for one in found}
         material = ResourceDescriptor.of(root, f"mount:context:{operation.context}")
         self.solved.fetched[material.name or ""] = material
         return tuple(replace(one, materials=(material,)) for one in found)
+
+    def _all_of(self, step: Step, operation: CopyOp) -> tuple[PickedSource, ...]:
+        with placed(step.place):
+            context = self.named(operation.context)
+            return Picking(context, operation, step, context.content, self.environment).of(".")
+
+    def _of_context(self, step: Step, operation: CopyOp, source: str) -> tuple[PickedSource, ...]:
+        context = self.context()
+        return Picking(context, operation, step, context.content, self.environment).of(source)
 
     def _fetched(self, step: Step, source: WebFile | Repository) -> PickedSource | CommitSource:
         with placed(step.place):

@@ -316,8 +316,11 @@ FORMS: Final[dict[str, CommandForm]] = {
     ),
     "examining.rebuild": (
         {
-            "--context": ("context", "path", False),
+            "--context": ("context", "str", False),
             "--build-arg": ("build_arg", "str", True),
+            "--build-context": ("build_context", "str", True),
+            "--secret": ("secret", "str", True),
+            "--ssh": ("ssh", "str", True),
             "--key": ("key", "str", False),
             "--format": ("format_", "lading.cli.calls.option_values:OutputForm", False),
             "--platform": ("platform", "str", False),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -34,7 +33,8 @@ from lading.verify.keys.keys import PrivateKey
 from lading.verify.reports.verification_summary import REPRODUCED, SUMMARY, VerificationSummary
 
 if TYPE_CHECKING:
-    from lading.build.graph.request import BuildRequest, Built, Listener
+    from lading.build.attest.recorded_build import GivenAgain
+    from lading.build.graph.request import BuildRequest, Built, Listener, StepSecrets
     from lading.host.host import Host
     from lading.host.trust.signing_keys import SigningKeyText
     from lading.store.store import Store
@@ -50,11 +50,11 @@ _NAMED: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class RebuildRequest:
-    """Which image is built again, from which context, with which values that its provenance withholds."""
+    """Which image is built again, of what; without `has_context` no context is named."""
 
     image: str
-    context: Path | None
-    arguments: Mapping[str, str]
+    given: GivenAgain
+    has_context: bool
     key: SigningKeyText | None
     private: tuple[Path, ...]
 
@@ -99,9 +99,8 @@ def rebuild(host: Host, request: RebuildRequest, listener: Listener) -> Rebuilt:
         recorded = RecordedBuild(provenance)
         wanted = _request(recorded, request, store.root.parent)
         wanted = replace(wanted, recording=recording_of(host.store, request.image, provenance))
-        built = _build(host, wanted, provenance, store, listener)
+        built = _build(host, wanted, request.given.secrets, provenance, store, listener)
         papers = own_attestations(store, built)
-        _check_context(recorded, RecordedBuild(papers.provenance), request)
         outcome = _compared(first, _opened(first, store, built), recorded, wanted, built)
         if not outcome.reproduced:
             outcome = replace(
@@ -116,17 +115,21 @@ def rebuild(host: Host, request: RebuildRequest, listener: Listener) -> Rebuilt:
 
 
 def _request(recorded: RecordedBuild, request: RebuildRequest, place: Path) -> BuildRequest:
-    if recorded.context is not None and request.context is None:
+    given = request.given
+    if recorded.context is not None and not request.has_context:
         hint = Remedy("name context", "name the folder that it was built from")
         raise InputError(f"{request.image}: was built from files of a context", hint=hint)
-    folder = request.context.resolve() if request.context else place / "nothing"
-    if request.context is None:
-        folder.mkdir()
-    wanted = recorded.request(folder, request.arguments)
-    return replace(wanted, private=request.private if request.context else (), jobs=usable_cpus() + 1)
+    if not request.has_context:
+        given = replace(given, folder=place / "nothing")
+        given.folder.mkdir()
+    wanted = recorded.request(given)
+    private = request.private if request.has_context or given.contexts else ()
+    return replace(wanted, private=private, jobs=usable_cpus() + 1)
 
 
-def _build(host: Host, wanted: BuildRequest, provenance: Provenance, store: Store, listener: Listener) -> Built:
+def _build(
+    host: Host, wanted: BuildRequest, secrets: StepSecrets, provenance: Provenance, store: Store, listener: Listener
+) -> Built:
     bases = Bases(host.images, host.transfers, host.gate, pull=False, warn=host.warn)
     environment = build_environment(
         store,
@@ -136,17 +139,10 @@ def _build(host: Host, wanted: BuildRequest, provenance: Provenance, store: Stor
         key=_OwnKey(),
         transport=transport(host.configuration, host.warn),
         listener=listener,
+        secrets=secrets,
     )
     with other_surroundings():
         return build(wanted, replace(environment, clock=clock))
-
-
-def _check_context(recorded: RecordedBuild, now: RecordedBuild, request: RebuildRequest) -> None:
-    if recorded.context != now.context:
-        raise InputError(
-            f"{request.context}: not the context that the image was built from: what is used of it has the root "
-            f"{now.context}, recorded is {recorded.context}"
-        )
 
 
 def _opened(first: OpenedImage, store: Store, built: Built) -> OpenedImage:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lading.build.attest.recorded_build import OF_LAYOUT
+from lading.host.images.layout_images import LAYOUT
 from lading.registry.reference import Reference
 from lading.store.content.blobs import copy_blob
-from lading.store.errors import InputError
+from lading.store.errors import InputError, Remedy
 from lading.store.fastclass import replace
 from lading.store.oci.documents import Manifest
 from lading.store.oci.platform_choice import matches
@@ -37,17 +39,32 @@ class RecordedBases:
 
     def resolve(self, name: str, platform: Platform) -> BaseImage:
         """Raises `InputError`, and what `Bases.resolve` raises."""
-        reference = Reference.parse(name)
-        base = self._base(reference.name, platform)
-        if base is None:
-            raise InputError(f"{name}: the provenance names no such base image")
+        if name.startswith(LAYOUT):
+            found = self._bases.resolve(name, platform)
+            base = self._known(name, found.reference, platform)
+            return self._copied(name, platform, found, base)
+        reference = None if name.startswith(OF_LAYOUT) else Reference.parse(name)
+        base = self._known(name, reference.name if reference else name, platform)
         digest = base.index or base.manifest
         here = self._images.find(str(digest)) is not None
-        found = self._bases.resolve(str(digest) if here else reference.at(digest).name, platform)
+        if not here and reference is None:
+            hint = Remedy("name contexts", "name the layout that it is in")
+            raise InputError(f"{name}: that image of a layout is not here any more", hint=hint)
+        found = self._bases.resolve(reference.at(digest).name if reference and not here else str(digest), platform)
+        return self._copied(name, platform, found, base)
+
+    def _copied(self, name: str, platform: Platform, found: BaseImage, base: Base) -> BaseImage:
         if found.manifest.descriptor.digest != base.manifest:
+            digest = base.index or base.manifest
             raise InputError(f"{name}: {digest} holds another image for {platform}, not {base.manifest}")
         self._copy(found.manifest)
         return replace(found, reference=base.reference)
+
+    def _known(self, name: str, reference: str, platform: Platform) -> Base:
+        base = self._base(reference, platform)
+        if base is None:
+            raise InputError(f"{name}: the provenance names no such base image")
+        return base
 
     def _base(self, reference: str, platform: Platform) -> Base | None:
         """The one of this name, of several that for `platform`."""

@@ -55,6 +55,16 @@ class MountedTree:
     source: CopySource | None = None
 
 
+def of_context(context: Context, mount: BindMount) -> CopySource:
+    """What of the context is mounted. Raises `InputError` for what is not there."""
+    source = picked_files.pick(context, mount.source.lstrip("/"), context.content)
+    if source is None:
+        raise InputError(f'"{mount.source}" not found')
+    if source.item.path:
+        return source
+    return replace(source, item=replace(source.item, mode=stat.S_IFDIR | 0o755))
+
+
 @dataclass(frozen=True, slots=True)
 class MountedTrees:
     """Those of the steps of one build."""
@@ -86,12 +96,7 @@ class MountedTrees:
                 return MountedTree(mount, _lent(mount))
 
     def _of_context(self, step: int, mount: BindMount) -> MountedTree:
-        context = self.context()
-        source = picked_files.pick(context, mount.source.lstrip("/"), context.content)
-        if source is None:
-            raise InputError(f'"{mount.source}" not found')
-        if not source.item.path:
-            source = replace(source, item=replace(source.item, mode=stat.S_IFDIR | 0o755))
+        source = of_context(self.context(), mount)
         self.solved.note(step, taken(source))
         root = Tree(b"", context_entries(source, ROOT)).root()
         key = {"type": "bind", "target": mount.target, "readonly": mount.readonly, "tree": str(root)}

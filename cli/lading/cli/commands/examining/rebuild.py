@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.calls.option_values import OutputForm, access, pairs, short
-from lading.cli.calls.step_options import step_isolation
+from lading.cli.calls.step_options import step_isolation, step_secrets
 from lading.cli.cli_session import CliSession
 from lading.cli.commands.examining.differences import SHOWN, as_json, lines
 from lading.cli.display.build_view import view_for
@@ -16,7 +17,6 @@ from lading.cli.display.output import escape
 from lading.cli.display.progress_display import ProgressKind
 from lading.cli.endings import EndedError, ended_by_signals
 from lading.store.archives.trees import text
-from lading.store.errors import InputError
 from lading.store.oci.platforms import parse_platform
 from lading.store.system.syscalls import private_mounts
 
@@ -26,16 +26,30 @@ if TYPE_CHECKING:
     from lading.cli.calls.shared_options import AuthFile, Creds, ProgressForm, SignKey, TlsVerify
     from lading.host.examining.rebuilding import Rebuilt
 
+_CONTEXT: Final = "--context names what it was built from"
+
 
 def rebuild(
     ctx: typer.Context,
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="Name, digest or ID of an image that is here")],
     context: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder that it was built from, where COPY or ADD read any")
+        str | None, typer.Option(metavar="DIR", help="What it was built from, where COPY or ADD read any, as for build")
     ] = None,
     build_arg: Annotated[
         list[str] | None,
         typer.Option("--build-arg", metavar="NAME=VALUE", help="A value that the provenance withholds"),
+    ] = None,
+    build_context: Annotated[
+        list[str] | None,
+        typer.Option("--build-context", metavar="NAME=SOURCE", help="A context that it was built with by a name"),
+    ] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(metavar="id=ID[,src=FILE|,env=NAME]", help="A secret that it was built with"),
+    ] = None,
+    ssh: Annotated[
+        list[str] | None,
+        typer.Option(metavar="default|ID=SOCKET", help="An agent that it was built with"),
     ] = None,
     key: SignKey = None,
     format_: Annotated[OutputForm, typer.Option("--format", help="How to show the outcome")] = OutputForm.text,
@@ -50,19 +64,25 @@ def rebuild(
     The outcome is signed and attached to the image, for policies and for `provenance`. Exit codes: 0 reproduced,
     1 not reproduced, or it could not be built again.
     """
+    from lading.build.attest.recorded_build import GivenAgain  # noqa: PLC0415
+    from lading.cli.commands.images.build import context_of, contexts_of  # noqa: PLC0415
     from lading.host.examining.rebuilding import RebuildRequest  # noqa: PLC0415
     from lading.host.examining.rebuilding import rebuild as build_again  # noqa: PLC0415
 
     session = CliSession.of(ctx)
     session.isolation = step_isolation(None, session.environment)
     access(session, tls_verify, authfile, creds, image)
-    if context is not None and not context.is_dir():
-        raise InputError(f"--context {context}: not a folder")
+    folder, source = (Path(), None) if context is None else context_of(_absolute(context), _CONTEXT)
+    given = GivenAgain(
+        folder,
+        source,
+        pairs(build_arg, "--build-arg"),
+        contexts_of([_named(word) for word in build_context or ()]),
+        step_secrets(secret, ssh, session.environment),
+    )
     session.progress = progress
     image = session.host.images.of_platform(image, parse_platform(platform) if platform else None)
-    wanted = RebuildRequest(
-        image, context, pairs(build_arg, "--build-arg"), session.key(key), (session.root, session.run)
-    )
+    wanted = RebuildRequest(image, given, context is not None, session.key(key), (session.root, session.run))
     private_mounts()
     with ended_by_signals(), view_for(progress, session.output, quiet=format_ is OutputForm.json) as view:
         outcome = build_again(session.host, wanted, view)
@@ -73,6 +93,16 @@ def rebuild(
             session.output.result(line)
     if not outcome.reproduced:
         raise EndedError(1)
+
+
+def _absolute(place: str) -> str:
+    """What is here by its whole name: a rebuild works in another folder."""
+    return os.path.realpath(place) if os.path.exists(place) else place
+
+
+def _named(word: str) -> str:
+    name, equals, place = word.partition("=")
+    return f"{name}{equals}{_absolute(place)}"
 
 
 def _words(session: CliSession, outcome: Rebuilt) -> Iterator[str]:

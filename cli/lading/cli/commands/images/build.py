@@ -13,7 +13,7 @@ from lading.build.context.remote.addresses import Repository, WebFile, repositor
 from lading.build.context.revision import revision_of
 from lading.build.convert.target_platforms import targets
 from lading.build.errors import TextError
-from lading.build.graph.request import BuildRequest, Built, ImageContext, PackedContext
+from lading.build.graph.request import BuildRequest, Built, ImageContext, NamedContext, PackedContext
 from lading.build.graph.steps.network_recording import NetworkRecording
 from lading.cli.calls.option_values import access, pairs, read_input, short
 from lading.cli.calls.step_options import allowances, step_isolation, step_network, step_secrets, step_settings
@@ -313,7 +313,9 @@ def positive(number: int, option: str) -> int:
     return number
 
 
-def context_of(context: str) -> tuple[Path, PackedContext | WebFile | Repository | None]:
+def context_of(
+    context: str, hint: str = "the last word is the build context, often just ."
+) -> tuple[Path, PackedContext | WebFile | Repository | None]:
     """A folder, or what the context is brought from: an archive or a Dockerfile, a URL, a git repository."""
     folder = Path(context)
     if context == "-":
@@ -328,12 +330,12 @@ def context_of(context: str) -> tuple[Path, PackedContext | WebFile | Repository
         return _NOWHERE, elsewhere
     if folder.is_file():
         return _NOWHERE, PackedContext(context, lambda: open(folder, "rb"))
-    raise InputError(f"{context}: not a folder", hint="the last word is the build context, often just .")
+    raise InputError(f"{context}: not a folder", hint=hint)
 
 
-def contexts_of(words: list[str] | None) -> dict[str, Path | PackedContext | WebFile | Repository | ImageContext]:
+def contexts_of(words: list[str] | None) -> dict[str, NamedContext]:
     """``NAME=`` a folder, an archive, a URL, git, or docker-image:// and an image."""
-    found: dict[str, Path | PackedContext | WebFile | Repository | ImageContext] = {}
+    found: dict[str, NamedContext] = {}
     for word in words or []:
         name, equals, value = word.partition("=")
         if not equals or not name or not value or value == "-":
