@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from in_toto_attestation.predicates.vsa.v1 import vsa_pb2
 from lading.verify.documents.statements import Statement
 from lading.verify.reports.verification_summary import REPRODUCED, SUMMARY, VerificationSummary
 from suites.commands import Lading, busybox, context
+from suites.debian_archive import Archive, archive
 from suites.machine import needs
 
 pytestmark = needs("root", "overlay", "crun", "busybox")
@@ -226,3 +228,55 @@ def test_a_context_that_was_no_folder_is_given_as_it_was(lading: Lading, tmp_pat
     words = ("rebuild", "localhost/app", "--context")
     assert lading.ok(*words, packed).startswith("reproduced ")
     assert "not what the image was built from" in lading.fails(1, *words, made)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[Archive]:
+    (tmp_path / "archive").mkdir()
+    with archive(tmp_path / "archive") as made:
+        made.add("tool", {"usr/bin/tool": "#!/bin/sh\n"}, Depends="library")
+        made.add("library", {"usr/lib/library.so": "code"})
+        made.publish()
+        yield made
+
+
+@pytest.mark.parametrize("layers", ["package", "one"])
+@needs("apt-get", "gpg", "gpgv", "dpkg-deb")
+def test_a_package_set_is_built_again_of_the_packages_on_record(
+    lading: Lading, tmp_path: Path, source: Archive, layers: str
+) -> None:
+    file = tmp_path / "base.toml"
+    if layers == "one":  # and so apt is told of its archive, by name
+        text = "Types: deb\nURIs: http://archive.example/debian\nSuites: testing\nComponents: main\n"
+        source.origin = "Debian"
+        source.add("dpkg", {"usr/bin/dpkg": "#!/bin/sh\n"})
+        source.add("apt", {"usr/share/doc/apt/examples/debian.sources": text})
+        source.publish()
+    head = f'version = 1\n[debian]\nsuite = "testing"\nlayers = "{layers}"\n'
+    names = 'packages = ["apt", "dpkg", "tool"]\n' if layers == "one" else 'packages = ["tool"]\n'
+    line = f'sources = ["deb [signed-by={source.key}] {source.uri} testing main"]\n'
+    image = '[image]\ncmd = ["/usr/bin/tool"]\nstop_signal = "SIGINT"\nexpose = ["80/tcp"]\nenv = { A = "b" }\n'
+    file.write_text(head + names + line + image)
+    lading.ok("build", "-q", "-t", "localhost/set", "--label", "a=b", "-f", file, tmp_path)
+    file.unlink()
+    source.add("tool", {"usr/bin/tool": "#!/bin/sh\n"}, version="2.0")
+    source.publish()
+    source.requests.clear()
+    assert lading.ok("rebuild", "localhost/set").startswith("reproduced  localhost/set:latest ")
+    assert not source.requests, "its packages are here"
+
+    for deb in (lading.root / "cache/debian/debs").iterdir():
+        deb.unlink()
+    assert lading.ok("rebuild", "localhost/set").startswith("reproduced ")
+    fetched = {name for name in source.requests if name.endswith(".deb")}
+    assert {"/pool/library_1.0_all.deb", "/pool/tool_1.0_all.deb"} <= fetched
+    assert "/pool/tool_2.0_all.deb" not in fetched
+    refused = lading.fails(1, "rebuild", "--context", tmp_path, "localhost/set")
+    assert refused == "lading: --context is for Dockerfiles: it was built from a Debian package set"
+
+    if layers == "one":
+        return  # others have Debian's packages, too
+    (lading.root / "cache/debian/debs").joinpath(deb.name).unlink()
+    for kept in (source.root / "pool").iterdir():
+        kept.unlink()
+    assert "1.0 was installed, and could not be fetched" in lading.fails(1, "rebuild", "localhost/set")

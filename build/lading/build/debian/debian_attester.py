@@ -128,7 +128,12 @@ class DebianAttester:
                 name=f"release:{source.suite}",
                 uri=f"{bare(source.uri)}/dists/{source.suite}/InRelease",
                 digest={"sha256": digest},
-                annotations={"date": release.date, "signedBy": list(release.signers), **checked},
+                annotations={
+                    "date": release.date,
+                    "origin": release.origin,
+                    "signedBy": list(release.signers),
+                    **checked,
+                },
             )
         for package in self.resolution.packages:
             yield ResourceDescriptor(

@@ -17,6 +17,7 @@ from lading.build.debian.debian_spec import DebianSpec, read_spec
 from lading.build.debian.locks.lock_changes import check_agreement
 from lading.build.debian.locks.lock_file import Lock, lock_path, read_lock
 from lading.build.debian.locks.locked_packages import fetch_locked
+from lading.build.debian.locks.recorded_set import RecordedSet
 from lading.build.debian.package_actions import PackageActions
 from lading.build.debian.package_graph import package_graph
 from lading.build.debian.resolving import debian_architecture, opened_archives
@@ -46,6 +47,14 @@ class PackageSet:
     lock: Digest | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AskedSet:
+    """What a file asks for, and its digest."""
+
+    spec: DebianSpec
+    digest: Digest
+
+
 def build_debian(
     request: BuildRequest, environment: BuildEnvironment, *, fresh: bool, system: Path = Path("/")
 ) -> Built:
@@ -62,12 +71,24 @@ def build_debian(
     spec, data = read_spec(request.file)
     environment = _for_platform(request, spec, environment)
     with environment.store.writing():
-        cache = LocalCache.of(environment.store)
         packages = packages_of(spec, request.file, environment, fresh=fresh, system=system)
-        graph = package_graph(spec, packages.suite, packages.resolution, request, environment.platform)
-        warnings = tuple(_warnings(packages, len(graph.steps), fresh=fresh))
+        layers = len(packages.resolution.packages) + 1 if spec.layer_per_package else 2
+        warnings = tuple(_warnings(packages, layers, fresh=fresh))
         for warning in warnings:
             environment.listener.warned(warning)
+        built = build_packages(request, environment, AskedSet(spec, Digest.of(data)), packages, begun)
+        return replace(built, warnings=warnings)
+
+
+def build_packages(
+    request: BuildRequest, environment: BuildEnvironment, asked: AskedSet, packages: PackageSet, begun: float
+) -> Built:
+    """Builds the image of these packages, wherever they are from, and tags it."""
+    assert request.file is not None
+    spec = asked.spec
+    with environment.store.writing():
+        cache = LocalCache.of(environment.store)
+        graph = package_graph(spec, packages.suite, packages.resolution, request, environment.platform)
         epoch = EPOCH if request.epoch is None else request.epoch
         solved = SolveState()
         with tempfile.TemporaryDirectory(prefix="packages-", dir=_work_folder(environment.store.root)) as folder:
@@ -81,7 +102,7 @@ def build_debian(
         image = assemble(graph, solved, epoch, environment.store, request.annotations)
         facts = DebianFacts(
             file=request.file.name,
-            digest=Digest.of(data),
+            digest=asked.digest,
             suite=packages.suite,
             architecture=packages.architecture,
             lock=(lock_path(request.file).name, packages.lock) if packages.lock else None,
@@ -100,7 +121,17 @@ def build_debian(
         for name in request.names:
             environment.store.tag(name, image)
     unchanged = reused and len(solved.cached) == len(solved.steps)
-    return Built(image, attestations, solved.reports, (), unchanged, warnings)
+    return Built(image, attestations, solved.reports, (), unchanged)
+
+
+def build_recorded(
+    recorded: RecordedSet, request: BuildRequest, environment: BuildEnvironment, debs: Mapping[PackageRecord, Path]
+) -> Built:
+    """Builds what was built before, of the same packages. Raises as `build_debian` does."""
+    begun = environment.clock()
+    environment = _for_platform(request, recorded.spec, environment)
+    packages = PackageSet(recorded.suite, recorded.architecture, recorded.resolution, debs)
+    return build_packages(request, environment, AskedSet(recorded.spec, recorded.digest), packages, begun)
 
 
 def _warnings(packages: PackageSet, layers: int, *, fresh: bool) -> Iterator[str]:

@@ -118,9 +118,15 @@ def parse_spec(data: bytes, source: str) -> DebianSpec:
     if len(data) > MAX_SIZE:
         raise InputError(f"{source}: larger than {MAX_SIZE} bytes")
     try:
-        fields = Fields(tomllib.loads(data.decode()), source)
+        found = tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:
         raise InputError(f"{source}: not valid TOML: {error}") from None
+    return spec_of(found, source)
+
+
+def spec_of(value: object, source: str) -> DebianSpec:
+    """As `parse_spec`, of what such a file holds."""
+    fields = Fields(value, source)
     if fields.integer("version") != 1:
         raise InputError(f"{source}: version must be 1")
     debian = fields.fields("debian")

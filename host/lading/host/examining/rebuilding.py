@@ -28,13 +28,14 @@ from lading.store.errors import InputError, Remedy
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.documents import Manifest
 from lading.store.oci.json import canonical
+from lading.verify.documents.provenance import DEBIAN_BUILD
 from lading.verify.documents.statements import ResourceDescriptor
 from lading.verify.keys.keys import PrivateKey
 from lading.verify.reports.verification_summary import REPRODUCED, SUMMARY, VerificationSummary
 
 if TYPE_CHECKING:
     from lading.build.attest.recorded_build import GivenAgain
-    from lading.build.graph.request import BuildRequest, Built, Listener, StepSecrets
+    from lading.build.graph.request import BuildEnvironment, BuildRequest, Built, Listener, StepSecrets
     from lading.host.host import Host
     from lading.host.trust.signing_keys import SigningKeyText
     from lading.store.store import Store
@@ -97,9 +98,17 @@ def rebuild(host: Host, request: RebuildRequest, listener: Listener) -> Rebuilt:
     chosen, provenance, steps = trusted_provenance(host, request.image)
     with opened_images(host, (request.image,)) as (first,), other_store(host) as store:
         recorded = RecordedBuild(provenance)
-        wanted = _request(recorded, request, store.root.parent)
-        wanted = replace(wanted, recording=recording_of(host.store, request.image, provenance))
-        built = _build(host, wanted, request.given.secrets, provenance, store, listener)
+        environment = _environment(host, request.given.secrets, provenance, store, listener)
+        if provenance.build_type == DEBIAN_BUILD:
+            from lading.host.examining.rebuilding_sets import build_set, refuse_given  # noqa: PLC0415
+
+            refuse_given(request.given, has_context=request.has_context)
+            wanted, built = build_set(host, provenance, steps, environment, usable_cpus() + 1)
+        else:
+            wanted = _request(recorded, request, store.root.parent)
+            wanted = replace(wanted, recording=recording_of(host.store, request.image, provenance))
+            with other_surroundings():
+                built = build(wanted, replace(environment, clock=clock))
         papers = own_attestations(store, built)
         outcome = _compared(first, _opened(first, store, built), recorded, wanted, built)
         if not outcome.reproduced:
@@ -127,11 +136,11 @@ def _request(recorded: RecordedBuild, request: RebuildRequest, place: Path) -> B
     return replace(wanted, private=private, jobs=usable_cpus() + 1)
 
 
-def _build(
-    host: Host, wanted: BuildRequest, secrets: StepSecrets, provenance: Provenance, store: Store, listener: Listener
-) -> Built:
+def _environment(
+    host: Host, secrets: StepSecrets, provenance: Provenance, store: Store, listener: Listener
+) -> BuildEnvironment:
     bases = Bases(host.images, host.transfers, host.gate, pull=False, warn=host.warn)
-    environment = build_environment(
+    return build_environment(
         store,
         host.run_folder(),
         host.driver,
@@ -141,8 +150,6 @@ def _build(
         listener=listener,
         secrets=secrets,
     )
-    with other_surroundings():
-        return build(wanted, replace(environment, clock=clock))
 
 
 def _opened(first: OpenedImage, store: Store, built: Built) -> OpenedImage:

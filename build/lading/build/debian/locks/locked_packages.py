@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from lading.build.debian.archives.apt import Resolution, publish_deb
 from lading.build.debian.archives.apt_program import AptProgram
 from lading.build.debian.archives.apt_sources import ArchiveSource, machine_sources, sources_in
-from lading.build.debian.archives.archive_names import EXAMPLES, NAMES, addresses
+from lading.build.debian.archives.archive_names import EXAMPLES, NAMES, addresses, name_of
 from lading.build.graph.steps.step_operations import PackageRecord
 from lading.build.solver.cache_trimming import note_use
 from lading.build.solver.local_cache import one_builder
@@ -17,13 +18,17 @@ from lading.store.errors import RegistryError, Remedy
 from lading.store.store import Store
 from lading.store.system.private_folders import private_folder
 
+_GONE: Final = "archives remove old versions: give apt a source of a snapshot"
 
-def fetch_locked(resolution: Resolution, store: Store, architecture: str, system: Path) -> dict[PackageRecord, Path]:
+
+def fetch_locked(
+    resolution: Resolution, store: Store, architecture: str, system: Path, *, word: str = "is locked"
+) -> dict[PackageRecord, Path]:
     """The .deb of each package; those here are not fetched again.
 
-    A package is looked for where the machine's apt has its suite from, then at the address in the lock, or where the
-    machine's distribution says that the archive of that name is. Raises
-    `RegistryError` where it is in neither place, `DocumentError` where another file is in its place.
+    A package is looked for where the machine's apt has its suite from, then at the address in the lock, and where the
+    machine's distribution says that the archive of that name is. Raises `RegistryError` where it is nowhere, saying
+    with `word` why it is wanted, and `DocumentError` where another file is in its place.
     """
     debs = store.root / "cache" / "debian" / "debs"
     paths = {package: debs / f"{package.digest.hex}.deb" for package in resolution.packages}
@@ -36,7 +41,12 @@ def fetch_locked(resolution: Resolution, store: Store, architecture: str, system
             program = AptProgram(folder, architecture)
             program.prepare("")
             published = addresses(source for name in EXAMPLES for source in sources_in(system / name))
-            _download(program, missing, paths, Places(resolution, machine_sources(system), published))
+            waiting = _download(program, missing, paths, Places(resolution, machine_sources(system), published))
+            for package, why in waiting.items():
+                hint = Remedy("update lock", "lock what the archive has now", "FILE") if word == "is locked" else _GONE
+                raise RegistryError(
+                    f"{package.name} {package.version} {word}, and could not be fetched: {why}", hint=hint
+                )
     note_use(tuple(paths.values()))
     return paths
 
@@ -53,10 +63,11 @@ class Places:
 
     def of(self, package: PackageRecord) -> Iterator[str]:
         """The addresses of one, those that this machine is configured for first."""
-        locked, _ = self._resolution.releases[package.release]
+        locked, release = self._resolution.releases[package.release]
         own = [source.uri.rstrip("/") for source in self._configured if source.suite == locked.suite]
-        named = self._published.get(locked.uri, "") if locked.uri in NAMES else locked.uri
-        for archive in dict.fromkeys((*own, named) if named else own):
+        name = locked.uri if locked.uri in NAMES else name_of(locked, release)
+        named = "" if locked.uri in NAMES else locked.uri
+        for archive in filter(None, dict.fromkeys((*own, named, self._published.get(name, "")))):
             yield f"{archive}/{package.filename}"
 
     def none(self, package: PackageRecord) -> str:
@@ -67,7 +78,8 @@ class Places:
 
 def _download(
     program: AptProgram, missing: Sequence[PackageRecord], paths: dict[PackageRecord, Path], places: Places
-) -> None:
+) -> dict[PackageRecord, str]:
+    """Those that are nowhere, and why."""
     waiting = {package: list(places.of(package)) for package in missing}
     why = ""
     while waiting and any(waiting.values()):
@@ -81,9 +93,4 @@ def _download(
             if path.exists():
                 publish_deb(path, package, paths[package])
                 del waiting[package]
-    if waiting:
-        package = next(iter(waiting))
-        raise RegistryError(
-            f"{package.name} {package.version} is locked, and could not be fetched: {why or places.none(package)}",
-            hint=Remedy("update lock", "lock what the archive has now", "FILE"),
-        )
+    return {package: why or places.none(package) for package in waiting}

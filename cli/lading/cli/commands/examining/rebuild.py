@@ -116,8 +116,8 @@ def _words(session: CliSession, outcome: Rebuilt) -> Iterator[str]:
     yield f"{style('NOT reproduced', 'red')}  {name} {digest.short}"
     found = outcome.first_difference
     if found:
-        where = f"line {found.line}" + (f" of stage {found.stage}" if found.stage else "")
-        step = f"{escape(' '.join(found.step.split()))} ({escape(where)})"
+        where = f" (line {found.line}" + (f" of stage {found.stage}" if found.stage else "") + ")"
+        step = f"{escape(' '.join(found.step.split()))}{escape(where) if found.line else ''}"
         if found.file:
             yield f"  first   /{escape(text(found.file.path))}, written by {step}"
         else:
