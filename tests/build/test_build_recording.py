@@ -27,6 +27,7 @@ def recorded(state: Path, outside: Path, files: str) -> dict[str, Any]:
     from typing import cast
 
     from lading.build.attest.network_artifact import is_recorded_network, read_tape
+    from lading.build.graph import step_links
     from lading.build.graph.steps.network_recording import NetworkRecording, Replay
     from lading.networking.kernel.namespaces import inside
     from lading.registry.client_config import ClientConfig
@@ -110,6 +111,7 @@ def recorded(state: Path, outside: Path, files: str) -> dict[str, Any]:
                     links[link.command[-1]] = [
                         link.byproducts.get("network"),
                         sorted(one.name or "" for one in link.materials if (one.name or "").startswith("url:")),
+                        link.byproducts.get("unlisted"),
                     ]
         assert tape is not None
         exchanges = [one.value() for step in tape.steps for one in step.exchanges]
@@ -181,6 +183,9 @@ RUN --network=none echo x > /none
     pinned = write(state / "pinned", {"Dockerfile": f"FROM base\n{get} --cacert /etc/own.pem {HTTPS}/pinned\n"})
     refused["pinned"] = outcome(pinned, recording=recording)
     warned += bench.listener.warnings
+    step_links.MAX_MATERIALS = 3
+    urls = " ".join(f"-o /{name} {HTTP}/{name}" for name in ("first", "second", "third"))
+    many = bench.build(write(state / "many", {"Dockerfile": f"FROM base\n{get} {urls}\n"}), recording=recording)
     made = bench.files(first.descriptor)
     return {
         **found,
@@ -190,6 +195,8 @@ RUN --network=none echo x > /none
         "same": [str(one.descriptor.digest) == str(first.descriptor.digest) for one in (cached, again)],
         "tapes": found_in(again)["raw"] == found["raw"] == found_in(cached)["raw"],
         "refused": refused,
+        "many": found_in(many)["links"],
+        "told": bench.listener.warnings,
         "warned": warned,
         "files": {name: cast("bytes", made[name][-1]).decode()[:40] for name in files.split()},
         "leftovers": [name for name in made if "lading" in name],
@@ -231,8 +238,18 @@ def test_everything_that_was_asked_is_recorded(found: dict[str, Any]) -> None:
 
 def test_links_have_what_was_asked_as_materials(found: dict[str, Any]) -> None:
     links = found["links"]
-    assert links[f"busybox wget -q -O /plain {HTTP}/plain"] == ["recorded", [f"url:{HTTP}/plain"]]
-    assert links["echo x > /none"] == ["none", []]
+    assert links[f"busybox wget -q -O /plain {HTTP}/plain"] == ["recorded", [f"url:{HTTP}/plain"], None]
+    assert links["echo x > /none"] == ["none", [], None]
+
+
+def test_a_link_says_how_many_answers_it_does_not_list(found: dict[str, Any]) -> None:
+    """It has room for three materials here, of which the image is one."""
+    (link,) = found["many"].values()
+    assert link == ["recorded", [f"url:{HTTP}/first", f"url:{HTTP}/second"], 1]
+    assert (
+        "Dockerfile:2: answers of the web that the recording alone has: 1 (a link lists 4096 materials)"
+        in found["told"]
+    )
 
 
 def test_a_replay_asks_nobody_and_makes_the_same(found: dict[str, Any]) -> None:

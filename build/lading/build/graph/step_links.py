@@ -13,7 +13,7 @@ from lading.build.graph.steps.network_recording import RECORDED, NetworkUse
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, PackageRecord, RunOp, UnpackOp
 from lading.store.oci.digests import Digest
-from lading.verify.documents.links import CONTACTED, CONTEXT, MAX_MATERIALS, Link
+from lading.verify.documents.links import CONTACTED, CONTEXT, MAX_MATERIALS, UNLISTED, Link
 from lading.verify.documents.statements import ResourceDescriptor
 from lading.verify.observations.exchanges import StepTape
 
@@ -50,6 +50,11 @@ def _asked(tape: StepTape) -> tuple[ResourceDescriptor, ...]:
         )
         for url, digest, method, status in found
     )
+
+
+def unlisted(used: NetworkUse | None, given: int) -> int:
+    """How many answers of the web a link with `given` other materials has no room for."""
+    return max(0, len(_asked(used.tape)) + given - MAX_MATERIALS) if used and used.tape else 0
 
 
 def privileges(operation: RunOp, executor: Executor) -> dict[str, object]:
@@ -112,5 +117,8 @@ def statement(
             "documents": {item.name: hashlib.sha256(item.content).hexdigest() for item in operation.documents}
         }
     if used and used.tape:
-        given = (*given, *_asked(used.tape)[: MAX_MATERIALS - len(given)])
+        answers = _asked(used.tape)
+        if left := unlisted(used, len(given)):
+            byproducts[UNLISTED] = left
+        given = (*given, *answers[: len(answers) - left])
     return Link(name, product, given, step.command, environment, byproducts).statement().raw()

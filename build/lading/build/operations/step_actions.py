@@ -29,6 +29,7 @@ from lading.store.archives.layers import normalise_times, write_layer
 from lading.store.archives.trees import Tree, capture, text
 from lading.store.errors import InputError
 from lading.store.fastclass import dataclass, replace
+from lading.verify.documents.links import MAX_MATERIALS
 from lading.verify.documents.statements import ResourceDescriptor
 
 
@@ -146,6 +147,11 @@ class StepActions:
             raise
         if layer is None:
             return ActionResult(None, used=used)
+        if left := step_links.unlisted(used, len(materials)):
+            self.environment.listener.warned(
+                f"{step.place}: answers of the web that the recording alone has: {left} "
+                f"(a link lists {MAX_MATERIALS} materials)"
+            )
         executor, secrets = self.environment.executor, self.environment.secrets
         emulator = self.environment.emulator(step.platform)
         statement = step_links.statement(step, layer.tree, materials, executor, secrets, used, emulator)

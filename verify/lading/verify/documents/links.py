@@ -23,6 +23,8 @@ CONTACTED: Final = "contacted"
 """The byproduct of a RUN that says what it contacted of the network (`contacts`)."""
 UNTRUSTED: Final = "untrusted"
 """The annotation of a material of which only the name is known: a folder that other steps have written to."""
+UNLISTED: Final = "unlisted"
+"""The byproduct of a recorded RUN that says how many answers are no materials: the recording alone has them."""
 
 MAX_MATERIALS: Final = 4096
 
