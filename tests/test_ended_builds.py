@@ -20,6 +20,7 @@ import pytest
 
 from suites.commands import LADING, Lading, busybox, context
 from suites.machine import needs
+from suites.patience import until
 
 pytestmark = needs("root", "overlay", "crun", "conmon", "nft", "ip", "busybox")
 
@@ -167,11 +168,18 @@ def test_asked_to_end_it_ends_all_that_runs_side_by_side(yard: Yard, number: sig
 
 
 def _kill(word: str) -> None:
-    """Kills the process of a step that has `word` among its own."""
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError):
-            if (entry / "cmdline").read_bytes().split(b"\0")[:2] == [b"sleep", word.encode()]:
-                os.kill(int(entry.name), signal.SIGKILL)
+    """Kills the process of a step that has `word` among its own: its shell comes to that after it has said `busy`."""
+
+    def killed() -> bool:
+        found = False
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError):
+                if (entry / "cmdline").read_bytes().split(b"\0")[:2] == [b"sleep", word.encode()]:
+                    os.kill(int(entry.name), signal.SIGKILL)
+                    found = True
+        return found
+
+    until(killed, f"sleep {word}")
 
 
 def test_a_terminal_that_is_closed_ends_it(yard: Yard) -> None:

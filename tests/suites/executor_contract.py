@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
@@ -120,10 +121,11 @@ class ExecutorContract:
         assert not (rootfs / "late").exists()
 
     def test_no_process_outlives_it(self, executor: Executor, rootfs: Path) -> None:
-        assert self.execute(executor, rootfs, "sh", "-c", "(sleep 61; touch /late) & exit 0")[0] == 0
+        seconds = str(10**9 + secrets.randbelow(10**9))  # nobody else's
+        assert self.execute(executor, rootfs, "sh", "-c", f"(sleep {seconds}; touch /late) & exit 0")[0] == 0
         for entry in Path("/proc").iterdir():
             try:
-                assert b"sleep\x0061" not in (entry / "cmdline").read_bytes()
+                assert f"sleep\0{seconds}".encode() not in (entry / "cmdline").read_bytes()
             except OSError:
                 continue
 
