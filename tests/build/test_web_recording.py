@@ -21,9 +21,10 @@ from lading.build.operations.running.recording.web_gateway import WebAnswers, We
 from lading.build.operations.running.recording.web_recorder import WebRecorder
 from lading.build.operations.running.recording.web_replayer import WebReplayer
 from lading.registry.client_config import ClientConfig
+from lading.registry.errors import UnreachableError
 from lading.registry.http.transport import HttpRequest, HttpResponse, HttpxTransport, Transport
 from lading.store.store import Store
-from lading.verify.observations.exchanges import NetworkTape
+from lading.verify.observations.exchanges import NetworkTape, StepTape
 
 SECRET = b"s3cr t/word"
 PUBLIC = starred({"token": SECRET})
@@ -150,8 +151,25 @@ def test_an_answer_without_an_end_is_given_up_once_its_client_has(
     assert told == [
         "GET http://web.example.com/: not recorded: the program hung up, and more than 1 MiB of the answer followed"
     ]
-    assert recording.tape(COMMAND).exchanges == ()
+    tape = recording.tape(COMMAND)
+    assert (tape.exchanges, tape.unrecorded) == ((), ("GET http://web.example.com/",))
+    assert StepTape.parse(tape.value(), "") == tape
     assert not [path for path in (store.root / "blobs").rglob("*") if path.is_file()]
+
+
+def test_an_answer_that_breaks_off_is_told_of_the_step(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the secret that it was asked for with."""
+
+    def broken(_: Answer) -> Iterator[bytes]:
+        yield b"x" * 4096
+        yield b"y"
+        raise UnreachableError("the connection broke")
+
+    monkeypatch.setattr(Answer, "pieces", broken)
+    recording = recorder(store, Web(200, {}))
+    said, _ = ask(recording, get(f"/?{QUERY}"))
+    assert "xxx" in said
+    assert recording.tape(COMMAND).unrecorded == ("GET http://web.example.com/?token=***",)
 
 
 def test_a_request_that_carries_too_much_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,3 +52,30 @@ def test_of_an_image_without_a_record_nothing_is_known(tmp_path: Path) -> None:
     user.ok("load", "-i", f"oci:{tmp_path}/layout", "-t", "localhost/app")
     assert "unknown: no record" in user.ok("blame", "localhost/app", "/a")
     assert user.ok("blame", "localhost/app").startswith("localhost/app:latest: 0 of 1 files, 0.0 %")
+
+
+def test_what_was_lent_to_a_step_is_on_no_record(tmp_path: Path) -> None:
+    """No network is needed to write what nobody can find again."""
+    lading = Lading(tmp_path / "root")
+    lading.ok("keygen")
+    lading.ok("build", "-q", "-t", "localhost/base", busybox(tmp_path / "base"))
+    text = """FROM localhost/base AS plain
+RUN --network=none --mount=type=secret,id=none echo >/plain
+FROM localhost/base AS lent
+RUN --network=none --mount=type=secret,id=tok cat /run/secrets/tok >/lent
+FROM localhost/base AS kept
+RUN --network=none --mount=type=cache,target=/c echo >/c/x; cat /c/x >/kept
+FROM plain
+COPY --from=lent /lent /
+COPY --from=kept /kept /
+"""
+    made = context(tmp_path / "app", text)
+    lading.ok("build", "-q", "-t", "localhost/app", "--secret", "id=tok,env=HOME", made)
+    sources = {
+        name: lading.ok("blame", "localhost/app", name).rpartition("source   ")[2] for name in ("lent", "kept", "plain")
+    }
+    assert {name: text.partition(":")[0] for name, text in sources.items()} == {
+        "lent": "executed",
+        "kept": "executed",
+        "plain": "pinned",
+    }

@@ -14,6 +14,7 @@ from suites.patience import PATIENCE
 
 pytestmark = needs("root", "overlay", "netns", "crun", "ip", "nft", "busybox")
 
+_BLAMED = ("blamed", "shares")
 _SCRIPT = """
 set -e
 ip link set lo up
@@ -28,6 +29,8 @@ lading build -q --network-record -t localhost/app app > recorded
 kill $server
 wait $server || true
 lading provenance localhost/app > told
+lading blame localhost/app file > blamed
+lading blame localhost/app > shares
 lading build -q --network-replay localhost/app -t localhost/again app > replayed
 lading rebuild localhost/app > rebuilt
 lading bake -q -f app.hcl --network-replay localhost/app app > baked
@@ -58,7 +61,21 @@ def test_recorded_replayed_rebuilt(tmp_path: Path) -> None:
         words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
-    names = ("recorded", "replayed", "rebuilt", "missed", "none", "both", "told", "baked", "named", "unknown", "others")
+    names = (
+        "blamed",
+        "shares",
+        "recorded",
+        "replayed",
+        "rebuilt",
+        "missed",
+        "none",
+        "both",
+        "told",
+        "baked",
+        "named",
+        "unknown",
+        "others",
+    )
     said = {name: (tmp_path / name).read_text() for name in names}
     assert said["recorded"].startswith("sha256:") and said["replayed"] == said["recorded"]
     assert "  executed under oci\n  contacted nothing, but for what was recorded\n" in said["told"]
@@ -69,5 +86,12 @@ def test_recorded_replayed_rebuilt(tmp_path: Path) -> None:
     assert "replayed: GET http://192.0.2.99:8000/other was not recorded" in said["missed"]
     assert "was built without a record of its network" in said["none"]
     assert "give one of them" in said["both"]
-    body = hashlib.sha256(b"content\n").hexdigest()
-    assert (tmp_path / "root/blobs/sha256" / body).exists()
+    digest = hashlib.sha256(b"content\n").hexdigest()
+    assert f"  input    url:http://192.0.2.99:8000/file sha256:{digest}\n" in said["blamed"]
+    assert (
+        "  source   recorded: made of inputs and of answers of the web that are all on record by digest\n"
+        in said["blamed"]
+    )
+    files = said["shares"].partition(" of ")[0].rpartition(" ")[2]
+    assert f": {files} of {files} files, 100.0 % of " in said["shares"]
+    assert (tmp_path / "root/blobs/sha256" / digest).exists()

@@ -9,11 +9,11 @@ from lading.build.graph.executor import Executor
 from lading.build.graph.request import StepSecrets
 from lading.build.graph.solve_state import SolveState
 from lading.build.graph.steps.mount_requests import ScriptMount, SecretMount, SshMount
-from lading.build.graph.steps.network_recording import RECORDED, NetworkUse
+from lading.build.graph.steps.network_recording import NetworkUse
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, PackageRecord, RunOp, UnpackOp
 from lading.store.oci.digests import Digest
-from lading.verify.documents.links import CONTACTED, CONTEXT, MAX_MATERIALS, UNLISTED, Link
+from lading.verify.documents.links import CONTACTED, CONTEXT, MAX_MATERIALS, RECORDED, UNLISTED, UNRECORDED, Link
 from lading.verify.documents.statements import ResourceDescriptor
 from lading.verify.observations.exchanges import StepTape
 
@@ -118,6 +118,8 @@ def statement(
         }
     if used and used.tape:
         answers = _asked(used.tape)
+        if used.tape.unrecorded:
+            byproducts[UNRECORDED] = list(used.tape.unrecorded)
         if left := unlisted(used, len(given)):
             byproducts[UNLISTED] = left
         given = (*given, *answers[: len(answers) - left])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lading.host.examining.file_origins import FileSource, SourceKind, Tracer
+from lading.host.examining.file_origins import TRACED, FileSource, SourceKind, Tracer
 from lading.host.examining.image_sources import opened_images
 from lading.inventory.packages.packages import Inventory, take_inventory
 from lading.store.errors import InputError
@@ -48,6 +48,11 @@ class Shares:
         """Files and bytes from these sources; of all where none is named."""
         chosen = [share for share in self.shares if not sources or share.source in sources]
         return sum(share.files for share in chosen), sum(share.size for share in chosen)
+
+    @property
+    def traced(self) -> tuple[int, int]:
+        """Files and bytes of which everything is on record."""
+        return self.count(*TRACED)
 
 
 def blame_file(host: Host, image: str, path: str) -> BlamedFile:

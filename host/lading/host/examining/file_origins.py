@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
 from lading.store.oci.documents import Manifest
-from lading.verify.documents.links import CONTEXT
+from lading.verify.documents.links import CONTEXT, NETWORK
 from lading.verify.documents.provenance import DEBIAN_BUILD, Provenance
 from lading.verify.documents.statements import PROVENANCE, ResourceDescriptor
 
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from lading.verify.documents.dag import DagNode
     from lading.verify.documents.links import Link
 
-SourceKind = Literal["signed", "pinned", "executed", "unknown"]
+SourceKind = Literal["signed", "pinned", "recorded", "executed", "unknown"]
 """``signed``: in an archive that a key of its distribution signed, or of a base that the policy let in by key.
-``pinned``: made of nothing but inputs on record by digest, such as the packages of a lock. ``executed``: written by a
-command that could reach more than these. ``unknown``: no record speaks of its layer."""
-_WEAKEST: Final[tuple[SourceKind, ...]] = ("unknown", "executed", "pinned", "signed")
+``pinned``: made of nothing but inputs on record by digest, such as the packages of a lock. ``recorded``: of such, and
+of answers of the web that are on record by digest. ``executed``: written by a command that could reach more than
+these. ``unknown``: no record speaks of its layer."""
+_WEAKEST: Final[tuple[SourceKind, ...]] = ("unknown", "executed", "recorded", "pinned", "signed")
+TRACED: Final[tuple[SourceKind, ...]] = ("signed", "pinned", "recorded")
+"""Those of which everything is on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +101,17 @@ class Tracer:
             step=step_text(node, self._link(node)),
             stage=node.stage,
             line=node.line,
-            inputs=tuple((item, self._made(item)) for item in node.inputs),
+            inputs=tuple((item, self._made(item)) for item in (*node.inputs, *self._answers(node))),
             revision=named.get("git") if any(item.name == CONTEXT for item in node.inputs) else None,
             package=package,
             archive=archive,
             release=release,
         )
+
+    def _answers(self, node: DagNode) -> tuple[ResourceDescriptor, ...]:
+        """What a recorded step read of the web, which its link alone has."""
+        link = self._link(node)
+        return tuple(one for one in link.materials if one not in node.inputs) if link and link.is_recorded else ()
 
     def _made(self, item: ResourceDescriptor) -> str:
         nodes = self._steps.artifact.dag.nodes if self._steps else ()
@@ -133,7 +141,11 @@ class Tracer:
 
     def _step_source(self, node: DagNode) -> SourceKind:
         link = self._link(node)
-        return "executed" if self._executed(node) and link and link.byproducts.get("network") != "none" else "pinned"
+        if link is None or not self._executed(node):
+            return "pinned"
+        if link.is_lent or link.byproducts.get("security") == "insecure":
+            return "executed"
+        return "recorded" if link.is_recorded else "pinned" if link.byproducts.get(NETWORK) == "none" else "executed"
 
     def _executed(self, node: DagNode) -> bool:
         link = self._link(node)

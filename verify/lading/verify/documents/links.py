@@ -7,7 +7,7 @@ given. Step numbers, platforms and layers are in the DAG document, so a link hol
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass, field
@@ -23,6 +23,12 @@ CONTACTED: Final = "contacted"
 """The byproduct of a RUN that says what it contacted of the network (`contacts`)."""
 UNTRUSTED: Final = "untrusted"
 """The annotation of a material of which only the name is known: a folder that other steps have written to."""
+NETWORK: Final = "network"
+"""The byproduct of a RUN that names the network it had."""
+RECORDED: Final = "recorded"
+"""That of a step which reached the web by way of a recorder alone."""
+UNRECORDED: Final = "unrecorded"
+"""The byproduct of a recorded RUN that names the requests whose answers it may have read and that were not kept."""
 UNLISTED: Final = "unlisted"
 """The byproduct of a recorded RUN that says how many answers are no materials: the recording alone has them."""
 
@@ -56,6 +62,17 @@ class Link:
         if self.byproducts:
             predicate["byproducts"] = dict(self.byproducts)
         return Statement((ResourceDescriptor.of(self.product, TREE),), LINK, predicate)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether all that it read of the web is on record by digest."""
+        return self.byproducts.get(NETWORK) == RECORDED and not self.byproducts.get(UNRECORDED)
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether it was given what no digest is on record of: a secret, an agent, a folder that others wrote to."""
+        given = (value for name in ("secrets", "ssh") for value in _ids(self.byproducts.get(name)).values())
+        return any(given) or any(one.annotations.get(UNTRUSTED) for one in self.materials)
 
     @classmethod
     def parse(cls, statement: Statement, source: str = "link") -> Link:
@@ -93,6 +110,10 @@ def _material(value: object, where: str) -> ResourceDescriptor:
     if not material.digest and not material.annotations.get(UNTRUSTED):
         raise DocumentError(f"{where}: {name!r} has no digest")
     return material
+
+
+def _ids(value: object) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _variables(fields: Fields) -> tuple[str, ...]:

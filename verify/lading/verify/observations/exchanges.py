@@ -106,12 +106,16 @@ def _headers(found: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class StepTape:
-    """All exchanges of one step, those of one request in their order; names that it looked up, and that were absent."""
+    """All exchanges of one step, those of one request in their order; names that it looked up, and that were absent.
+
+    `unrecorded` are the requests whose answers it may have read and that were not kept whole.
+    """
 
     command: tuple[str, ...]
     exchanges: tuple[WebExchange, ...] = ()
     names: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
 
     def value(self) -> dict[str, object]:
         """As JSON."""
@@ -120,6 +124,7 @@ class StepTape:
             "exchanges": [one.value() for one in self.exchanges],
             "names": list(self.names),
             "absent": list(self.absent),
+            **({"unrecorded": list(self.unrecorded)} if self.unrecorded else {}),
         }
 
     @classmethod
@@ -131,6 +136,7 @@ class StepTape:
             fields.each("exchanges", WebExchange.parse),
             fields.strings("names"),
             fields.strings("absent"),
+            fields.strings("unrecorded"),
         )
         fields.close()
         if len(found.exchanges) > _MOST:

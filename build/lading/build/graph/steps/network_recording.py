@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from lading.store.content.blobs import Source
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
+from lading.verify.documents.links import RECORDED
 from lading.verify.observations.contacts import Contacts
 from lading.verify.observations.exchanges import NetworkTape, StepTape
 
@@ -29,10 +28,6 @@ class NetworkRecording:
     def word(self) -> str:
         """What is in the key of such a step in the place of its network."""
         return f"replayed {Digest.of(self.replay.tape.raw())}" if self.replay else RECORDED
-
-
-RECORDED: Final = "recorded"
-"""The network of a step whose link has what it asked of the web."""
 
 
 @dataclass(frozen=True, slots=True)

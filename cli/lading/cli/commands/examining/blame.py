@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.calls.option_values import OutputForm, access, short
 from lading.cli.cli_session import CliSession
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from lading.host.examining.blaming import BlamedFile, Shares
     from lading.host.examining.file_origins import FileSource
     from lading.verify.documents.statements import ResourceDescriptor
+
+_SHOWN: Final = 20
+"""Inputs of a step that are told in words."""
 
 
 def blame(
@@ -35,7 +38,7 @@ def blame(
 ) -> None:
     """Show which step, input and package a file comes from.
 
-    Without a path, what share of files and bytes comes from signed or pinned sources.
+    Without a path, what share of files and bytes comes from signed, pinned or recorded sources.
     """
     from lading.host.examining.blaming import blame_all, blame_file  # noqa: PLC0415
 
@@ -72,8 +75,11 @@ def _file(found: BlamedFile) -> Iterator[str]:
         signers = source.release.annotations.get("signedBy")
         by = f", signed by {escape(json.dumps(signers))}" if signers else ""
         yield f"  release  {escape(_resource(source.release))}{by}"
-    for item, made in source.inputs if not source.archive else ():
+    inputs = source.inputs if not source.archive else ()
+    for item, made in inputs[:_SHOWN]:
         yield f"  input    {escape(_resource(item))}{f' made by {escape(made)}' if made else ''}"
+    if len(inputs) > _SHOWN:
+        yield f"  input    and {len(inputs) - _SHOWN} more, which --format json lists"
     if source.revision:
         yield f"  commit   {escape(source.revision.digest.get('gitCommit', '?'))} {escape(source.revision.uri or '')}"
     yield f"  source   {_meaning(source)}"
@@ -91,6 +97,7 @@ def _resource(item: ResourceDescriptor) -> str:
 _MEANINGS = {
     "signed": "signed: it chains to a signature that was checked",
     "pinned": "pinned: made of nothing but inputs on record by digest",
+    "recorded": "recorded: made of inputs and of answers of the web that are all on record by digest",
     "executed": "executed: written by a command that could reach more than its inputs",
     "unknown": "unknown: no record speaks of this layer",
 }
@@ -103,13 +110,13 @@ def _meaning(source: FileSource) -> str:
 
 def _shares(found: Shares) -> Iterator[str]:
     files, total = found.count()
-    traced, traced_size = found.count("signed", "pinned")
+    traced, traced_size = found.traced
     share = f"{1000 * traced_size // total / 10 if total else 100} %"
     yield (
         f"{escape(_shown(found.image))}: {traced:,} of {files:,} files, {share} of {size(total)}, "
-        "traced to a signed or pinned source"
+        "traced to a signed, pinned or recorded source"
     )
-    for kind in ("signed", "pinned", "executed", "unknown"):
+    for kind in ("signed", "pinned", "recorded", "executed", "unknown"):
         count, bytes_ = found.count(kind)
         if count:
             yield f"  {kind:9} {count:>8,} files  {size(bytes_):>8}"
@@ -121,7 +128,7 @@ def _shares(found: Shares) -> Iterator[str]:
 
 def _json_shares(found: Shares) -> dict[str, object]:
     files, total = found.count()
-    traced, traced_size = found.count("signed", "pinned")
+    traced, traced_size = found.traced
     return {
         "files": files,
         "bytes": total,

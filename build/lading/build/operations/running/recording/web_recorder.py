@@ -35,6 +35,7 @@ class WebRecorder:
         self._found: list[WebExchange] = []
         self._names: set[str] = set()
         self._absent: set[str] = set()
+        self._lost: set[str] = set()
 
     def resolves(self, name: str) -> bool:
         """By the machine's own resolver."""
@@ -70,20 +71,27 @@ class WebRecorder:
         """All that was recorded, sorted; exchanges of one request in their order."""
         with self._lock:
             found = sorted(self._found, key=lambda one: one.asked.key)
-            return StepTape(command, tuple(found), tuple(sorted(self._names)), tuple(sorted(self._absent)))
+            names = tuple(sorted(self._names)), tuple(sorted(self._absent))
+            return StepTape(command, tuple(found), *names, tuple(sorted(self._lost)))
 
     def _kept(
         self, question: WebQuestion, response: HttpResponse, told: tuple[tuple[str, str], ...]
     ) -> Iterator[bytes]:
         """The body piece by piece; the last one is handed on when all of it is kept."""
-        size, last = 0, b""
-        with response, self._blobs.writer() as writer:
-            for piece in response.pieces():
-                size += writer.write(piece)
-                if last:
-                    yield last
-                last = piece
-            self._keep(question, response.status, told, writer.commit(), size)
+        size, last, kept = 0, b"", False
+        try:
+            with response, self._blobs.writer() as writer:
+                for piece in response.pieces():
+                    size += writer.write(piece)
+                    if last:
+                        yield last
+                    last = piece
+                self._keep(question, response.status, told, writer.commit(), size)
+                kept = True
+        finally:
+            if not kept:
+                with self._lock:
+                    self._lost.add(self._public(question.asked.title))
         if last:
             yield last
 
