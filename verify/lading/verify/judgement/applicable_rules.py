@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from lading.store.fastclass import dataclass
+from lading.store.oci.digests import Digest
 from lading.verify.judgement.errors import RejectedError
-from lading.verify.judgement.judge import BoundRule
 from lading.verify.policy.policy import Policy, Rule
+from lading.verify.policy.requirements.subject_image import SubjectImage
 from lading.verify.policy.scopes import is_full
 
 Find = Callable[[Policy, str | None], Rule | None]
@@ -15,6 +17,20 @@ Find = Callable[[Policy, str | None], Rule | None]
 
 FROM: Final = "the from section of "
 """Stands before the name of a policy where its section on bases is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundRule:
+    """A rule, the policy it stands in, and the reference it was found for (None: the image has none)."""
+
+    rule: Rule
+    policy: str
+    reference: str | None
+
+    def subject(self, digests: tuple[Digest, ...]) -> SubjectImage:
+        """The image as this rule asks about it."""
+        own = (self.reference,) if self.reference else ()
+        return SubjectImage(digests, None if self.rule.signed_for is None else self.rule.signed_for or own)
 
 
 def bind(

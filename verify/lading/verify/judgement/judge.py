@@ -16,31 +16,16 @@ from lading.verify.documents.statements import PROVENANCE
 from lading.verify.evidence.claim_set import ClaimSet
 from lading.verify.evidence.claims import Claim
 from lading.verify.evidence.collector import EvidenceCollector, IgnoredEvidence
+from lading.verify.judgement.applicable_rules import BoundRule
 from lading.verify.judgement.decision import Candidate
 from lading.verify.keys.keys import PublicKey, SignatureCheck
-from lading.verify.policy.policy import Rule
 from lading.verify.policy.requirements.finding import Finding, Outcome
-from lading.verify.policy.requirements.subject_image import SubjectImage
 
 if TYPE_CHECKING:
     from lading.verify.documents.provenance import Provenance
 
 ANY: Final = "any"
 """The requirement of an outcome that holds for all of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class BoundRule:
-    """A rule, the policy it stands in, and the reference it was found for (None: the image has none)."""
-
-    rule: Rule
-    policy: str
-    reference: str | None
-
-    def subject(self, digests: tuple[Digest, ...]) -> SubjectImage:
-        """The image as this rule asks about it."""
-        own = (self.reference,) if self.reference else ()
-        return SubjectImage(digests, None if self.rule.signed_for is None else self.rule.signed_for or own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from lading.store.fastclass import replace
 from lading.verify.documents.bases import Base
 from lading.verify.evidence.collector import EvidenceCollector
 from lading.verify.evidence.evidence import Evidence
-from lading.verify.judgement.applicable_rules import FROM, bind, lookup
+from lading.verify.judgement.applicable_rules import FROM, BoundRule, bind, lookup
 from lading.verify.judgement.decision import Decision
 from lading.verify.judgement.decision_summary import rows
 from lading.verify.judgement.errors import GateError, NoAttestationError, RefusedError, RejectedError, UncheckableError
-from lading.verify.judgement.judge import BoundRule, Judge
+from lading.verify.judgement.judge import Judge
 from lading.verify.judgement.recorder import DecisionRecorder
 from lading.verify.judgement.targets import Target
 from lading.verify.judgement.verdict import Verdict, mint
