@@ -42,6 +42,7 @@ def recorded(state: Path, outside: Path, files: str) -> dict[str, Any]:
     from lading.verify.documents.links import Link
     from lading.verify.documents.statements import Statement
     from lading.verify.keys.keys import PrivateKey
+    from lading.verify.observations.contacts import Contacts
     from suites.building import Bench, Key, busybox, write
     from suites.certificates import Authority
     from suites.copied_programs import copy_programs
@@ -99,6 +100,7 @@ def recorded(state: Path, outside: Path, files: str) -> dict[str, Any]:
 
     def found_in(built: Any) -> dict[str, Any]:
         links: dict[str, Any] = {}
+        reached: dict[str, Any] = {}
         tape = None
         for descriptor in built.attestations:
             manifest = bench.manifest(descriptor)
@@ -113,9 +115,11 @@ def recorded(state: Path, outside: Path, files: str) -> dict[str, Any]:
                         sorted(one.name or "" for one in link.materials if (one.name or "").startswith("url:")),
                         link.byproducts.get("unlisted"),
                     ]
+                    contacted = Contacts.parse(link.byproducts["contacted"]).destinations
+                    reached[link.command[-1]] = [[one.address, one.port, *one.names] for one in contacted]
         assert tape is not None
         exchanges = [one.value() for step in tape.steps for one in step.exchanges]
-        return {"links": links, "exchanges": exchanges, "raw": tape.raw().decode(), "tape": tape}
+        return {"links": links, "reached": reached, "exchanges": exchanges, "raw": tape.raw().decode(), "tape": tape}
 
     def outcome(context: Path, **options: Any) -> str:
         try:
@@ -195,6 +199,7 @@ RUN --network=none echo x > /none
         "same": [str(one.descriptor.digest) == str(first.descriptor.digest) for one in (cached, again)],
         "tapes": found_in(again)["raw"] == found["raw"] == found_in(cached)["raw"],
         "refused": refused,
+        "replayed": found_in(again)["reached"],
         "many": found_in(many)["links"],
         "told": bench.listener.warnings,
         "warned": warned,
@@ -240,6 +245,15 @@ def test_links_have_what_was_asked_as_materials(found: dict[str, Any]) -> None:
     links = found["links"]
     assert links[f"busybox wget -q -O /plain {HTTP}/plain"] == ["recorded", [f"url:{HTTP}/plain"], None]
     assert links["echo x > /none"] == ["none", [], None]
+
+
+def test_links_have_whom_a_step_reached_by_way_of_the_recorder(found: dict[str, Any]) -> None:
+    reached = found["reached"]
+    assert reached[f"busybox wget -q -O /plain {HTTP}/plain"] == [["192.0.2.99", 80, "web.example.com"]]
+    assert reached["busybox wget -q -O /literal http://192.0.2.99/literal"] == [["192.0.2.99", 80]]
+    both = next(one for command, one in reached.items() if "/large" in command)
+    assert both == [["192.0.2.99", 80, "web.example.com"], ["192.0.2.99", 443, "web.example.com"]]
+    assert set(map(len, found["replayed"].values())) == {0}
 
 
 def test_a_link_says_how_many_answers_it_does_not_list(found: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ COMMAND = ("x",)
 class Answer:
     """A complete answer in memory."""
 
-    here = False
+    here, peer = False, ("192.0.2.9", 80)
 
     def __init__(self, url: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.url, self.status, self._headers, self._body = url, status, headers, body

@@ -14,7 +14,6 @@ from suites.patience import PATIENCE
 
 pytestmark = needs("root", "overlay", "netns", "crun", "ip", "nft", "busybox")
 
-_BLAMED = ("blamed", "shares")
 _SCRIPT = """
 set -e
 ip link set lo up
@@ -32,6 +31,7 @@ lading provenance localhost/app > told
 lading blame localhost/app file > blamed
 lading blame localhost/app > shares
 lading build -q --network-replay localhost/app -t localhost/again app > replayed
+lading provenance localhost/again > replay
 lading rebuild localhost/app > rebuilt
 lading bake -q -f app.hcl --network-replay localhost/app app > baked
 lading bake -q -f app.hcl --network-replay app=localhost/app app > named
@@ -61,24 +61,11 @@ def test_recorded_replayed_rebuilt(tmp_path: Path) -> None:
         words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
-    names = (
-        "blamed",
-        "shares",
-        "recorded",
-        "replayed",
-        "rebuilt",
-        "missed",
-        "none",
-        "both",
-        "told",
-        "baked",
-        "named",
-        "unknown",
-        "others",
-    )
-    said = {name: (tmp_path / name).read_text() for name in names}
+    names = ("recorded", "replayed", "rebuilt", "missed", "none", "both", "told", "baked", "named", "unknown", "others")
+    said = {name: (tmp_path / name).read_text() for name in (*names, "replay", "blamed", "shares")}
     assert said["recorded"].startswith("sha256:") and said["replayed"] == said["recorded"]
-    assert "  executed under oci\n  contacted nothing, but for what was recorded\n" in said["told"]
+    assert "  executed under oci\n  contacted tcp 192.0.2.99:8000\n" in said["told"]
+    assert "  contacted nothing, but for what was recorded\n" in said["replay"]
     assert said["rebuilt"].startswith("reproduced ")
     assert said["baked"] == said["named"] == f"{said['recorded'].strip()}  app\n"
     assert "no target 'app' is built" in said["unknown"]

@@ -70,6 +70,11 @@ class HttpResponse(Protocol):
         """Whether it came, without a proxy, from this machine's own addresses."""
         ...
 
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The address and the port that it came from: those of a proxy, where one is between."""
+        ...
+
     def header(self, name: str) -> str | None:
         """One header, several of that name joined by commas."""
         ...
@@ -215,6 +220,10 @@ class _HttpxResponse:
     @property
     def here(self) -> bool:
         return bool(self._response.extensions["network_stream"].get_extra_info("here"))
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        return cast("tuple[str, int]", self._response.extensions["network_stream"].get_extra_info("peer"))
 
     def header(self, name: str) -> str | None:
         value: str | None = self._response.headers.get(name)

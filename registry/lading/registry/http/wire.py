@@ -108,7 +108,7 @@ class Wire(httpcore.NetworkBackend):
             try:
                 left = _current().left(timeout)
                 inner = self._inner.connect_tcp(address, port, left, local_address, socket_options)
-                return _Stream(inner, address, self._direct)
+                return _Stream(inner, (address, port), self._direct)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 last = error
         raise last
@@ -123,11 +123,11 @@ def _addresses(host: str, port: int) -> list[str]:
 
 
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, inner: httpcore.NetworkStream, address: str, direct: bool) -> None:
+    def __init__(self, inner: httpcore.NetworkStream, peer: tuple[str, int], direct: bool) -> None:
         self._inner = inner
-        self._address = address
+        self._peer = peer
         self._direct = direct
-        self._here = direct and is_here(address)
+        self._here = direct and is_here(peer[0])
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         del timeout
@@ -146,7 +146,7 @@ class _Stream(httpcore.NetworkStream):
         del timeout
         exchange = _current()
         if self._direct:  # again, for connections are used again
-            _check(exchange, self._address)
+            _check(exchange, self._peer[0])
         view = memoryview(buffer)
         for at in range(0, len(view), _SLICE):
             self._inner.write(bytes(view[at : at + _SLICE]), exchange.left())
@@ -158,7 +158,8 @@ class _Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         left = _current().left(timeout)
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left), self._address, self._direct)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left), self._peer, self._direct)
 
     def get_extra_info(self, info: str) -> Any:
-        return self._here if info == "here" else self._inner.get_extra_info(info)
+        own = {"here": self._here, "peer": self._peer}
+        return own[info] if info in own else self._inner.get_extra_info(info)

@@ -18,7 +18,7 @@ from lading.build.operations.running.recording.web_recorder import WebRecorder
 from lading.build.operations.running.recording.web_replayer import WebReplayer
 from lading.store.errors import InputError
 from lading.store.fastclass import replace
-from lading.verify.observations.contacts import Contacts
+from lading.verify.observations.contacts import NONE, Contacts, together
 
 _MOST_TOLD: Final = 100
 _SHORTEST: Final = 4
@@ -86,7 +86,8 @@ class RecordedRun:
 
     def use(self) -> NetworkUse:
         """What it did with its network."""
-        return NetworkUse(self._contacts, self._answers.tape(self._step.command))
+        reached = self._answers.reached if isinstance(self._answers, WebRecorder) else NONE
+        return NetworkUse(together((self._contacts, reached)), self._answers.tape(self._step.command))
 
     def _tell(self, line: str) -> None:
         line = self._public(line)

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from lading.build.operations.running.recording.web_gateway import WebAnswer, WebQuestion
 from lading.store.content.blobs import Blobs
@@ -13,6 +14,7 @@ from lading.store.errors import InputError
 from lading.store.fastclass import replace
 from lading.store.oci.digests import Digest
 from lading.store.system.patterns import pattern
+from lading.verify.observations.contacts import Contact, Contacts
 from lading.verify.observations.exchanges import TOLD, StepTape, WebExchange
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class WebRecorder:
         self._names: set[str] = set()
         self._absent: set[str] = set()
         self._lost: set[str] = set()
+        self._reached: dict[tuple[str, int], set[str]] = {}
 
     def resolves(self, name: str) -> bool:
         """By the machine's own resolver."""
@@ -61,11 +64,24 @@ class WebRecorder:
         # away: what this machine alone reaches is not the step's, which could not reach it itself.
         request = HttpRequest(question.asked.method, question.target, headers, body, away=True)
         response = self._transport.send(request)
+        self._note(response.peer, urlsplit(question.target).hostname or "")
         kept = (*TOLD, "content-length") if question.asked.method == "HEAD" else TOLD
         told = tuple((name, value) for name in kept if (value := response.header(name)) is not None)
         size = response.header("content-length") or ""
         known = int(size) if _SIZE.fullmatch(size) else None
         return WebAnswer(response.status, told, self._kept(question, response, told), known)
+
+    @property
+    def reached(self) -> Contacts:
+        """Whom its requests reached: behind the machine's own proxy the proxy, by the names that it was asked for."""
+        with self._lock:
+            found = sorted(self._reached.items())
+        return Contacts("observed", tuple(Contact("tcp", *peer, tuple(sorted(names))) for peer, names in found))
+
+    def _note(self, peer: tuple[str, int], host: str) -> None:
+        address, port = peer[0].partition("%")[0], peer[1]
+        with self._lock:
+            self._reached.setdefault((address, port), set()).update({host} - {address, ""})
 
     def tape(self, command: tuple[str, ...]) -> StepTape:
         """All that was recorded, sorted; exchanges of one request in their order."""
