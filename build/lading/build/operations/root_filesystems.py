@@ -49,6 +49,7 @@ class RootFilesystems:
         self._work = self._works
         self._lock = -1
         self._unpacking: dict[Digest, Lock] = {}
+        self._seen: set[tuple[str, Digest]] = set()
 
     def __enter__(self) -> Self:
         with machine_errors(self._works):
@@ -71,7 +72,7 @@ class RootFilesystems:
         if not stack:
             return None
         with self._unpacking.setdefault(stack[0][1], Lock()):
-            return unpack_layers(self._store.snapshots, self._store.blobs, stack)
+            return unpack_layers(self._store.snapshots, self._store.blobs, stack, seen=self._seen)
 
     def has(self, stack: Stack) -> bool:
         """Whether the whole stack is unpacked."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass
@@ -30,7 +32,7 @@ class SnapshotMetadata:
     def stat(self, key: str) -> Snapshot | None:
         """What is known of `key`."""
         row = self._index.one("SELECT key, parent, folder, committed, seal, size FROM snapshot WHERE key = ?", (key,))
-        return None if row is None else Snapshot(row[0], row[1], row[2], bool(row[3]), row[4], row[5])
+        return None if row is None else _snapshot(row)
 
     def get(self, key: str) -> Snapshot:
         """As `stat`. Raises `MachineError` where there is none."""
@@ -41,11 +43,15 @@ class SnapshotMetadata:
 
     def below(self, snapshot: Snapshot) -> list[Snapshot]:
         """What a snapshot stands on, from the bottom up."""
-        found: list[Snapshot] = []
-        while snapshot.parent is not None:
-            snapshot = self.get(snapshot.parent)
-            found.append(snapshot)
-        return found[::-1]
+        sql = (
+            "WITH RECURSIVE stack AS ("
+            " SELECT 0 AS depth, key, parent, folder, committed, seal, size FROM snapshot WHERE key = ?"
+            " UNION ALL"
+            " SELECT depth + 1, below.key, below.parent, below.folder, below.committed, below.seal, below.size"
+            " FROM stack JOIN snapshot AS below ON below.key = stack.parent"
+            ") SELECT key, parent, folder, committed, seal, size FROM stack ORDER BY depth DESC"
+        )
+        return [] if snapshot.parent is None else [_snapshot(row) for row in self._index.all(sql, (snapshot.parent,))]
 
     def keys(self, prefix: str) -> list[str]:
         """The keys that begin with `prefix`, an ASCII text."""
@@ -87,3 +93,8 @@ class SnapshotMetadata:
             if child is not None:
                 raise MachineError(f"the snapshot {key} is in use by {child[0]}")
             self._index.run("DELETE FROM snapshot WHERE key = ?", (key,))
+
+
+def _snapshot(row: Sequence[Any]) -> Snapshot:
+    key, parent, folder, committed, seal, size = row
+    return Snapshot(key, parent, folder, bool(committed), seal, size)

@@ -33,19 +33,28 @@ def unpack_layers(
     progress: Progress = QUIET,
     *,
     anew: bool = False,
+    seen: set[tuple[str, Digest]] | None = None,
 ) -> str | None:
-    """As `unpack`, of layers and their diff IDs, bottom up, that need not be an image's yet; `anew` as for `repair`."""
+    """As `unpack`, of layers and their diff IDs, bottom up, that need not be an image's yet; `anew` as for `repair`.
+
+    In `seen`, snapshots and the blobs that they are of are noted, for a caller who holds the store meanwhile and asks
+    for one stack after another: they are looked for once.
+    """
+    seen = set() if seen is None else seen
     parent: str | None = None
     chains = chain_ids(tuple(diff_id for _, diff_id in layers))
     if snapshots.are_whole and not anew:
         return _unpack_at_once(snapshots, blobs, layers, list(map(str, chains)), progress)
     for (layer, diff_id), chain in zip(layers, chains, strict=True):
         name = str(chain)
-        if anew or not _is_committed(snapshots, name):
+        if (name, layer.digest) in seen:
+            pass
+        elif anew or not _is_committed(snapshots, name):
             _unpack_layer(snapshots, blobs, layer, diff_id, parent, name, progress, anew=anew)
             snapshots.diff_ids.remember(layer, diff_id)
         else:
             snapshots.diff_ids.check(blobs, layer, diff_id)  # what lies there may have come from another blob
+        seen.add((name, layer.digest))
         parent = name
     return parent
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def sha256(data: bytes) -> Hash:
     return made
 
 
+@cache  # asking for a module that is not there is slow every time
 def _own() -> Callable[[], Hash] | None:
     """Since 3.12 in the module `_sha2`; a Python built without either goes by `hashlib`."""
     from importlib import import_module  # noqa: PLC0415
