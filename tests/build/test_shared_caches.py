@@ -202,9 +202,9 @@ def test_a_folder_that_is_damaged_ends_no_build(first: Lading, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("type=gha", "type=gha is not supported: expected local or registry"),
+        ("type=gha", "type=gha is not supported: expected local or registry or inline"),
         ("type=s3,bucket=b", "type=s3 is not supported"),
-        ("type=inline", "type=inline is not supported"),
+        ("type=inline,ref=localhost/x", "ref is not known"),
         ("type=local", "needs dest="),
         ("type=registry,ref=localhost/x,mode=most", "mode=most: expected min or max"),
         ("type=local,dest=d,a=b", "a is not known"),

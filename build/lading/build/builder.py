@@ -82,6 +82,12 @@ def _build(request: BuildRequest, environment: BuildEnvironment, solved: SolveSt
             from lading.build.solver.shared_caches import export  # noqa: PLC0415 - most calls name none
 
             export(environment, cached, solved, {step for part in parts for step in part.graph.chain.steps})
+        if environment.shared.inline:
+            from lading.build.attest.inline_cache import InlineCache  # noqa: PLC0415 - most calls name none
+
+            carried = InlineCache(environment, cached, solved)
+            for part, image in zip(parts, images, strict=True):
+                carried.attach(image.descriptor, part.graph.chain.steps)
         with environment.store.index.transaction():
             cached.note_use(solved.cached)
             environment.store.keep(top.descriptor)

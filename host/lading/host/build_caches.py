@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lading.registry.client.client import Client
     from lading.verify.keys.keys import PublicKey
 
-_KINDS: Final = ("local", "registry")
+_KINDS: Final = {"from": ("local", "registry"), "to": ("local", "registry", "inline")}
 _TAKEN: Final = {
     "type",
     "ref",
@@ -30,12 +30,13 @@ _TAKEN: Final = {
     "image-manifest",
     "oci-mediatypes",
 }
+_PLACES: Final = {"ref", "src", "dest"}
 Direction = Literal["from", "to"]
 
 
 @dataclass(frozen=True, slots=True)
 class CacheName:
-    """One place: a folder or a repository, and whether everything of a build goes there."""
+    """One place: a folder, a repository or the image itself, and whether everything of a build goes there."""
 
     kind: str
     place: str
@@ -43,19 +44,21 @@ class CacheName:
 
 
 def parse_cache(word: str, direction: Direction) -> CacheName:
-    """``type=local,src=DIR``, ``type=registry,ref=NAME`` or NAME alone. Raises `UsageError`."""
+    """``type=local,src=DIR``, ``type=registry,ref=NAME``, NAME alone or ``type=inline``. Raises `UsageError`."""
     option = f"--cache-{direction}"
     if "=" not in word:
         word = f"type=registry,ref={word}"
     pairs = {name: value for name, _, value in (part.partition("=") for part in word.split(","))}
     kind = pairs.get("type", "")
-    if kind not in _KINDS:
-        raise UsageError(f"{option} {word}: type={kind} is not supported: expected {' or '.join(_KINDS)}")
-    if unknown := sorted(pairs.keys() - _TAKEN):
+    if kind not in _KINDS[direction]:
+        raise UsageError(f"{option} {word}: type={kind} is not supported: expected {' or '.join(_KINDS[direction])}")
+    if unknown := sorted(pairs.keys() - (_TAKEN - _PLACES if kind == "inline" else _TAKEN)):
         raise UsageError(f"{option} {word}: {unknown[0]} is not known")
     mode = pairs.get("mode", "min")
     if mode not in ("min", "max"):
         raise UsageError(f"{option} {word}: mode={mode}: expected min or max")
+    if kind == "inline":
+        return CacheName(kind, "", mode == "max")
     name = "ref" if kind == "registry" else "dest" if direction == "to" else "src"
     if not pairs.get(name):
         raise UsageError(f"{option} {word}: needs {name}=")
@@ -84,23 +87,31 @@ class CacheOpener:
     client: Callable[[], Client]
     keyring: Keyring
     verifiers: Verifiers
+    warn: Callable[[str], None]
 
     def of(self, names: CacheNames, key: KeySource) -> SharedCaches:
         """Those that are named, for a build whose key is `key`."""
         from lading.build.graph.cache_places import CacheTarget, SharedCaches  # noqa: PLC0415
 
+        carried = [name for name in names.targets if name.kind == "inline"]
+        if any(name.everything for name in carried):
+            self.warn("cache inline: mode=max: an image carries the entries of its own layers alone, as with mode=min")
         return SharedCaches(
-            tuple(self._place(name) for name in names.sources),
-            tuple(CacheTarget(self._place(name), name.everything) for name in names.targets),
-            lambda: self._believed(key),
+            tuple(self._place(name, read=True) for name in names.sources),
+            tuple(CacheTarget(self._place(name), name.everything) for name in names.targets if name not in carried),
+            inline=bool(carried),
+            keys=lambda: self._believed(key),
         )
 
-    def _place(self, name: CacheName) -> EntryPlace:
+    def _place(self, name: CacheName, *, read: bool = False) -> EntryPlace:
+        """With what the image of that name carries, where entries are read."""
         from lading.build.solver.entry_places import FolderPlace, RegistryPlace  # noqa: PLC0415
+        from lading.build.solver.inline_entries import InlineEntries  # noqa: PLC0415
 
         if name.kind == "local":
             return FolderPlace(Path(name.place))
-        return RegistryPlace(self.client(), Reference.parse(name.place))
+        client, reference = self.client(), Reference.parse(name.place)
+        return RegistryPlace(client, reference, InlineEntries(client, reference, self.warn) if read else None)
 
     def _believed(self, key: KeySource) -> Sequence[PublicKey]:
         """Keys by the policy and, where there is one, by the floor, too."""

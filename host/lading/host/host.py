@@ -258,7 +258,8 @@ class Host:
         if caches is not None:
             from lading.host.build_caches import CacheOpener  # noqa: PLC0415
 
-            shared = CacheOpener(lambda: self.client, self.keyring, self.verifiers).of(caches, key)
+            opener = CacheOpener(lambda: self.client, self.keyring, self.verifiers, listener.warned)
+            shared = opener.of(caches, key)
         environment = self._build_environment(key, pull=pull, listener=listener, secrets=secrets, shared=shared)
         environment = replace(environment, debugger=debugger)
         if joined is not None:

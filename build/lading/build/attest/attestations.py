@@ -59,7 +59,7 @@ class AttestationWriter:
         source = self.environment.key
         if source is None:
             return (), False
-        return self._once(self._key(inputs, source), lambda: self._make(inputs, source.open()))
+        return self.once(self._key(inputs, source), lambda: self._make(inputs, source.open()))
 
     def sign(self) -> tuple[tuple[Descriptor, ...], bool]:
         """As `attest`, the signature alone: that of an index, whose images have their own."""
@@ -67,9 +67,10 @@ class AttestationWriter:
         if source is None:
             return (), False
         found = {"image": str(self.image.digest), "names": list(self._repositories()), "signer": source.fingerprint}
-        return self._once(key_of(found), lambda: (self._store(self._signature(source.open())),))
+        return self.once(key_of(found), lambda: (self.store(self._signature(source.open())),))
 
-    def _once(self, key: str, make: Callable[[], tuple[Descriptor, ...]]) -> tuple[tuple[Descriptor, ...], bool]:
+    def once(self, key: str, make: Callable[[], tuple[Descriptor, ...]]) -> tuple[tuple[Descriptor, ...], bool]:
+        """What `make` attached to the image, now or for an earlier build of the same `key`, and whether that is so."""
         with one_builder(self.environment.store.root, key):
             held = self._held(key)
             if held:
@@ -118,7 +119,7 @@ class AttestationWriter:
             artifact,
             *inputs.attached,
         )
-        return tuple(self._store(one) for one in artifacts)
+        return tuple(self.store(one) for one in artifacts)
 
     def _envelope(self, key: str, result: ActionResult, signer: Signer) -> bytes:
         """The link of a step, signed now if no build before signed it."""
@@ -128,7 +129,8 @@ class AttestationWriter:
         self.cache.keep(key, replace(result, envelope=envelope))
         return envelope
 
-    def _store(self, artifact: Artifact) -> Descriptor:
+    def store(self, artifact: Artifact) -> Descriptor:
+        """Keeps an artifact about the image."""
         for blob in artifact.blobs:
             write_blob(self.environment.store.blobs, blob)
         stored = self.environment.store.put_manifest(artifact.manifest, MANIFEST)

@@ -117,6 +117,10 @@ def build_packages(
             from lading.build.solver.shared_caches import export  # noqa: PLC0415 - most calls name none
 
             export(environment, cache, solved, graph.chain.steps)
+        if environment.shared.inline:
+            from lading.build.attest.inline_cache import InlineCache  # noqa: PLC0415 - most calls name none
+
+            InlineCache(environment, cache, solved).attach(image, graph.chain.steps)
         environment.store.keep(image)
         for name in request.names:
             environment.store.tag(name, image)

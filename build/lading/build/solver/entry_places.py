@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from lading.build.solver.inline_entries import InlineEntries
+from lading.build.solver.shared_entries import LIMIT, envelope_of
 from lading.registry.client.client import Client
 from lading.registry.errors import NotFoundError
-from lading.registry.reference import Reference
-from lading.store.content.blobs import Blobs, Source, copy_blob
+from lading.registry.reference import DEFAULT_TAG, Reference
+from lading.store.content.blobs import Blobs, Source, copy_blob, read_blob
 from lading.store.content.files import FileBlobs
 from lading.store.errors import DocumentError
 from lading.store.exchange.ingest import layout_entries
@@ -30,8 +32,17 @@ class FolderPlace:
         """As warnings name it."""
         return str(self.folder)
 
-    def manifest(self, tag: str) -> Manifest | None:
-        """As `EntryPlace.manifest`."""
+    def entries(self, tag: str) -> Iterator[bytes]:
+        """As `EntrySource.entries`."""
+        manifest = self._manifest(tag)
+        if manifest is not None:
+            yield read_blob(FileBlobs(self.folder), envelope_of(manifest).digest, limit=LIMIT)
+
+    def has(self, tag: str) -> bool:
+        """As `EntryPlace.has`."""
+        return self._manifest(tag) is not None
+
+    def _manifest(self, tag: str) -> Manifest | None:
         if not (self.folder / "index.json").exists():
             return None
         for entry, _ in layout_entries(self.folder):
@@ -41,7 +52,7 @@ class FolderPlace:
         return None
 
     def take(self, blob: Descriptor, blobs: Blobs) -> None:
-        """As `EntryPlace.take`."""
+        """As `EntrySource.take`."""
         copy_blob(FileBlobs(self.folder), blob.digest, blobs)
 
     def put(self, tag: str, manifest: bytes, blobs: Sequence[Descriptor], source: Source) -> None:
@@ -56,18 +67,30 @@ class FolderPlace:
 
 @dataclass(frozen=True, slots=True)
 class RegistryPlace:
-    """A repository; entries are its tags, beside whatever else is there."""
+    """A repository; entries are its tags, beside whatever else is there, and those that `inline` gives, if any."""
 
     client: Client
     repository: Reference
+    inline: InlineEntries | None = None
 
     @property
     def title(self) -> str:
         """As warnings name it."""
-        return self.repository.repository_name
+        return str(self.repository).removesuffix(f":{DEFAULT_TAG}")
 
-    def manifest(self, tag: str) -> Manifest | None:
-        """As `EntryPlace.manifest`."""
+    def entries(self, tag: str) -> Iterator[bytes]:
+        """As `EntrySource.entries`; those of an image first, whose list is read once."""
+        if self.inline is not None:
+            yield from self.inline.of(tag)
+        manifest = self._manifest(tag)
+        if manifest is not None:
+            yield self.client.blob(self.repository, envelope_of(manifest), limit=LIMIT)
+
+    def has(self, tag: str) -> bool:
+        """As `EntryPlace.has`."""
+        return self._manifest(tag) is not None
+
+    def _manifest(self, tag: str) -> Manifest | None:
         try:
             _, raw = self.client.manifest(self.repository.tagged(tag))
         except NotFoundError:
@@ -78,7 +101,7 @@ class RegistryPlace:
         return found
 
     def take(self, blob: Descriptor, blobs: Blobs) -> None:
-        """As `EntryPlace.take`."""
+        """As `EntrySource.take`."""
         self.client.pull_blob(self.repository, blob, blobs)
 
     def put(self, tag: str, manifest: bytes, blobs: Sequence[Descriptor], source: Source) -> None:

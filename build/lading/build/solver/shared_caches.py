@@ -8,17 +8,59 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from lading.build.graph.action import ActionCache, ActionResult
-from lading.build.graph.cache_places import EntryPlace, SharedCaches
+from lading.build.graph.cache_places import EntryPlace, EntrySource, SharedCaches
 from lading.build.graph.request import BuildEnvironment
 from lading.build.graph.solve_state import SolveState
-from lading.build.solver.shared_entries import check_layer_of, envelope_of, manifest_of, opened, sealed, tag_of
-from lading.store.content.blobs import read_blob, write_blob
-from lading.store.content.memory import MemoryBlobs
+from lading.build.solver.shared_entries import (
+    SharedEntry,
+    check_layer_of,
+    manifest_of,
+    opened,
+    restored,
+    sealed,
+    tag_of,
+    with_link,
+)
+from lading.store.content.blobs import write_blob
 from lading.store.errors import DocumentError, LadingError
-from lading.store.fastclass import dataclass, field
+from lading.store.fastclass import dataclass, field, replace
 from lading.store.store import Store
 from lading.verify.documents.attach import EMPTY_CONFIG
 from lading.verify.keys.keys import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class FoundElsewhere:
+    """What one source has, whose layers come to be in `store`."""
+
+    source: EntrySource
+    store: Store
+    shared: SharedCaches
+
+    def find(self, key: str) -> ActionResult | None:
+        """As `ActionCache.find`. Raises `LadingError` where there are entries and none can be believed."""
+        failed: DocumentError | None = None
+        for envelope in self.source.entries(tag_of(key)):
+            try:
+                return self._taken(opened(envelope, key, self.shared.keys()))
+            except DocumentError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return None
+
+    def _taken(self, entry: SharedEntry) -> ActionResult:
+        layer = entry.result.layer
+        if layer is None:
+            return entry.result
+        if not self.store.seals.holds(layer.descriptor.digest):
+            if entry.rendered is None:
+                self.source.take(layer.descriptor, self.store.blobs)
+            else:
+                self.source.take(entry.rendered[0], self.store.blobs)
+                layer = restored(self.store, layer, entry.rendered)
+        check_layer_of(self.store, layer)
+        return replace(entry.result, layer=layer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +73,12 @@ class SharedCache:
     signer: Callable[[], Signer]
 
     def find(self, key: str) -> ActionResult | None:
-        """As `ActionCache.find`. Raises `LadingError` for an entry that is there and cannot be believed."""
-        manifest = self.place.manifest(tag_of(key))
-        if manifest is None:
-            return None
-        memory = MemoryBlobs()
-        envelope = envelope_of(manifest)
-        self.place.take(envelope, memory)
-        result = opened(read_blob(memory, envelope.digest, limit=envelope.size), key, self.shared.keys())
-        layer = result.layer
-        if layer is not None:
-            if layer.descriptor.digest not in {one.digest for one in manifest.layers}:
-                raise DocumentError("the entry does not name its layer")
-            if not self.store.seals.holds(layer.descriptor.digest):
-                self.place.take(layer.descriptor, self.store.blobs)
-            check_layer_of(self.store, layer)
-        return result
+        """As `FoundElsewhere.find`."""
+        return FoundElsewhere(self.place, self.store, self.shared).find(key)
 
     def keep(self, key: str, result: ActionResult) -> None:
         """As `ActionCache.keep`. Raises `LadingError`."""
-        envelope = sealed(key, result, self.signer())
+        envelope = sealed(key, SharedEntry(result), self.signer())
         raw, blobs = manifest_of(envelope, result.layer.descriptor if result.layer else None)
         for data in (EMPTY_CONFIG, envelope):
             write_blob(self.store.blobs, data)
@@ -58,7 +86,7 @@ class SharedCache:
 
     def has(self, key: str) -> bool:
         """Whether there is an entry, whatever it is worth."""
-        return self.place.manifest(tag_of(key)) is not None
+        return self.place.has(tag_of(key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +107,12 @@ class ImportingCache:
                 break
         return found
 
-    def _elsewhere(self, place: EntryPlace, key: str) -> ActionResult | None:
+    def _elsewhere(self, place: EntrySource, key: str) -> ActionResult | None:
         """What a place has; one that does not answer is not asked again."""
         if place.title in self._silent:
             return None
         try:
-            return _cache(place, self.environment).find(key)
+            return FoundElsewhere(place, self.environment.store, self.environment.shared).find(key)
         except DocumentError as error:
             self.environment.listener.warned(f"cache {place.title}: {tag_of(key)}: {error.message}")
         except (LadingError, OSError) as error:
@@ -115,6 +143,6 @@ def export(environment: BuildEnvironment, own: ActionCache, solved: SolveState, 
             for number, step in sorted(solved.steps.items()):
                 result = own.find(step.key) if target.everything or number in layers else None
                 if result is not None and not cache.has(step.key):
-                    cache.keep(step.key, result)
+                    cache.keep(step.key, with_link(result, cache.signer()))
         except (LadingError, OSError) as error:
             environment.listener.warned(f"cache {target.place.title}: not written: {error}")

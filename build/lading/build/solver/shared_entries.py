@@ -2,6 +2,7 @@
 
 The artifact's first layer is a DSSE envelope around the key and the result, its second the layer that the action made.
 Nothing of it is believed but by a signature: the link speaks of trees, so the envelope says for which key it is.
+An envelope that travels with an image says as well how the image has the layer, where that is in another form.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from pathlib import Path
 from typing import Final
 
 from lading.build.graph.action import ActionLayer, ActionResult
+from lading.build.graph.request import STEPS
 from lading.store.archives.layers import apply_layer
 from lading.store.archives.trees import capture
 from lading.store.archives.writer import write_tar
 from lading.store.errors import DocumentError
+from lading.store.exchange.rewritten_layers import rewrite_layer
+from lading.store.fastclass import dataclass, replace
 from lading.store.oci.descriptors import Descriptor
+from lading.store.oci.digests import Digest
 from lading.store.oci.documents import EMPTY, MANIFEST, Manifest
 from lading.store.oci.json import Fields, canonical, parse
 from lading.store.store import Store
@@ -24,6 +29,7 @@ from lading.store.system.private_folders import private_folder
 from lading.verify.documents import envelopes
 from lading.verify.documents.attach import EMPTY_CONFIG
 from lading.verify.documents.envelopes import Envelope
+from lading.verify.documents.signing import sign_statement
 from lading.verify.documents.statements import Statement
 from lading.verify.keys.keys import PublicKey, Signer
 
@@ -36,13 +42,31 @@ def tag_of(key: str) -> str:
     return f"ac-{key[:40]}"
 
 
-def sealed(key: str, result: ActionResult, signer: Signer) -> bytes:
-    """The envelope that says what the action `key` made."""
-    payload = canonical({"key": key, "result": parse(result.raw(), "result", limit=LIMIT)})
-    return envelopes.sign(payload, signer, ACTION).raw()
+@dataclass(frozen=True, slots=True)
+class SharedEntry:
+    """What an envelope says: the result of an action, and the layer with its diff ID where an image has another."""
+
+    result: ActionResult
+    rendered: tuple[Descriptor, Digest] | None = None
 
 
-def opened(raw: bytes, key: str, keys: Sequence[PublicKey]) -> ActionResult:
+def sealed(key: str, entry: SharedEntry, signer: Signer) -> bytes:
+    """The envelope that says what the action `key` made, its link signed by now."""
+    value: dict[str, object] = {"key": key, "result": parse(entry.result.raw(), "result", limit=LIMIT)}
+    if entry.rendered is not None:
+        descriptor, diff_id = entry.rendered
+        value["rendered"] = {"descriptor": descriptor.json(), "diffId": str(diff_id)}
+    return envelopes.sign(canonical(value), signer, ACTION).raw()
+
+
+def with_link(result: ActionResult, signer: Signer) -> ActionResult:
+    """`result`, its link signed where no build has done that: entries without are not believed."""
+    if result.layer is None or result.envelope:
+        return result
+    return replace(result, envelope=sign_statement(Statement.parse(result.statement), signer).raw())
+
+
+def opened(raw: bytes, key: str, keys: Sequence[PublicKey]) -> SharedEntry:
     """What an envelope says of the action `key`. Raises `DocumentError` unless one of `keys` says so, and its link."""
     envelope = Envelope.parse(raw, "entry")
     _signed(envelope, keys, "the entry")
@@ -52,10 +76,17 @@ def opened(raw: bytes, key: str, keys: Sequence[PublicKey]) -> ActionResult:
     if fields.text("key") != key:
         raise DocumentError("the entry is about another action")
     result = ActionResult.parse(canonical(fields.any("result")))
+    rendered = _rendered(fields.optional_fields("rendered"))
     fields.close()
     if result.layer is not None:
         _check_link(result, result.layer, keys)
-    return result
+    return SharedEntry(result, rendered)
+
+
+def _rendered(fields: Fields | None) -> tuple[Descriptor, Digest] | None:
+    if fields is None:
+        return None
+    return Descriptor.parse(fields.any("descriptor"), fields.source), Digest.parse(fields.text("diffId"))
 
 
 def _signed(envelope: Envelope, keys: Sequence[PublicKey], what: str) -> None:
@@ -96,6 +127,16 @@ def envelope_of(manifest: Manifest) -> Descriptor:
     if manifest.artifact_type != ACTION or not manifest.layers or manifest.layers[0].size > LIMIT:
         raise DocumentError("there is something else than an action's result")
     return manifest.layers[0]
+
+
+def restored(store: Store, layer: ActionLayer, rendered: tuple[Descriptor, Digest]) -> ActionLayer:
+    """`layer` in the form that steps have theirs, made of the one that an image has. Raises `DocumentError`."""
+    found, diff_id = rewrite_layer(
+        store.blobs, *rendered, epoch=STEPS.epoch, compression=STEPS.compression, limits=store.limits
+    )
+    if diff_id != layer.diff_id:
+        raise DocumentError("the layer of the image is another one than the entry is about")
+    return replace(layer, descriptor=found)
 
 
 def check_layer_of(store: Store, layer: ActionLayer) -> None:

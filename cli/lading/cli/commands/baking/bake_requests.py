@@ -170,7 +170,7 @@ def _job(
         for value in target.members("contexts").values()
         if value and value.startswith(TARGET)
     )
-    named = caches(_texts(target, "cache-from"), _texts(target, "cache-to"))
+    named = caches(_texts(target, "cache-from"), _texts(target, "cache-to"), request.arguments)
     return BakeJob(target.name, request, secrets, named, target.flag("pull"), stands_on), outputs
 
 

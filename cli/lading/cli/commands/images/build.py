@@ -29,6 +29,8 @@ from lading.store.system.patterns import pattern
 from lading.store.system.syscalls import private_mounts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import typer
 
     from lading.cli.calls.shared_options import AuthFile, Creds, ProgressForm, TlsVerify
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from lading.host.images.build_outputs import BuildOutputs
 
 _NOWHERE: Final = Path(os.devnull)
+_INLINE: Final = "BUILDKIT_INLINE_CACHE"
 _MAX_DOCKERFILE: Final = 10 * 1024 * 1024
 _DESCRIPTOR: Final = pattern(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
 
@@ -85,7 +88,7 @@ def build(
     ] = None,
     cache_to: Annotated[
         list[str] | None,
-        typer.Option("--cache-to", metavar="type=local|registry,…", help="Give it what is built, signed"),
+        typer.Option("--cache-to", metavar="type=local|registry|inline,…", help="Give it what is built, signed"),
     ] = None,
     why: Annotated[
         bool, typer.Option("--why", help="Say of every step that is executed why it was not cached")
@@ -249,7 +252,7 @@ def build(
         with view_for(progress, session.output, quiet=quiet) as view:
             report = session.host.check(request, pull=pull, listener=view)
         return show_report(session, report, form)
-    shared = caches(cache_from or [], cache_to or [])
+    shared = caches(cache_from or [], cache_to or [], request.arguments)
     gc.enable()
     # However this process ends, no mount of it is left; a network namespace that was bound goes with it, too.
     private_mounts()
@@ -297,8 +300,10 @@ def _one_of(value: str, known: tuple[str, ...], option: str) -> None:
         raise UsageError(f"{option} {value}: expected one of {', '.join(known)}")
 
 
-def caches(sources: list[str], targets: list[str]) -> CacheNames | None:
-    """Caches elsewhere, as words name them. Raises `UsageError`."""
+def caches(sources: list[str], targets: list[str], arguments: Mapping[str, str]) -> CacheNames | None:
+    """Caches elsewhere, as words name them, and the argument that asks for an inline one. Raises `UsageError`."""
+    if arguments.get(_INLINE) in ("1", "t", "T", "TRUE", "true", "True"):  # as Go's strconv.ParseBool
+        targets = [*targets, "type=inline"]
     if not sources and not targets:
         return None
     from lading.host.build_caches import CacheNames  # noqa: PLC0415
