@@ -12,16 +12,19 @@ import pytest
 
 from lading.build.graph.action import ActionCache, ActionResult
 from lading.build.graph.cache_places import EntryPlace, SharedCaches
+from lading.build.graph.steps.network_recording import NetworkUse
 from lading.build.solver.entry_places import FolderPlace, RegistryPlace
 from lading.build.solver.shared_caches import SharedCache
 from lading.build.solver.shared_entries import tag_of
 from lading.registry.client.client import Client
 from lading.registry.reference import Reference
-from lading.store.content.blobs import Blobs
+from lading.store.content.blobs import Blobs, write_blob
 from lading.store.errors import DocumentError
 from lading.store.fastclass import replace
 from lading.store.store import Store
 from lading.verify.keys.keys import PrivateKey
+from lading.verify.observations.contacts import unobserved
+from lading.verify.observations.exchanges import StepTape, WebAsked, WebExchange
 from suites.action_cache import KEY, ActionCacheContract, result_of
 from suites.commands import Lading, context
 from suites.machine import needs
@@ -121,6 +124,17 @@ def test_an_entry_is_for_one_key_alone(store: Store, tmp_path: Path) -> None:
     index.write_text(index.read_text().replace(tag_of("one"), tag_of("two")))
     with pytest.raises(DocumentError, match="about another action"):
         cache.find("two")
+
+
+def test_a_recorded_step_counts_where_the_answers_are(place: EntryPlace, store: Store, tmp_path: Path) -> None:
+    asked = WebAsked("GET", "http://example.com/")
+    exchange = WebExchange(asked, 200, (), write_blob(store.blobs, b"answer"), 6)
+    used = NetworkUse(unobserved("it is a test"), StepTape(("make",), (exchange,)))
+    result = replace(result_of(store.blobs, b"layer"), used=used)
+    cache_of(place, store).keep("key", result)
+    assert cache_of(place, store).find("key") == result
+    with Store.open(tmp_path / "another") as another, pytest.raises(DocumentError, match="of the web is not here"):
+        cache_of(place, another).find("key")
 
 
 TEXT = "FROM scratch AS a\nCOPY f /f\nFROM scratch\nCOPY --from=a /f /g\n"

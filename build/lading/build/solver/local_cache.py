@@ -23,10 +23,15 @@ from lading.store.index import Index
 from lading.store.snapshots.seals import BlobSeals
 from lading.store.store import Store
 from lading.store.system.private_folders import private_folder
-from lading.verify.observations.exchanges import StepTape
 
 _PAUSE: Final = 0.02
 """Seconds between two looks at a lock that others hold, where a halt may come meanwhile."""
+
+
+def has_answers(result: ActionResult, seals: BlobSeals) -> bool:
+    """Whether what was recorded of a step's web is here: an image that was recorded holds it, without one it goes."""
+    tape = result.used.tape if result.used else None
+    return tape is None or all(seals.holds(one.digest) for one in tape.exchanges)
 
 
 class LocalCache:
@@ -50,13 +55,7 @@ class LocalCache:
             return None
         if result and result.layer and not self._seals.holds(result.layer.descriptor.digest):
             return None
-        if result and result.used and result.used.tape and not self._has_bodies(result.used.tape):
-            return None
-        return result
-
-    def _has_bodies(self, tape: StepTape) -> bool:
-        """An image that was recorded holds them; without one they go."""
-        return all(self._seals.holds(one.digest) for one in tape.exchanges)
+        return result if result and has_answers(result, self._seals) else None
 
     def keep(self, key: str, result: ActionResult) -> None:
         """Keeps what the action `key` made."""
