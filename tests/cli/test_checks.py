@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from suites.commands import Lading, context
+from suites.registry_server import running_server
 
 FINDING = "Dockerfile:2: JSONArgsRecommended: a shell stands between CMD and signals: "
 
@@ -71,3 +72,24 @@ def test_a_build_says_them_in_short_at_its_end(lading: Lading, tmp_path: Path) -
     assert head == "2 warnings of the build checks (# check=skip=RULE silences one):"
     assert lines[0].startswith(f"  {FINDING}")
     assert "check" not in lading.call("build", "-q", folder).err
+
+
+def test_a_check_asks_a_registry_for_the_config_of_a_base_alone(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    base = "FROM scratch\nCOPY f /f\nENV HOME=/home TOKEN_FILE=/x\nONBUILD WORKDIR relative\n"
+    checked = Lading(tmp_path / "other")
+    with running_server(tmp_path / "registry") as address:
+        digest = lading.ok("build", "-q", "-t", f"{address}/base", "--push", context(tmp_path / "b", base, f="x"))
+        layer = json.loads(lading.ok("inspect", "--raw", digest))["layers"][0]["digest"].removeprefix("sha256:")
+        for path in (tmp_path / "registry").rglob(f"*{layer}*"):
+            path.unlink()
+        folder = context(tmp_path / "c", f"FROM {address}/base\nCOPY --from={address}/base f $HOME/$TOKEN_FILE/$NO\n")
+        said = checked.call("build", "--check", folder)
+        assert said.code == 1
+        assert [line.split(": ")[1] for line in said.out.splitlines()] == ["WorkdirRelativePath", "UndefinedVar"]
+        assert said.err.count(f"base image {address}/base:latest is unverified") == 1
+        assert checked.ok("images", "-aq") == ""
+        checked.ok("keygen")
+        policy = checked.root / "policy.yaml"
+        policy.write_text(policy.read_text().replace("    allow_unverified: true\n", ""))
+        assert "refused by scope default (from" in checked.fails(3, "build", "--check", folder)

@@ -39,13 +39,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lading.host.configuration import Configuration, Isolation
-    from lading.host.images.images import Images, ResolvedImage
+    from lading.host.images.images import Images
     from lading.host.images.transfers import Transfers
     from lading.host.trust.launch_gate import LaunchGate
     from lading.host.trust.signing_keys import PasswordSource
     from lading.host.trust.verification_input import VerificationInput
     from lading.registry.http.transport import HttpRequest, HttpResponse, Transport
     from lading.runtime.containers.networks import Drivers
+    from lading.store.oci.descriptors import Descriptor
     from lading.store.store import Store
     from lading.verify.documents.bases import Base
 
@@ -167,7 +168,10 @@ _CHECK: type[KeySource] = BuildKey
 
 
 class Bases:
-    """Base images: the local one, else pulled, let in by the ``from`` section of the policy and of the floor."""
+    """Base images: the local one, else pulled, let in by the ``from`` section of the policy and of the floor.
+
+    With `look`, where nothing is executed, nothing is pulled: of a registry's image its config alone is read.
+    """
 
     def __init__(
         self,
@@ -177,12 +181,14 @@ class Bases:
         *,
         pull: bool,
         warn: Callable[[str], None],
+        look: bool = False,
     ) -> None:
         self._images = images
         self._transfers = transfers
         self._gate = gate
         self._warn = warn
         self._pull = pull
+        self._look = look
         self._said: set[str] = set()
 
     def resolve(self, name: str, platform: Platform) -> BaseImage:
@@ -193,6 +199,8 @@ class Bases:
         located, pulled = self._images.find(name), None
         if located is None or self._pull or not self._images.holds(located, platform):
             self._gate.verifiers.permissive.screen_base(reference.name)
+            if self._look:
+                return self._at_registry(name, platform, here=located is not None)
             try:
                 located = pulled = self._transfers.pull_beside(name, platform)
             except LadingError as error:
@@ -201,17 +209,28 @@ class Bases:
         base = self._gate.verifiers.permissive.base(case.target, case.evidence)
         if pulled is not None:
             self._transfers.name(pulled)
-        return self._told(reference.familiar, reference.name, located, case, base)
+        return self._told(reference.familiar, reference.name, located.descriptor, case, base)
+
+    def _at_registry(self, name: str, platform: Platform, *, here: bool) -> BaseImage:
+        """An image judged by what its registry has of it, where it stays."""
+        reference = Reference.parse(name)
+        try:
+            case = self._gate.remote(name, platform, here=here)
+        except LadingError as error:
+            raise unknown(error) from error
+        base = self._gate.verifiers.permissive.base(case.target, case.evidence)
+        top = case.target.index or case.target.manifest
+        return self._told(reference.familiar, reference.name, top.descriptor, case, base)
 
     def _of_layout(self, name: str, platform: Platform) -> BaseImage:
         """An image of an OCI layout, which no reference of the policy means: judged by its default."""
         located = in_layout(self._images.store, name)
         case = self._gate.local(located, platform)
         base = self._gate.verifiers.permissive.base(case.target, case.evidence)
-        return self._told(name, f"{OF_LAYOUT}{located.descriptor.digest}", located, case, base)
+        return self._told(name, f"{OF_LAYOUT}{located.descriptor.digest}", located.descriptor, case, base)
 
     def _told(
-        self, shown: str, reference: str, located: ResolvedImage, case: VerificationInput, base: Base
+        self, shown: str, reference: str, descriptor: Descriptor, case: VerificationInput, base: Base
     ) -> BaseImage:
         line = f"base image {shown} is {base.status}: {base.reason}"
         if base.status != "verified" and line not in self._said:  # as its images of other platforms are
@@ -220,9 +239,9 @@ class Bases:
         manifest = case.target.manifest
         return BaseImage(
             reference=reference,
-            descriptor=located.descriptor,
+            descriptor=descriptor,
             manifest=manifest,
-            config=self._images.store.config(manifest),
+            config=case.config(),
             status=base.status,
             reason=base.reason,
             index=case.target.index.descriptor.digest if case.target.index else None,

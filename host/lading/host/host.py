@@ -272,7 +272,7 @@ class Host:
         from lading.host.building import check  # noqa: PLC0415
         from lading.host.images.linked_images import LinkedImages  # noqa: PLC0415
 
-        environment = self._build_environment(None, pull=pull, listener=listener)
+        environment = self._build_environment(None, pull=pull, listener=listener, look=True)
         return check(request, replace(environment, images=LinkedImages(environment.images, self.images, {})))
 
     def _build_environment(
@@ -283,6 +283,7 @@ class Host:
         listener: Listener,
         secrets: StepSecrets | None = None,
         shared: SharedCaches | None = None,
+        look: bool = False,
     ) -> BuildEnvironment:
         from lading.host.building import Bases, LateTransport, build_environment  # noqa: PLC0415
 
@@ -291,7 +292,7 @@ class Host:
             self.run_folder(),
             self.driver,
             isolation=self.configuration.isolation,
-            images=Bases(self.images, self.transfers, self.gate, pull=pull, warn=self.warn),
+            images=Bases(self.images, self.transfers, self.gate, pull=pull, warn=self.warn, look=look),
             key=key,
             listener=listener,
             transport=LateTransport(self.configuration, self.warn),

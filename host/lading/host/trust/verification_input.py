@@ -10,7 +10,8 @@ from lading.registry.reference import Reference
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Platform
-from lading.store.oci.documents import Index, Manifest, parse_document
+from lading.store.oci.documents import ImageConfig, Index, Manifest, parse_config, parse_document
+from lading.store.oci.json import MAX_SIZE
 from lading.store.oci.platform_choice import child_for
 from lading.store.oci.platforms import host_platform
 from lading.store.store import Store
@@ -30,10 +31,16 @@ class VerificationInput:
 
     target: Target
     evidence: tuple[Evidence, ...]
+    """The first is that of the place where the image is."""
     where: str
     """The local store, or the repository: for people."""
     pulled: ResolvedImage | None = None
     """The name that it takes from another image here once it is accepted."""
+
+    def config(self) -> ImageConfig:
+        """The image's own, from where it was found. Raises `LadingError`."""
+        config = self.target.manifest.config
+        return parse_config(self.evidence[0].read(config, limit=MAX_SIZE), str(config.digest))
 
     def verdict(self, verifier: Verifier) -> Verdict:
         """Raises `GateError`."""
