@@ -58,6 +58,12 @@ class ActionResult:
     envelope: bytes | None = None
     used: NetworkUse | None = None
 
+    @property
+    def answers(self) -> frozenset[Digest]:
+        """What was recorded of the web for it: an image that was recorded holds it, and without one it goes."""
+        tape = self.used.tape if self.used else None
+        return frozenset(one.digest for one in tape.exchanges) if tape else frozenset()
+
     def raw(self) -> bytes:
         """As a cache holds it: all that is true on every machine."""
         layer = self.layer

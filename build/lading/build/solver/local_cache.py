@@ -28,12 +28,6 @@ _PAUSE: Final = 0.02
 """Seconds between two looks at a lock that others hold, where a halt may come meanwhile."""
 
 
-def has_answers(result: ActionResult, seals: BlobSeals) -> bool:
-    """Whether what was recorded of a step's web is here: an image that was recorded holds it, without one it goes."""
-    tape = result.used.tape if result.used else None
-    return tape is None or all(seals.holds(one.digest) for one in tape.exchanges)
-
-
 class LocalCache:
     """An `ActionCache`: rows of one store's index."""
 
@@ -55,7 +49,7 @@ class LocalCache:
             return None
         if result and result.layer and not self._seals.holds(result.layer.descriptor.digest):
             return None
-        return result if result and has_answers(result, self._seals) else None
+        return result if result and all(map(self._seals.holds, result.answers)) else None
 
     def keep(self, key: str, result: ActionResult) -> None:
         """Keeps what the action `key` made."""

@@ -11,7 +11,6 @@ from lading.build.graph.action import ActionCache, ActionResult
 from lading.build.graph.cache_places import EntryPlace, EntrySource, SharedCaches
 from lading.build.graph.request import BuildEnvironment
 from lading.build.graph.solve_state import SolveState
-from lading.build.solver.local_cache import has_answers
 from lading.build.solver.shared_entries import (
     SharedEntry,
     check_layer_of,
@@ -52,7 +51,7 @@ class FoundElsewhere:
 
     def _taken(self, entry: SharedEntry) -> ActionResult:
         layer = entry.result.layer
-        if not has_answers(entry.result, self.store.seals):
+        if not all(map(self.store.seals.holds, entry.result.answers)):
             raise DocumentError("what it recorded of the web is not here")
         if layer is None:
             return entry.result
