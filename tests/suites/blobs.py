@@ -74,6 +74,13 @@ class BlobsContract:
         assert digests == {Digest.of(data)}
         assert read_blob(blobs, Digest.of(data)) == data
 
+    def test_several_at_once(self, blobs: Blobs) -> None:
+        contents = [b"%d" % number for number in range(100)] + [b"0", b""]
+        assert blobs.write_all(iter(contents)) == [Digest.of(content) for content in contents]
+        assert [read_blob(blobs, Digest.of(content)) for content in contents] == contents
+        assert len(set(blobs)) == 101
+        assert blobs.write_all([]) == []
+
     def test_a_document_beyond_its_bound(self, blobs: Blobs) -> None:
         digest = write_blob(blobs, b"12345")
         assert read_blob(blobs, digest, limit=5) == b"12345"

@@ -14,7 +14,6 @@ from lading.build.attest.image_manifest import timestamp
 from lading.build.graph.action import ActionCache, ActionResult, key_of
 from lading.build.graph.request import BuildEnvironment, KeySource
 from lading.build.solver.local_cache import one_builder
-from lading.store.content.blobs import write_blob
 from lading.store.fastclass import dataclass, replace
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
@@ -109,7 +108,7 @@ class AttestationWriter:
     def _make(self, inputs: AttestationInputs, signer: Signer) -> tuple[Descriptor, ...]:
         image = self.image
         created = timestamp(self.environment.clock())
-        links = [self._envelope(key, result, signer) for key, result in inputs.results]
+        links = self._envelopes(inputs, signer)
         artifact = dag_artifact.artifact(image, inputs.dag, links)
         subjects = self._subjects()
         provenance = inputs.provenance(artifact.descriptor.digest)
@@ -121,18 +120,18 @@ class AttestationWriter:
         )
         return tuple(self.store(one) for one in artifacts)
 
-    def _envelope(self, key: str, result: ActionResult, signer: Signer) -> bytes:
-        """The link of a step, signed now if no build before signed it."""
-        if result.envelope:
-            return result.envelope
-        envelope = signing.sign_statement(Statement.parse(result.statement), signer).raw()
-        self.cache.keep(key, replace(result, envelope=envelope))
-        return envelope
+    def _envelopes(self, inputs: AttestationInputs, signer: Signer) -> list[bytes]:
+        """The links of the steps, signed now where no build before signed them."""
+        found = [(key, result, result.envelope or _signed(result, signer)) for key, result in inputs.results]
+        with self.environment.store.index.transaction():
+            for key, result, envelope in found:
+                if not result.envelope:
+                    self.cache.keep(key, replace(result, envelope=envelope))
+        return [envelope for _, _, envelope in found]
 
     def store(self, artifact: Artifact) -> Descriptor:
         """Keeps an artifact about the image."""
-        for blob in artifact.blobs:
-            write_blob(self.environment.store.blobs, blob)
+        self.environment.store.blobs.write_all(artifact.blobs)
         stored = self.environment.store.put_manifest(artifact.manifest, MANIFEST)
         return replace(stored, artifact_type=artifact.artifact_type)
 
@@ -142,3 +141,7 @@ class AttestationWriter:
     def _subjects(self) -> tuple[Subject, ...]:
         subjects = tuple(signing.subject_of(self.image, name) for name in self._repositories())
         return subjects or (signing.subject_of(self.image),)
+
+
+def _signed(result: ActionResult, signer: Signer) -> bytes:
+    return signing.sign_statement(Statement.parse(result.statement), signer).raw()

@@ -182,13 +182,13 @@ class StepActions:
             store.snapshots.remove(active.key)
             return None
         layer = self._write(step, tree)
-        store.snapshots.diff_ids.remember(layer.descriptor, layer.diff_id)
         normalise_times(changes, STEPS.epoch)
         if step.ground != step.below:
+            store.snapshots.diff_ids.remember(layer.descriptor, layer.diff_id)
             store.snapshots.remove(active.key)  # on what is below it is unpacked where somebody needs it
             return ActionLayer(layer.tree, layer.descriptor, layer.diff_id)
         snapshot = chain_of([*stack, (layer.descriptor, layer.diff_id)])
-        store.snapshots.commit(active.key, snapshot)
+        store.snapshots.commit(active.key, snapshot, layer=(layer.descriptor, layer.diff_id))
         return ActionLayer(layer.tree, layer.descriptor, layer.diff_id, snapshot)
 
     def _write(self, step: Step, tree: Tree) -> WrittenLayer:

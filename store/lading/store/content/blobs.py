@@ -9,7 +9,7 @@ caller that stops early has proof of nothing. `read_blob` is for documents: whol
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -67,6 +67,10 @@ class Blobs(Protocol):
 
     def writer(self, algorithm: str = "sha256") -> BlobWriter:
         """A new blob, whose digest will be by `algorithm`."""
+        ...
+
+    def write_all(self, contents: Iterable[bytes]) -> list[Digest]:
+        """Stores several small blobs under their SHA-256, in less time than one by one; all are durable at the end."""
         ...
 
     def delete(self, digest: Digest) -> bool:

@@ -7,23 +7,26 @@ lives, so that what a killed writer left is told from what is being written.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from lading.store.content.blobs import MissingBlobError
 from lading.store.content.verifying_reader import VerifyingReader
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import HEX, LENGTHS, Digest
 from lading.store.system import hashing
-from lading.store.system.atomic import publish, sync
+from lading.store.system.atomic import rename, sync
 from lading.store.system.locks import LOCK, abandoned, locked_folder, take
 from lading.store.system.machine_errors import machine_errors
 from lading.store.system.regular_files import open_file
 from lading.store.system.removal import remove_tree
 
+_TOGETHER: Final = 64
+"""Files of small blobs that are open at once."""
 PathOf = Callable[[Digest], Path]
 """Where a blob belongs."""
 
@@ -60,6 +63,21 @@ class FileBlobs:
     def writer(self, algorithm: str = "sha256") -> _FileWriter:
         """A new blob, whose digest will be by `algorithm`."""
         return _FileWriter(self._tmp, self.path, algorithm)
+
+    def write_all(self, contents: Iterable[bytes]) -> list[Digest]:
+        """Stores several small blobs: their folder is flushed once for many of them, after all that is in it."""
+        found: list[Digest] = []
+        left = iter(contents)
+        while some := list(islice(left, _TOGETHER)):
+            with ExitStack() as stack:
+                writers = [stack.enter_context(self.writer()) for _ in some]
+                for writer, content in zip(writers, some, strict=True):
+                    writer.write(content)
+                found += [writer.finish() for writer in writers]
+                for writer in writers:
+                    writer.name()
+            _sync_folder(self.path(found[-1]))
+        return found
 
     def delete(self, digest: Digest) -> bool:
         """Removes a blob; whether it was there."""
@@ -132,18 +150,32 @@ class _FileWriter:
         return len(data)
 
     def commit(self, expected: Digest | None = None) -> Digest:
+        digest = self.finish(expected)
+        self.name()
+        _sync_folder(self._place(digest))
+        return digest
+
+    def finish(self, expected: Digest | None = None) -> Digest:
+        """Makes the content durable, which has no name yet."""
         if self._closed:
             raise ValueError("committed twice")
-        digest = Digest(self._algorithm, self._hash.hexdigest())
+        digest = self._digest()
         if expected is not None and digest != expected:
             raise DocumentError(f"{expected}: the content has the digest {digest}")
-        target = self._place(digest)
-        with machine_errors(target):
+        with machine_errors(self._place(digest)):
             os.fchmod(self._file, 0o444)
             sync(self._file)
-            publish(self._path, target)
-        self._close()
         return digest
+
+    def name(self) -> None:
+        """Gives it its name; the names in the folder are not durable yet."""
+        target = self._place(self._digest())
+        with machine_errors(target):
+            rename(self._path, target)
+        self._close()
+
+    def _digest(self) -> Digest:
+        return Digest(self._algorithm, self._hash.hexdigest())
 
     def _close(self) -> None:
         self._closed = True
@@ -158,6 +190,11 @@ class _FileWriter:
         if not self._closed:
             self._path.unlink(missing_ok=True)
             self._close()
+
+
+def _sync_folder(path: Path) -> None:
+    with machine_errors(path):
+        sync(path.parent)
 
 
 def _locked(tmp: Path) -> tuple[Path, int]:

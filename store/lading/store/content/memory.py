@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
-from lading.store.content.blobs import MissingBlobError
+from lading.store.content.blobs import MissingBlobError, write_blob
 from lading.store.content.verifying_reader import VerifyingReader
 from lading.store.errors import DocumentError
 from lading.store.oci.digests import Digest
@@ -37,6 +37,10 @@ class MemoryBlobs:
     def writer(self, algorithm: str = "sha256") -> _MemoryWriter:
         """A new blob, whose digest will be by `algorithm`."""
         return _MemoryWriter(self, algorithm)
+
+    def write_all(self, contents: Iterable[bytes]) -> list[Digest]:
+        """Stores several small blobs."""
+        return [write_blob(self, content) for content in contents]
 
     def delete(self, digest: Digest) -> bool:
         """Removes a blob; whether it was there."""

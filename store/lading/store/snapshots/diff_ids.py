@@ -35,7 +35,11 @@ class DiffIds:
     def remember(self, layer: Descriptor, diff_id: Digest) -> None:
         """Keeps a pair that was seen; where there is no room for it, it is seen again next time."""
         with suppress(MachineError):
-            self._index.remember(_KIND, str(layer.digest), str(diff_id).encode())
+            self.keep(layer, diff_id)
+
+    def keep(self, layer: Descriptor, diff_id: Digest) -> None:
+        """As `remember`, within a transaction that would fail as well."""
+        self._index.remember(_KIND, str(layer.digest), str(diff_id).encode())
 
     def forget(self, layer: Digest) -> None:
         """Drops what was seen of a blob that is about to go."""

@@ -30,6 +30,8 @@ from lading.store.system.syscalls import syncfs
 if TYPE_CHECKING:
     from lading.store.archives.layer_limits import Limits
     from lading.store.archives.trees import Marks
+    from lading.store.oci.descriptors import Descriptor
+    from lading.store.oci.digests import Digest
 
 TEMPORARY: Final = "tmp:"
 """Keys that begin so belong to work under way, and are swept when none is."""
@@ -43,6 +45,7 @@ class Snapshots:
 
     def __init__(self, root: Path, index: Index, snapshotter: Snapshotter, limits: Limits | None = None) -> None:
         self._folder = root / "snapshots"
+        self._index = index
         self._rows = SnapshotMetadata(index)
         self._snapshotter = snapshotter
         self.limits = limits
@@ -115,10 +118,13 @@ class Snapshots:
         *below, found = self._with_below(self._rows.get(key))
         return self._snapshotter.whole(self._place(found), self._places(below))
 
-    def commit(self, key: str, name: str, *, anew: bool = False) -> None:
+    def commit(
+        self, key: str, name: str, *, anew: bool = False, layer: tuple[Descriptor, Digest] | None = None
+    ) -> None:
         """Makes a writable snapshot immutable under `name`; dropped where another was committed so first.
 
         With `anew` it takes the place of that other, below all that stands on it; nothing may be mounted on that.
+        `layer` is what it holds, and its diff ID, where both were seen.
         """
         from lading.store.snapshots.seals import tree_listing, tree_seal, tree_size  # noqa: PLC0415
 
@@ -130,7 +136,10 @@ class Snapshots:
             listing = tree_listing(own / "fs")
             write_atomically(own / "sealed", listing, 0o600)
             syncfs(own)
-        unused = self._rows.commit(key, name, tree_seal(listing), tree_size(listing), anew=anew)
+        with self._index.transaction():
+            unused = self._rows.commit(key, name, tree_seal(listing), tree_size(listing), anew=anew)
+            if layer is not None:
+                self.diff_ids.keep(*layer)
         if unused is not None:
             self._delete(unused.folder)
 

@@ -51,7 +51,6 @@ def unpack_layers(
             pass
         elif anew or not _is_committed(snapshots, name):
             _unpack_layer(snapshots, blobs, layer, diff_id, parent, name, progress, anew=anew)
-            snapshots.diff_ids.remember(layer, diff_id)
         else:
             snapshots.diff_ids.check(blobs, layer, diff_id)  # what lies there may have come from another blob
         seen.add((name, layer.digest))
@@ -110,7 +109,7 @@ def _unpack_layer(
         with snapshots.parent_mounted(key) as below:
             marks = snapshots.marks
             apply_layer(blobs, layer, diff_id, folder, below=below, limits=limits, progress=progress, marks=marks)
-        snapshots.commit(key, name, anew=anew)
+        snapshots.commit(key, name, anew=anew, layer=(layer, diff_id))
     except BaseException:
         snapshots.remove(key)
         raise

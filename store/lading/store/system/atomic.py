@@ -33,11 +33,16 @@ def sync(place: Path | int) -> None:
 
 def publish(part: Path, target: Path) -> None:
     """Gives what is written and durable its name, durably, in the place of what had it; its folder is made."""
+    rename(part, target)
+    sync(target.parent)
+
+
+def rename(part: Path, target: Path) -> None:
+    """As `publish`, for a caller who makes the names in the folder durable afterwards."""
     if not target.parent.is_dir():
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         sync(target.parent.parent)
     os.replace(part, target)
-    sync(target.parent)
 
 
 @contextmanager
