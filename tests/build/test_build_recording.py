@@ -28,6 +28,7 @@ def recorded(state: Path, outside: Path, files: str) -> dict[str, Any]:
 
     from lading.build.attest.network_artifact import is_recorded_network, read_tape
     from lading.build.graph import step_links
+    from lading.build.graph.request import StepSecrets
     from lading.build.graph.steps.network_recording import NetworkRecording, Replay
     from lading.networking.kernel.namespaces import inside
     from lading.registry.client_config import ClientConfig
@@ -187,6 +188,23 @@ RUN --network=none echo x > /none
     pinned = write(state / "pinned", {"Dockerfile": f"FROM base\n{get} --cacert /etc/own.pem {HTTPS}/pinned\n"})
     refused["pinned"] = outcome(pinned, recording=recording)
     warned += bench.listener.warnings
+    get_of = f"{get} -o /x {HTTP}/echo"
+    lent = {
+        "secret": f"FROM base\nRUN --mount=type=secret,id=tok,env=TOK {get_of[4:]}?$TOK\n",
+        "token": f"FROM base AS a\nARG NPM_TOKEN\n{get_of}?$NPM_TOKEN\nFROM base\nCOPY --from=a /x /x\n",
+        "channel": f"FROM base AS a\nARG CHANNEL\n{get_of}?$CHANNEL\nFROM base\nCOPY --from=a /x /x\n",
+    }
+    plain = bench.environment
+    bench.environment = replace(plain, secrets=StepSecrets({"tok": b"opensesame-secret"}))
+    arguments = {"NPM_TOKEN": "opensesame-token", "CHANNEL": "opensesame-channel"}
+    outcomes = {
+        name: outcome(write(state / name, {"Dockerfile": text}), recording=recording, arguments=arguments)
+        for name, text in lent.items()
+    }
+    bench.environment = plain
+    said = list(bench.listener.warnings)
+    held = [path for path in bench.store.root.rglob("*") if path.is_file()]
+    kept = [word for word in ("secret", "token") for path in held if f"opensesame-{word}".encode() in path.read_bytes()]
     step_links.MAX_MATERIALS = 3
     urls = " ".join(f"-o /{name} {HTTP}/{name}" for name in ("first", "second", "third"))
     many = bench.build(write(state / "many", {"Dockerfile": f"FROM base\n{get} {urls}\n"}), recording=recording)
@@ -199,6 +217,9 @@ RUN --network=none echo x > /none
         "same": [str(one.descriptor.digest) == str(first.descriptor.digest) for one in (cached, again)],
         "tapes": found_in(again)["raw"] == found["raw"] == found_in(cached)["raw"],
         "refused": refused,
+        "outcomes": outcomes,
+        "said": said,
+        "kept": kept,
         "replayed": found_in(again)["reached"],
         "many": found_in(many)["links"],
         "told": bench.listener.warnings,
@@ -254,6 +275,25 @@ def test_links_have_whom_a_step_reached_by_way_of_the_recorder(found: dict[str, 
     both = next(one for command, one in reached.items() if "/large" in command)
     assert both == [["192.0.2.99", 80, "web.example.com"], ["192.0.2.99", 443, "web.example.com"]]
     assert set(map(len, found["replayed"].values())) == {0}
+
+
+def test_what_a_server_repeats_of_secrets_is_kept_nowhere(found: dict[str, Any]) -> None:
+    told = found["outcomes"]
+    end = "in it, which no recording may keep"
+    assert (
+        told["secret"]
+        == f"Dockerfile:2: recorded: the answer to GET {HTTP}/echo?*** has the value of the secret tok {end}"
+    )
+    argument = "has the value of the build argument"
+    assert told["token"] == (
+        f"Dockerfile:3: recorded: the answer to GET {HTTP}/echo?${{NPM_TOKEN}} {argument} NPM_TOKEN {end}"
+    )
+    assert found["kept"] == []
+    assert told["channel"].startswith("sha256:")
+    assert (
+        f"Dockerfile:3: the answer to GET {HTTP}/echo?${{CHANNEL}} {argument} CHANNEL in it, "
+        "which the provenance withholds and the recording keeps"
+    ) in found["said"]
 
 
 def test_a_link_says_how_many_answers_it_does_not_list(found: dict[str, Any]) -> None:

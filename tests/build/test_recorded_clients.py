@@ -33,6 +33,7 @@ def clients(state: Path, outside: Path) -> dict[str, Any]:
     from lading.build.operations.running.recording.web_gateway import WebGateway
     from lading.build.operations.running.recording.web_recorder import WebRecorder
     from lading.build.operations.running.recording.web_replayer import WebReplayer
+    from lading.build.operations.running.recording.withheld_values import Readings, WithheldValues
     from lading.networking.enclosed.enclosure import NAME_SERVER, Enclosure
     from lading.networking.kernel.namespaces import inside
     from lading.registry.client_config import ClientConfig
@@ -201,11 +202,11 @@ def clients(state: Path, outside: Path) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     for name in there:
-        recorder = WebRecorder(transport, store.blobs, str)
+        recorder = WebRecorder(transport, store.blobs, WithheldValues())
         first = run(name, recorder)
         tape = NetworkTape((recorder.tape(("x",)),))
         count = len(asked)
-        replayer = WebReplayer(tape, ("x",), store.blobs, str)
+        replayer = WebReplayer(tape, ("x",), store.blobs, Readings.of({}, {}, {}))
         again = run(name, replayer)
         found[name] = [first, again, replayer.missed, len(asked) - count, len(tape.steps[0].exchanges) > 0]
     return found

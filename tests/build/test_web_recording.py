@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -13,13 +15,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import pytest
+import zstandard
 
-from lading.build.operations.running.recording import web_gateway
+from lading.build.operations.running.recording import body_search, web_gateway
 from lading.build.operations.running.recording.build_authority import BuildAuthority
-from lading.build.operations.running.recording.recorded_run import starred
 from lading.build.operations.running.recording.web_gateway import WebAnswers, WebGateway
 from lading.build.operations.running.recording.web_recorder import WebRecorder
 from lading.build.operations.running.recording.web_replayer import WebReplayer
+from lading.build.operations.running.recording.withheld_values import Readings, WithheldValues
 from lading.registry.client_config import ClientConfig
 from lading.registry.errors import UnreachableError
 from lading.registry.http.transport import HttpRequest, HttpResponse, HttpxTransport, Transport
@@ -27,7 +30,8 @@ from lading.store.store import Store
 from lading.verify.observations.exchanges import NetworkTape, StepTape
 
 SECRET = b"s3cr t/word"
-PUBLIC = starred({"token": SECRET})
+WITHHELD = WithheldValues.of({"token": SECRET}, {})
+READINGS = Readings.of({"token": SECRET}, {}, {})
 QUERY = "token=s3cr%20t%2Fword"
 COMMAND = ("x",)
 
@@ -101,7 +105,7 @@ def get(target: str) -> str:
 
 
 def recorder(store: Store, transport: Transport) -> WebRecorder:
-    return WebRecorder(transport, store.blobs, PUBLIC)
+    return WebRecorder(transport, store.blobs, WITHHELD)
 
 
 def test_no_secret_is_in_a_recording_where_a_server_repeats_the_url(store: Store) -> None:
@@ -111,8 +115,77 @@ def test_no_secret_is_in_a_recording_where_a_server_repeats_the_url(store: Store
     assert f"location: {to}\r\n" in said
     tape = NetworkTape((recording.tape(COMMAND),))
     assert b"s3cr" not in tape.raw()
-    again, _ = ask(WebReplayer(tape, COMMAND, store.blobs, PUBLIC), get(f"/there?{QUERY}"))
+    again, _ = ask(WebReplayer(tape, COMMAND, store.blobs, READINGS), get(f"/there?{QUERY}"))
     assert "location: https://web.example.com/there/?token=***\r\n" in again
+
+
+TOKEN = b"token-of <sorts>"
+PACKED = {
+    "plain": b"x" * 65530 + TOKEN,
+    "escaped": b"token-of &lt;sorts&gt;",
+    "url": b"?token=token-of+%3Csorts%3E",
+    "gzip": gzip.compress(b"{" + TOKEN + b"}"),
+    "twice": gzip.compress(gzip.compress(TOKEN) + b"and more"),
+    "zstd": zstandard.compress(b"y" * 100_000 + TOKEN),
+    "damaged": gzip.compress(b"nothing")[:-9] + TOKEN,
+    "xz": lzma.compress(TOKEN),
+}
+
+
+@pytest.mark.parametrize("body", PACKED.values(), ids=list(PACKED))
+def test_an_answer_with_a_secret_in_it_is_refused(store: Store, body: bytes) -> None:
+    recording = WebRecorder(Web(200, {}, body), store.blobs, WithheldValues.of({"tok": TOKEN + b"\n"}, {}))
+    _, told = ask(recording, get("/there"))
+    assert recording.refused == [
+        "the answer to GET http://web.example.com/there has the value of the secret tok in it, "
+        "which no recording may keep"
+    ]
+    assert told == ["GET http://web.example.com/there: not recorded: the value of the secret tok is in the answer"]
+    assert recording.tape(COMMAND).exchanges == ()
+    assert not [path for path in (store.root / "blobs").rglob("*") if path.is_file()]
+
+
+def test_what_unpacks_without_an_end_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_search, "MOST_SEARCHED", 1 << 20)
+    body = gzip.compress(b"x" * (2 << 20))
+    recording = WebRecorder(Web(200, {}, body), store.blobs, WithheldValues.of({"tok": TOKEN}, {}))
+    ask(recording, get("/"))
+    assert ["unpacks to more than the 0 GiB that are searched" in line for line in recording.refused] == [True]
+
+
+def test_of_build_arguments_those_that_sound_secret_are_refused(store: Store) -> None:
+    """The others are said; what is short is in any answer by chance."""
+    given = {"CHANNEL": "nightly-build", "NPM_TOKEN": "abcdefgh", "SHORT": "nightly", "KEY": "ly-bui"}
+    recording = WebRecorder(Web(200, {}, b"of nightly-build"), store.blobs, WithheldValues.of({}, given))
+    ask(recording, get("/"))
+    assert recording.refused == []
+    assert recording.repeated == {
+        "the build argument CHANNEL": "the answer to GET http://web.example.com/ has the value of the build argument "
+        "CHANNEL in it, which the provenance withholds and the recording keeps"
+    }
+    assert len(recording.tape(COMMAND).exchanges) == 1
+    recording = WebRecorder(Web(200, {}, b"abcdefgh"), store.blobs, WithheldValues.of({}, given))
+    ask(recording, get("/"))
+    assert len(recording.refused) == 1
+
+
+@pytest.mark.parametrize("then", [{}, {"CHANNEL": "night/ly"}])
+@pytest.mark.parametrize("now", [{}, {"CHANNEL": "night/ly"}])
+def test_an_argument_stands_by_its_name_where_it_is_withheld(
+    store: Store, then: dict[str, str], now: dict[str, str]
+) -> None:
+    """And a recording answers the same question whether it is withheld now or not."""
+    to = "http://web.example.com/night/ly/there"
+    recording = WebRecorder(Web(301, {"location": to}), store.blobs, WithheldValues.of({}, then))
+    ask(recording, get("/night/ly?x=night%2Fly"))
+    tape = NetworkTape((recording.tape(COMMAND),))
+    shown = "http://web.example.com/${CHANNEL}?x=${CHANNEL}" if then else "http://web.example.com/night/ly?x=night%2Fly"
+    assert tape.steps[0].exchanges[0].asked.url == shown
+    given = {"CHANNEL": "night/ly"}
+    replayer = WebReplayer(tape, COMMAND, store.blobs, Readings.of({}, given, now))
+    said, _ = ask(replayer, get("/night/ly?x=night%2Fly"))
+    assert (f"location: {to}\r\n" in said, replayer.missed) == (True, [])
+    assert (b"night/ly" in NetworkTape((replayer.tape(COMMAND),)).raw()) == (not now and not then)
 
 
 @pytest.mark.parametrize("size", [5, 200_000])
@@ -123,7 +196,7 @@ def test_an_answer_that_is_not_as_it_was_recorded_ends_no_step_well(store: Store
     blob = store.root / "blobs/sha256" / tape.exchanges[0].digest.hex
     blob.chmod(0o600)
     blob.write_bytes(b"b" * size)
-    replayer = WebReplayer(NetworkTape((tape,)), COMMAND, store.blobs, PUBLIC)
+    replayer = WebReplayer(NetworkTape((tape,)), COMMAND, store.blobs, READINGS)
     said, _ = ask(replayer, get("/"))
     assert f"content-length: {size}\r\n" in said
     assert len(said.partition("\r\n\r\n")[2]) < size
@@ -185,7 +258,7 @@ def test_a_header_beyond_ascii_reaches_the_client(store: Store) -> None:
     said, told = ask(recording, get("/"))
     assert (f"content-disposition: {name}\r\n" in said, told) == (True, [])
     tape = NetworkTape((recording.tape(COMMAND),))
-    assert name in ask(WebReplayer(tape, COMMAND, store.blobs, PUBLIC), get("/"))[0]
+    assert name in ask(WebReplayer(tape, COMMAND, store.blobs, READINGS), get("/"))[0]
 
 
 @pytest.mark.parametrize("target", ["http://127.0.0.1:{}/", "http://localhost:{}/", "http://[::ffff:127.0.0.1]:{}/"])

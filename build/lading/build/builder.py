@@ -71,6 +71,7 @@ def _build(request: BuildRequest, environment: BuildEnvironment, solved: SolveSt
     with environment.store.writing():
         parts = _resolve_all(request, environment, solved, dockerfile, _examiner(request, named, text))
         _say(request, environment, dockerfile, parts)
+        environment = replace(environment, arguments=request.arguments, withheld=_withheld(request, parts))
         cached = LocalCache.of(environment.store)
         _solve(request, environment, importing(cached, environment), solved, parts, named)
         encoder = encoder_name(request.compression)
@@ -136,6 +137,14 @@ def _resolve_all(
         raise InputError(f"{EPOCH} must be the same for all platforms")
     graphs = joined([part.graph for part in parts])
     return [replace(part, graph=graph) for part, graph in zip(parts, graphs, strict=True)]
+
+
+def _withheld(request: BuildRequest, parts: Sequence[_Part]) -> dict[str, str]:
+    """The build arguments whose values stand in no provenance: the history of an image does not show them."""
+    if request.show_arguments:
+        return {}
+    shown = [part.graph.shown for part in parts]
+    return {name: value for name, value in request.arguments.items() if any(one.get(name) != value for one in shown)}
 
 
 def _say(request: BuildRequest, environment: BuildEnvironment, dockerfile: Dockerfile, parts: Sequence[_Part]) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from lading.build.checks.subject import Remark, Subject
 from lading.build.convert.trace import Evaluated
 from lading.build.dockerfile.ignore import Ignore, clean
+from lading.build.dockerfile.instruction_values import sounds_secret
 from lading.build.dockerfile.instructions import (
     Arg,
     Cmd,
@@ -24,10 +25,6 @@ from lading.build.errors import Place, suggestion
 from lading.store.system.patterns import pattern
 
 _OF_THE_BUILD: Final = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
-_SECRET: Final = pattern(
-    r"(?i)(?:_|^)(?:apikey|auth|credential|credentials|key|password|pword|passwd|secret|token)(?:_|$)"
-)
-_NO_SECRET: Final = pattern(r"(?i)(?:_|^)(?:public|file|version)(?:_|$)")
 _REMOTE: Final = pattern(r"[a-z]+://|git@")
 _EVERYTHING: Final = frozenset({"*", "**", "**/*"})
 
@@ -92,7 +89,7 @@ def secrets_used_in_arg_or_env(subject: Subject) -> Iterator[Remark]:
     """A name sounds as if its value were secret."""
     for one in subject.trace.evaluated:
         for name in _names(one):
-            if _SECRET.search(name) and not _NO_SECRET.search(name):
+            if sounds_secret(name):
                 message = (
                     f"{name} sounds secret, and everybody who has the image can read it: use RUN --mount=type=secret"
                 )

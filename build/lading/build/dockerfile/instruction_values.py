@@ -31,6 +31,16 @@ _SIZE: Final = pattern(r"([0-9]{1,20}(?:\.[0-9]{0,20})?) ?(?:b|([kmgtp])(?:b|ib)
 MAX_ID: Final = 2**32 - 2
 """The greatest user or group ID; the number after it means "leave it"."""
 
+_SECRET: Final = pattern(
+    r"(?i)(?:_|^)(?:apikey|auth|credential|credentials|key|password|pword|passwd|secret|token)(?:_|$)"
+)
+_NO_SECRET: Final = pattern(r"(?i)(?:_|^)(?:public|file|version)(?:_|$)")
+
+
+def sounds_secret(name: str) -> bool:
+    """Whether a variable is called as one whose value nobody should see."""
+    return bool(_SECRET.search(name)) and not _NO_SECRET.search(name)
+
 
 def parse_duration(text: str) -> int:
     """Nanoseconds of a Go duration (``1m30s``), 0 or at least one millisecond."""

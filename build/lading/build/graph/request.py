@@ -299,6 +299,10 @@ class BuildEnvironment:
     together: Together | None = None
     """What it shares with the other builds of its call; None where it is the only one."""
     recording: NetworkRecording | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Values of the call's build arguments."""
+    withheld: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Those of them that no attestation has."""
     emulators: Emulators | None = None
     """For steps of other platforms than this machine's own, `platform`; None: there are none."""
 

@@ -89,6 +89,9 @@ def _run(operation: RunOp, mounted: tuple[MountedTree, ...], environment: BuildE
         "privileges": step_links.privileges(operation, executor),
         **operation.settings.value(),
     }
+    withheld = sorted(name for name, _ in operation.environment if name in environment.withheld)
+    if withheld and recording and operation.network == "default":
+        value["withheld"] = withheld  # in what its recording has of what it asked
     return {**value, "mounts": [tree.key for tree in mounted]} if mounted else value
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, Self
-from urllib.parse import quote, quote_plus
 
 from lading.build.graph.executor import RECORDING, ProcessSpec
 from lading.build.graph.request import BuildEnvironment
@@ -16,13 +15,12 @@ from lading.build.operations.running.recording.build_authority import BuildAutho
 from lading.build.operations.running.recording.web_gateway import WebGateway
 from lading.build.operations.running.recording.web_recorder import WebRecorder
 from lading.build.operations.running.recording.web_replayer import WebReplayer
+from lading.build.operations.running.recording.withheld_values import Readings, WithheldValues
 from lading.store.errors import InputError
 from lading.store.fastclass import replace
 from lading.verify.observations.contacts import NONE, Contacts, together
 
 _MOST_TOLD: Final = 100
-_SHORTEST: Final = 4
-"""Characters of a secret that is looked for in URLs."""
 
 
 class RecordedRun:
@@ -52,13 +50,14 @@ class RecordedRun:
         if isolation not in RECORDING:
             hint = f"it can be under the isolation {' or '.join(sorted(RECORDING))}"
             raise InputError(f"under the isolation {isolation} the network of a step cannot be recorded", hint=hint)
-        public = starred(environment.secrets.values)
+        withheld = WithheldValues.of(environment.secrets.values, environment.withheld)
+        readings = Readings.of(environment.secrets.values, environment.arguments, environment.withheld)
         answers = (
-            WebReplayer(replay.tape, step.command, replay.bodies, public)
+            WebReplayer(replay.tape, step.command, replay.bodies, readings)
             if replay
-            else WebRecorder(environment.transport, environment.store.blobs, public)
+            else WebRecorder(environment.transport, environment.store.blobs, withheld)
         )
-        return cls(step, answers, environment.listener.warned, public)
+        return cls(step, answers, environment.listener.warned, withheld.public)
 
     def enclosed(self, command: ProcessSpec) -> ProcessSpec:
         """`command` with nobody to speak to but the gateway, and trusting its certificates."""
@@ -76,9 +75,17 @@ class RecordedRun:
             name = one.names[0] if one.names else one.address
             port = f" port {one.port}" if one.port else ""
             self._tell(f"{name}: {one.protocol}{port} is neither HTTP nor HTTPS, and was blocked")
-        missed = self._answers.missed if isinstance(self._answers, WebReplayer) else []
+        missed, refused = list[str](), list[str]()
+        if isinstance(self._answers, WebReplayer):
+            missed = self._answers.missed
+        else:
+            refused = self._answers.refused
+            for line in self._answers.repeated.values():
+                self._tell(line)
         for line in self._told:
             self._warned(f"{self._step.place}: {line}")
+        if refused:
+            return f"recorded: {refused[0]}"
         if missed:
             more = f", and {len(missed) - 1} more" if len(missed) > 1 else ""
             return f"replayed: {missed[0]}{more}"
@@ -97,20 +104,3 @@ class RecordedRun:
 
 
 _PROXIES: Final = frozenset(f"{kind}_proxy" for kind in ("http", "https", "ftp", "no", "all"))
-
-
-def starred(secrets: Mapping[str, bytes]) -> Callable[[str], str]:
-    """Takes the values of secrets out of a text, as they are and as URLs write them."""
-    texts = [value.decode("utf-8", "replace").strip() for value in secrets.values()]
-    found = {form for text in texts if len(text) >= _SHORTEST for form in _forms(text)}
-
-    def public(written: str) -> str:
-        for text in sorted(found, key=len, reverse=True):
-            written = written.replace(text, "***")
-        return written
-
-    return public
-
-
-def _forms(text: str) -> tuple[str, ...]:
-    return text, quote(text), quote(text, safe=""), quote_plus(text)

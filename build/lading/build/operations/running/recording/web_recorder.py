@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from lading.build.operations.running.recording.body_search import BodySearch
 from lading.build.operations.running.recording.web_gateway import WebAnswer, WebQuestion
+from lading.build.operations.running.recording.withheld_values import WithheldValues
 from lading.store.content.blobs import Blobs
 from lading.store.errors import InputError
 from lading.store.fastclass import replace
@@ -27,12 +29,18 @@ _MOST: Final = 65536
 
 
 class WebRecorder:
-    """`WebAnswers` of the web itself, by `transport`. Bodies become blobs while they are handed on."""
+    """`WebAnswers` of the web itself, by `transport`. Bodies become blobs while they are handed on.
 
-    def __init__(self, transport: Transport | None, blobs: Blobs, public: Callable[[str], str]) -> None:
+    `refused` and `repeated` say of answers that they have secrets in them, and other withheld values.
+    """
+
+    def __init__(self, transport: Transport | None, blobs: Blobs, withheld: WithheldValues) -> None:
         self._transport = transport
         self._blobs = blobs
-        self._public = public
+        self._withheld = withheld
+        self._public = withheld.public
+        self.refused: list[str] = []
+        self.repeated: dict[str, str] = {}
         self._lock = threading.Lock()
         self._found: list[WebExchange] = []
         self._names: set[str] = set()
@@ -47,7 +55,7 @@ class WebRecorder:
         except (OSError, UnicodeError):
             there = False
         with self._lock:
-            (self._names if there else self._absent).add(name)
+            (self._names if there else self._absent).add(self._public(name))
         return there
 
     def answer(self, question: WebQuestion) -> WebAnswer:
@@ -81,7 +89,7 @@ class WebRecorder:
     def _note(self, peer: tuple[str, int], host: str) -> None:
         address, port = peer[0].partition("%")[0], peer[1]
         with self._lock:
-            self._reached.setdefault((address, port), set()).update({host} - {address, ""})
+            self._reached.setdefault((address, port), set()).update({self._public(host)} - {address, ""})
 
     def tape(self, command: tuple[str, ...]) -> StepTape:
         """All that was recorded, sorted; exchanges of one request in their order."""
@@ -96,12 +104,15 @@ class WebRecorder:
         """The body piece by piece; the last one is handed on when all of it is kept."""
         size, last, kept = 0, b"", False
         try:
-            with response, self._blobs.writer() as writer:
+            search = BodySearch(self._withheld.in_bodies)
+            with response, self._blobs.writer() as writer, search:
                 for piece in response.pieces():
                     size += writer.write(piece)
+                    search.feed(piece)
                     if last:
                         yield last
                     last = piece
+                self._check(self._public(question.asked.title), search)
                 self._keep(question, response.status, told, writer.commit(), size)
                 kept = True
         finally:
@@ -110,6 +121,25 @@ class WebRecorder:
                     self._lost.add(self._public(question.asked.title))
         if last:
             yield last
+
+    def _check(self, title: str, search: BodySearch) -> None:
+        """Raises `InputError` for an answer that no recording may have."""
+        try:
+            found = search.found()
+        except InputError as error:
+            with self._lock:
+                self.refused.append(f"the answer to {title}: {error.message}")
+            raise
+        for one in found:
+            line = f"the answer to {title} has the value of {one.title} in it"
+            with self._lock:
+                if not one.secret:
+                    self.repeated.setdefault(
+                        one.title, f"{line}, which the provenance withholds and the recording keeps"
+                    )
+                    continue
+                self.refused.append(f"{line}, which no recording may keep")
+            raise InputError(f"not recorded: the value of {one.title} is in the answer")
 
     def _keep(
         self, question: WebQuestion, status: int, told: tuple[tuple[str, str], ...], digest: Digest, size: int

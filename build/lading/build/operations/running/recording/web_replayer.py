@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from lading.build.operations.running.recording.web_gateway import WebAnswer, WebQuestion
+from lading.build.operations.running.recording.withheld_values import Readings
 from lading.store.content.blobs import Source
 from lading.store.errors import InputError, LadingError
 from lading.store.fastclass import replace
-from lading.verify.observations.exchanges import ExchangeKey, NetworkTape, StepTape, WebExchange
+from lading.verify.observations.exchanges import ExchangeKey, NetworkTape, StepTape, WebAsked, WebExchange
 
 _CHUNK: Final = 1 << 16
 _NOT_RECORDED: Final = "was not recorded"
@@ -22,9 +23,7 @@ class WebReplayer:
     Of several answers to the same request each is given once, in their order, and then the last one again.
     """
 
-    def __init__(
-        self, tape: NetworkTape, command: tuple[str, ...], source: Source, public: Callable[[str], str]
-    ) -> None:
+    def __init__(self, tape: NetworkTape, command: tuple[str, ...], source: Source, readings: Readings) -> None:
         steps = sorted(tape.steps, key=lambda step: step.command != command)
         self._answers: dict[ExchangeKey, list[WebExchange]] = {}
         for step in steps:
@@ -35,7 +34,7 @@ class WebReplayer:
                 self._answers.setdefault(key, found)
         self._known = {name for step in steps for name in step.names}
         self._known_absent = {name for step in steps for name in step.absent}
-        self._source, self._public = source, public
+        self._source, self._readings, self._public = source, readings, readings.public
         self._lock = threading.Lock()
         self._given: list[WebExchange] = []
         self._names: set[str] = set()
@@ -44,25 +43,27 @@ class WebReplayer:
 
     def resolves(self, name: str) -> bool:
         """Whether it was found when the recording was made; one that nobody looked up then is missed."""
-        there = name in self._known
+        forms = {reading(name) for reading in self._readings.asked}
+        there, public = bool(forms & self._known), self._public(name)
         with self._lock:
-            (self._names if there else self._absent).add(name)
-            if not there and name not in self._known_absent:
-                self._miss(f"the name {name} {_NOT_RECORDED}")
+            (self._names if there else self._absent).add(public)
+            if not there and not forms & self._known_absent:
+                self._miss(f"the name {public} {_NOT_RECORDED}")
         return there
 
     def answer(self, question: WebQuestion) -> WebAnswer:
         """Raises `InputError` for a request that was not recorded."""
-        headers = tuple((name, self._public(value)) for name, value in question.asked.headers)
-        asked = replace(question.asked, url=self._public(question.asked.url), headers=headers)
+        asked = [_read(question.asked, reading) for reading in self._readings.asked]
         with self._lock:
-            left = self._answers.get(asked.key)
+            left = next((self._answers[one.key] for one in asked if one.key in self._answers), None)
             if left is None:
-                self._miss(f"{asked.title} {_NOT_RECORDED}")
+                self._miss(f"{self._public(question.asked.title)} {_NOT_RECORDED}")
                 raise InputError(_NOT_RECORDED)
             found = left.pop(0) if len(left) > 1 else left[0]
-            self._given.append(found)
-        return WebAnswer(found.status, found.headers, self._content(found), found.size)
+            told = tuple((name, self._public(value)) for name, value in found.headers)
+            self._given.append(replace(found, asked=_read(found.asked, self._public), headers=told))
+        headers = tuple((name, self._readings.filled(value)) for name, value in found.headers)
+        return WebAnswer(found.status, headers, self._content(found), found.size)
 
     def tape(self, command: tuple[str, ...]) -> StepTape:
         """What was asked this time, in the form of a recording."""
@@ -89,3 +90,8 @@ class WebReplayer:
     def _miss(self, text: str) -> None:
         if text not in self.missed:
             self.missed.append(text)
+
+
+def _read(asked: WebAsked, reading: Callable[[str], str]) -> WebAsked:
+    headers = tuple((name, reading(value)) for name, value in asked.headers)
+    return replace(asked, url=reading(asked.url), headers=headers)
