@@ -7,7 +7,7 @@ import resource
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +25,15 @@ class Cost:
     memory: int = 0
 
 
-def cost(act: Callable[[], object], daemon: int | None = None, *, memory: bool = False) -> Cost:
-    """Does it once. What the process `daemon` and its children do meanwhile counts too."""
+def cost(
+    act: Callable[[], object], daemon: int | None = None, *, memory: bool = False, without: Iterable[int] = ()
+) -> Cost:
+    """Does it once. What the process `daemon` and its children do meanwhile counts too, not what those `without` do."""
     spent, start = _cpu(daemon), time.perf_counter()
     if not memory:
         act()
         return Cost(time.perf_counter() - start, _cpu(daemon) - spent)
-    with _Watch(daemon) as watch:
+    with _Watch(without) as watch:
         act()
     return Cost(time.perf_counter() - start, _cpu(daemon) - spent, watch.peak)
 
@@ -46,11 +48,11 @@ def _cpu(daemon: int | None) -> float:
 
 
 class _Watch:
-    """Adds up the proportional set sizes of this process's descendants (the daemon is one), again and again."""
+    """Adds up the proportional set sizes of this process's descendants (a daemon is one), again and again."""
 
-    def __init__(self, daemon: int | None) -> None:
+    def __init__(self, without: Iterable[int]) -> None:
         self.peak = 0
-        self._others = () if daemon is None else (daemon,)
+        self._without = frozenset(without)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
@@ -64,20 +66,21 @@ class _Watch:
 
     def _look(self) -> None:
         while not self._over.wait(_PAUSE):
-            self.peak = max(self.peak, sum(map(_size, _below([os.getpid(), *self._others]))))
+            self.peak = max(self.peak, sum(map(_size, _below(os.getpid(), self._without))))
 
 
-def _below(parents: Iterable[int]) -> set[int]:
+def _below(parent: int, without: Set[int]) -> set[int]:
     found: set[int] = set()
-    left = list(parents)
-    own = os.getpid()
+    left = [parent]
     while left:
         pid = left.pop()
+        if pid in without:
+            continue
         found.add(pid)
         with suppress(OSError):
             for task in os.listdir(f"/proc/{pid}/task"):
                 left += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
-    return found - {own}
+    return found - {parent}
 
 
 def _size(pid: int) -> int:

@@ -55,9 +55,10 @@ def encoder(compression: Compression) -> Encoder:
     if compression == "zstd":
         import zstandard  # noqa: PLC0415
 
-        # One thread or more give the same bytes; none (threads=0) gives others.
+        # One thread or more give the same bytes; none (threads=0) gives others. One keeps up with the hashing of what
+        # it is given, and each costs 20 MB.
         settings = zstandard.ZstdCompressor(
-            level=LEVEL, threads=2, write_content_size=False, write_checksum=False, write_dict_id=False
+            level=LEVEL, threads=1, write_content_size=False, write_checksum=False, write_dict_id=False
         )
         return settings.compressobj()
     if compression == "gzip":

@@ -20,7 +20,7 @@ from lading.store.errors import InputError
 Sink = Callable[[bytes | memoryview], object]
 
 _BLOCK: Final = 512
-_BUFFER: Final = 1024 * 1024
+_BUFFER: Final = 256 * 1024
 _TYPES: Final = {
     "file": b"0",
     "hardlink": b"1",
@@ -38,7 +38,7 @@ MAX_EPOCH: Final = _MAX_OCTAL11
 
 
 def write_tar(tree: Tree, sink: Sink, epoch: int, limits: Limits = DEFAULT) -> None:
-    """Writes `tree` to `sink` in pieces of about a mebibyte; the digests of its files are known afterwards.
+    """Writes `tree` to `sink` in pieces of about 256 KiB; the digests of its files are known afterwards.
 
     Raises `InputError` for a file that changed while it was read, and for what no reader would take.
     """
