@@ -23,6 +23,7 @@ from lading.verify.reports.bill import Bill
 from lading.verify.reports.cyclonedx import cyclonedx
 from lading.verify.reports.spdx import spdx
 from suites.machine import needs
+from suites.recorded_trees import TREES, RecordedTree
 from suites.tars import archive, file, opened
 
 DPKG = """Package: libc6
@@ -58,9 +59,9 @@ RECORDS = {
     "srv/node_modules/broken/package.json": "{",
 }
 URLS = {
-    "pkg:deb/debian/libc6@2.36-9%2Bdeb12u4?arch=amd64",
-    "pkg:deb/debian/tzdata@2024a-0?arch=all",
-    "pkg:apk/debian/musl@1.2.4-r2?arch=x86_64",
+    "pkg:deb/debian/libc6@2.36-9%2Bdeb12u4?arch=amd64&distro=debian-12&upstream=glibc%402.36-9",
+    "pkg:deb/debian/tzdata@2024a-0?arch=all&distro=debian-12",
+    "pkg:apk/debian/musl@1.2.4-r2?arch=x86_64&distro=debian-12",
     "pkg:pypi/foo-bar@1.0",
     "pkg:pypi/old@0.1",
     "pkg:npm/%40scope/one@1.2.3",
@@ -97,15 +98,16 @@ def test_what_a_later_layer_removes_is_not_there() -> None:
     )
     found = take_inventory(opened(base, above))
     urls = {package.url for package in found.packages}
-    assert "pkg:deb/debian/libc6@2.36-10?arch=amd64" in urls
+    assert "pkg:deb/debian/libc6@2.36-10?arch=amd64&distro=debian-12&upstream=glibc%402.36-9" in urls
     assert len(urls) == len(URLS) - 2
 
 
 @needs("umoci")
 def test_the_version_of_go_that_a_program_was_made_with() -> None:
-    """Debian's programs name no modules."""
+    """Debian's programs name no modules, and the package that they were made of."""
     found = take_inventory(opened(binary(Path(shutil.which("umoci") or "").read_bytes())))
-    (stdlib,) = found.packages
+    stdlib, program = found.packages
+    assert program.url.startswith("pkg:golang/github.com/opencontainers/umoci/")
     assert re.fullmatch(r"pkg:golang/stdlib@1\.[0-9.]+", stdlib.url)
 
 
@@ -120,7 +122,7 @@ def test_modules_of_a_go_program(before: int) -> None:
     program = start + bytes(-len(start) % 16) + info + bytes(100)
     assert {package.url for package in take_inventory(opened(binary(program))).packages} == {
         "pkg:golang/stdlib@1.22",
-        "pkg:golang/example.com/app@%28devel%29",
+        "pkg:golang/example.com/app",
         "pkg:golang/example.com/one/v2@v2.3.4",
         "pkg:golang/example.com/fork@v1.0.1",
     }
@@ -152,6 +154,14 @@ def test_both_documents_are_what_their_schemas_ask_for() -> None:
     assert validate_full_spdx_document(parsed, "SPDX-2.3") == []
     assert len(parsed.packages) == len(URLS) + 1
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(cyclonedx(bill(())))) is None
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.name)
+def test_so_are_those_of_odd_trees(tree: RecordedTree) -> None:
+    packages = take_inventory(opened(tree.layer())).packages
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(cyclonedx(bill(packages)))) is None
+    parsed = JsonLikeDictParser().parse(json.loads(json.dumps(spdx(bill(packages)))))
+    assert validate_full_spdx_document(parsed, "SPDX-2.3") == []
 
 
 def test_the_schemas_do_refuse() -> None:

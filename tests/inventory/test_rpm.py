@@ -85,7 +85,9 @@ def test_packages_and_their_files_are_those_that_others_read(name: str, tmp_path
         for one in packages
     }
     assert ours == (by_rpm(path, tmp_path) if path.suffix == ".sqlite" else by_go(path))
-    assert all(re.fullmatch(r"pkg:rpm/[^@]+@[^?]+\?arch=\w+(&epoch=\d+)?", one.url) for one in packages)
+    assert all(
+        re.fullmatch(r"pkg:rpm/[^@]+@[^?]+\?arch=\w+(&epoch=\d+)?(&upstream=[^&]+)?", one.url) for one in packages
+    )
 
 
 @needs("go")

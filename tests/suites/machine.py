@@ -30,6 +30,7 @@ PROGRAMS = {
     "rpm": "rpm",
     "buildkitd": "buildkitd",
     "buildx": "buildx",
+    "syft": "syft",
     "qemu": "qemu-aarch64-static",
     **{name: name for name in ("unshare", "apt-get", "gpg", "gpgv", "dpkg-deb")},
 }

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from lading.inventory.packages.package import Package
+from lading.inventory.packages import copyright_files
+from lading.inventory.packages.package import Distribution, Package
 from lading.inventory.packages.records import stanzas, text
 from lading.inventory.trees.file_nodes import FileNode
 
 _BASE: Final = b"var/lib/dpkg/"
 STATUS: Final = _BASE + b"status"
 FOLDERS: Final = (_BASE + b"status.d/", _BASE + b"info/")
-_INSTALLED: Final = ("installed", "")
+_UNPACKED: Final = ("installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending", "")
+"""The states in which the files of a package are there (dpkg(1))."""
 
 
-def read(root: FileNode, distribution: str) -> Iterator[Package]:
-    """Every package that is installed. `distribution` is the ID of os-release."""
+def read(root: FileNode, distribution: Distribution) -> Iterator[Package]:
+    """Every package whose files are there."""
     status = root.find(STATUS)
     for fields in stanzas(status.content) if status else ():
-        if fields.get("Status", "").rpartition(" ")[2] in _INSTALLED:
+        if fields.get("Status", "").rpartition(" ")[2] in _UNPACKED:
             yield from _package(root, fields, STATUS, status, distribution)
     folder = root.find(FOLDERS[0].rstrip(b"/"))
     for name, node in sorted(folder.children.items()) if folder else ():
@@ -29,13 +31,15 @@ def read(root: FileNode, distribution: str) -> Iterator[Package]:
 
 
 def _package(
-    root: FileNode, fields: Mapping[str, str], record: bytes, node: FileNode | None, distribution: str
+    root: FileNode, fields: Mapping[str, str], record: bytes, node: FileNode | None, distribution: Distribution
 ) -> Iterator[Package]:
     name, version = fields.get("Package", ""), fields.get("Version", "")
     if not name or not version or node is None:
         return
     architecture = fields.get("Architecture", "")
     listed, layer = _files(root, name, architecture)
+    source, _, more = fields.get("Source", "").partition(" ")
+    source_version = more.strip("() ")
     yield Package(
         "deb",
         name,
@@ -43,9 +47,11 @@ def _package(
         record,
         node.layer if layer is None else layer,
         architecture,
-        distribution or "debian",
-        fields.get("Source", "").partition(" ")[0] or name,
+        distribution.name or "debian",
+        source or name,
         listed,
+        copyright_files.licenses(root, name),
+        (("distro", distribution.word), ("upstream", f"{source}@{source_version}" if source_version else source)),
     )
 
 

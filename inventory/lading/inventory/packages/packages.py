@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lading.inventory.packages import apk, dpkg, golang, npm, pip, rpm
-from lading.inventory.packages.package import Package
+from lading.inventory.packages.copyright_files import CopyrightTaster, is_copyright
+from lading.inventory.packages.package import Distribution, Package
 from lading.inventory.packages.records import text
 from lading.inventory.trees.file_nodes import FileNode
 from lading.inventory.trees.image_tree import OpenedImage
@@ -57,22 +58,24 @@ def take_inventory(image: OpenedImage) -> Inventory:
     root = image.tree(_choose)
     nodes = [root.find(path) for path in _RELEASES]
     release = {name: value for node in reversed(nodes) if node for name, value in _release(node).items()}
-    return Inventory(root, tuple(dict.fromkeys(_packages(root, release.get("ID", "")))), release)
+    return Inventory(root, tuple(dict.fromkeys(_packages(root, Distribution.of(release)))), release)
 
 
 def _choose(entry: Entry) -> Taster | None:
     if entry.size <= _MOST and _is_record(entry.path):
         return _Whole()
-    return golang.GoTaster() if entry.mode & 0o111 else None
+    if entry.size <= _MOST and is_copyright(entry.path):
+        return CopyrightTaster()
+    return golang.GoTaster()
 
 
 def _is_record(path: bytes) -> bool:
-    if path in (dpkg.STATUS, *apk.INSTALLED, *rpm.DATABASES, *_RELEASES) or npm.is_record(path):
+    if path in (dpkg.STATUS, *apk.INSTALLED, *rpm.DATABASES, rpm.MANIFEST, *_RELEASES) or npm.is_record(path):
         return True
-    return path.startswith(dpkg.FOLDERS) or path.endswith((*pip.RECORDS, pip.LISTS))
+    return path.startswith(dpkg.FOLDERS) or path.endswith((*pip.RECORDS, *pip.BESIDE))
 
 
-def _packages(root: FileNode, distribution: str) -> Iterator[Package]:
+def _packages(root: FileNode, distribution: Distribution) -> Iterator[Package]:
     yield from dpkg.read(root, distribution)
     yield from apk.read(root, distribution)
     yield from rpm.read(root, distribution)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
-
-_NONE: Final[Mapping[str, str]] = {}
 
 
 def text(content: bytes | None) -> str:
@@ -28,6 +25,16 @@ def stanzas(content: bytes | None) -> Iterator[Mapping[str, str]]:
         yield found
 
 
-def header(content: bytes | None) -> Mapping[str, str]:
-    """The fields before the first empty line."""
-    return next(stanzas(content), _NONE)
+def header(content: bytes | None) -> list[tuple[str, str]]:
+    """The fields before the first empty line that follows one, with the lines that continue them."""
+    found: list[tuple[str, str]] = []
+    for line in text(content).split("\n"):
+        name, colon, value = line.partition(":")
+        if line in ("", "\r"):
+            if found:
+                break
+        elif line[0].isspace():
+            found[-1:] = [(before, f"{said}\n{line.strip()}") for before, said in found[-1:]]
+        elif colon:
+            found.append((name, value.strip()))
+    return found

@@ -14,7 +14,7 @@ _MOST_LETTERS: Final = 4096
 _MOST_TOGETHER: Final = 64 << 20
 """Letters of all paths of one package."""
 _STRING, _STRINGS, _WORDS, _NUMBERS = 6, 8, 9, 4
-_NAME, _VERSION, _RELEASE, _EPOCH, _ARCHITECTURE, _SOURCE = 1000, 1001, 1002, 1003, 1022, 1044
+_NAME, _VERSION, _RELEASE, _EPOCH, _LICENSE, _ARCHITECTURE, _SOURCE = 1000, 1001, 1002, 1003, 1014, 1022, 1044
 _OLD_NAMES, _FOLDER_NUMBERS, _NAMES, _FOLDERS = 1027, 1116, 1117, 1118
 
 
@@ -47,7 +47,8 @@ class RpmHeader:
         return struct.unpack_from(f">{many}I", self._data, at)
 
     def _text(self, tag: int) -> str:
-        return next(iter(self._texts(tag)), "")
+        """The first; what is not UTF-8 in it stands as U+FFFD."""
+        return next(iter(self._texts(tag)), "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
     @property
     def name(self) -> str:
@@ -64,6 +65,11 @@ class RpmHeader:
     def architecture(self) -> str:
         """As rpm spells it; none of a public key, which rpm keeps like a package."""
         return self._text(_ARCHITECTURE)
+
+    @property
+    def license(self) -> str:
+        """As whoever packed it wrote it."""
+        return self._text(_LICENSE)
 
     @property
     def source(self) -> str:

@@ -36,10 +36,11 @@ _SURROGATE: Final = pattern(r"[\ud800-\udfff]")
 _T = TypeVar("_T")
 
 
-def parse(data: bytes, source: str, *, limit: int = MAX_SIZE) -> object:
+def parse(data: bytes, source: str, *, limit: int = MAX_SIZE, repeated: bool = False) -> object:
     """The JSON value in `data`; `source` names the document in errors.
 
-    Raises `DocumentError` for anything that is not exactly one bounded, unambiguous JSON value.
+    Where names may be `repeated`, the last counts: for what others wrote for readers that take it so. Raises
+    `DocumentError` for anything that is not exactly one bounded, unambiguous JSON value.
     """
     if len(data) > limit:
         raise DocumentError(f"{source}: {len(data)} bytes, more than the {limit} allowed")
@@ -47,7 +48,11 @@ def parse(data: bytes, source: str, *, limit: int = MAX_SIZE) -> object:
     try:
         text = data.decode("utf-8")
         value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_integer, parse_float=_float
+            text,
+            object_pairs_hook=dict if repeated else _unique,
+            parse_constant=_refuse,
+            parse_int=_integer,
+            parse_float=_float,
         )
     except (ValueError, RecursionError) as error:
         raise DocumentError(f"{source}: not valid JSON: {error}") from None

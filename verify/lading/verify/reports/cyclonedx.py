@@ -7,6 +7,7 @@ from typing import Final
 
 from lading.inventory.packages.package import Package
 from lading.verify.reports.bill import Bill
+from lading.verify.reports.licenses import licences, together
 from lading.verify.reports.spdx import bill_path
 
 CYCLONEDX: Final = "https://cyclonedx.org/bom"
@@ -55,10 +56,23 @@ def _component(number: int, package: Package) -> dict[str, object]:
         "bom-ref": f"package-{number + 1}",
         "type": "library",
         "name": package.full_name,
-        "version": package.version,
+        **({"version": package.version} if package.version else {}),
+        **_licenses(package),
         "purl": package.url,
         "properties": [
             {"name": "lading:record", "value": bill_path(package)},
             {"name": "lading:layer", "value": str(package.layer + 1)},
         ],
     }
+
+
+def _licenses(package: Package) -> dict[str, object]:
+    """Names one by one, or one expression: the schema has no place for both."""
+    found = licences(package.licenses)
+    if not found:
+        return {}
+    declared = {"acknowledgement": "declared"}
+    if any(one.expression and not one.single for one in found) and all(one.expression for one in found):
+        return {"licenses": [{"expression": together(found), **declared}]}
+    named = ({"id": one.expression} if one.single else {"name": one.expression or one.text} for one in found)
+    return {"licenses": [{"license": {**name, **declared}} for name in named]}

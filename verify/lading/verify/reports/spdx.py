@@ -6,10 +6,12 @@ from typing import Final
 
 from lading.inventory.packages.package import Package
 from lading.verify.reports.bill import Bill
+from lading.verify.reports.licenses import licences, together
 
 SPDX: Final = "https://spdx.dev/Document"
 _IMAGE: Final = "SPDXRef-Image"
 _DOCUMENT: Final = "SPDXRef-DOCUMENT"
+_NONE: Final = "NOASSERTION"
 
 
 def spdx(bill: Bill) -> dict[str, object]:
@@ -24,6 +26,7 @@ def spdx(bill: Bill) -> dict[str, object]:
         "documentNamespace": f"urn:lading:spdx:{bill.digest.algorithm}:{bill.digest.hex}",
         "creationInfo": {"created": bill.created, "creators": [f"Tool: lading-{bill.version}"]},
         "packages": [_image(bill), *packages],
+        **_extracted(bill),
         "relationships": [_relation(_DOCUMENT, "DESCRIBES", _IMAGE), *contains],
     }
 
@@ -43,10 +46,19 @@ def _package(number: int, package: Package) -> dict[str, object]:
     return {
         "SPDXID": f"SPDXRef-Package-{number + 1}",
         "name": package.full_name,
-        "versionInfo": package.version,
+        **({"versionInfo": package.version} if package.version else {}),
         "sourceInfo": f"recorded in {bill_path(package)}, layer {package.layer + 1}",
         **_unknown(package.url),
+        "licenseDeclared": together(licences(package.licenses)) or _NONE,
     }
+
+
+def _extracted(bill: Bill) -> dict[str, object]:
+    """What is recorded of licences that SPDX has no name for, and the names within this document that stand for it."""
+    found = (licence for package in bill.packages for licence in licences(package.licenses))
+    texts = {name: text for licence in found for name, text in licence.references.items()}
+    told = [{"licenseId": name, "name": text, "extractedText": text} for name, text in sorted(texts.items())]
+    return {"hasExtractedLicensingInfos": told} if told else {}
 
 
 def bill_path(package: Package) -> str:
@@ -56,14 +68,13 @@ def bill_path(package: Package) -> str:
 
 def _unknown(url: str) -> dict[str, object]:
     reference = {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": url}
-    none = "NOASSERTION"
     return {
-        "downloadLocation": none,
+        "downloadLocation": _NONE,
         "filesAnalyzed": False,
-        "licenseConcluded": none,
-        "licenseDeclared": none,
-        "copyrightText": none,
-        "supplier": none,
+        "licenseConcluded": _NONE,
+        "licenseDeclared": _NONE,
+        "copyrightText": _NONE,
+        "supplier": _NONE,
         "externalRefs": [reference] if url.startswith("pkg:") else [],
     }
 

@@ -35,7 +35,7 @@ def sbom(
 ) -> None:
     """Show the packages that an image contains.
 
-    They are those that its files record: dpkg, apk, rpm, pip, npm, and the modules of Go programs.
+    They are those that its files record: dpkg, apk, rpm, pip, npm, and the modules of Go programs; with their licences.
     """
     from lading.host.examining.sboms import attach_sboms, bills  # noqa: PLC0415
     from lading.verify.reports.cyclonedx import CYCLONEDX  # noqa: PLC0415
