@@ -371,8 +371,35 @@ def test_provenance_tells_what_is_trusted_first(lading: Lading, tmp_path: Path) 
     words = lading.ok("provenance", "app")
     assert words.startswith("app: the manifest sha256:")
     assert words.rindex("trusted by the policy") < words.index("merely present")
-    assert words.index("Built:") < words.index("Built (so an untrusted statement says):")
+    builds = re.findall(r"^Built \(([0-9a-f]{12})(, an untrusted statement)?\):$", words, re.MULTILINE)
+    assert [said for _, said in builds] == ["", *[", an untrusted statement"] * 3]
     assert words.index("named by a trusted provenance") < words.index("NOT named by a trusted provenance")
+    # Each is told with the steps that it names, and is one of the statements above.
+    shown = re.findall(r"^(Built|Steps) \(([0-9a-f]{12})", words, re.MULTILINE)
+    assert [kind for kind, _ in shown] == ["Built", "Steps"] * 4
+    assert all(f"slsaprovenance1 ({digest})" in words for digest, _ in builds)
+    named = {item["digest"][7:19]: item for item in json.loads(lading.ok("provenance", "--json", "app"))}
+    for (_, build), (_, steps) in zip(shown[::2], shown[1::2], strict=True):
+        byproducts = named[build]["statement"]["predicate"]["runDetails"]["byproducts"]
+        assert byproducts[0]["digest"]["sha256"].startswith(steps)
+
+
+def test_steps_have_the_numbers_that_the_build_told(lading: Lading, tmp_path: Path) -> None:
+    lading.ok("keygen")
+    text = "FROM scratch AS made\nARG A\nCOPY f /f\nENV B=c\nWORKDIR /\nWORKDIR /srv\n"
+    folder = context(tmp_path / "c", f"{text}FROM scratch\nLABEL x=y\nCOPY --from=made /f /g\nCMD x\n", f="x")
+    told = re.findall(
+        r"^\[(\d)/3\] (?!done)\S+  (.*)$", lading.call("build", "--progress", "plain", "-t", "app", folder).err, re.M
+    )
+    assert told == [("1", "COPY f /f"), ("2", "WORKDIR /srv"), ("3", "COPY --from=made /f /g")]
+    lines = lading.ok("provenance", "app").partition("\nSteps (")[2].splitlines()[1:]
+    assert [(line[2:5].strip(), line[7:].split("  ")[0]) for line in lines if line[2:5].strip()] == told
+    assert [line[:7] for line in lines if line[7:].startswith(("FROM", "ENV", "LABEL", "CMD"))] == [" " * 7] * 5
+    drawn = lading.ok("provenance", "--graph", "app")
+    assert "├■ 3: COPY --from=made /f /g" in drawn
+    assert "◁ 2 (mount:from)" in drawn
+    for number, words in told:
+        assert lading.ok("why", "app", number).splitlines()[0] == f"{number:>3}  {words}"
 
 
 def test_a_drawing_keeps_its_lanes_at_a_terminal(lading: Lading, tmp_path: Path) -> None:

@@ -82,7 +82,11 @@ RUN cat /srv/in >/out
     assert out.startswith("reproduced  localhost/app:latest ")
     (summary,) = summaries(lading, "localhost/app")
     assert (summary.passed, summary.verified) == (True, (REPRODUCED,))
-    assert f"{SUMMARY} PASSED, {REPRODUCED} (" in lading.ok("provenance", "localhost/app")
+    # Of which build, where there are several of one image.
+    statements = json.loads(lading.ok("provenance", "--json", "localhost/app"))
+    (built,) = [one for one in statements if one["type"] == "slsaprovenance1"]
+    of = built["digest"][7:19]
+    assert f"{SUMMARY} PASSED, {REPRODUCED} of {of} (" in lading.ok("provenance", "localhost/app")
     assert summary.resource.startswith("pkg:oci/app@sha256%3A")
     lading.ok("verify", "--key", lading.root / "keys/cosign.pub", "--type", SUMMARY, "localhost/app")
 
@@ -105,7 +109,7 @@ def test_a_planted_date_is_named(lading: Lading, tmp_path: Path) -> None:
     assert lines[0].startswith("NOT reproduced  localhost/app:latest")
     assert lines[1].startswith("  first   /etc-date, written by RUN ")
     assert "uuid >/etc-date (line 3" in lines[1]
-    assert f"{SUMMARY} FAILED (" in lading.ok("provenance", "localhost/app")
+    assert f"{SUMMARY} FAILED of " in lading.ok("provenance", "localhost/app")
     (summary,) = summaries(lading, "localhost/app")
     assert not summary.passed
     assert summary.predicate()["verifiedLevels"] == ["FAILED"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, Literal, cast
 
 from lading.build.graph.action import Action
 from lading.build.graph.graph import Graph
@@ -14,8 +14,8 @@ from lading.store.archives import trees
 from lading.store.errors import DocumentError
 from lading.store.fastclass import dataclass
 from lading.store.index import Index
-from lading.store.oci.digests import Digest
 from lading.store.oci.json import canonical, parse
+from lading.verify.documents.envelopes import Envelope
 
 _LIMIT: Final = 64 * 1024 * 1024
 _NEAR: Final = 50
@@ -65,18 +65,24 @@ class StepRecords:
         number = len(before - {(step.place, step.written)})
         return _Place(_text(f"{self.file}\n{step.stage}"), number, _text(" ".join(step.command)))
 
-    def made(self, tree: Digest, command: str, names: Mapping[str, str]) -> tuple[str, ...] | None:
-        """Why the step that made `tree` was executed then; None where it was not executed here."""
-        rows = self.index.all(
-            "SELECT rowid, inputs, place, command FROM cache WHERE kind = 'action' AND inputs IS NOT NULL"
-            " AND json_extract(CAST(value AS TEXT), '$.layer.tree') = ? ORDER BY command = ?, rowid",
-            (str(tree), command),
-        )
-        if not rows:
+    def of(self, link: Envelope, names: Mapping[str, str]) -> tuple[str, ...] | None:
+        """Why the execution was made whose signed `link` this is.
+
+        None where it was not made here, or several are known that say the same and were signed otherwise since.
+        """
+        rows = self._rows("envelope", link.raw()) or self._rows("statement", link.payload)
+        if len(rows) != 1:
             return None
-        at, packed, where, ran = rows[-1]
+        at, packed, where, ran = rows[0]
         number, now = _unpacked(packed)
         return self._why(now, _Place(where, number, ran), names, at)
+
+    def _rows(self, member: Literal["envelope", "statement"], text: bytes) -> list[Any]:
+        sql = (
+            "SELECT rowid, inputs, place, command FROM cache WHERE kind = 'action' AND inputs IS NOT NULL"
+            " AND json_extract(CAST(value AS TEXT), ?) = ?"
+        )
+        return self.index.all(sql, (f"$.{member}", text.decode()))
 
     def _why(self, now: StepInputs, place: _Place, names: Mapping[str, str], before: int) -> tuple[str, ...]:
         earlier = self._earlier(place, before)

@@ -26,18 +26,24 @@ def text(dag: Dag) -> list[str]:
     lines: list[str] = []
     sources: dict[int, list[str]] = {}
     for edge in dag.edges:
-        sources.setdefault(edge.target, []).append(f"{edge.source} ({escape(edge.role)})")
+        if edge.source != edge.target - 1:
+            sources.setdefault(edge.target, []).append(f"{dag.numbers[edge.source] or '?'} ({escape(edge.role)})")
     stage: str | None = None
-    for number, node in enumerate(dag.nodes):
+    for at, node in enumerate(dag.nodes):
         if node.stage != stage:
             stage = node.stage
             lines.append(f"┌ {escape(stage or 'image')}")
         product = "■" if node.layer else "□" if node.tree else "·"
-        lines.append(f"├{product} {number}: {escape(node.step)}{_product(node)}")
-        lines += [f"│    ◁ {source}" for source in sources.get(number, []) if not source.startswith(f"{number - 1} ")]
+        lines.append(f"├{product} {_numbered(dag, at)}{_product(node)}")
+        lines += [f"│    ◁ {source}" for source in sources.get(at, [])]
         lines += [f"│    ◁ {escape(item.name or '?')} {_digest(item.digest)}" for item in _outside(node)]
     lines.append("└ ■ makes a layer of the image, □ a tree, · neither; ◁ what it was given besides the step before it")
     return lines
+
+
+def _numbered(dag: Dag, at: int) -> str:
+    number, words = dag.numbers[at], escape(dag.nodes[at].step)
+    return f"{number}: {words}" if number else words
 
 
 def _product(node: DagNode) -> str:
@@ -67,14 +73,14 @@ def svg(dag: Dag) -> str:
         top, bottom = _y(edge.source), _y(edge.target)
         bend = max(_LEFT - 18 * (edge.target - edge.source), 10)
         parts.append(f'<path d="M{_LEFT} {top} C{bend} {top} {bend} {bottom} {_LEFT} {bottom}"/>')
-    for number, node in enumerate(dag.nodes):
+    for at, node in enumerate(dag.nodes):
         kind = "layer" if node.layer else "tree" if node.tree else "none"
-        words = escape(f"{number}: {node.step}")
+        words = _numbered(dag, at)
         shown = words if len(words) <= _MAX_TEXT else f"{words[: _MAX_TEXT - 1]}…"
         title = escape_xml(f"{words}{_product(node)}")
         parts.append(
-            f'<g><title>{title}</title><circle class="{kind}" cx="{_LEFT}" cy="{_y(number)}" r="6"/>'
-            f'<text x="{_LEFT + 16}" y="{_y(number) + 4}">{escape_xml(shown)}</text></g>'
+            f'<g><title>{title}</title><circle class="{kind}" cx="{_LEFT}" cy="{_y(at)}" r="6"/>'
+            f'<text x="{_LEFT + 16}" y="{_y(at) + 4}">{escape_xml(shown)}</text></g>'
         )
     parts.append("</svg>\n")
     return "\n".join(parts)

@@ -28,28 +28,47 @@ class AttachedDag:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedBuild:
+    """A provenance, by the digest of its manifest, whether the policy trusts its signer, and the steps it names."""
+
+    provenance: Provenance
+    digest: Digest
+    trusted: bool
+    steps: AttachedDag | None
+
+
+@dataclass(frozen=True, slots=True)
 class AttachedEvidence:
     """The decision on everything attached, and the steps where they are attached."""
 
     decision: Decision
     dags: tuple[AttachedDag, ...]
 
-    def provenances(self) -> list[tuple[Provenance, bool]]:
-        """Each SLSA provenance, and whether the policy trusts its signer."""
-        found: list[tuple[Provenance, bool]] = []
+    def builds(self) -> list[AttachedBuild]:
+        """By each SLSA provenance, those that the policy trusts first, the newest first."""
+        found: list[AttachedBuild] = []
+        by_digest = {dag.digest: dag for dag in self.dags}
         for candidate in self.decision.candidates:
             statement = candidate.statement
             if statement is not None and statement.predicate_type == PROVENANCE:
-                found.append((Provenance.parse(statement), bool(candidate.trusted_by)))
-        return found
+                parsed = Provenance.parse(statement)
+                steps = by_digest.get(parsed.dag_artifact) if parsed.dag_artifact else None
+                found.append(AttachedBuild(parsed, candidate.location.manifest, bool(candidate.trusted_by), steps))
+        return sorted(found, key=lambda one: (one.trusted, one.provenance.finished or ""), reverse=True)
+
+    @property
+    def steps(self) -> AttachedDag | None:
+        """Of the first build that names any; else such as nobody names."""
+        named = (build.steps for build in self.builds() if build.steps)
+        return next(named, self.dags[0] if self.dags else None)
 
 
 def read_attached(case: VerificationInput, decision: Decision, keys: list[PublicKey]) -> AttachedEvidence:
     """Reads what `case` has beside the decision on it. What cannot be read is left out: the decision names it."""
     trusted = {
-        provenance.dag_artifact
-        for provenance, by_policy in AttachedEvidence(decision, ()).provenances()
-        if by_policy and provenance.dag_artifact
+        build.provenance.dag_artifact
+        for build in AttachedEvidence(decision, ()).builds()
+        if build.trusted and build.provenance.dag_artifact
     }
     steps: dict[Digest, AttachedDag] = {}
     for place in case.evidence:

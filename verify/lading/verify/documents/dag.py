@@ -19,6 +19,11 @@ from lading.verify.documents.statements import ResourceDescriptor
 
 MAX_NODES: Final = 10_000
 _MAX_EDGES: Final = 100_000
+_SETTINGS: Final = frozenset(
+    {"FROM", "ARG", "ENV", "CMD", "ENTRYPOINT", "LABEL", "EXPOSE", "USER", "VOLUME", "STOPSIGNAL", "HEALTHCHECK"}
+    | {"SHELL", "ONBUILD", "MAINTAINER"}
+)
+"""The first words of nodes that a build does not count among its steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,21 @@ class Dag:
         fields.close()
         dag.check(source)
         return dag
+
+    @property
+    def numbers(self) -> tuple[int | None, ...]:
+        """The number of each node among the steps, from 1, as a build for one platform tells them.
+
+        None for what is none: it only says something of the config.
+        """
+        count, found = 0, list[int | None]()
+        for node in self.nodes:
+            is_step = node.tree is not None or (
+                node.step.split(" ", 1)[0] not in _SETTINGS and node.step != "WORKDIR /"
+            )
+            count += is_step
+            found.append(count if is_step else None)
+        return tuple(found)
 
     def raw(self) -> bytes:
         """The canonical document."""

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from lading.verify.documents.dag import DagNode
     from lading.verify.documents.dag_artifact import DagArtifact
+    from lading.verify.documents.envelopes import Envelope
 
-    _Step: TypeAlias = tuple[int, DagNode, str]
-    """Its number, itself, and its text, which begins with its instruction."""
+    _Step: TypeAlias = tuple[int, DagNode, str, Envelope | None]
+    """Its number, itself, its text, which begins with its instruction, and its signed link."""
 
 _ELSEWHERE: Final = "it was not executed here, or that is not remembered any more"
 
@@ -36,17 +37,15 @@ def why(
     from lading.build.solver.records import StepRecords  # noqa: PLC0415
 
     session = CliSession.of(ctx)
-    dags = session.host.attached(image).dags
-    if not dags:
+    attached = session.host.attached(image).steps
+    if attached is None:
         raise InputError(f"{image}: no record of its steps is attached to it")
-    steps = list(_steps(dags[0].artifact))
-    names = {str(node.tree): f"step {number} ({text})" for number, node, text in steps if node.tree}
+    steps = list(_steps(attached.artifact))
+    names = {str(node.tree): f"step {number} ({text})" for number, node, text, _ in steps if node.tree}
     records = StepRecords(session.host.store.index)
-    for number, node, text in _meant(image, steps, step):
+    for number, _, text, link in _meant(image, steps, step):
         session.output.result(f"{number:>3}  {escape(text)}")
-        found = (
-            ("it made nothing",) if node.tree is None else records.made(node.tree, node.step, names) or (_ELSEWHERE,)
-        )
+        found = ("it made nothing",) if link is None else records.of(link, names) or (_ELSEWHERE,)
         for line in found:
             session.output.told(f"     {escape(line)}", 9)
 
@@ -54,8 +53,11 @@ def why(
 def _steps(steps: DagArtifact) -> Iterator[_Step]:
     from lading.host.examining.file_origins import step_text  # noqa: PLC0415
 
-    for number, node in enumerate(steps.dag.nodes):
-        yield number, node, step_text(node, steps.links[node.link] if node.link is not None else None)
+    for number, node in zip(steps.dag.numbers, steps.dag.nodes, strict=True):
+        if number is not None and node.link is not None:
+            yield number, node, step_text(node, steps.links[node.link]), steps.envelopes[node.link]
+        elif number is not None:
+            yield number, node, step_text(node, None), None
 
 
 def _meant(image: str, steps: list[_Step], step: str | None) -> list[_Step]:

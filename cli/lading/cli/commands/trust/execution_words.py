@@ -57,4 +57,6 @@ def summary_words(statement: Statement | None) -> str:
         found = VerificationSummary.parse(statement)
     except DocumentError:
         return ""
-    return escape(", ".join((" PASSED", *found.verified)) if found.passed else " FAILED")
+    about = next((digest for one in found.inputs if (digest := one.sha256)), None)
+    of = f" of {about.short}" if about else ""
+    return escape((", ".join((" PASSED", *found.verified)) if found.passed else " FAILED") + of)

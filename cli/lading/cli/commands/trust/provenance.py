@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from lading.cli.calls.shared_options import AuthFile, Creds, TlsVerify
     from lading.host.trust.attached_evidence import AttachedDag, AttachedEvidence
+    from lading.store.oci.digests import Digest
     from lading.verify.documents.provenance import Provenance
     from lading.verify.documents.statements import ResourceDescriptor
     from lading.verify.judgement.decision import Candidate
@@ -63,7 +64,7 @@ def provenance(
         _draw(session, papers, svg)
         return
     for line in _words(image, papers):
-        session.output.told(line, 9 if line[:5].strip().isdigit() else 4)
+        session.output.told(line, 9 if line[:5].strip().isdigit() or line.startswith(" " * 7) else 4)
 
 
 def _statement(candidate: Candidate) -> dict[str, object]:
@@ -83,10 +84,18 @@ def _words(image: str, papers: AttachedEvidence) -> list[str]:
     lines = [f"{escape(image)}: the manifest {decision.manifest}"]
     for candidate in sorted(decision.candidates, key=lambda found: not found.trusted_by):
         lines.append(f"  {_mark(candidate)}: {_label(candidate)} ({candidate.location.manifest.short})")
-    for found, trusted in sorted(papers.provenances(), key=lambda one: not one[1]):
-        lines += ["", f"Built{'' if trusted else ' (so an untrusted statement says)'}:", *_built(found)]
-    for steps in sorted(papers.dags, key=lambda one: not one.bound):
-        lines += ["", *_steps(steps)]
+    shown: set[Digest] = set()
+    for build in papers.builds():
+        said = "" if build.trusted else ", an untrusted statement"
+        lines += ["", f"Built ({build.digest.short}{said}):", *_built(build.provenance)]
+        if build.steps and build.steps.digest not in shown:
+            lines += ["", *_steps(build.steps)]
+        elif build.steps:
+            lines.append(f"  by the steps above ({build.steps.digest.short})")
+        shown.update([build.steps.digest] if build.steps else [])
+    for steps in papers.dags:
+        if steps.digest not in shown:
+            lines += ["", *_steps(steps)]
     if len(lines) == 1:
         lines.append("  nothing is attached to it")
     return lines
@@ -143,21 +152,22 @@ def _steps(steps: AttachedDag) -> list[str]:
     bound = "named by a trusted provenance" if steps.bound else "NOT named by a trusted provenance"
     signed = "every link signed by your key" if steps.signers else "links signed by a key that is not yours"
     lines = [f"Steps ({steps.digest.short}, {bound}; {signed}):"]
-    for number, node in enumerate(steps.artifact.dag.nodes):
+    dag = steps.artifact.dag
+    for number, node in zip(dag.numbers, dag.nodes, strict=True):
         tree = f"  tree {node.tree.short}" if node.tree else ""
         layer = f"  layer {node.layer.digest.short}" if node.layer else ""
         emulated = "  emulated" if node.emulated else ""
         link = steps.artifact.links[node.link] if node.link is not None else None
-        lines.append(f"  {number:>3}  {escape(step_text(node, link))}{emulated}{tree}{layer}")
+        lines.append(f"  {number or '':>3}  {escape(step_text(node, link))}{emulated}{tree}{layer}")
     return lines
 
 
 def _draw(session: CliSession, papers: AttachedEvidence, svg: Path | None) -> None:
     from lading.cli.display import drawing  # noqa: PLC0415
 
-    if not papers.dags:
+    if papers.steps is None:
         raise InputError("no record of the steps is attached to it")
-    dag = max(papers.dags, key=lambda one: one.bound).artifact.dag
+    dag = papers.steps.artifact.dag
     if svg is None:
         for line in drawing.text(dag):
             first, *more = folded(line, _LANE, sys.stdout)
