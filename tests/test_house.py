@@ -134,6 +134,7 @@ def test_files_are_made_durable_and_named_in_one_place() -> None:
     assert found == {
         "lading.store.system.atomic",
         "lading.store.archives.merged_layers",  # moves what is in an unpacked layer into another
+        "lading.build.context.remote.check_outs",  # moves a submodule's .git into that of its repository
         "lading.build.debian.derived_files",  # the same with packages
         "lading.build.debian.package_actions",  # a folder of unpacked packages, which nobody keeps
         "lading.build.debian.archives.apt",  # one folder of lists for another

@@ -5,7 +5,7 @@ Steps are solved in several threads: each adds what it found in one go, and read
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from lading.build.context.taken_files import TakenFiles, together
 from lading.build.graph.action import ActionLayer, ActionResult
@@ -16,8 +16,8 @@ from lading.store.fastclass import dataclass, field
 from lading.store.index import Index
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
-from lading.verify.documents.links import TREE
-from lading.verify.documents.statements import ResourceDescriptor
+from lading.verify.documents.links import TREE, Link
+from lading.verify.documents.statements import ResourceDescriptor, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,18 @@ class SolveState:
         """The root of the tree of all files of the context that `steps` used, None where they used none."""
         return self.contexts[tuple(steps)]
 
-    def fetched_for(self, steps: Iterable[int]) -> tuple[ResourceDescriptor, ...]:
+    def fetched_for(self, steps: Collection[int]) -> tuple[ResourceDescriptor, ...]:
         """What was fetched from elsewhere for the context and for `steps`, by name."""
         names = {material.name or "" for step in steps for material in self.steps[step].materials}
         found = {name: one for name, one in self.fetched.items() if name in names}
+        found.update((one.name or "", one) for step in steps for one in _commits(self.steps[step].result))
         found.update((one.name or "", one) for one in self.brought)
         return tuple(found[name] for name in sorted(found))
+
+
+def _commits(result: ActionResult) -> tuple[ResourceDescriptor, ...]:
+    """The commits that a step's link names, its repositories' submodules among them."""
+    if b'"gitCommit"' not in result.statement:
+        return ()
+    materials = Link.parse(Statement.parse(result.statement)).materials
+    return tuple(one for one in materials if "gitCommit" in one.digest)

@@ -67,16 +67,17 @@ class _Bringing:
                 request = self._unpacked(store.blobs.path(found.digest), found.url)
                 return request, (found.resource(f"url:{found.url}"),)
             case Repository():
-                return self._checked_out(source), ()
+                return self._checked_out(source)
 
-    def _checked_out(self, source: Repository) -> BuildRequest:
+    def _checked_out(self, source: Repository) -> tuple[BuildRequest, tuple[ResourceDescriptor, ...]]:
         remotes = GitRemotes(self.environment.store.limits.size, lambda: None)
         if self.request.arguments.get(_KEEP_GIT, "") in ("1", "true"):
             source = source.with_flags("", True)
         commit = remotes.resolve(source)
         folder = remotes.check_out(commit, self.place)
         revision = Revision(commit.commit, source.public, source.folder, False)
-        return replace(self.request, context=folder, revision=revision, owners=False)
+        request = replace(self.request, context=folder, revision=revision, owners=False)
+        return request, tuple(one.resource() for one in remotes.submodules(commit))
 
     def _spooled(self, source: PackedContext) -> Path:
         path, size, most = self.place / "packed", 0, self.environment.store.limits.archive

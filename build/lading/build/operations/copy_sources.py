@@ -13,7 +13,8 @@ from lading.build.context.context import Context
 from lading.build.context.folders import FileInfo, FileView
 from lading.build.context.picked_files import CopySource
 from lading.build.context.remote.addresses import Repository, WebFile
-from lading.build.context.remote.git_remotes import GitCommit, GitRemotes
+from lading.build.context.remote.check_outs import GitCommit
+from lading.build.context.remote.git_remotes import GitRemotes
 from lading.build.context.remote.web_files import WebFiles
 from lading.build.dockerfile.glob import has_wildcards
 from lading.build.dockerfile.ignore import Ignore
@@ -51,6 +52,11 @@ class CommitSource:
         """What a link says of it."""
         return (self.commit.resource(),)
 
+    @property
+    def below(self) -> tuple[ResourceDescriptor, ...]:
+        """What a link says of its submodules, once it was checked out."""
+        return tuple(one.resource() for one in self.remotes.submodules(self.commit))
+
     def check_out(self, folder: Path) -> Path:
         """Puts the files into `folder`; where they are. Raises `InputError`."""
         return self.remotes.check_out(self.commit, folder)
@@ -71,6 +77,11 @@ class CopySources:
     def materials(self) -> tuple[ResourceDescriptor, ...]:
         """What of them was fetched."""
         return tuple(material for source in self.sources for material in source.materials)
+
+    @property
+    def below(self) -> tuple[ResourceDescriptor, ...]:
+        """What was fetched with them, as is known once they were copied."""
+        return tuple(one for source in self.sources if isinstance(source, CommitSource) for one in source.below)
 
 
 @dataclass(frozen=True, slots=True)

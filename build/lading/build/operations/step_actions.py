@@ -147,6 +147,7 @@ class StepActions:
             raise
         if layer is None:
             return ActionResult(None, used=used)
+        materials = (*materials, *(picked.below if picked else ()))
         if left := step_links.unlisted(used, len(materials)):
             self.environment.listener.warned(
                 f"{step.place}: answers of the web that the recording alone has: {left} "

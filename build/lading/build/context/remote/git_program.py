@@ -97,7 +97,8 @@ class GitProgram:
         """The last line that says what is wrong; what lets one in is in none of it."""
         lines = errors.decode("utf-8", "replace").replace(self.repository.remote, self.repository.public).splitlines()
         wrong = [line for line in lines if line.startswith(("fatal: ", "error: ", "remote: "))]
-        return (wrong or lines or ["git failed"])[-1].removeprefix("fatal: ")[:500]
+        found = [line for line in wrong if line.startswith("error: object ")]  # which what follows only sums up
+        return (found or wrong or lines or ["git failed"])[-1].removeprefix("fatal: ")[:500]
 
     def _environment(self) -> Mapping[str, str]:
         scheme = self.repository.scheme
