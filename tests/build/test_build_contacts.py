@@ -18,6 +18,7 @@ def built(state: Path, outside: Path) -> dict[str, Any]:
     import subprocess
     from dataclasses import replace
 
+    from lading.build.graph.request import StepSecrets
     from lading.networking.kernel.namespaces import inside
     from lading.runtime.containers.networks import default_driver
     from lading.runtime.lifecycle.lifecycle import RuntimeConfig
@@ -56,10 +57,11 @@ def built(state: Path, outside: Path) -> dict[str, Any]:
                 found["provenance"] = Provenance.parse(statement).internal[CONTACTED]
         return found
 
+    names = ("files.example.com", "open-sesame.example.com", "another-part.example.com")
     state.mkdir()
     (state / "resolv.conf").write_text("nameserver 192.0.2.99\n")
     subprocess.run(["mount", "--bind", state / "resolv.conf", "/etc/resolv.conf"], check=True)
-    serve(inside(outside, name_server), {"files.example.com": "192.0.2.99"})
+    serve(inside(outside, name_server), dict.fromkeys(names, "192.0.2.99"))
     for port in (80, 8080):
         listen(outside, port, "HTTP/1.0 200 OK\r\n\r\nfetched")
     links_carry()
@@ -83,12 +85,18 @@ RUN --network=none echo x > /none
     sandbox(bench, lambda: default_driver(state / "run"))
     first = bench.build(context, names=("localhost/app:latest",), jobs=4)
     again = bench.build(context, names=("localhost/other:latest",), jobs=4)
+    secret = "RUN --mount=type=secret,id=tok,env=TOK busybox nslookup $TOK.example.com"
+    first_stage = "FROM base AS a\nARG PART\nRUN busybox nslookup $PART.example.com\n"
+    lent = f"{first_stage}FROM base\n{secret} >/x\nCOPY --from=a / /a\n"
+    bench.environment = replace(bench.environment, secrets=StepSecrets({"tok": b"Open-Sesame"}))
+    asked = bench.build(write(state / "lent", {"Dockerfile": lent}), arguments={"PART": "another-part"})
     sandbox(bench, None)
     shared = bench.build(context, names=("localhost/app:latest",), no_cache=True)
     return {
         "first": told(bench, first.attestations),
         "again": told(bench, again.attestations),
         "shared": told(bench, shared.attestations),
+        "lent": told(bench, asked.attestations),
         "same": shared.descriptor == first.descriptor,
         "executed": [report.step.text for report in again.steps if not report.cached],
     }
@@ -120,6 +128,12 @@ def test_each_step_has_its_own_destinations(found: dict[str, Any]) -> None:
         "destinations": [_entry("tcp", 8080)],
     }
     assert links["echo x > /none"] == {"state": "observed", "destinations": []}
+
+
+def test_no_name_has_a_secret_or_the_value_of_a_build_argument(found: dict[str, Any]) -> None:
+    """Names are asked as programs like, in capitals too."""
+    told = {name for one in found["lent"]["provenance"]["destinations"] for name in one.get("names", ())}
+    assert told == {"***.example.com", "${PART}.example.com"}
 
 
 def test_the_provenance_has_all_of_them(found: dict[str, Any]) -> None:

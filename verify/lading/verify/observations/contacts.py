@@ -5,7 +5,7 @@ It is what was seen, and no part of what the step was given: another execution m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal, TypeAlias
 
 from lading.store.errors import DocumentError
@@ -103,6 +103,12 @@ def named(contacts: Contacts, names: Iterable[tuple[str, str]]) -> Contacts:
         replace(one, names=tuple(sorted({*one.names, *given.get(one.address, ())})[:_MOST_NAMES]))
         for one in contacts.destinations
     ]
+    return replace(contacts, destinations=tuple(found))
+
+
+def told(contacts: Contacts, public: Callable[[str], str]) -> Contacts:
+    """With names as they may be told."""
+    found = [replace(one, names=tuple(sorted(set(map(public, one.names))))) for one in contacts.destinations]
     return replace(contacts, destinations=tuple(found))
 
 

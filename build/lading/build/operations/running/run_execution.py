@@ -31,9 +31,10 @@ from lading.build.operations.copy_files import Copier, CopyOptions
 from lading.build.operations.root_filesystems import ActiveSnapshot, RootFilesystems, Stack
 from lading.build.operations.running.cache_mounts import CacheMounts
 from lading.build.operations.running.mounted_trees import ROOT, MountedTree
+from lading.build.operations.running.recording.withheld_values import WithheldValues
 from lading.store.errors import InputError, Remedy
 from lading.store.fastclass import dataclass, replace
-from lading.verify.observations.contacts import Contacts, named, unobserved
+from lading.verify.observations.contacts import Contacts, named, told, unobserved
 
 if TYPE_CHECKING:
     from lading.build.operations.running.recording.recorded_run import RecordedRun
@@ -81,7 +82,9 @@ class RunExecution:
             failed = recorded.ended(seen[-1], failed)
         if failed:
             raise StepError(step.place, failed, log=log.lines())
-        return recorded.use() if recorded else NetworkUse(named(seen[-1], operation.settings.hosts))
+        used = recorded.use() if recorded else NetworkUse(named(seen[-1], operation.settings.hosts))
+        lent = WithheldValues.of(self.environment.secrets.values, self.environment.arguments)
+        return replace(used, contacts=told(used.contacts, lent.public))
 
     def _recorded(self, step: Step, operation: RunOp) -> RecordedRun | None:
         if self.environment.recording is None or operation.network != "default":

@@ -36,9 +36,10 @@ class WithheldValue:
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """As it is, as URLs write it, as JSON and as HTML do."""
+        """As it is, as URLs write it, as JSON and as HTML do, and as names of hosts are written."""
         text = self.text
-        return text, quote(text), quote(text, safe=""), quote_plus(text), json.dumps(text)[1:-1], html.escape(text)
+        urls = quote(text), quote(text, safe=""), quote_plus(text)
+        return text, *urls, json.dumps(text)[1:-1], html.escape(text), text.lower()
 
 
 class WithheldValues:
