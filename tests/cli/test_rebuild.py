@@ -284,3 +284,24 @@ def test_a_package_set_is_built_again_of_the_packages_on_record(
     for kept in (source.root / "pool").iterdir():
         kept.unlink()
     assert "1.0 was installed, and could not be fetched" in lading.fails(1, "rebuild", "localhost/set")
+
+
+def test_a_mounted_context_is_looked_at_before_anything_is_executed(lading: Lading, tmp_path: Path) -> None:
+    run = "RUN --mount=type=bind,source=in,target=/in cat /in/a >/out"
+    made = context(tmp_path / "app", f"FROM localhost/base\nRUN echo >/early\n{run}\n")
+    (made / "in").mkdir()
+    (made / "in/a").write_text("content")
+    lading.ok("build", "-q", "-t", "localhost/app", made)
+    words = ("rebuild", "localhost/app", "--context", made)
+    assert lading.ok(*words).startswith("reproduced ")
+    (made / "in/a").write_text("something else")
+    said = lading.call(*words)
+    assert (said.code, "--context: not what the image was built from" in said.err, "RUN" in said.err) == (
+        1,
+        True,
+        False,
+    )
+    (made / "in/a").unlink()
+    (made / "in").rmdir()
+    said = lading.call(*words)
+    assert (said.code, said.err) == (1, 'lading: Dockerfile:3: RUN: "/in" not found\n')

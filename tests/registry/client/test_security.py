@@ -15,6 +15,7 @@ from lading.registry.client_config import ClientConfig, Retry
 from lading.registry.credentials.files import Credential, CredentialFiles, Given
 from lading.registry.errors import CertificateError, ProtocolError, UnauthorizedError, UnreachableError
 from lading.registry.http.hosts import SCHEMES, Origin, Schemes, is_loopback, proxy_for
+from lading.registry.http.transport import HttpRequest, HttpxTransport
 from lading.registry.reference import Reference
 from lading.registry.transfer.pull import pull
 from lading.registry.transfer.push import push
@@ -316,6 +317,19 @@ def test_a_proxy_is_used(form: str) -> None:
             SCHEMES.found("registry.example.com", Origin.of("http://registry.example.com"))
             client.resolve(Reference.parse("registry.example.com/app:1"))
         assert proxy.asked(r"GET http://registry\.example\.com/v2/app/manifests/1")
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_an_answer_says_from_where_it_came(proxied: bool) -> None:
+    """From the proxy where there is one: who is behind it only that knows."""
+    with hostile() as server:
+        server.trick("GET .*", lambda h: h.answer(200))
+        proxies = {"http": f"http://{server.host}"} if proxied else {}
+        transport = HttpxTransport(ClientConfig(proxies=proxies))
+        url = "http://files.example.com/x" if proxied else f"{server.url}/x"
+        with transport.send(HttpRequest("GET", url)) as response:
+            assert response.peer == ("127.0.0.1", server.port)
+        transport.close()
 
 
 @pytest.mark.parametrize(
