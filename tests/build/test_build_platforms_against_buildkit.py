@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from lading.store.errors import InputError
 from lading.store.oci.documents import Index
+from lading.store.oci.platforms import parse_platform
 from suites.building import Bench, write
 from suites.buildkit import BuildKit, buildkit
 from suites.machine import needs
@@ -110,3 +112,55 @@ def test_the_same_folders(daemon: BuildKit, tmp_path: Path) -> None:
     context = write(tmp_path / "context", {"Dockerfile": "FROM scratch\nCOPY f /\n", "f": "f"})
     daemon.local(context, tmp_path / "out", "--opt", "platform=linux/amd64,linux/arm/v7")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["linux_amd64", "linux_arm_v7"]
+
+
+WORDS = (
+    *(
+        "bogus",
+        "linux",
+        "Linux",
+        "macos",
+        "hurd",
+        "nacl",
+        "zos",
+        "wasip1",
+        "unknown",
+        "linux()",
+        "bogus()",
+        "amd64(10)",
+    ),
+    *(
+        "amd64",
+        "AMD64",
+        "x86_64",
+        "x86-64",
+        "i386",
+        "aarch64",
+        "armhf",
+        "armel",
+        "loong64",
+        "wasm",
+        "mips64p32le",
+        "ppc",
+    ),
+    *("linux/bogus", "bogus/amd64", "bogus/bogus/bogus", "linux/amd64/v9", "a/b/c/d", "linux/", "/amd64", "linux/a*"),
+)
+
+
+def test_platforms_are_known_as_buildkit_knows_them(daemon: BuildKit, tmp_path: Path) -> None:
+    context = write(tmp_path / "context", {"Dockerfile": "FROM scratch\nENV A=1\n"})
+    accepted = {
+        word
+        for at, word in enumerate(WORDS)
+        if daemon.try_build(context, tmp_path / f"out{at}", "--opt", f"platform={word}") is None
+    }
+    assert {word for word in WORDS if _is_platform(word)} == accepted
+    assert "bogus" not in accepted
+
+
+def _is_platform(word: str) -> bool:
+    try:
+        parse_platform(word)
+    except InputError:
+        return False
+    return True

@@ -118,6 +118,12 @@ def test_nonsense(text: str) -> None:
         parse_platform(text)
 
 
+@pytest.mark.parametrize("text", ["bogus", "linux-amd64", "wasip1", "amd64(10)", "bogus(10)", "amd64v2", "unknown"])
+def test_a_word_alone_is_a_system_or_an_architecture(text: str) -> None:
+    with pytest.raises(InputError, match="unknown operating system or architecture"):
+        parse_platform(text)
+
+
 def test_this_machine_is_a_platform() -> None:
     assert normalise(host_platform()) == host_platform()
     assert host_platform().os == "linux"

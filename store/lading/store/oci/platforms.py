@@ -31,9 +31,15 @@ _ARCHITECTURES: Final = {
 _ARM: Final = {"armhf": "v7", "armel": "v6", "armv5l": "v5", "armv6l": "v6", "armv7l": "v7", "armv8l": "v7"}
 _IMPLIED: Final = {("amd64", "v1"), ("arm64", "v8"), ("arm64", "v8.0")}
 _SYSTEMS: Final = frozenset(
-    {"aix", "android", "darwin", "dragonfly", "freebsd", "illumos", "ios", "js", "linux", "netbsd", "openbsd", "plan9"}
-    | {"solaris", "wasip1", "windows"}
+    {"aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux", "nacl", "netbsd"}
+    | {"openbsd", "plan9", "solaris", "windows", "zos"}
 )
+_MACHINES: Final = frozenset(
+    {"386", "amd64", "amd64p32", "arm", "arm64", "arm64be", "armbe", "loong64", "mips", "mips64", "mips64le"}
+    | {"mips64p32", "mips64p32le", "mipsle", "ppc", "ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x", "sparc"}
+    | {"sparc64", "wasm"}
+)
+"""Those that a word alone may mean; beside a system any other is as good."""
 _PART: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SYSTEM: Final = pattern(
     r"([A-Za-z0-9][A-Za-z0-9_-]{0,63})(?:\(([A-Za-z0-9_.-]{0,63})((?:\+[A-Za-z0-9_.-]{1,63}){0,8})\))?"
@@ -71,10 +77,21 @@ def parse_platform(text: str) -> Platform:
         raise InputError(f"{text!r}: not a platform", hint="write it as linux/amd64 or linux/arm/v7")
     name, version, features = named[1], named[2] or None, tuple((named[3] or "").split("+")[1:])
     if not rest:
-        own = host_platform()
-        found = Platform(name, own.architecture, own.variant) if name.lower() in _SYSTEMS else Platform("linux", name)
-        return normalise(replace(found, os_version=version, os_features=features))
+        return _alone(text, Platform(name, "", None, version, features))
     return normalise(Platform(name, rest[0], rest[1] if len(rest) == 2 else None, version, features))
+
+
+def _alone(text: str, named: Platform) -> Platform:
+    """What is meant by a system, with a version or without, or by an architecture. Raises `InputError`."""
+    own = host_platform()
+    system = normalise(replace(named, architecture=own.architecture, variant=own.variant))
+    if system.os in _SYSTEMS:
+        return system
+    machine = normalise(Platform("linux", text))
+    if machine.architecture not in _MACHINES:
+        hint = "write it as linux/amd64 or linux/arm/v7"
+        raise InputError(f"{text!r}: unknown operating system or architecture", hint=hint)
+    return machine
 
 
 def host_platform() -> Platform:
