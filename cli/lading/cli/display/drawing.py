@@ -23,26 +23,26 @@ _MAX_TEXT: Final = 110
 
 def text(dag: Dag) -> list[str]:
     """A line a node, with the edges that lead to it beneath."""
-    lines: list[str] = []
+    lines, numbers = list[str](), dag.numbers
     sources: dict[int, list[str]] = {}
     for edge in dag.edges:
         if edge.source != edge.target - 1:
-            sources.setdefault(edge.target, []).append(f"{dag.numbers[edge.source] or '?'} ({escape(edge.role)})")
+            sources.setdefault(edge.target, []).append(f"{numbers[edge.source] or '?'} ({escape(edge.role)})")
     stage: str | None = None
     for at, node in enumerate(dag.nodes):
         if node.stage != stage:
             stage = node.stage
             lines.append(f"┌ {escape(stage or 'image')}")
         product = "■" if node.layer else "□" if node.tree else "·"
-        lines.append(f"├{product} {_numbered(dag, at)}{_product(node)}")
+        lines.append(f"├{product} {_numbered(numbers[at], node)}{_product(node)}")
         lines += [f"│    ◁ {source}" for source in sources.get(at, [])]
         lines += [f"│    ◁ {escape(item.name or '?')} {_digest(item.digest)}" for item in _outside(node)]
     lines.append("└ ■ makes a layer of the image, □ a tree, · neither; ◁ what it was given besides the step before it")
     return lines
 
 
-def _numbered(dag: Dag, at: int) -> str:
-    number, words = dag.numbers[at], escape(dag.nodes[at].step)
+def _numbered(number: int | None, node: DagNode) -> str:
+    words = escape(node.step)
     return f"{number}: {words}" if number else words
 
 
@@ -62,7 +62,7 @@ def _digest(digest: Mapping[str, str]) -> str:
 
 def svg(dag: Dag) -> str:
     """A picture that stands alone; every text from outside is escaped."""
-    height = _ROW * (len(dag.nodes) + 1)
+    height, numbers = _ROW * (len(dag.nodes) + 1), dag.numbers
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}"'
         ' font-family="monospace" font-size="13">',
@@ -75,7 +75,7 @@ def svg(dag: Dag) -> str:
         parts.append(f'<path d="M{_LEFT} {top} C{bend} {top} {bend} {bottom} {_LEFT} {bottom}"/>')
     for at, node in enumerate(dag.nodes):
         kind = "layer" if node.layer else "tree" if node.tree else "none"
-        words = _numbered(dag, at)
+        words = _numbered(numbers[at], node)
         shown = words if len(words) <= _MAX_TEXT else f"{words[: _MAX_TEXT - 1]}…"
         title = escape_xml(f"{words}{_product(node)}")
         parts.append(
