@@ -33,7 +33,7 @@ MAX_RECORDED: Final = 1 << 20
 _KNOWN: Final = frozenset(
     {"dockerfile", "syntax", "buildArgs", "target", "labels", "annotations", "platform", "epoch", "contextModes"}
     | {"network", "networkRecord", "hosts", "shmSize", "ulimits"}
-    | {"contexts", "contextOwners", "secrets", "ssh"},
+    | {"contexts", "contextOwners", "secrets", "ssh", "allow"},
 )
 _NAMED: Final = "mount:context:"
 """Begins the name of the dependency that is the root of a named context."""
@@ -56,6 +56,7 @@ class GivenAgain:
     arguments: Mapping[str, str] = field(default_factory=dict[str, str])
     contexts: Mapping[str, NamedContext] = field(default_factory=dict[str, "NamedContext"])
     secrets: StepSecrets = StepSecrets()
+    allow: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class RecordedBuild:
             raise InputError(f"cannot be built again yet: it was built with {', '.join(unknown)}")
         _check_lent(fields, "secrets", given.secrets.values)
         _check_lent(fields, "ssh", given.secrets.agents)
+        _check_allowed(frozenset(fields.strings("allow")), given.allow)
         file, text = self._dockerfile(given.folder, fields.fields("dockerfile"))
         compression: dict[str, Compression] = {"zstd": "zstd", "gzip": "gzip"}
         internal = Fields(dict(self.provenance.internal), "internalParameters")
@@ -112,7 +114,8 @@ class RecordedBuild:
             compression=compression[internal.text("compression")],
             epoch=fields.integer("epoch") if "epoch" in fields else None,
             normal_modes=fields.optional_text("contextModes") == "normal",
-            network=_network(fields),
+            network=_network(fields, given.allow),
+            allow=given.allow,
             settings=_settings(fields),
         )
 
@@ -175,12 +178,23 @@ def _platforms(fields: Fields) -> tuple[str, ...]:
     return (recorded,) if recorded else ()
 
 
-def _network(fields: Fields) -> Network:
+def _check_allowed(recorded: frozenset[str], given: frozenset[str]) -> None:
     """What reaches out of the sandbox is for the caller to allow, not for a provenance."""
+    if missing := sorted(recorded - given):
+        hint = Remedy("allow", "allow it, if you trust the Dockerfile with it", missing[0])
+        raise InputError(f"it was built with {', '.join(missing)} allowed, which is not given", hint=hint)
+    if more := sorted(given - recorded):
+        raise InputError(f"allow {more[0]}: not what it was built with", option="allow")
+
+
+def _network(fields: Fields, allowed: frozenset[str]) -> Network:
+    known: dict[str, Network] = {"default": "default", "none": "none"}
+    if "network.host" in allowed:
+        known["host"] = "host"
     network = fields.optional_text("network") or "default"
-    if network not in ("default", "none"):
-        raise InputError(f"cannot be built again yet: it was built with the network {network}")
-    return "none" if network == "none" else "default"
+    if network not in known:
+        raise InputError(f"cannot be built again: it was built with the network {network}")
+    return known[network]
 
 
 def _settings(fields: Fields) -> StepSettings:

@@ -321,6 +321,7 @@ FORMS: Final[dict[str, CommandForm]] = {
             "--build-context": ("build_context", "str", True),
             "--secret": ("secret", "str", True),
             "--ssh": ("ssh", "str", True),
+            "--allow": ("allow", "str", True),
             "--key": ("key", "str", False),
             "--format": ("format_", "lading.cli.calls.option_values:OutputForm", False),
             "--platform": ("platform", "str", False),

@@ -45,6 +45,7 @@ def refuse_given(given: GivenAgain, *, has_context: bool) -> None:
         "build-context": bool(given.contexts),
         "secret": bool(given.secrets.values),
         "ssh": bool(given.secrets.agents),
+        "allow": bool(given.allow),
     }
     for option, is_given in options.items():
         if is_given:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from lading.cli.calls.option_values import OutputForm, access, pairs, short
-from lading.cli.calls.step_options import step_isolation, step_secrets
+from lading.cli.calls.step_options import allowances, step_isolation, step_secrets
 from lading.cli.cli_session import CliSession
 from lading.cli.commands.examining.differences import SHOWN, as_json, lines
 from lading.cli.display.build_view import view_for
@@ -51,6 +51,10 @@ def rebuild(
         list[str] | None,
         typer.Option(metavar="default|ID=SOCKET", help="An agent that it was built with"),
     ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="What its steps could ask for: network.host, security.insecure"),
+    ] = None,
     key: SignKey = None,
     format_: Annotated[OutputForm, typer.Option("--format", help="How to show the outcome")] = OutputForm.text,
     platform: Annotated[str | None, typer.Option(metavar="OS/ARCH[/VARIANT]", help="Not this machine's own")] = None,
@@ -79,6 +83,7 @@ def rebuild(
         pairs(build_arg, "--build-arg"),
         contexts_of([_named(word) for word in build_context or ()]),
         step_secrets(secret, ssh, session.environment),
+        allowances(allow, "default"),
     )
     session.progress = progress
     image = session.host.images.of_platform(image, parse_platform(platform) if platform else None)
