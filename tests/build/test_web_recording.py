@@ -27,6 +27,7 @@ from lading.registry.client_config import ClientConfig
 from lading.registry.errors import UnreachableError
 from lading.registry.http.transport import HttpRequest, HttpResponse, HttpxTransport, Transport
 from lading.store.store import Store
+from lading.verify.observations.contacts import together
 from lading.verify.observations.exchanges import NetworkTape, StepTape
 
 SECRET = b"s3cr t/word"
@@ -250,6 +251,19 @@ def test_a_request_that_carries_too_much_is_told(store: Store, monkeypatch: pyte
     head = f"POST / HTTP/1.1\r\nHost: web.example.com\r\nContent-Length: {2 << 20}\r\n\r\n"
     said, told = ask(recorder(store, Web(200, {})), head + "x" * (2 << 20))
     assert (said, told) == ("", ["http://web.example.com: a request with more than 1 MiB is not recorded"])
+
+
+def test_more_names_of_one_address_than_fit_are_said(store: Store) -> None:
+    """As behind a proxy, which all of them are reached by."""
+    recording = recorder(store, Web(200, {}, b"x"))
+    names = [f"host{number:02}.example.com" for number in range(65)]
+    for name in names[:64]:
+        ask(recording, get(f"http://{name}/"))
+    (one,) = together((recording.reached,)).destinations
+    assert (one.address, one.port, list(one.names)) == ("192.0.2.9", 80, names[:64])
+    assert together((recording.reached,)).state == "observed"
+    ask(recording, get(f"http://{names[64]}/"))
+    assert together((recording.reached,)).state == "cut"
 
 
 def test_a_header_beyond_ascii_reaches_the_client(store: Store) -> None:

@@ -99,11 +99,17 @@ def named(contacts: Contacts, names: Iterable[tuple[str, str]]) -> Contacts:
     given: dict[str, set[str]] = {}
     for name, address in names:
         given.setdefault(address, set()).add(name)
-    found = [
-        replace(one, names=tuple(sorted({*one.names, *given.get(one.address, ())})[:_MOST_NAMES]))
-        for one in contacts.destinations
-    ]
-    return replace(contacts, destinations=tuple(found))
+    return together(
+        (
+            replace(
+                contacts, destinations=tuple(_also(one, given.get(one.address, ())) for one in contacts.destinations)
+            ),
+        )
+    )
+
+
+def _also(one: Contact, names: Iterable[str]) -> Contact:
+    return replace(one, names=(*one.names, *names))
 
 
 def told(contacts: Contacts, public: Callable[[str], str]) -> Contacts:
@@ -121,7 +127,7 @@ def together(every: Iterable[Contacts]) -> Contacts:
         reasons.update({contacts.reason: None} if contacts.reason else {})
         for one in contacts.destinations:
             names.setdefault((one.protocol, one.address, one.port), set()).update(one.names)
-    if len(names) > MOST:
+    if len(names) > MOST or any(len(given) > _MOST_NAMES for given in names.values()):
         state = max(state, 1)
     found = sorted(Contact(*place, tuple(sorted(given)[:_MOST_NAMES])) for place, given in names.items())
     return Contacts(_STATES[state], tuple(found[:MOST]), "; ".join(reasons))
