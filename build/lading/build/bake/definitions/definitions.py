@@ -69,6 +69,8 @@ class Definitions:
         for function in made.functions.values():
             signature(function)
         made._instantiate()
+        for name, attribute in made.attributes.items():
+            made.named(attribute.spot, name)
         return made
 
     @property

@@ -67,11 +67,10 @@ class Binary:
 
     def value(self, scope: HclScope) -> HclValue:
         """As `HclNode.value`."""
+        if self.sign in ("&&", "||"):
+            return self._logical(scope)
         left = self.left.value(scope)
         with at(self.spot, f"{self.sign}: "):
-            if self.sign in ("&&", "||"):
-                first = as_bool(left)
-                return first if first == (self.sign == "||") else as_bool(self.right.value(scope))
             right = self.right.value(scope)
             if self.sign in ("==", "!="):
                 return equal(left, right) == (self.sign == "==")
@@ -79,6 +78,21 @@ class Binary:
                 return ARITHMETIC[self.sign](as_number(left), as_number(right))
             except DecimalException:
                 raise TextError("a number that is too large, or none") from None
+
+    def _logical(self, scope: HclScope) -> HclValue:
+        """One side that decides is enough, also where the other has no value."""
+        enough = self.sign == "||"
+        try:
+            first = self._truth(self.left, scope)
+        except HclError:
+            if self._truth(self.right, scope) == enough:
+                return enough
+            raise
+        return first if first == enough else self._truth(self.right, scope)
+
+    def _truth(self, node: HclNode, scope: HclScope) -> bool:
+        with at(self.spot, f"{self.sign}: "):
+            return as_bool(node.value(scope))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ written differs from one of a given type only where the type is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from decimal import Context, Decimal, DecimalException
 from typing import Final, TypeAlias, cast
 
@@ -29,11 +29,7 @@ class ValueSet:
     @classmethod
     def of(cls, items: Iterable[HclValue]) -> ValueSet:
         """Each value once, in the reference's order: numbers by size, all else by their text."""
-        found: list[HclValue] = []
-        for item in items:
-            if not any(equal(item, other) for other in found):
-                found.append(item)
-        return cls(tuple(sorted(found, key=_order)))
+        return cls(tuple(sorted(each_once(items), key=_order)))
 
 
 HclValue: TypeAlias = "str | Decimal | bool | tuple[HclValue, ...] | ValueSet | Mapping[str, HclValue] | None"
@@ -63,6 +59,25 @@ def kind(value: HclValue) -> str:
     if isinstance(value, ValueSet):
         return "set"
     return "tuple" if isinstance(value, tuple) else "object"
+
+
+def identity(value: HclValue) -> Hashable:
+    """What is the same for values that are `equal`, and for no others."""
+    if isinstance(value, ValueSet):
+        return "set", tuple(map(identity, value.items))
+    if isinstance(value, tuple):
+        return "tuple", tuple(map(identity, value))
+    if isinstance(value, Mapping):
+        return "object", tuple((name, identity(value[name])) for name in sorted(value))
+    return kind(value), value
+
+
+def each_once(items: Iterable[HclValue]) -> Iterable[HclValue]:
+    """Without what is equal to one before."""
+    found: dict[Hashable, HclValue] = {}
+    for item in items:
+        found.setdefault(identity(item), item)
+    return found.values()
 
 
 def equal(one: HclValue, other: HclValue) -> bool:

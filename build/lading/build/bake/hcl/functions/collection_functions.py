@@ -16,8 +16,10 @@ from lading.build.bake.hcl.hcl_values import (
     as_members,
     as_text,
     as_whole,
+    each_once,
     equal,
     hcl_object,
+    identity,
     number_of,
 )
 from lading.build.errors import TextError
@@ -31,6 +33,19 @@ def _among(item: HclValue, items: tuple[HclValue, ...]) -> bool:
     return any(equal(item, other) for other in items)
 
 
+def _listed(value: HclValue) -> tuple[HclValue, ...]:
+    if isinstance(value, ValueSet):
+        raise TextError("a list is required, and this is a set, which has no order")
+    return as_items(value)
+
+
+def _alike(sets: tuple[HclValue, ...]) -> list[list[HclValue]]:
+    """The items of sets, all of one type."""
+    items = list(map(as_items, sets))
+    found = iter(unified([item for one in items for item in one]))
+    return [[next(found) for _ in one] for one in items]
+
+
 def _coalesce(*given: HclValue) -> HclValue:
     for value in unified(list(given)):
         if value is not None:
@@ -40,28 +55,24 @@ def _coalesce(*given: HclValue) -> HclValue:
 
 def _coalesce_list(*given: HclValue) -> HclValue:
     for value in given:
-        if value is not None and as_items(value):
+        if value is not None and _listed(value):
             return value
     raise TextError("no list that is not empty")
 
 
 def _chunks(items: HclValue, size: HclValue) -> HclValue:
-    found, width = as_items(items), as_whole(size)
+    found, width = tuple(unified(list(as_items(items)))), as_whole(size)
     if width < 0:
         raise TextError("the size must not be negative")
     return tuple(found[at : at + width] for at in range(0, len(found), width)) if width else (found,)
 
 
 def _distinct(items: HclValue) -> HclValue:
-    found: list[HclValue] = []
-    for item in as_items(items):
-        if not _among(item, tuple(found)):
-            found.append(item)
-    return tuple(found)
+    return tuple(each_once(unified(list(as_items(items)))))
 
 
 def _element(items: HclValue, index: HclValue) -> HclValue:
-    found, at = as_items(items), as_whole(index)
+    found, at = _listed(items), as_whole(index)
     if not found:
         raise TextError("an empty list has no elements")
     return found[at % len(found)]
@@ -77,7 +88,7 @@ def _flatten(items: HclValue) -> HclValue:
 def _item(value: HclValue, key: HclValue) -> HclValue | object:
     if isinstance(value, Mapping):
         return value.get(as_text(key), _NONE)
-    items, at = as_items(value), as_whole(key)
+    items, at = _listed(value), as_whole(key)
     return items[at] if 0 <= at < len(items) else _NONE
 
 
@@ -89,7 +100,7 @@ def _index(value: HclValue, key: HclValue) -> HclValue:
 
 
 def _index_of(items: HclValue, value: HclValue) -> HclValue:
-    for at, item in enumerate(as_items(items)):
+    for at, item in enumerate(_listed(items)):
         if equal(item, value):
             return number_of(at)
     raise TextError("item not found")
@@ -117,7 +128,7 @@ def _merge(*given: HclValue) -> HclValue:
 
 
 def _slice(items: HclValue, start: HclValue, end: HclValue) -> HclValue:
-    found, first, last = as_items(items), as_whole(start), as_whole(end)
+    found, first, last = _listed(items), as_whole(start), as_whole(end)
     if not 0 <= first <= last <= len(found):
         raise TextError(f"{first} and {last} are no part of a list of {len(found)}")
     return found[first:last]
@@ -128,22 +139,26 @@ def _compact(items: HclValue) -> HclValue:
 
 
 def _zipmap(keys: HclValue, values: HclValue) -> HclValue:
-    names, items = as_items(keys), as_items(values)
+    names, items = as_items(keys), _listed(values)
     if len(names) != len(items):
         raise TextError(f"{len(names)} keys and {len(items)} values")
     return hcl_object(dict(zip(map(as_text, names), items, strict=True)))
 
 
 def _united(*sets: HclValue) -> ValueSet:
-    return ValueSet.of(item for one in sets for item in as_items(one))
+    return ValueSet.of(item for one in _alike(sets) for item in one)
 
 
-def _common(first: HclValue, *others: HclValue) -> ValueSet:
-    return ValueSet.of(item for item in as_items(first) if all(_among(item, as_items(one)) for one in others))
+def _common(*sets: HclValue) -> ValueSet:
+    first, *others = _alike(sets)
+    known = [{identity(item) for item in one} for one in others]
+    return ValueSet.of(item for item in first if all(identity(item) in one for one in known))
 
 
 def _less(first: HclValue, second: HclValue) -> ValueSet:
-    return ValueSet.of(item for item in as_items(first) if not _among(item, as_items(second)))
+    one, other = _alike((first, second))
+    known = {identity(item) for item in other}
+    return ValueSet.of(item for item in one if identity(item) not in known)
 
 
 def _product(*sets: HclValue) -> HclValue:
@@ -155,7 +170,7 @@ def _product(*sets: HclValue) -> HclValue:
 
 
 def _concat(*lists: HclValue) -> HclValue:
-    found = [as_items(one) for one in lists]
+    found = [_listed(one) for one in lists]
     if sum(map(len, found)) > _MAX_ITEMS:
         raise TextError(f"a list of more than {_MAX_ITEMS} items")
     return tuple(item for one in found for item in one)

@@ -46,7 +46,7 @@ def _pow(number: HclValue, exponent: HclValue) -> HclValue:
 
 
 def _signum(number: HclValue) -> HclValue:
-    found = as_number(number)
+    found = as_whole(number)
     return number_of((found > 0) - (found < 0))
 
 

@@ -11,7 +11,7 @@ from lading.build.bake.hcl.functions.regular_expressions import regex, regex_all
 from lading.build.bake.hcl.functions.value_adapters import HclFunction, of_text, of_texts
 from lading.build.bake.hcl.hcl_values import HclValue, as_items, as_text, as_whole, check_length, number_of
 
-_WORD: Final = re.compile(r"[^\W_]+")
+_WORD: Final = re.compile(r"(?:\w|[^\x00-\x7f\s])+")
 
 
 def _substr(text: HclValue, offset: HclValue, length: HclValue) -> HclValue:
