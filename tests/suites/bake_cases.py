@@ -19,7 +19,6 @@ from suites.patience import PATIENCE
 
 FOLDER = Path(__file__).resolve().parents[1] / "build/bake"
 DIFFERENCES: dict[str, str] = {
-    "a platform that is none": "refused where it is built",
     "Compose: a limit of one number": "both limits are that number, as the specification has it; buildx has 0",
     "Compose: reset and override": "tags of YAML's are refused by name",
     "division by zero": "an infinite number is nothing that a build can be given",
