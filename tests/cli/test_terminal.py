@@ -155,7 +155,21 @@ def test_an_interrupt_leaves_a_sane_terminal(
             shown.process.send_signal(number)
         assert shown.end() == code
     assert "━" not in shown.text
-    assert "Traceback" not in shown.text
+    assert shown.lines == (["lading: interrupted"] if number is signal.SIGINT else [])
+
+
+def test_an_interrupt_is_said_once_and_where_programs_read_it(lading: Lading, held: tuple[Held, str, str]) -> None:
+    _, name, _ = held
+    with lading_at(lading, "pull", "--progress", "json", name) as shown:
+        shown.until('"task"')
+        shown.type(b"\x03")
+        assert shown.end() == 130
+    assert '{"event": "error", "text": "interrupted", "hint": null}' in "".join(shown.lines)
+    with lading_at(lading, "login", "registry.invalid") as shown:
+        shown.until("Username:")
+        shown.type(b"\x03")
+        assert shown.end() == 130
+    assert shown.lines == ["Username: ^C", "lading: interrupted"]
 
 
 @pytest.mark.parametrize(
@@ -251,7 +265,9 @@ def test_steps_side_by_side_have_a_row_each(lading: Lading, tmp_path: Path) -> N
         "  | 5 of 1",
         "  | 5 of 2",
     ]
-    ended = sorted(shown.lines)
+    *ended, last = shown.lines
+    ended.sort()
+    assert last == "lading: interrupted"
     assert [line[:12] for line in ended] == ["[1/4] s1  RU", "[2/4] s2  RU"]
     assert all("  ended  " in line for line in ended)
 

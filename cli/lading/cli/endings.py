@@ -18,6 +18,11 @@ class EndedError(Exception):
         self.code = code
 
 
+def ended_by(number: int) -> BaseException:
+    """What ends a call that a signal ends, with the exit code that shells show: of ^C, it is said as well."""
+    return KeyboardInterrupt() if number == signal.SIGINT else EndedError(128 + number)
+
+
 _ASKING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -89,7 +94,7 @@ def ended_by_signals() -> Generator[None, None, None]:
     except BaseException as error:
         # Whatever the way out made of it: the terminal that was closed cannot be written to, for one.
         if came:
-            raise EndedError(128 + came[0]) from error
+            raise ended_by(came[0]) from error
         raise
     finally:
         for one, handler in before.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -12,13 +11,16 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, cast
 
 from lading.cli.endings import EndedError, keep_children, keep_interrupts
-from lading.store.errors import LadingError, UsageError
+from lading.store.errors import LadingError
 
 if TYPE_CHECKING:
     from lading.verify.judgement.errors import GateError
 
 _OF_THE_COMMAND = (126, 127, 129, 141)
 """Exit codes that say what is wrong with the command in a container, or that its caller is gone."""
+
+_FILES = 64
+"""How many files a call has open at most where little goes on at once: crun has thirty of its own."""
 
 _VALUED = ("--root", "--color")
 """Global options that a value follows."""
@@ -70,7 +72,7 @@ def call(arguments: Sequence[str]) -> int:
     except LadingError as error:
         return _fail(arguments, error, error.exit_code)
     except KeyboardInterrupt:
-        return 130
+        return _interrupted(arguments)
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -91,6 +93,7 @@ def call(arguments: Sequence[str]) -> int:
 
 
 def _call(arguments: Sequence[str]) -> int:
+    _need_files()
     try:
         result = _run(arguments)
     except EndedError as ended:
@@ -99,6 +102,20 @@ def _call(arguments: Sequence[str]) -> int:
         sys.stderr.write("\n")
         return 130
     return result if isinstance(result, int) else 0
+
+
+def _need_files() -> None:
+    """Before anything is begun: with fewer files there is no saying where a call would fail."""
+    import resource  # noqa: PLC0415
+
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit < _FILES:
+        from lading.store.errors import MachineError  # noqa: PLC0415
+
+        raise MachineError(
+            f"a process may have {limit} files open here (ulimit -n), and lading needs {_FILES}",
+            hint="`ulimit -n 1024` allows that, where the hard limit is not lower",
+        )
 
 
 def _run(arguments: Sequence[str]) -> object:
@@ -154,35 +171,9 @@ def _by_typer(arguments: Sequence[str]) -> object:
     except Abort:
         return 130
     except TyperException as error:
-        raise _usage(error) from None
+        from lading.cli.usage_words import usage_error  # noqa: PLC0415 - only where a call is wrong
 
-
-def _usage(error: Exception) -> UsageError:
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "lading"
-    hint = f"`{path} --help` shows what it takes"
-    option = getattr(error, "option_name", None)
-    if option is not None and hasattr(error, "possibilities"):
-        similar: Sequence[str] = getattr(error, "possibilities", None) or ()
-        return _no_option(path.split()[1:], option, similar, hint)
-    message = str(getattr(error, "format_message", error.__str__)()).partition(". Choose from:")[0].rstrip(".")
-    found = re.fullmatch(r"Got unexpected extra argument\S* \((.*)\)", message)
-    return UsageError(
-        f"more words than it takes: {found[1]}" if found else message[:1].lower() + message[1:], hint=hint
-    )
-
-
-def _no_option(path: Sequence[str], option: str, similar: Sequence[str], hint: str) -> UsageError:
-    """One that others have is not built yet; of any other, what was perhaps meant."""
-    from lading.cli.calls.command_table import entry_of  # noqa: PLC0415
-    from lading.cli.calls.peer_options import known  # noqa: PLC0415
-
-    entry = entry_of(path)
-    verb = (entry.function.rstrip("_") if entry else "") or (path[-1] if path else "")
-    if known(verb, option):
-        return UsageError(f"{option} is not built yet", hint=hint)
-    near = f"did you mean {' or '.join(sorted(similar))}? {hint}" if similar else hint
-    return UsageError(f"no such option: {option}", hint=near)
+        raise usage_error(error) from None
 
 
 def _fail(arguments: Sequence[str], error: LadingError, code: int) -> int:
@@ -195,6 +186,15 @@ def _fail(arguments: Sequence[str], error: LadingError, code: int) -> int:
     if entry is None or entry.failure is None or code in _OF_THE_COMMAND:
         return code
     return entry.failure
+
+
+def _interrupted(arguments: Sequence[str]) -> int:
+    """Says so: what was drawn is gone. At a terminal the line begins where ^C was echoed."""
+    with suppress(OSError):
+        if sys.stderr.isatty():
+            sys.stderr.write("\r")
+        _tell(LadingError("interrupted"), _options(arguments))
+    return 130
 
 
 def _tell(error: LadingError, options: dict[str, str]) -> None:

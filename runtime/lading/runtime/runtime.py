@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from lading.verify.judgement.verdict import Verdict
 
 _KILL_PATIENCE = 10.0
+_FOREVER = 1e6
+"""Seconds that are waited for without an end; poll counts milliseconds in 31 bits."""
 
 
 class Runtime:
@@ -193,7 +195,7 @@ class Runtime:
         try:
             poll = select.poll()
             poll.register(fd, select.POLLIN)
-            return bool(poll.poll(None if seconds < 0 else seconds * 1000))
+            return bool(poll.poll(seconds * 1000 if 0 <= seconds < _FOREVER else None))
         finally:
             os.close(fd)
 

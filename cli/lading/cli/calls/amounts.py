@@ -21,7 +21,7 @@ def earliest(texts: Sequence[str], now: float) -> float:
     """The earliest of the moments that values of ``--filter until=`` name. Raises `UsageError`."""
     from lading.runtime.containers.logs import moment  # noqa: PLC0415
 
-    return min(moment(text, now, "--filter until") for text in texts)
+    return min(moment(text, now, "filter until") for text in texts)
 
 
 def confirm(session: CliSession, lines: Sequence[str], *, force: bool) -> bool:

@@ -10,10 +10,14 @@ from lading.cli.display.output import end_drawing, escape
 def ask(prompt: str, *, secret: bool = False) -> str:
     """What is typed; of a `secret` nothing is shown. Raises `EOFError` where the secret's input ends."""
     end_drawing()
-    if secret:
-        from getpass import getpass  # noqa: PLC0415
+    try:
+        if secret:
+            from getpass import getpass  # noqa: PLC0415
 
-        return getpass(escape(prompt))
-    sys.stderr.write(escape(prompt))
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()
+            return getpass(escape(prompt))
+        sys.stderr.write(escape(prompt))
+        sys.stderr.flush()
+        return sys.stdin.readline().strip()
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        raise

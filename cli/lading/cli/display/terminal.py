@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, Final
 
 from lading.cli.display.output import Output, end_drawing
-from lading.cli.endings import EndedError
+from lading.cli.endings import ended_by
 from lading.runtime.options import Streams
 from lading.store.errors import InputError, UsageError
 
@@ -64,7 +64,7 @@ class Foreground:
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         if self._ended:
-            raise EndedError(128 + self._ended) from error
+            raise ended_by(self._ended) from error
 
     def hold(self) -> None:
         """Signals wait."""

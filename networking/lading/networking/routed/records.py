@@ -44,11 +44,21 @@ class NetworkRecords:
                 private_folder(self._containers)
                 with suppress(FileNotFoundError):
                     lock = open_lock(self.folder / "lock")
-                    take(lock)
-                    if os.fstat(lock).st_nlink:
-                        private_folder(self._containers)  # who was killed in `_tidy` left the lock alone
+                    if self._taken(lock):
                         return lock
-                    os.close(lock)  # whoever held it took the folder away
+
+    def _taken(self, lock: int) -> bool:
+        """Whether it is ours, and closed where it is not: whoever held it took the folder away, or this failed."""
+        try:
+            take(lock)
+            if os.fstat(lock).st_nlink:
+                private_folder(self._containers)  # who was killed in `_tidy` left the lock alone
+                return True
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
+        return False
 
     def _tidy(self) -> None:
         with suppress(OSError):

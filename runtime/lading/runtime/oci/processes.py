@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import resource
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 from lading.store.errors import MachineError
 from lading.store.fastclass import dataclass
+from lading.store.system.machine_errors import open_files, reason
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -72,13 +73,16 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], *, keep: Mapping[int, int
     try:
         return os.posix_spawn(argv[0], list(argv), dict(env), file_actions=[*actions, *closing], setsid=session)
     except OSError as error:
-        raise MachineError(f"{argv[0]} cannot be started: {error.strerror}") from error
+        # A number from the limit on cannot be given away, and the C library says of it only that it is a bad one.
+        limited = error.errno == errno.EBADF and high + len(keep) > open_files()
+        why = reason(OSError(errno.EMFILE, os.strerror(errno.EMFILE)) if limited else error)
+        raise MachineError(f"{argv[0]} cannot be started: {why}") from error
 
 
 def _inherited(keep: Mapping[int, int]) -> list[int]:
     """What whoever started us left open: a container that found a folder among it could leave its root by it."""
     found: list[int] = []
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    limit = open_files()
     for fd in map(int, os.listdir("/proc/self/fd")):
         with suppress(OSError):
             if fd > 2 and fd not in keep and os.get_inheritable(fd):

@@ -29,7 +29,7 @@ def machine_errors(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:
-        raise MachineError(f"{path}: {error.strerror}") from error
+        raise MachineError(f"{path}: {reason(error)}") from error
 
 
 def border(method: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -50,10 +50,25 @@ def border(method: Callable[_P, _T]) -> Callable[_P, _T]:
 def in_words(error: OSError) -> str:
     """One line that names the file where there is one: the current folder has no name any more when it is gone."""
     if isinstance(error.filename, str | bytes):
-        return f"{os.fsdecode(error.filename)}: {error.strerror or error}"
+        return f"{os.fsdecode(error.filename)}: {reason(error)}"
     if error.errno == errno.ENOENT and _is_nowhere():
         return "the current folder is gone"
-    return error.strerror or str(error)
+    return reason(error)
+
+
+def reason(error: OSError) -> str:
+    """Why, in the system's words; where a limit of this process was reached, with that limit."""
+    said = error.strerror or str(error)
+    if error.errno != errno.EMFILE:
+        return said
+    return f"{said}: a process may have {open_files()} here (ulimit -n)"
+
+
+def open_files() -> int:
+    """How many files this process may have open."""
+    import resource  # noqa: PLC0415 - only where something failed
+
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def _is_nowhere() -> bool:

@@ -6,12 +6,16 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.cli_session import CliSession
+from lading.cli.endings import EndedError
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import typer
 
     from lading.cli.calls.shared_options import ContainerArgument
+    from lading.runtime.containers.logs import LogLine
 
 
 def logs(
@@ -27,8 +31,18 @@ def logs(
 
     What it wrote to its standard error goes to standard error.
     """
+    try:
+        _write(
+            CliSession.of(ctx).host.runtime.logs(container, follow=follow, tail=_count(tail), since=since, until=until),
+            timestamps=timestamps,
+            flush=follow,
+        )
+    except KeyboardInterrupt:  # the way to end it
+        raise EndedError(130) from None
+
+
+def _write(lines: Iterable[LogLine], *, timestamps: bool, flush: bool) -> None:
     last, begun = sys.stdout.buffer, set[str]()
-    lines = CliSession.of(ctx).host.runtime.logs(container, follow=follow, tail=_count(tail), since=since, until=until)
     for line in lines:
         stream = sys.stdout.buffer if line.stream == "stdout" else sys.stderr.buffer
         if stream is not last:
@@ -38,7 +52,7 @@ def logs(
             stream.write(f"{line.time} ".encode())
         begun = begun - {line.stream} if line.text.endswith(b"\n") else begun | {line.stream}
         stream.write(line.text)
-        if follow:
+        if flush:
             stream.flush()
 
 

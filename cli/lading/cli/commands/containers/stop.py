@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.cli_session import CliSession
 from lading.cli.commands.several_containers import side_by_side
+from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
@@ -22,4 +24,6 @@ def stop(
     ] = None,
 ) -> int:
     """Stop containers."""
+    if time is not None and not math.isfinite(time):
+        raise UsageError(f"--time {time}: expected a number")
     return side_by_side(CliSession.of(ctx), containers, lambda runtime, name: runtime.stop(name, time))

@@ -1,0 +1,78 @@
+"""A process that may have few files open: it is said before anything is begun, and where it is met later."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from lading.networking.routed.records import NetworkRecords
+from lading.runtime.oci.processes import capture
+from lading.store.errors import MachineError
+from lading.store.system.locks import is_locked
+from suites.commands import LADING, Lading
+from suites.machine import needs
+
+VERBS = [
+    *(["keygen"], ["build", "."], ["pull", "a"], ["push", "a"], ["run", "a"], ["images"], ["verify", "a"]),
+    *(["bake"], ["ps"], ["exec", "a", "b"], ["rm", "a"], ["rmi", "a"], ["system", "prune", "-f"], ["--version"]),
+    *(["registry", "serve"], ["lock", "a"], ["save", "a"], ["load"], ["login", "a"], ["no-verb"], ["--help"]),
+]
+
+
+@pytest.mark.parametrize("count", [8, 16, 24, 40])
+def test_every_verb_says_so_in_a_line_and_begins_nothing(tmp_path: Path, count: int) -> None:
+    root = tmp_path / "root"
+    for words in VERBS:
+        done = subprocess.run(
+            [LADING, *words],
+            preexec_fn=partial(resource.setrlimit, resource.RLIMIT_NOFILE, (count, count)),
+            env=Lading(root).variables(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == (125 if words[0] in ("run", "exec") else 1)
+        assert done.stderr.splitlines() == [
+            f"lading: a process may have {count} files open here (ulimit -n), and lading needs 64",
+            "  hint: `ulimit -n 1024` allows that, where the hard limit is not lower",
+        ]
+        assert done.stdout == ""
+    assert not root.exists()
+
+
+@contextmanager
+def room_for(count: int) -> Generator[int, None, None]:
+    """This process can open so many files more, one after the other; the limit."""
+    free = [os.open(os.devnull, os.O_RDONLY) for _ in range(count)]
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for file in free:
+        os.close(file)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[-1] + 1, before[1]))
+    try:
+        yield free[-1] + 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_network_is_not_left_locked_by_who_could_not_use_it(tmp_path: Path) -> None:
+    records = NetworkRecords(tmp_path / "state", "default")
+    with room_for(1) as limit, pytest.raises(MachineError) as failed, records.gate():
+        pass
+    assert failed.value.message.endswith(f"Too many open files: a process may have {limit} here (ulimit -n)")
+    assert not is_locked(records.folder / "lock")
+    with records.gate():
+        pass
+
+
+@needs("root")
+def test_a_program_is_not_told_of_as_a_bad_descriptor() -> None:
+    with room_for(4) as limit, pytest.raises(MachineError) as failed:
+        capture(["/bin/true"], {})
+    assert f"/bin/true cannot be started: Too many open files: a process may have {limit}" in failed.value.message
