@@ -282,3 +282,34 @@ def test_storage_that_is_a_file(lading: Lading, tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     (tmp_path / "s/registry.db").write_text("not a database " * 100)
     assert "holds other things" in refused(lading, "--listen", "127.0.0.1:0", "--storage", tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    ("path", "lines"),
+    [
+        ("/v2/", "Host: localhost\nHost: localhost"),
+        ("/v2/", "Host: localhost\nHost: evil.example"),
+        ("/v2/", "Host: localhost\nAuthorization: Basic YTpi\nAuthorization: Basic YTpj"),
+        ("/v2/", "Host: localhost\nTransfer-Encoding: chunked\nTransfer-Encoding: chunked"),
+        ("/v2/", "Accept: */*"),
+        ("http://evil.example/v2/", "Host: localhost"),
+    ],
+)
+def test_no_request_of_two_meanings(address: str, path: str, lines: str) -> None:
+    """What a proxy before us makes of it is not what we would."""
+    host, _, port = address.rpartition(":")
+    ends = "\n\n0\n\n" if "chunked" in lines else "\n\n"
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as link:
+        link.sendall(f"GET {path} HTTP/1.1\n{lines}{ends}".replace("\n", "\r\n").encode())
+        assert link.recv(4096).startswith(b"HTTP/1.1 400 ")
+
+
+def test_chunks_count_and_nothing_comes_after_them_where_a_length_is_given_too(address: str) -> None:
+    """RFC 9112, 6.1: what would be a second request to a reader of the length is never answered."""
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as link:
+        first = b"POST /v2/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+        link.sendall(first + b"0\r\n\r\nGET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        said = b"".join(iter(lambda: link.recv(4096), b""))
+    assert said.startswith(b"HTTP/1.1 405 ")
+    assert said.count(b"HTTP/1.1 ") == 1

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
 from lading.registry.server import names
-from lading.registry.server.access.gate import Gate, Headers
+from lading.registry.server.access.gate import Gate, Headers, check_form
 from lading.registry.server.api_errors import ApiError, of_exception
 from lading.registry.server.bodies import Body, Channel
 from lading.registry.server.messages import JSON, Pair, Request, Response
@@ -83,6 +83,7 @@ class App:
         _send(channel, response, head=scope.method == "HEAD")
 
     async def _respond(self, scope: Scope, body: Body) -> Response:
+        check_form(scope.headers, scope.authority)
         await self._admit(scope)
         if scope.path in ("/v2/", "/v2"):
             if scope.method not in ("GET", "HEAD"):

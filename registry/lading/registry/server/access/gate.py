@@ -11,6 +11,7 @@ _FORWARDED: Final = (
     *("forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
     *("x-forwarded-port", "x-forwarded-server", "x-forwarded-by", "x-original-host"),
 )
+_ONCE: Final = ("host", "authorization", "content-type", "content-range", "transfer-encoding")
 _OWN_SITE: Final = (None, "same-origin", "none")
 
 
@@ -20,6 +21,25 @@ class Headers(Protocol):
     def get(self, name: str, /) -> str | None:
         """One by its lower-case name."""
         ...
+
+    def get_all(self, name: str, /) -> list[str]:
+        """Every one of that name."""
+        ...
+
+
+def check_form(headers: Headers, authority: str | None) -> None:
+    """Raises `ApiError` for a request that its readers could take for different ones (RFC 9112, 3.2).
+
+    A proxy could judge by the first of two headers, or by the host in the request's line, and we by the other.
+    """
+    for name in _ONCE:
+        if len(headers.get_all(name)) > 1:
+            raise ApiError("UNSUPPORTED", f"{name} is given twice", status=400)
+    host = headers.get("host")
+    if host is None and authority is None:
+        raise ApiError("UNSUPPORTED", "host is missing", status=400)
+    if None not in (host, authority) and host != authority:
+        raise ApiError("UNSUPPORTED", "host is not that of the request's line", status=400)
 
 
 class Gate(Protocol):
