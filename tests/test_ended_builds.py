@@ -250,3 +250,25 @@ def test_a_build_that_lives_is_left_alone(yard: Yard) -> None:
     assert any(yard.number in found for found in yard.left())
     build.terminate()
     build.communicate()
+
+
+def test_killed_it_leaves_nothing_where_files_were_wanted(lading: Lading, tmp_path: Path) -> None:
+    """What it was unpacking beside their place goes with the next command; what only looks like it stays."""
+    context = busybox(tmp_path / "many", "COPY many /many\n")
+    (context / "many").mkdir()
+    for name in range(3000):
+        (context / "many" / str(name)).touch()
+    lading.ok("build", "-q", "-t", "many", context)
+    place = tmp_path / "out"
+    own = place / ".lading.0123456789ab"
+    own.mkdir(parents=True)
+    call = subprocess.Popen([LADING, "build", "-q", "-o", place, context], env=lading.variables())
+    while not (made := set(place.glob(".lading.*/root"))):
+        assert call.poll() is None
+    call.kill()
+    call.wait()
+    (left,) = made
+    assert left.is_dir()
+    lading.ok("images")
+    assert sorted(place.iterdir()) == [own]
+    assert os.listdir(lading.root / "cache/work") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 
 import pytest
@@ -309,3 +310,42 @@ def test_any_pattern_matches_or_is_refused(pattern: str, name: str) -> None:
 @given(st.text(alphabet=string.ascii_letters + "./", max_size=12))
 def test_names_without_wildcards_match_themselves(name: str) -> None:
     assert glob.match(name, name)
+
+
+_DOUBLED = "ENV A=$A$A\n" * 40
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM x\nENV A=1\n" + _DOUBLED,
+        "ARG A=1\n" + "ARG A=$A$A\n" * 40 + "FROM x\n",
+        "FROM x\nENV A=1\n" + "ENV A=${A//1/11}\n" * 40,
+        "FROM x\nENV A=1\n" + 'ENV A="$A$A"\n' * 40,
+        "FROM x\nENV A=1\n" + "ENV A=$A$A\n" * 20 + "".join(f"LABEL l{n}=$A\n" for n in range(100)),
+        "FROM x\nENV A=1\n" + "ENV A=$A$A\n" * 20 + "".join(f"ENV B{n}=$A\n" for n in range(100)),
+        "FROM x\n" + "RUN a\n" * 10_000,
+        "FROM x AS s\nENV " + " ".join(f"A{n}=1" for n in range(7000)) + "\nRUN a" * 2000,
+        "FROM x AS s0\n" + "LABEL a=b\n" * 50_000 + "".join(f"FROM s{n} AS s{n + 1}\n" for n in range(900)),
+    ],
+)
+def test_what_would_have_no_end_is_refused_in_its_line(text: str) -> None:
+    with pytest.raises(DockerfileError) as caught:
+        _resolve(text)
+    assert "its variables" in caught.value.message
+    assert re.match("D:[0-9]{2,}: ", caught.value.message)
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM x\n" + "".join(f"ENV A{n}=1\n" for n in range(20_000)),
+        "FROM x\n" + "".join(f"ARG A{n}=$N\n" for n in range(20_000)),
+        "FROM x\n" + "RUN a\n" * 4000,
+        "FROM x\nENV P=$PATH\n" + "ENV P=$P:/x\n" * 4000,
+        "FROM x AS s0\n" + "".join(f"LABEL a{n}=b\nFROM s{n} AS s{n + 1}\n" for n in range(900)),
+    ],
+)
+def test_what_is_only_long_is_resolved(text: str) -> None:
+    assert _resolve(text).graph

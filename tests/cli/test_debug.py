@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from suites.commands import Lading, context
 from suites.machine import needs
+from suites.patience import until
 from suites.runs import left
 from suites.screen import lading_at
 
@@ -103,3 +106,27 @@ def test_a_build_that_succeeds_opens_none(lading: Lading, folder: Path) -> None:
 def test_refused(lading: Lading, folder: Path, words: list[str], said: str) -> None:
     assert said in lading.call("build", "--debug", *words, folder).err
     assert lading.call("build", "--debug", *words, folder).code == 2
+
+
+def _runtimes(lading: Lading) -> list[str]:
+    """The OCI runtimes of this root's run folder that live."""
+    run = hashlib.sha256(os.fsencode(lading.root)).hexdigest()[:12].encode()
+    found: list[str] = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            words = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+            if run in words and b"crun" in words:
+                found.append(words.decode())
+    return found
+
+
+def test_killed_it_leaves_no_runtime_that_asks_a_closed_terminal(lading: Lading, folder: Path) -> None:
+    """Without another command of this root."""
+    with lading_at(lading, "build", "--debug", "--secret", f"id=tok,src={folder}/tok", folder) as terminal:
+        terminal.until("a shell in its place").until("/work #")
+        assert len(_runtimes(lading)) == 1
+        terminal.process.kill()
+        terminal.process.wait()
+    until(lambda: not _runtimes(lading), "the end of the runtime")
+    lading.ok("images")
+    assert not list(left(lading.root))

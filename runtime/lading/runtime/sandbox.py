@@ -146,11 +146,16 @@ class Sandbox:
         oci = OciRuntime(self._oci.path, bundle / "oci", cgroups=self._oci.cgroups) if step.secrets else self._oci
         argv = oci.argv("--log", str(errors), "run", "--bundle", str(bundle), name)
         if step.terminal is not None:
-            code = run_at_terminal(argv, ENV, step.terminal)
+            code = run_at_terminal(_ending_with_us(argv), ENV, step.terminal)
         else:
             code = run_to_end(argv, ENV, step.stdin, output, halt)
         text = errors.read_text(errors="replace").strip() if code and errors.exists() else ""
         return _failed(start_error(text, step.argv[0])) if text else code
+
+
+def _ending_with_us(argv: list[str]) -> list[str]:
+    """Killed, we close the terminal, which crun would ask for more without an end; its own shell ends with it."""
+    return [processes.find("setpriv"), "--pdeathsig", "KILL", "--", *argv]
 
 
 def _merged(own: list[Mount], asked: list[Mount]) -> list[Mount]:

@@ -115,9 +115,11 @@ class _Resolver:
         trace: Trace,
     ) -> None:
         self.file, self.options, self.image, self.trace = dockerfile, options, image, trace
+        self.steps = BuildSteps()
         with suppress(DockerfileError):
             trace.scope, trace.scoped = self._scope({}), True
         self.scope = self._scope(options.arguments)
+        self.known = frozenset(self.scope) | {name for arg in dockerfile.args for name, _ in arg.args}
         self.epoch = self._epoch()
         self.bases = [self._base(stage) for stage in dockerfile.stages]
         replaced = {stage.index for stage in dockerfile.stages if self._given(stage.head.name)}
@@ -125,7 +127,6 @@ class _Resolver:
         self.triggered = set(replaced)
         self.dependencies = [self._dependencies(stage) for stage in self.stages]
         self._refuse_circles()
-        self.steps = BuildSteps()
         self.states: dict[int, StageState] = {}
         self.files: dict[str, Chain] = {}
         self.warnings: list[str] = []
@@ -177,15 +178,16 @@ class _Resolver:
 
     def _word(self, place: Place, word: str, scope: Mapping[str, str]) -> Expansion:
         with reading(place):
-            return expand(word, scope, escape=self.file.escape)
+            found = expand(word, scope, escape=self.file.escape)
+            self.steps.spend(len(found.text))
+            return found
 
     def _base(self, stage: Stage) -> WantedImage | int | NamedFiles | None:
         """What a stage begins with: an earlier stage's number, an image, a named context, None for nothing."""
         place = stage.head.place
         base = self._word(place, stage.head.image, self.scope)
         platform = None if not stage.head.platform else self._word(place, stage.head.platform, self.scope)
-        known = frozenset(self.scope) | {name for arg in self.file.args for name, _ in arg.args}
-        self.trace.heads.append(Head(stage, base, platform, known))
+        self.trace.heads.append(Head(stage, base, platform, self.known))
         name = base.text
         if not name:
             raise DockerfileError(
@@ -367,11 +369,8 @@ class _Resolver:
         if isinstance(base, int):
             below = self.states[base]
             self._head(stage, below.platform)
-            config = below.config.copy()
-            variables, arguments = {**below.variables, **config.env}, dict(below.arguments)
-            return StageState(
-                stage, config, below.chain, variables, arguments, self.steps, self.file.escape, below.platform
-            )
+            with reading(place):
+                return below.above(stage)
         platform, image = self.options.platform, base if isinstance(base, WantedImage) else None
         config, chain = Config.scratch(platform), Chain(image)
         if image is not None:

@@ -9,7 +9,7 @@ from typing import Final
 from lading.build.context.folders import normalised
 from lading.build.dockerfile.expansion import expand
 from lading.build.dockerfile.instructions import Copy, Run, Stage
-from lading.build.errors import DockerfileError, Place
+from lading.build.errors import DockerfileError, Place, TextError
 from lading.build.graph.image_config import Config, HistoryEntry
 from lading.build.graph.steps.chain import Chain
 from lading.build.graph.steps.step import StageLine, Step
@@ -24,6 +24,10 @@ DEFAULT_EPOCH: Final = 315532800
 """1980-01-01, the earliest time that zip archives can hold."""
 
 
+_ROOM: Final = 64 << 20
+"""Bytes, counted roughly: each step keeps its environment and all steps below, each stage all that it begins with."""
+_ENTRY: Final = 8
+
 EVERYTHING: Final = frozenset({"network.host", "security.insecure"})
 """What a call can let steps ask for."""
 
@@ -34,6 +38,13 @@ class BuildSteps:
 
     steps: list[Step] = field(default_factory=list[Step])
     lines: list[StageLine] = field(default_factory=list[StageLine])
+    spent: int = 0
+
+    def spend(self, size: int) -> None:
+        """Counts what is kept of the file. Raises `TextError` beyond a bound that no real one comes near."""
+        self.spent += size
+        if self.spent > _ROOM:
+            raise TextError(f"what its variables, commands and stages come to is more than {_ROOM >> 20} MiB")
 
 
 @dataclass(slots=True)
@@ -61,21 +72,24 @@ class StageState:
     def expand(self, word: str) -> str:
         """`word` with its variables. Raises `TextError`."""
         found = expand(word, self.variables, escape=self.escape)
-        self.unset |= found.unset - self.arguments.keys()
+        self.steps.spend(len(found.text))
+        self.unset.update(name for name in found.unset if name not in self.arguments)
         self.expanded[word] = found.text
         return found.text
 
     def expand_document(self, text: str) -> str:
         """A heredoc that becomes a file, with its variables; quotes mean nothing in it. Raises `TextError`."""
         found = expand(text, self.variables, quotes=False)
-        self.unset |= found.unset - self.arguments.keys()
+        self.steps.spend(len(found.text))
+        self.unset.update(name for name in found.unset if name not in self.arguments)
         return found.text
 
     def words(self, word: str) -> tuple[str, ...]:
         """The words that `word` falls into once expanded. Raises `TextError`."""
-        found = expand(word, self.variables, escape=self.escape).words
-        self.expanded[word] = " ".join(found)
-        return found
+        found = expand(word, self.variables, escape=self.escape)
+        self.steps.spend(len(found.text))
+        self.expanded[word] = " ".join(found.words)
+        return found.words
 
     def resolve(self, path: str) -> str:
         """`path` made absolute from the working directory; a slash or ``/.`` at its end stays a slash."""
@@ -84,9 +98,29 @@ class StageState:
         return absolute + "/" if folder and absolute != "/" else absolute
 
     def add_history(self, place: Place, text: str, shown: str | None = None) -> None:
-        """A line of history without a step; `shown` is what the DAG document has instead, where values stay out."""
+        """A line of history without a step; `shown` is what the DAG document has instead, where values stay out.
+
+        Raises `TextError`, as all that adds does.
+        """
+        self.steps.spend(len(text))
         self.config.history.append(HistoryEntry(text))
         self.add_line(place, text if shown is None else shown)
+
+    def above(self, stage: Stage) -> StageState:
+        """That of a stage which begins where this one ended. Raises `TextError`."""
+        config = self.config
+        kept = (self.variables, self.arguments, config.labels, config.history, config.ports, config.volumes)
+        self.steps.spend(_ENTRY * sum(map(len, (*kept, config.triggers))))
+        return StageState(
+            stage,
+            config := config.copy(),
+            self.chain,
+            {**self.variables, **config.env},
+            dict(self.arguments),
+            self.steps,
+            self.escape,
+            self.platform,
+        )
 
     def add_line(self, place: Place, text: str) -> None:
         """A line of the DAG document that no history has."""
@@ -97,6 +131,7 @@ class StageState:
     ) -> None:
         """A step on the chain, with its line of history; `written` where `command` is not what the Dockerfile has."""
         number = len(self.steps.steps)
+        self.steps.spend(len(text) + _ENTRY * (len(self.chain.steps) + len(self.variables)))
         title, words = self.stage.title, " ".join(command)
         platform = self.platform if isinstance(operation, RunOp) else None
         self.steps.steps.append(

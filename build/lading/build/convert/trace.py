@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lading.build.dockerfile.expansion import Expansion
 from lading.build.dockerfile.instructions import Instruction, Stage
@@ -13,6 +13,10 @@ from lading.store.oci.descriptors import Platform
 
 if TYPE_CHECKING:
     from lading.build.convert.stage_state import StageState
+
+
+_GUESSES: Final = 100
+"""Instructions with unknown variables for which it is told what may have been meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Evaluated:
     """An instruction that was evaluated in `stage`, which begins where stage number `below` ended.
 
     `words` gives what each word of it became, `unset` the variables in them that nobody had set or declared, `known`
-    those that were set; `shelled` says that the stage has a shell of its own.
+    those that were set, where one of them may have been meant; `shelled` says that the stage has a shell of its own.
     """
 
     stage: Stage
@@ -63,6 +67,7 @@ class Trace:
     heads: list[Head] = field(default_factory=list[Head])
     bases: list[BaseFound] = field(default_factory=list[BaseFound])
     evaluated: list[Evaluated] = field(default_factory=list[Evaluated])
+    _guessed: int = 0
 
     @contextmanager
     def watching(self, state: StageState, below: int | None, instruction: Instruction) -> Generator[None, None, None]:
@@ -70,5 +75,7 @@ class Trace:
         state.expanded, state.unset = {}, set()
         shelled = bool(state.config.shell)
         yield
-        words, unset, known = state.expanded, frozenset(state.unset), frozenset(state.variables)
+        words, unset = state.expanded, frozenset(state.unset)
+        known = frozenset(state.variables) if unset and self._guessed < _GUESSES else frozenset[str]()
+        self._guessed += bool(unset)
         self.evaluated.append(Evaluated(state.stage, below, instruction, shelled, words, unset, known))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from lading.build.dockerfile.substitution import WordError, is_name, modify, replace
+from lading.build.dockerfile.substitution import WordError, check_length, is_name, modify, replace
 from lading.store.fastclass import dataclass, field
 from lading.store.system.patterns import pattern as regex
 
@@ -21,6 +21,8 @@ _SPECIAL: Final = frozenset("@*#?-$!0")
 _END: Final = ""
 _ORDINARY: Final = regex(r"[\w.,:;=+*@~^|&()\[\]!#%-]+", re.ASCII)
 """What stands for itself wherever it stands between quotes and variables."""
+_BLANKS: Final = "".join(sorted(_SPACES))
+_PARTS: Final = regex(f"([{_BLANKS}]+)|([^{_BLANKS}]+)")
 _DEEPEST: Final = 50
 """Levels of ``${a:-${b:-…}}``."""
 
@@ -89,10 +91,10 @@ class _Words:
     inside: bool = False
 
     def add(self, text: str) -> None:
-        for character in text:
-            if not is_space(character):
-                self.add_raw(character)
-            elif self.inside and self.word:
+        for blank, plain in _PARTS.findall(text):
+            if plain:
+                self.add_raw(plain)
+            elif blank and self.inside and self.word:
                 self.end()
                 self.inside = False
 
@@ -131,7 +133,7 @@ class _Lexer:
         self.unset: set[str] = set()
         self.used: set[str] = set()
         self.words = _Words()
-        self.depth = 0
+        self.depth = self.size = 0
 
     def peek(self) -> str:
         return self.word[self.at] if self.at < len(self.word) else _END
@@ -170,6 +172,7 @@ class _Lexer:
                 return "".join(result), words.close()
             elif character == "$":
                 result.append(value := self.variable())
+                self.grow(len(value))
                 words.add(value)
             elif character == "<":
                 result.append(value := self.angle())
@@ -225,6 +228,7 @@ class _Lexer:
             if character == _END:
                 raise WordError("unexpected end of statement while looking for matching double-quote")
             result.append(self.variable() if character == "$" else self.quoted())
+            self.grow(len(result[-1]))
         self.next()
         if self.raw_quotes:
             result.append('"')
@@ -308,6 +312,10 @@ class _Lexer:
             while (character := self.peek()) and is_name(character):
                 self.at += 1
         return self.word[start : self.at]
+
+    def grow(self, more: int) -> None:
+        self.size += more
+        check_length(self.size)
 
     def get(self, name: str) -> str | None:
         value = self.variables.get(name)

@@ -13,8 +13,18 @@ _REGEX: Final = frozenset("[]{}.+()|^$")
 _TEMPLATE: Final = regex(r"\$(?:\$|\{(\w+)\}|(\w+))")
 
 
+_LONGEST: Final = 4 << 20
+"""Characters that a word may become; without an end, forty lines of ``ENV A=$A$A`` would fill any machine."""
+
+
 class WordError(TextError):
     """A word cannot be expanded."""
+
+
+def check_length(size: int) -> None:
+    """Raises `WordError` for more characters than a word may become."""
+    if size > _LONGEST:
+        raise WordError(f"its variables come to more than {_LONGEST} characters")
 
 
 def modify(name: str, written: str, operator: str, word: str, value: str | None) -> str:
@@ -39,8 +49,17 @@ def modify(name: str, written: str, operator: str, word: str, value: str | None)
 def replace(value: str, pattern: str, replacement: str, *, everywhere: bool) -> str:
     """`value` with the longest matches of `pattern` replaced: the first of them, or all. Raises `WordError`."""
     found = _pattern(pattern, greedy=True)
+    size = 0
+
+    def filled(match: re.Match[str]) -> str:
+        nonlocal size
+        text = _filled(replacement, match[0])
+        size += len(text)
+        check_length(size)
+        return text
+
     if everywhere:
-        return found.sub(lambda match: _filled(replacement, match[0]), value)
+        return found.sub(filled, value)
     return found.sub(lambda _: replacement, value, count=1)
 
 

@@ -7,12 +7,13 @@ whose lock lives as long as its process, so that the next build removes what a k
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
@@ -27,6 +28,9 @@ from lading.store.system.locks import abandoned, locked_folder
 from lading.store.system.machine_errors import machine_errors
 from lading.store.system.private_folders import private_folder
 from lading.store.system.removal import remove_tree
+
+_OUTSIDE: Final = "outside"
+"""The file in a work folder that names the caller's folder in which it has another."""
 
 Stack = Sequence[tuple[Descriptor, Digest]]
 """Layers and their diff IDs, bottom up."""
@@ -140,6 +144,27 @@ class RootFilesystems:
                 target.rmdir()
 
 
+@contextmanager
+def folder_in(store: Store, place: Path) -> Generator[Path, None, None]:
+    """An empty folder in `place`, on whose file system the work is wanted, gone afterwards with all in it.
+
+    It is known to the root before it is made: what a killed command left there goes with what it left in the root.
+    """
+    works = store.root / "cache" / "work"
+    with machine_errors(works):
+        private_folder(works)
+        work, lock = locked_folder(works)
+    try:
+        with machine_errors(place):
+            (work / _OUTSIDE).write_bytes(os.fsencode(place.absolute()))
+            made = place / f".lading.{work.name}"
+            made.mkdir(0o700)
+        yield made
+    finally:
+        _remove(work, store)
+        os.close(lock)
+
+
 def chain_of(stack: Stack) -> str:
     """The name of the snapshot of a stack that is not empty: its chain ID."""
     return str(chain_ids(tuple(diff_id for _, diff_id in stack))[-1])
@@ -165,7 +190,20 @@ def _remove(work: Path, store: Store) -> None:
     # Not by target: a step that was being rendered when it was killed has none any more.
     with suppress(LadingError):
         store.snapshots.remove_all(_key(work, ""))
-    # A mount that would not go keeps its folder, and is tried again by the next build.
-    if not any(os.path.ismount(path) for path in work.iterdir()):
+    # A mount or folder that would not go keeps its work folder, and is tried again by the next build.
+    if _removed_outside(work) and not any(os.path.ismount(path) for path in work.iterdir()):
         with suppress(OSError):
             remove_tree(work)
+
+
+def _removed_outside(work: Path) -> bool:
+    """Whether nothing is left in a folder of the caller's: what has a name made at random here is ours alone."""
+    try:
+        made = Path(os.fsdecode((work / _OUTSIDE).read_bytes())) / f".lading.{work.name}"
+        if stat.S_ISDIR(made.lstat().st_mode) and made.lstat().st_uid == os.geteuid():
+            remove_tree(made)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return True

@@ -7,6 +7,7 @@ import stat
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from lading.build.operations.root_filesystems import folder_in
 from lading.store.archives.layers import EPOCH
 from lading.store.archives.trees import scan
 from lading.store.archives.writer import write_tar
@@ -14,7 +15,6 @@ from lading.store.errors import InputError, MachineError
 from lading.store.oci.documents import layers_with_diff_ids
 from lading.store.progress import QUIET
 from lading.store.system.machine_errors import machine_errors
-from lading.store.system.removal import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,15 +41,11 @@ def write_folder(store: Store, manifest: Manifest, path: Path, progress: Progres
             raise InputError(f"{path}: is there already, and no folder", hint="name a folder")
         _check_root(path)
         path.mkdir(parents=True, exist_ok=True)
-        work = path / f".lading.{os.urandom(8).hex()}"  # on the file system that the files are moved on
-        work.mkdir(0o700)
-        try:
+        with folder_in(store, path) as work:  # on the file system that the files are moved on
             root = work / "root"
             _unpack(store, manifest, root, progress)
             _give(root)
             merge(root, path)
-        finally:
-            remove_tree(work)
 
 
 def write_tree(store: Store, images: Mapping[str, Manifest], sink: Sink, progress: Progress = QUIET) -> None:

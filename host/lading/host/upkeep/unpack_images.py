@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lading.build.operations.root_filesystems import folder_in
 from lading.runtime.containers.records import ContainerRecords
 from lading.store.content.blobs import read_blob
 from lading.store.errors import InputError, MachineError, Remedy
 from lading.store.oci.documents import chain_ids, layers_with_diff_ids, parse_config, parse_manifest
 from lading.store.snapshots import unpack_layers as unpacking
 from lading.store.system.machine_errors import border
-from lading.store.system.removal import remove_tree
 
 if TYPE_CHECKING:
     from lading.host.host import Host
@@ -65,15 +65,11 @@ def unpack_into(store: Store, verdict: Verdict, folder: Path, progress: Progress
         raise MachineError(f"{folder}: only root can give files the owners that an image says")
     if os.path.lexists(folder):
         raise InputError(f"{folder}: is there already", hint="name a folder that is to be made")
-    part = folder.with_name(f".{folder.name}.{os.urandom(8).hex()}")
     with store.writing():  # what is being read is not collected meanwhile
         manifest = parse_manifest(read_blob(store.blobs, digest), None, str(digest))
         config = parse_config(read_blob(store.blobs, manifest.config.digest), str(manifest.config.digest))
-        part.mkdir(0o700)
-        try:
-            root = part / "root"
+        with folder_in(store, folder.parent) as work:
+            root = work / "root"
             root.mkdir(0o755)
             unpack_merged(store.blobs, layers_with_diff_ids(manifest, config), root, store.limits, progress)
             root.rename(folder)
-        finally:
-            remove_tree(part)
