@@ -20,6 +20,7 @@ from lading.build.bake.hcl.hcl_values import (
     equal,
     hcl_object,
     identity,
+    kind,
     number_of,
 )
 from lading.build.errors import TextError
@@ -47,7 +48,10 @@ def _alike(sets: tuple[HclValue, ...]) -> list[list[HclValue]]:
 
 
 def _coalesce(*given: HclValue) -> HclValue:
-    for value in unified(list(given)):
+    alike = unified(list(given))
+    if len({kind(value) for value in alike} - {"null"}) > 1:
+        raise TextError("its arguments are of several types")
+    for value in alike:
         if value is not None:
             return value
     raise TextError("no value that is not null")

@@ -15,7 +15,6 @@ from lading.build.bake.hcl.hcl_values import (
     as_items,
     as_number,
     as_text,
-    as_whole,
     written,
 )
 from lading.build.errors import TextError
@@ -29,7 +28,28 @@ def _plain(value: HclValue) -> str:
     """As %v has it."""
     if value is None:
         return "null"
-    return as_text(value) if isinstance(value, str | bool | Decimal) else to_json(value)
+    if isinstance(value, Decimal):
+        return _general(value)
+    return as_text(value) if isinstance(value, str | bool) else to_json(value)
+
+
+def _whole(value: HclValue) -> int:
+    """However large, as far as it can be written. Raises `TextError`."""
+    number = as_number(value)
+    if number != number.to_integral_value():
+        raise TextError("a whole number is required")
+    return int(written(number))
+
+
+def _general(value: Decimal) -> str:
+    """With all its digits, and with an exponent below 0.0001 and from a million on, as Go has it."""
+    power = value.adjusted()
+    if value.is_zero() or -4 <= power < 6:
+        return written(value)
+    sign, given, _ = value.as_tuple()
+    digits = "".join(map(str, given)).rstrip("0")
+    rest = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{'-' * sign}{digits[0]}{rest}e{power:+03d}"
 
 
 def _number(verb: str, value: Decimal, precision: str | None) -> str:
@@ -37,7 +57,7 @@ def _number(verb: str, value: Decimal, precision: str | None) -> str:
     if verb in "fF":
         return format(value, f".{digits}f")
     if precision is None and verb in "gG":
-        return written(value)
+        return _general(value) if verb == "g" else _general(value).upper()
     return format(float(value), f".{digits}{verb}")
 
 
@@ -50,7 +70,7 @@ def _one(found: re.Match[str], value: HclValue) -> str:
     elif verb == "t":
         text = as_text(as_bool(value))
     elif verb in _BASES:
-        text = _signed(flags, as_number(value) >= 0, format(as_whole(value), _BASES[verb]))
+        text = _signed(flags, as_number(value) >= 0, format(_whole(value), _BASES[verb]))
     elif verb in "eEfFgG":
         text = _signed(flags, as_number(value) >= 0, _number(verb, as_number(value), precision))
     elif verb in "sq":
