@@ -113,6 +113,14 @@ def test_no_field_leads_out_of_the_folder(lading: Lading, tmp_path: Path, fields
     assert "which is outside of this folder" in lading.fails(1, "bake")
 
 
+def test_whose_ssh_keys_a_file_names_is_for_the_caller_to_allow(lading: Lading) -> None:
+    written(lading, 'target "default" {\n  context = "a"\n  ssh = ["default=/etc/passwd"]\n}\n')
+    assert "asks for ssh" in lading.fails(1, "bake")
+    assert "wants to read /etc/passwd, which is outside" in lading.fails(1, "bake", "--allow", "ssh")
+    said = lading.fails(2, "bake", "--allow", "ssh", "--allow", "fs.read=/etc/passwd")
+    assert "/etc/passwd: neither the socket of an agent nor a private key" in said
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

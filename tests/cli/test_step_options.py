@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from lading.cli.calls.step_options import allowances, step_network, step_secrets, step_settings
 from lading.store.errors import UsageError
 from suites.commands import Lading, busybox, context
+from suites.copied_programs import copy_programs
 from suites.machine import needs
 
 OUTSIDE = {"TOK": "of-the-variable", "EMPTY": ""}
@@ -77,11 +79,19 @@ def test_agents(tmp_path: Path) -> None:
             step_secrets(None, ["default", "default"], environment)
     with pytest.raises(UsageError, match="no agent is running for you"):
         step_secrets(None, ["default"], {})
-    (tmp_path / "key").write_text("x")
-    with pytest.raises(UsageError, match="key files are not supported yet"):
-        step_secrets(None, [f"default={tmp_path / 'key'}"], {})
-    with pytest.raises(UsageError, match="with one socket of an agent"):
-        step_secrets(None, ["default=a,b"], {})
+        (tmp_path / "key").write_text("x")
+        for word, said in (
+            ("default=KEY", "KEY: neither the socket of an agent nor a private key in OpenSSH's form or PEM"),
+            ("default=SOCKET,SOCKET", "expected one socket of an agent, or files of keys"),
+            ("default=SOCKET,KEY", "expected one socket of an agent, or files of keys"),
+            ("default=nowhere", "nowhere: No such file or directory"),
+            ("default=.", ".: Is a directory"),
+            ("=KEY", "expected default, or ID= and the socket of an agent or files of keys"),
+        ):
+            line = word.replace("KEY", str(tmp_path / "key")).replace("SOCKET", str(tmp_path / "s"))
+            with pytest.raises(UsageError) as caught:
+                step_secrets(None, [line], {})
+            assert said.replace("KEY", str(tmp_path / "key")) in caught.value.message
 
 
 def test_networks_and_what_is_allowed() -> None:
@@ -159,3 +169,22 @@ def test_from_the_call_to_the_step(tmp_path: Path) -> None:
     assert "cache mount" in lading.ok("system", "df", "-v")
     lading.ok("builder", "prune", "-f")
     assert "cache mount" not in lading.ok("system", "df", "-v")
+
+
+@needs("root", "overlay", "crun", "busybox", "ssh-keygen")
+@pytest.mark.parametrize("isolation", ["oci", "chroot"])
+def test_a_step_is_lent_the_keys_of_files(tmp_path: Path, isolation: str) -> None:
+    lading = Lading(tmp_path / "root")
+    lading.ok("keygen")
+    base = busybox(tmp_path / "base", "COPY programs /\n")
+    copy_programs(base / "programs", "ssh-add")
+    lading.ok("build", "-q", "-t", "localhost/base", base)
+    for name in ("one", "two"):
+        subprocess.run(["ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", tmp_path / name], check=True)
+    made = context(tmp_path / "app", "FROM localhost/base\nRUN --mount=type=ssh ssh-add -L >/keys; ssh-add -D; true\n")
+    agent = f"default={tmp_path / 'one'},{tmp_path / 'two'}"
+    lading.ok("build", "-q", "--isolation", isolation, "--ssh", agent, "-o", tmp_path / "out", made)
+    lines = [line.split()[:2] for line in (tmp_path / "out/keys").read_text().splitlines()]
+    assert lines == [(tmp_path / f"{name}.pub").read_text().split()[:2] for name in ("one", "two")]
+    everything = b"".join(path.read_bytes() for path in (tmp_path / "root").rglob("*") if path.is_file())
+    assert (tmp_path / "one").read_bytes().splitlines()[2] not in everything

@@ -24,6 +24,7 @@ PROGRAMS = {
     **{name: name for name in ("faketime", "mkfs.ext4", "curl", "openssl", "newuidmap", "bcrypt-htpasswd", "tmux")},
     "busybox": "busybox",
     "git": "git",
+    "ssh-keygen": "ssh-keygen",
     "go": "go",
     "distribution": "registry",
     "gnu-tar": "tar",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
@@ -184,12 +185,20 @@ class KeySource(Protocol):
         ...
 
 
+class LentKeys(Protocol):
+    """An ssh agent of this process, for keys that the call names."""
+
+    def serving(self) -> AbstractContextManager[str]:
+        """The path of its socket, in this process, while the block lasts."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StepSecrets:
-    """What the call lends to the steps, by id: values of secrets, and paths of sockets of ssh agents."""
+    """What the call lends to the steps, by id: values of secrets; ssh agents, paths of their sockets or keys."""
 
     values: Mapping[str, bytes] = field(default_factory=dict[str, bytes], repr=False)
-    agents: Mapping[str, str] = field(default_factory=dict[str, str])
+    agents: Mapping[str, str | LentKeys] = field(default_factory=dict[str, "str | LentKeys"])
 
 
 @dataclass(frozen=True, slots=True)

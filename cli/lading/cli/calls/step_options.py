@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from lading.build.dockerfile.instruction_values import csv_fields, parse_bytes
 from lading.build.errors import TextError
-from lading.build.graph.request import StepSecrets
+from lading.build.graph.request import LentKeys, StepSecrets
 from lading.build.graph.steps.step_operations import StepSettings
 from lading.store.errors import UsageError
 
 if TYPE_CHECKING:
     from lading.build.graph.executor import Network
+    from lading.build.operations.running.ssh_keys import SshKey
     from lading.host.configuration import Isolation
 
 _MAX_SECRET: Final = 500 * 1024
@@ -35,18 +36,18 @@ _LIMITS: Final = (
 
 
 def step_secrets(secrets: list[str] | None, agents: list[str] | None, environment: Mapping[str, str]) -> StepSecrets:
-    """Values by their ids, read now, and sockets. Raises `UsageError`."""
+    """Values by their ids, read now, and agents: sockets, or key files, read now. Raises `UsageError`."""
     values: dict[str, bytes] = {}
     for word in secrets or ():
         name, value = _secret(word, environment)
         values[name] = value
-    sockets: dict[str, str] = {}
+    lent: dict[str, str | LentKeys] = {}
     for word in agents or ():
-        name, socket = _agent(word, environment)
-        if name in sockets:
+        name, agent = _agent(word, environment)
+        if name in lent:
             raise UsageError(f"--ssh {word}: {name} is given twice")
-        sockets[name] = socket
-    return StepSecrets(values, sockets)
+        lent[name] = agent
+    return StepSecrets(values, lent)
 
 
 def _secret(word: str, environment: Mapping[str, str]) -> tuple[str, bytes]:
@@ -96,23 +97,45 @@ def _secret_content(word: str, source: str) -> bytes:
     return data
 
 
-def _agent(word: str, environment: Mapping[str, str]) -> tuple[str, str]:
-    name, equals, place = word.partition("=")
-    socket = place or environment.get("SSH_AUTH_SOCK", "")
-    if not name or (equals and "," in place):
-        raise UsageError(f"--ssh {word}: expected default, or ID=SOCKET with one socket of an agent")
-    if not socket:
+def _agent(word: str, environment: Mapping[str, str]) -> tuple[str, str | LentKeys]:
+    """``ID``, ``ID=SOCKET`` or ``ID=KEY,KEY…``."""
+    name, _, places = word.partition("=")
+    paths = [path for path in places.split(",") if path] or [environment.get("SSH_AUTH_SOCK", "")]
+    if not name:
+        raise UsageError(f"--ssh {word}: expected default, or ID= and the socket of an agent or files of keys")
+    if not paths[0]:
         raise UsageError(f"--ssh {word}: no agent is running for you (SSH_AUTH_SOCK)", hint="ssh-agent starts one")
+    sockets = [path for path in paths if _is_socket(word, path)]
+    if not sockets:
+        from lading.build.operations.running.key_agent import KeyAgent  # noqa: PLC0415 - few calls name keys
+
+        return name, KeyAgent(tuple(_key(word, path) for path in paths))
+    if len(paths) > 1:
+        raise UsageError(f"--ssh {word}: expected one socket of an agent, or files of keys")
+    return name, os.path.abspath(paths[0])
+
+
+def _is_socket(word: str, path: str) -> bool:
     try:
-        kind = os.stat(socket).st_mode
+        return stat.S_ISSOCK(os.stat(path).st_mode)
     except OSError as error:
-        raise UsageError(f"--ssh {word}: {socket}: {error.strerror}") from None
-    if not stat.S_ISSOCK(kind):
-        raise UsageError(
-            f"--ssh {word}: {socket}: not the socket of an agent; key files are not supported yet",
-            hint=f"ssh-add {socket} gives the key to your agent, and --ssh default lends that",
-        )
-    return name, os.path.abspath(socket)
+        raise UsageError(f"--ssh {word}: {path}: {error.strerror}") from None
+
+
+def _key(word: str, path: str) -> SshKey:
+    """A key without a passphrase. Errors say nothing of its content."""
+    from lading.build.operations.running.ssh_keys import MAX_FILE, SshKey  # noqa: PLC0415
+
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(MAX_FILE + 1)
+    except OSError as error:
+        raise UsageError(f"--ssh {word}: {path}: {error.strerror}") from None
+    try:
+        return SshKey.parse(data if len(data) <= MAX_FILE else b"")
+    except TextError as error:
+        hint = f"ssh-add {path} gives the key to your agent, and --ssh default lends that"
+        raise UsageError(f"--ssh {word}: {path}: {error}", hint=hint) from None
 
 
 def step_network(text: str) -> Network:

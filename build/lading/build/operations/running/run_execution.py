@@ -146,7 +146,7 @@ class RunExecution:
                     case SecretMount() as mount:
                         found += self._secret_file(mount)
                     case SshMount() as mount:
-                        found += self._agent(mount)
+                        found += self._agent(mount, stack)
             yield tuple(found)
 
     def _secret_file(self, mount: SecretMount) -> list[ExecMount]:
@@ -155,13 +155,14 @@ class RunExecution:
             return []
         return [ExecMount("file", mount.target, content=value, uid=access.uid, gid=access.gid, mode=access.mode)]
 
-    def _agent(self, mount: SshMount) -> list[ExecMount]:
-        socket, access = self.environment.secrets.agents.get(mount.id), mount.access
-        if socket is None and mount.required:
+    def _agent(self, mount: SshMount, stack: ExitStack) -> list[ExecMount]:
+        agent, access = self.environment.secrets.agents.get(mount.id), mount.access
+        if agent is None and mount.required:
             hint = Remedy("give agent", f"give the agent {mount.id} with the call", mount.id)
             raise InputError(f"ssh agent {mount.id}: not given", hint=hint)
-        if socket is None:
+        if agent is None:
             return []
+        socket = agent if isinstance(agent, str) else stack.enter_context(agent.serving())
         return [ExecMount("agent", mount.target, socket, uid=access.uid, gid=access.gid, mode=access.mode)]
 
     @contextmanager

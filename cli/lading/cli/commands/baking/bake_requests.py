@@ -175,12 +175,15 @@ def _job(
 
 
 def _read_by(target: BakeTarget, environment: Mapping[str, str]) -> Iterator[str]:
-    """The files that its secrets are, a bare id among them where there is no such variable; caches in folders."""
+    """The files that its secrets are, a bare id among them where there is no such variable; caches; keys of ssh."""
     for entry in target.entries("secret"):
         name, source = str(entry.get("id", "")), str(entry.get("src", ""))
         if source or not (entry.get("env") or name in environment):
             yield source or name
     yield from (str(entry["src"]) for entry in target.entries("cache-from") if entry.get("src"))
+    for entry in target.entries("ssh"):
+        paths = entry.get("paths", ())
+        yield from (path for path in paths if path and not Path(path).is_socket()) if isinstance(paths, tuple) else ()
 
 
 def _texts(target: BakeTarget, field: str) -> list[str]:

@@ -49,7 +49,7 @@ def rebuild(
     ] = None,
     ssh: Annotated[
         list[str] | None,
-        typer.Option(metavar="default|ID=SOCKET", help="An agent that it was built with"),
+        typer.Option(metavar="default|ID=SOCKET|KEYS", help="An agent that it was built with"),
     ] = None,
     allow: Annotated[
         list[str] | None,

@@ -144,7 +144,7 @@ def build(
     ] = None,
     ssh: Annotated[
         list[str] | None,
-        typer.Option(metavar="default|ID=SOCKET", help="An agent that RUN --mount=type=ssh lends to a step"),
+        typer.Option(metavar="default|ID=SOCKET|KEYS", help="An agent that RUN --mount=type=ssh lends to a step"),
     ] = None,
     allow: Annotated[
         list[str] | None,
