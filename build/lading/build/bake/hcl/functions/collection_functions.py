@@ -139,7 +139,8 @@ def _slice(items: HclValue, start: HclValue, end: HclValue) -> HclValue:
 
 
 def _compact(items: HclValue) -> HclValue:
-    return tuple(item for item in as_items(items) if item not in (None, ""))
+    texts = (None if item is None else as_text(item) for item in as_items(items))
+    return tuple(text for text in texts if text)
 
 
 def _zipmap(keys: HclValue, values: HclValue) -> HclValue:

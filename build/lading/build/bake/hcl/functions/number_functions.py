@@ -106,7 +106,7 @@ NUMBER_FUNCTIONS: Final[Mapping[str, HclFunction]] = {
     "negate": of_number(Decimal.copy_negate),
     "ceil": of_number(lambda number: number.to_integral_value(ROUND_CEILING)),
     "floor": of_number(lambda number: number.to_integral_value(ROUND_FLOOR)),
-    "int": of_number(lambda number: number.to_integral_value(ROUND_DOWN)),
+    "int": of_number(lambda number: number.to_integral_value(ROUND_DOWN) or Decimal(0)),
     "log": _log,
     "pow": _pow,
     "signum": _signum,
