@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,12 @@ def test_its_socket_has_no_name_and_goes_with_it(tmp_path: Path, monkeypatch: py
     long = tmp_path / ("d" * 150)
     long.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(long))
+    others = threading.active_count()
     with KeyAgent(()).serving() as place:
         assert os.path.exists(place)
         assert not list(long.iterdir())
     assert not os.path.exists(place)
+    with pytest.raises(ZeroDivisionError), KeyAgent(()).serving():
+        assert threading.active_count() == others + 1
+        raise ZeroDivisionError
+    assert threading.active_count() == others

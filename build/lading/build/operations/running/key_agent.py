@@ -36,13 +36,13 @@ class KeyAgent:
         with tempfile.TemporaryDirectory(prefix="lading-agent-") as folder:
             server = _Server(folder, self.keys)
             socket = os.open(Path(folder, "s"), os.O_PATH | os.O_CLOEXEC)
+        thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
         try:
-            thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-            thread.start()
             yield f"/proc/self/fd/{socket}"
+        finally:
             server.shutdown()
             thread.join()
-        finally:
             server.server_close()
             os.close(socket)
 
