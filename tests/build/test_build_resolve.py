@@ -320,28 +320,28 @@ _DOUBLED = "ENV A=$A$A\n" * 40
     [
         "FROM x\nENV A=1\n" + _DOUBLED,
         "ARG A=1\n" + "ARG A=$A$A\n" * 40 + "FROM x\n",
-        "FROM x\nENV A=1\n" + "ENV A=${A//1/11}\n" * 40,
+        "FROM x\nENV A=1\n" + "ENV A=${A//1/1111111111111111}\n" * 40,
         "FROM x\nENV A=1\n" + 'ENV A="$A$A"\n' * 40,
         "FROM x\nENV A=1\n" + "ENV A=$A$A\n" * 20 + "".join(f"LABEL l{n}=$A\n" for n in range(100)),
         "FROM x\nENV A=1\n" + "ENV A=$A$A\n" * 20 + "".join(f"ENV B{n}=$A\n" for n in range(100)),
         "FROM x\n" + "RUN a\n" * 10_000,
-        "FROM x AS s\nENV " + " ".join(f"A{n}=1" for n in range(7000)) + "\nRUN a" * 2000,
-        "FROM x AS s0\n" + "LABEL a=b\n" * 50_000 + "".join(f"FROM s{n} AS s{n + 1}\n" for n in range(900)),
+        "FROM x AS s\nENV " + " ".join(f"A{n}=1" for n in range(8000)) + "\nRUN a" * 1200,
+        "FROM x AS s0\n" + "LABEL a=b\n" * 10_000 + "".join(f"FROM s{n} AS s{n + 1}\n" for n in range(900)),
     ],
 )
 def test_what_would_have_no_end_is_refused_in_its_line(text: str) -> None:
     with pytest.raises(DockerfileError) as caught:
         _resolve(text)
     assert "its variables" in caught.value.message
-    assert re.match("D:[0-9]{2,}: ", caught.value.message)
+    assert re.match("D:[0-9]+: ", caught.value.message)
     assert len(caught.value.message) < 200
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "FROM x\n" + "".join(f"ENV A{n}=1\n" for n in range(20_000)),
-        "FROM x\n" + "".join(f"ARG A{n}=$N\n" for n in range(20_000)),
+        "FROM x\n" + "".join(f"ENV A{n}=1\n" for n in range(5000)),
+        "FROM x\n" + "".join(f"ARG A{n}=$N\n" for n in range(5000)),
         "FROM x\n" + "RUN a\n" * 4000,
         "FROM x\nENV P=$PATH\n" + "ENV P=$P:/x\n" * 4000,
         "FROM x AS s0\n" + "".join(f"LABEL a{n}=b\nFROM s{n} AS s{n + 1}\n" for n in range(900)),
