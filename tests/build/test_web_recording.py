@@ -319,3 +319,23 @@ def test_there_is_no_tunnel_in_a_tunnel(store: Store) -> None:
         theirs.sendall(b"CONNECT a.example:80 HTTP/1.1\r\nHost: a.example\r\n\r\n")
         serving.join()
     assert ["no tunnel leads to a.example:80" in line for line in told] == [True]
+
+
+def test_a_host_of_another_is_kept_and_answers_for_nobody_else(store: Store) -> None:
+    recording = recorder(store, Web(200, {}, b"x"))
+    for host in ("web.example.com", "WEB.example.com.:80", "other.example"):
+        assert ask(recording, get("/").replace("Host: web.example.com", f"Host: {host}"))[0].startswith("HTTP/1.1 200 ")
+    tape = recording.tape(COMMAND)
+    assert [one.asked.headers for one in tape.exchanges] == [(), (), (("host", "other.example"),)]
+    replayed = WebReplayer(NetworkTape((tape,)), COMMAND, store.blobs, READINGS)
+    said, told = ask(replayed, get("/").replace("Host: web.example.com", "Host: third.example"))
+    assert (said[:13], len(told)) == ("HTTP/1.1 502 ", 1)
+
+
+@pytest.mark.parametrize("target", ["@other.example/", ".other.example/", ":8080/", "other.example/", "*"])
+def test_what_is_no_path_leads_nowhere(store: Store, target: str) -> None:
+    """Behind the name that was looked up it would be part of another one."""
+    web = Web(200, {}, b"x")
+    recording = recorder(store, web)
+    said, told = ask(recording, get(target))
+    assert (said, len(told), recording.tape(COMMAND).exchanges) == ("", 1, ())

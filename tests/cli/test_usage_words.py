@@ -50,3 +50,12 @@ def test_no_number_that_cannot_be_waited_for(tmp_path: Path, value: str) -> None
 def test_choices_are_listed(tmp_path: Path) -> None:
     said = Lading(tmp_path).call("pull", "--evidence", "two", "x")
     assert said.err.splitlines()[0] == "lading: --evidence two: expected one of wanted, required"
+
+
+def test_an_error_that_quotes_without_an_end_is_told_by_its_ends(tmp_path: Path) -> None:
+    text = "${A:-" * 5000 + "x" + "}" * 5000
+    (tmp_path / "compose.yaml").write_text(f"services: {{a: {{build: {{context: ., args: {{x: '{text}'}}}}}}}}\n")
+    line = Lading(tmp_path / "root", folder=tmp_path).fails(1, "bake", "--print")
+    assert line.startswith("lading: compose.yaml: services.a.build.args.x: ")
+    assert " … " in line
+    assert len(line) < 4100

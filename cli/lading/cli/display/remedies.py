@@ -79,6 +79,7 @@ WORDS: Final[Mapping[RemedyName, str]] = {
     "other network": "--network none or --network host",
     "leave out": "leave --{0} out, or have the controller delegated to {1}",
 }
+_LONGEST: Final = 4000
 _SHORT: Final = {"volume": "-v", "publish": "-p", "output": "-o", "limits": "LADING_LIMITS"}
 """Options that are told by their letter, or come in a variable; the others by their name."""
 
@@ -90,8 +91,9 @@ def hint_of(error: LadingError) -> str | None:
 
 
 def message_of(error: LadingError) -> str:
-    """What happened, an option in it written as it is typed."""
-    return error.message if error.option is None else _as_typed(error.message, error.option)
+    """What happened, an option in it written as it is typed; of one that quotes without an end, the ends."""
+    text = error.message if error.option is None else _as_typed(error.message, error.option)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
 
 
 def notice_of(text: str) -> str:

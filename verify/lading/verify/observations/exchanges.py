@@ -15,7 +15,7 @@ from lading.store.oci.digests import Digest
 from lading.store.oci.json import Fields, canonical, parse
 
 ASKED: Final = ("accept", "accept-encoding", "if-modified-since", "if-none-match", "if-range", "range")
-"""The headers of a request that are kept."""
+"""The headers of a request that are kept; Host too, where it is another's than the URL's."""
 TOLD: Final = (
     *("accept-ranges", "cache-control", "content-disposition", "content-encoding", "content-language"),
     *("content-location", "content-range", "content-type", "docker-content-digest", "etag", "last-modified", "link"),
@@ -33,7 +33,7 @@ ExchangeKey: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...], str]
 
 @dataclass(frozen=True, slots=True)
 class WebAsked:
-    """A request. `headers` are those of `ASKED` that it has, in lower case, sorted."""
+    """A request. `headers` are those of `ASKED` that it has, and a Host of another, in lower case, sorted."""
 
     method: str
     url: str

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from typing import IO, Final, Protocol
+from urllib.parse import urlsplit
 
 import h11
 
@@ -256,21 +257,35 @@ def _received(talk: h11.Connection, connection: socket.socket, body: IO[bytes]) 
 def _question(
     peer: _Peer, request: h11.Request, target: str, digest: Digest, content: tuple[IO[bytes], int]
 ) -> WebQuestion:
-    """With a URL by the name that was looked up; by what the request itself says where that was an address."""
+    """With a URL by the name that was looked up; by what the request itself says where that was an address.
+
+    A Host that is another's than the URL's is kept as well: the answer may be that one's.
+    """
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw_items())
     lower = {name.lower(): value for name, value in headers}
+    said = lower.get("host", "")
     base = f"{peer.scheme}://{peer.netloc()}"
     if target.startswith(("http://", "https://")):  # a client that was told of a proxy
         url = where = target
     else:
+        if not target.startswith("/"):
+            raise ValueError(f"{target[:80]!r} is no path")
         where = f"{base}{target}"
-        said = lower.get("host", "")
         url = f"{peer.scheme}://{said}{target}" if said and _is_address(peer.host) else where
         where = url if peer.scheme == "https" else where
     own = _OWN | {name.strip().lower() for name in lower.get("connection", "").split(",")}
     kept = tuple((name, value) for name, value in headers if name.lower() not in own)
-    asked = WebAsked(request.method.decode("ascii"), url.partition("#")[0], picked(headers, ASKED), digest)
+    named = ASKED if _same_host(url, said) else (*ASKED, "host")
+    asked = WebAsked(request.method.decode("ascii"), url.partition("#")[0], picked(headers, named), digest)
     return WebQuestion(asked, where, kept, *content)
+
+
+def _same_host(url: str, said: str) -> bool:
+    """Whether a Host is the one of a URL, however it is written; none is."""
+    parts, host = urlsplit(url), urlsplit(f"//{said}")
+    port = _PORTS[parts.scheme]
+    same_name = (host.hostname or "").rstrip(".") == parts.hostname
+    return not said or (same_name and (host.port or port) == (parts.port or port))
 
 
 def _refusal(text: bytes) -> WebAnswer:
