@@ -6,6 +6,7 @@ Its trees were recorded (`programs/record_copies.py`).
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 
 from lading.build.errors import DockerfileError
+from lading.build.graph.action import ActionResult
+from lading.build.solver.shared_entries import check_layer_of
+from lading.store.archives.frames import LARGE
 from suites.building import Bench, write
 from suites.copies import CASES, copies_context, dockerfile
 from suites.machine import needs
@@ -58,3 +62,23 @@ def test_a_linked_copy_is_the_same_on_everything(bench: Bench, tmp_path: Path) -
         layers.append(bench.manifest(built.descriptor).layers[1:])
     assert layers[0] == layers[1]
     assert sorted(report.cached for report in bench.listener.reports) == [False, True, True]
+
+
+def test_large_files_are_what_they_say_whatever_was_built_before(bench: Bench, tmp_path: Path) -> None:
+    """One that another takes the place of in the same step, and one that lay in an earlier layer."""
+    large = [random.Random(seed).randbytes(LARGE // 16) * 16 for seed in range(2)]
+    context = write(tmp_path / "context", {"one/large": large[0], "two/large": large[1], "small": "1"})
+    text = b"FROM scratch\nCOPY one/large two/large small /d/\n"
+    bench.build(context, dockerfile=text)
+    write(context, {"small": "changed"})
+    again = bench.build(context, dockerfile=text)
+    other = Bench(tmp_path / "other")
+    try:
+        assert other.build(context, dockerfile=text).descriptor == again.descriptor
+        for found in (bench, other):
+            rows = found.store.index.all("SELECT value FROM cache WHERE kind = 'action' ORDER BY used DESC LIMIT 1")
+            (layer,) = (ActionResult.parse(bytes(row[0])).layer for row in rows)
+            assert layer is not None
+            check_layer_of(found.store, layer)
+    finally:
+        other.close()

@@ -42,6 +42,7 @@ from lading.store.system.private_folders import own_root, private_folder
 
 if TYPE_CHECKING:
     from lading.store.archives.layer_limits import Limits
+    from lading.store.snapshots.known_frames import KnownFrames
     from lading.store.snapshots.seals import BlobSeals
     from lading.store.snapshots.snapshots import Snapshots
 
@@ -125,6 +126,13 @@ class Store:
         return DEFAULT if self._max_layer is None else Limits(size=self._max_layer)
 
     @cached_property
+    def frames(self) -> KnownFrames:
+        """Large files that were compressed before."""
+        from lading.store.snapshots.known_frames import KnownFrames  # noqa: PLC0415
+
+        return KnownFrames(self.blobs, self.index)
+
+    @cached_property
     def seals(self) -> BlobSeals:
         """What the blobs' files looked like when they were last known to be right."""
         from lading.store.snapshots.seals import BlobSeals  # noqa: PLC0415
@@ -187,6 +195,7 @@ class Store:
                         self._change()
                     self.index.run("DELETE FROM blob_seal WHERE digest = ?", (str(digest),))
                     self.snapshots.diff_ids.forget(digest)
+                    self.frames.forget(digest)
 
     def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
         """The manifests here that refer to `subject`, cosign's older form included; without annotations."""

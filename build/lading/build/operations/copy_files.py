@@ -12,6 +12,7 @@ import hashlib
 import os
 import stat
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -55,6 +56,8 @@ class Copier:
 
     root: Path
     options: CopyOptions
+    note: Callable[[os.stat_result, str], None] | None = None
+    """Told of each file that was written, and of its SHA-256, where that is known."""
     _inodes: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
 
     def copy(self, view: FileView, source: CopySource, destination: str) -> None:
@@ -174,6 +177,8 @@ class Copier:
                     raise InputError(f"{source.item.path}: changed while it was being copied")
                 os.fchown(out, *on_disk(*(self.options.owner or (source.item.uid, source.item.gid))))
                 os.fchmod(out, self._mode(source.item.permissions))
+                if self.note and source.digest:
+                    self.note(os.fstat(out), source.digest)
             finally:
                 os.close(out)
         finally:

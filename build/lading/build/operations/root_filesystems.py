@@ -15,8 +15,9 @@ from threading import Lock
 from types import TracebackType
 from typing import Final, Self
 
+from lading.store.archives.frames import LARGE
 from lading.store.errors import LadingError
-from lading.store.fastclass import dataclass
+from lading.store.fastclass import dataclass, field
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.oci.documents import chain_ids
@@ -36,12 +37,29 @@ Stack = Sequence[tuple[Descriptor, Digest]]
 """Layers and their diff IDs, bottom up."""
 
 
+@dataclass(slots=True)
+class CopiedFiles:
+    """The digests of large files that were copied, as the kernel tells those from others and from later states."""
+
+    _known: dict[tuple[int, int, int], str] = field(default_factory=dict[tuple[int, int, int], str])
+
+    def note(self, info: os.stat_result, sha256: str) -> None:
+        """Takes note of a file that has just been written."""
+        if info.st_size >= LARGE:
+            self._known[info.st_ino, info.st_ctime_ns, info.st_size] = sha256
+
+    def digest(self, info: os.stat_result) -> str | None:
+        """The SHA-256 of a file, where it is one of those and as it was then."""
+        return self._known.get((info.st_ino, info.st_ctime_ns, info.st_size))
+
+
 @dataclass(frozen=True, slots=True)
 class ActiveSnapshot:
-    """A snapshot being changed: its key, and where it is seen."""
+    """A snapshot being changed: its key, where it is seen, and what is known of files that were copied there."""
 
     key: str
     root: Path
+    copied: CopiedFiles = field(default_factory=CopiedFiles)
 
 
 class RootFilesystems:

@@ -72,7 +72,7 @@ class OperationRunner:
                 view: FileView = stack.enter_context(Folder(root, "/"))
                 picking = Picking(view, operation, step, anything, self.environment)
                 picked = CopySources(tuple(one for name in operation.names for one in picking.of(name)))
-            copier = Copier(active.root, self._options(operation, active))
+            copier = Copier(active.root, self._options(operation, active), active.copied.note)
             try:
                 for source in picked.sources if picked else ():
                     self.solved.halt.check()

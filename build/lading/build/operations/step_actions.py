@@ -182,7 +182,7 @@ class StepActions:
         if not tree.entries:
             store.snapshots.remove(active.key)
             return None
-        layer = self._write(step, tree)
+        layer = self._write(step, tree, active)
         normalise_times(changes, STEPS.epoch)
         if step.ground != step.below:
             store.snapshots.diff_ids.remember(layer.descriptor, layer.diff_id)
@@ -192,7 +192,7 @@ class StepActions:
         store.snapshots.commit(active.key, snapshot, layer=(layer.descriptor, layer.diff_id))
         return ActionLayer(layer.tree, layer.descriptor, layer.diff_id, snapshot)
 
-    def _write(self, step: Step, tree: Tree) -> WrittenLayer:
+    def _write(self, step: Step, tree: Tree, active: ActiveSnapshot) -> WrittenLayer:
         store = self.environment.store
         try:
             return write_layer(
@@ -201,6 +201,8 @@ class StepActions:
                 epoch=STEPS.epoch,
                 compression=STEPS.compression,
                 limits=store.limits,
+                frames=store.frames,
+                digest=active.copied.digest,
             )
         except InputError as error:
             raise _placed(step, error) from error

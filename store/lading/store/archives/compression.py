@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from lading.store.archives.frames import Frames
+from lading.store.archives.frames import LARGE, Frames, LargeContents
 from lading.store.errors import DocumentError
+from lading.store.fastclass import dataclass
 from lading.store.oci.documents import DOCKER_LAYER, LAYER, LAYER_GZIP, LAYER_ZSTD
+
+if TYPE_CHECKING:
+    from blake3 import blake3
 
 Compression = Literal["zstd", "gzip", "none"]
 
 MEDIA_TYPES: Final[dict[Compression, str]] = {"zstd": LAYER_ZSTD, "gzip": LAYER_GZIP, "none": LAYER}
 LEVEL: Final = 3
 """Of zstd; about 400 MB/s a core on text."""
+_APART: Final = f"files of {LARGE >> 20} MiB apart"
 _GZIP_LEVEL: Final = 6
 _GZIP: Final = 31  # zlib's window bits for a gzip header: no name, time 0
 _WINDOW: Final = 128 * 1024 * 1024
@@ -33,7 +38,7 @@ class Source(Protocol):
 class Encoder(Protocol):
     """A running compression."""
 
-    def compress(self, data: bytes, /) -> bytes:
+    def compress(self, data: bytes | memoryview, /) -> bytes:
         """What is ready so far."""
         ...
 
@@ -43,8 +48,8 @@ class Encoder(Protocol):
 
 
 class _Plain:
-    def compress(self, data: bytes, /) -> bytes:
-        return data
+    def compress(self, data: bytes | memoryview, /) -> bytes:
+        return bytes(data)
 
     def flush(self) -> bytes:
         return b""
@@ -53,17 +58,92 @@ class _Plain:
 def encoder(compression: Compression) -> Encoder:
     """The one way layers are written: the bytes depend on the encoder's version and on nothing else."""
     if compression == "zstd":
+        return ZstdEncoder()
+    if compression == "gzip":
+        return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP)
+    return _Plain()
+
+
+@dataclass(frozen=True, slots=True)
+class LargeFrame:
+    """Where the frame of a large file's content lies in the compressed data, and the BLAKE3 of it."""
+
+    start: int
+    end: int
+    check: str
+
+
+class ZstdEncoder:
+    """Of archives: large files have frames of their own (`lading.store.archives.frames`)."""
+
+    def __init__(self, known: Callable[[], Source | None] = lambda: None) -> None:
+        """`known` is asked at every large file for its frame, whole and right, which then need not be made."""
         import zstandard  # noqa: PLC0415
 
         # One thread or more give the same bytes; none (threads=0) gives others. One keeps up with the hashing of what
         # it is given, and each costs 20 MB.
-        settings = zstandard.ZstdCompressor(
+        self._compressor = zstandard.ZstdCompressor(
             level=LEVEL, threads=1, write_content_size=False, write_checksum=False, write_dict_id=False
         )
-        return settings.compressobj()
-    if compression == "gzip":
-        return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP)
-    return _Plain()
+        self._known = known
+        self._contents = LargeContents()
+        self._inside = False
+        self._running: Encoder | _Copying = self._compressor.compressobj()
+        self._check: blake3 | None = None
+        self._size = self._start = 0
+        self.frames: list[LargeFrame] = []
+        """Those of large files, in their order."""
+
+    def compress(self, data: bytes | memoryview, /) -> bytes:
+        """What is ready so far."""
+        found: list[bytes] = []
+        for piece, inside in self._contents.split(data):
+            if inside != self._inside:
+                found.append(self._turned(inside=inside))
+            found.append(self._told(self._running.compress(piece)))
+        return b"".join(found)
+
+    def flush(self) -> bytes:
+        """The rest."""
+        return self._ended()
+
+    def _turned(self, *, inside: bool) -> bytes:
+        """The rest of a frame; what follows is another."""
+        rest = self._ended()
+        self._inside = inside
+        frame = self._known() if inside else None
+        self._running = self._compressor.compressobj() if frame is None else _Copying(frame)
+        if inside:
+            from blake3 import blake3 as check  # noqa: PLC0415 - few layers have large files
+
+            self._start, self._check = self._size, check()
+        return rest
+
+    def _ended(self) -> bytes:
+        rest = self._told(self._running.flush())
+        if self._check is not None:
+            self.frames.append(LargeFrame(self._start, self._size, self._check.hexdigest()))
+            self._check = None
+        return rest
+
+    def _told(self, data: bytes) -> bytes:
+        self._size += len(data)
+        if self._check is not None:
+            self._check.update(data)
+        return data
+
+
+class _Copying:
+    """A frame that is there, given out as what it was made of goes by."""
+
+    def __init__(self, frame: Source) -> None:
+        self._frame = frame
+
+    def compress(self, data: bytes | memoryview, /) -> bytes:
+        return self._frame.read(len(data))
+
+    def flush(self) -> bytes:
+        return b"".join(iter(lambda: self._frame.read(_CHUNK), b""))
 
 
 def encoder_name(compression: Compression) -> str:
@@ -72,7 +152,7 @@ def encoder_name(compression: Compression) -> str:
         import zstandard  # noqa: PLC0415
 
         version = ".".join(map(str, zstandard.ZSTD_VERSION))
-        return f"zstandard {zstandard.__version__}, libzstd {version}, level {LEVEL}"
+        return f"zstandard {zstandard.__version__}, libzstd {version}, level {LEVEL}, {_APART}"
     if compression == "gzip":
         return f"zlib {zlib.ZLIB_RUNTIME_VERSION}, level {_GZIP_LEVEL}"
     return "none"

@@ -1,8 +1,23 @@
-"""Whether zstd data ended where a frame ends (RFC 8878, section 3.1): the library passes over what was cut off."""
+"""Frames of zstd data (RFC 8878, section 3.1): where those end that are read, and which files have one of their own.
+
+Whether data ended where a frame does is told by their headers: the library passes over what was cut off.
+
+The content of a file of `LARGE` bytes is compressed as a frame of its own, so that it has the same bytes in every
+layer; what lies before, between and after such files is one frame each.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, Protocol
+
+LARGE: Final = 16 * 1024 * 1024
+"""Bytes from which on a file is worth it. A layer without such a file is one frame."""
+_BLOCK: Final = 512
+_LONGEST: Final = 1024 * 1024
+"""Of a PAX header that is looked at."""
+_EXTENDED: Final = ord("x")
+_FILES: Final = frozenset(b"07\0")
 
 _SKIPPABLE: Final = 0x184D2A5
 _DICTIONARY: Final = (0, 1, 2, 4)
@@ -73,3 +88,89 @@ class Frames:
 
 def _is_skippable(head: bytes) -> bool:
     return int.from_bytes(head[:4], "little") >> 4 == _SKIPPABLE
+
+
+class LargeContents:
+    """Tells the content of large files from all else in an archive, as it goes by in whatever pieces.
+
+    Whoever writes is trusted: what is no ustar header ends the looking, and the rest is as if it had no large files.
+    """
+
+    def __init__(self) -> None:
+        self._head = bytearray()
+        self._body = bytearray()
+        self._extended = self._skip = self._inside = self._padding = 0
+        self._size: int | None = None
+        self._over = False
+
+    def split(self, data: bytes | memoryview) -> Iterator[tuple[memoryview, bool]]:
+        """Pieces of `data`, and whether each is the content of a large file; what follows one is another piece."""
+        view = memoryview(data)
+        start = at = 0
+        while at < len(view) and not self._over:
+            if self._inside:
+                if at > start:
+                    yield view[start:at], False
+                start = at + min(self._inside, len(view) - at)
+                yield view[at:start], True
+                self._inside -= start - at
+                at = start
+                self._skip = 0 if self._inside else self._padding
+            elif self._skip:
+                taken = min(self._skip, len(view) - at)
+                self._skip -= taken
+                at += taken
+            else:
+                at += self._gather(view[at : at + _BLOCK])
+        if start < len(view):
+            yield view[start:], False
+
+    def _gather(self, piece: memoryview) -> int:
+        """Takes what a header, or the block of an extended one, still lacks."""
+        taken = piece[: _BLOCK - len(self._head)]
+        self._head += taken
+        if len(self._head) == _BLOCK:
+            block, self._head = self._head, bytearray()
+            if self._extended:
+                self._extend(block)
+            else:
+                self._enter(block)
+        return len(taken)
+
+    def _enter(self, head: bytearray) -> None:
+        try:
+            size = int(head[124:135], 8)
+        except ValueError:
+            size = -1
+        if size < 0 or bytes(head[257:262]) != b"ustar":  # the end of the archive, or none of ours
+            self._over = True
+            return
+        if head[156] == _EXTENDED and size <= _LONGEST:
+            self._extended, self._body = size, bytearray()
+            return
+        if self._size is not None:
+            size, self._size = self._size, None
+        padding = -size % _BLOCK
+        if size >= LARGE and head[156] in _FILES:
+            self._inside, self._padding = size, padding
+        else:
+            self._skip = size + padding
+
+    def _extend(self, block: bytearray) -> None:
+        self._body += block[: self._extended]
+        self._extended = max(0, self._extended - _BLOCK)
+        if not self._extended:
+            self._size = _size_in(bytes(self._body))
+
+
+def _size_in(body: bytes) -> int | None:
+    """What the records of an extended header say of the size of the file that follows."""
+    while body:
+        length, _, rest = body.partition(b" ")
+        if not length.isdigit() or len(length) > 7 or not len(length) < int(length) <= len(body):
+            return None
+        name, _, value = rest[: int(length) - len(length) - 2].partition(b"=")
+        if name == b"size":
+            return int(value) if value.isdigit() and len(value) < 20 else None
+        body = body[int(length) :]
+    return None

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from lading.store.archives.compression import MEDIA_TYPES, Compression, Source, decoder, encoder
+from lading.store.archives.compression import (
+    MEDIA_TYPES,
+    Compression,
+    LargeFrame,
+    Source,
+    ZstdEncoder,
+    decoder,
+    encoder,
+)
 from lading.store.archives.extract_archive import Extracted, extract_layer
 from lading.store.archives.layer_limits import DEFAULT, RAISE, Limits
-from lading.store.archives.trees import OVERLAY, Marks, Tree, walk
-from lading.store.archives.writer import write_tar
+from lading.store.archives.trees import OVERLAY, Entry, Marks, Tree, walk
+from lading.store.archives.writer import sha256_of, write_tar
 from lading.store.content.blobs import BlobReader, Blobs
 from lading.store.content.blobs import Source as BlobSource
 from lading.store.content.verifying_reader import CHUNK
@@ -37,6 +46,22 @@ class Layer:
     tree: Digest
 
 
+class CompressedFiles(Protocol):
+    """The zstd frames of large files that were compressed before, by this encoder."""
+
+    def has(self, size: int) -> bool:
+        """Whether there is one of a file of `size` bytes."""
+        ...
+
+    def find(self, sha256: str, size: int) -> Source | None:
+        """That of a file, whole and right; None where there is none."""
+        ...
+
+    def note(self, layer: Digest, files: Sequence[tuple[Entry, LargeFrame]]) -> None:
+        """Takes note of those in a layer."""
+        ...
+
+
 def write_layer(
     tree: Tree,
     blobs: Blobs,
@@ -44,27 +69,54 @@ def write_layer(
     epoch: int = EPOCH,
     compression: Compression = "zstd",
     limits: Limits = DEFAULT,
+    frames: CompressedFiles | None = None,
+    digest: Callable[[os.stat_result], str | None] = lambda _: None,
 ) -> Layer:
     """Writes `tree` as a layer. The same tree, epoch and encoder give the same layer. Each file is read once.
 
+    With `frames`, a large file that was compressed before is not compressed again; one of a size that was seen is
+    hashed first. `digest` says of large files what their SHA-256 is, where that is known.
     Raises `InputError` for what nobody could unpack.
     """
     diff = hashlib.sha256()
     size = written = 0
-    running = encoder(compression)
+    large = _LargeFiles(frames, digest) if compression == "zstd" and frames else None
+    running = encoder(compression) if large is None else large.encoder
     with blobs.writer() as writer:
 
         def sink(data: bytes | memoryview) -> None:
             nonlocal size, written
             size += len(data)
             diff.update(data)
-            written += writer.write(running.compress(bytes(data)))
+            written += writer.write(running.compress(data))
 
-        write_tar(tree, sink, epoch, limits)
+        write_tar(tree, sink, epoch, limits, large.open if large else None)
         written += writer.write(running.flush())
-        digest = writer.commit()
-    descriptor = Descriptor(MEDIA_TYPES[compression], digest, written)
+        blob = writer.commit()
+    if large is not None:
+        large.note(blob)
+    descriptor = Descriptor(MEDIA_TYPES[compression], blob, written)
     return Layer(descriptor, Digest("sha256", diff.hexdigest()), size, tree.root())
+
+
+class _LargeFiles:
+    """Those of a layer that is being written, whose frames are found or noted."""
+
+    def __init__(self, frames: CompressedFiles, digest: Callable[[os.stat_result], str | None]) -> None:
+        self._frames, self._digest = frames, digest
+        self._files: list[Entry] = []
+        self._found: deque[Source | None] = deque()
+        self.encoder = ZstdEncoder(self._found.popleft)
+
+    def open(self, entry: Entry, file: int) -> str | None:
+        self._files.append(entry)
+        known = self._digest(os.fstat(file)) or (sha256_of(file) if self._frames.has(entry.size) else None)
+        self._found.append(self._frames.find(known, entry.size) if known else None)
+        return known
+
+    def note(self, layer: Digest) -> None:
+        if self._files:
+            self._frames.note(layer, list(zip(self._files, self.encoder.frames, strict=True)))
 
 
 class _Counted:

@@ -13,11 +13,14 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from lading.store.archives.frames import LARGE
 from lading.store.archives.layer_limits import DEFAULT, RAISE, Limits
 from lading.store.archives.trees import Entry, Tree
 from lading.store.errors import InputError
 
 Sink = Callable[[bytes | memoryview], object]
+Large = Callable[[Entry, int], str | None]
+"""Given an open file, which is left at its beginning: its SHA-256 where it was found out already."""
 
 _BLOCK: Final = 512
 _BUFFER: Final = 256 * 1024
@@ -37,8 +40,10 @@ MAX_EPOCH: Final = _MAX_OCTAL11
 """The latest time that a layer holds, in 2242."""
 
 
-def write_tar(tree: Tree, sink: Sink, epoch: int, limits: Limits = DEFAULT) -> None:
+def write_tar(tree: Tree, sink: Sink, epoch: int, limits: Limits = DEFAULT, large: Large | None = None) -> None:
     """Writes `tree` to `sink` in pieces of about 256 KiB; the digests of its files are known afterwards.
+
+    `large` is called for each file of at least `LARGE` bytes, open, before it is read.
 
     Raises `InputError` for a file that changed while it was read, and for what no reader would take.
     """
@@ -47,7 +52,7 @@ def write_tar(tree: Tree, sink: Sink, epoch: int, limits: Limits = DEFAULT) -> N
     for entry in tree.entries:
         output.put(_header(entry, epoch))
         if entry.kind == "file":
-            _content(tree, entry, output)
+            _content(tree, entry, output, large if entry.size >= LARGE else None)
         elif entry.opaque:
             output.put(_header(Entry(entry.path + b"/.wh..wh..opq", "file"), epoch))
     output.put(bytes(2 * _BLOCK))
@@ -92,25 +97,37 @@ class _Buffer:
             self.parts, self.size = [], 0
 
 
-def _content(tree: Tree, entry: Entry, output: _Buffer) -> None:
-    digest = hashlib.sha256()
+def _content(tree: Tree, entry: Entry, output: _Buffer, large: Large | None) -> None:
     file = os.open(tree.source(entry), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
+        before = os.fstat(file) if large else None
+        known = large(entry, file) if large else None
+        digest = None if known else hashlib.sha256()
         left = entry.size
         while left:
             data = os.read(file, min(left, _BUFFER))
             if not data:
                 break
-            digest.update(data)
+            if digest:
+                digest.update(data)
             output.put(data)
             left -= len(data)
-        if left or os.read(file, 1):
+        if left or os.read(file, 1) or (before and os.fstat(file).st_ctime_ns != before.st_ctime_ns):
             raise InputError(f"{os.fsdecode(tree.source(entry))}: changed while it was read")
     finally:
         os.close(file)
-    entry.sha256 = digest.hexdigest()
+    entry.sha256 = digest.hexdigest() if digest else known or ""
     if entry.size % _BLOCK:
         output.put(bytes(-entry.size % _BLOCK))
+
+
+def sha256_of(file: int) -> str:
+    """Of an open file, which is left where it is."""
+    digest, at = hashlib.sha256(), 0
+    while data := os.pread(file, _BUFFER, at):
+        digest.update(data)
+        at += len(data)
+    return digest.hexdigest()
 
 
 def _header(entry: Entry, epoch: int) -> bytes:
