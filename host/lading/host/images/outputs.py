@@ -87,7 +87,7 @@ class ImageOutput:
 
 
 def _seen(sink: Sink, task: Task) -> Sink:
-    def write(data: bytes | memoryview) -> None:
+    def write(data: bytes) -> None:
         sink(data)
         task.advance(len(data))
 

@@ -31,6 +31,7 @@ from lading.store.fastclass import dataclass
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.digests import Digest
 from lading.store.progress import QUIET, Progress, Task
+from lading.store.system.hashing import HashBeside
 
 EPOCH: Final = 315532800
 """1980-01-01, the time of everything in a layer unless told otherwise: a zip archive holds nothing earlier."""
@@ -78,13 +79,12 @@ def write_layer(
     hashed first. `digest` says of large files what their SHA-256 is, where that is known.
     Raises `InputError` for what nobody could unpack.
     """
-    diff = hashlib.sha256()
     size = written = 0
     large = _LargeFiles(frames, digest) if compression == "zstd" and frames else None
     running = encoder(compression) if large is None else large.encoder
-    with blobs.writer() as writer:
+    with HashBeside() as diff, blobs.writer() as writer:
 
-        def sink(data: bytes | memoryview) -> None:
+        def sink(data: bytes) -> None:
             nonlocal size, written
             size += len(data)
             diff.update(data)

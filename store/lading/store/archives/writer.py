@@ -17,8 +17,9 @@ from lading.store.archives.frames import LARGE
 from lading.store.archives.layer_limits import DEFAULT, RAISE, Limits
 from lading.store.archives.trees import Entry, Tree
 from lading.store.errors import InputError
+from lading.store.system.syscalls import start_writing
 
-Sink = Callable[[bytes | memoryview], object]
+Sink = Callable[[bytes], object]
 Large = Callable[[Entry, int], str | None]
 """Given an open file, which is left at its beginning: its SHA-256 where it was found out already."""
 
@@ -100,6 +101,8 @@ class _Buffer:
 def _content(tree: Tree, entry: Entry, output: _Buffer, large: Large | None) -> None:
     file = os.open(tree.source(entry), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
+        if entry.size >= LARGE:
+            start_writing(file)  # most likely it is not on the disk yet, and will have to be
         before = os.fstat(file) if large else None
         known = large(entry, file) if large else None
         digest = None if known else hashlib.sha256()

@@ -24,7 +24,10 @@ from lading.store.system.locks import LOCK, abandoned, locked_folder, take
 from lading.store.system.machine_errors import machine_errors
 from lading.store.system.regular_files import open_file
 from lading.store.system.removal import remove_tree
+from lading.store.system.syscalls import start_writing
 
+_MUCH: Final = 8 * 1024 * 1024
+"""Bytes after which the disk begins with them, for which `commit` would have to wait otherwise."""
 _TOGETHER: Final = 64
 """Files of small blobs that are open at once."""
 PathOf = Callable[[Digest], Path]
@@ -138,6 +141,7 @@ class _FileWriter:
         with machine_errors(tmp):
             self._path, self._file = _locked(tmp)
         self._closed = False
+        self._size = self._begun = 0
 
     def write(self, data: bytes | memoryview, /) -> int:
         if self._closed:
@@ -147,6 +151,10 @@ class _FileWriter:
         with machine_errors(self._path):
             while view:
                 view = view[os.write(self._file, view) :]
+        self._size += len(data)
+        if self._size - self._begun >= _MUCH:
+            start_writing(self._file, self._begun, self._size - self._begun)
+            self._begun = self._size
         return len(data)
 
     def commit(self, expected: Digest | None = None) -> Digest:

@@ -142,7 +142,7 @@ class _Archive(Tree):
     def _checked(self, sink: Sink) -> Sink:
         """What is written so far is checked before more is: the end of an archive is never seen of a wrong one."""
 
-        def write(data: bytes | memoryview) -> None:
+        def write(data: bytes) -> None:
             self._check()
             sink(data)
 
