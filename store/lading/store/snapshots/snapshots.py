@@ -25,7 +25,7 @@ from lading.store.system.atomic import write_atomically
 from lading.store.system.machine_errors import machine_errors
 from lading.store.system.private_folders import private_folder
 from lading.store.system.removal import remove_tree
-from lading.store.system.syscalls import syncfs
+from lading.store.system.syscalls import spread, syncfs
 
 if TYPE_CHECKING:
     from lading.store.archives.layer_limits import Limits
@@ -72,7 +72,10 @@ class Snapshots:
             raise MachineError(f"the snapshot {parent} is still being written")
         own = self._folder / os.urandom(6).hex()
         with machine_errors(own):
+            first = not self._folder.is_dir()
             private_folder(self._folder)
+            if first:
+                spread(self._folder)
             own.mkdir(mode=0o700)
             self._snapshotter.prepare(own, self._places(below))
             if self._snapshotter.name != DEFAULT_KIND:
