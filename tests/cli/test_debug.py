@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from suites.commands import Lading, context
 from suites.machine import needs
-from suites.patience import until
+from suites.patience import PATIENCE, until
 from suites.runs import left
 from suites.screen import lading_at
 
@@ -130,3 +132,26 @@ def test_killed_it_leaves_no_runtime_that_asks_a_closed_terminal(lading: Lading,
     until(lambda: not _runtimes(lading), "the end of the runtime")
     lading.ok("images")
     assert not list(left(lading.root))
+
+
+def test_a_long_paste_and_its_echo_do_not_wait_for_each_other(lading: Lading, folder: Path) -> None:
+    """The shell's program waits until somebody takes what it wrote, before it reads on."""
+
+    def paste() -> None:
+        left = b"x" * 300_000
+        while left:
+            left = left[os.write(terminal.master, left[:4096]) :]
+
+    with lading_at(lading, "build", "--debug", "--secret", f"id=tok,src={folder}/tok", folder) as terminal:
+        terminal.until("a shell in its place").until("/work #")
+        terminal.type(b"stty raw -echo; echo ready-$((1 + 1)); cat\n")
+        terminal.until("ready-2")
+        Thread(target=paste, daemon=True).start()
+        while select.select([], [terminal.master], [], 1)[1]:  # until nobody takes more before we read
+            pass
+        back = 0
+        while back < 290_000:
+            assert select.select([terminal.master], [], [], PATIENCE)[0], f"nothing came after {back} bytes"
+            back += len(os.read(terminal.master, 1 << 16))
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.process.wait(PATIENCE) == 128 + signal.SIGTERM

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,28 @@ def test_the_lock_is_of_this_set_and_names_archives_alone(file: Path) -> None:
     assert "://" not in text
     names = {package.name for package in lock.architectures["amd64"].packages}
     assert set(spec.packages) <= names
+
+
+@pytest.mark.parametrize(
+    ("program", "names", "code"),
+    [
+        ("/bin/false", ["python", "perl"], 2),
+        ("/bin/false", ["python", "../bases/go"], 2),
+        ("/bin/false", ["python", "go"], 1),
+        ("here/true", ["python", "go"], 0),
+        ("here/nothing", ["python"], 127),
+    ],
+)
+def test_nothing_is_built_before_every_name_is_known(tmp_path: Path, program: str, names: list[str], code: int) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/true").symlink_to("/bin/true")
+    done = subprocess.run(
+        [BASES / "build", *names],
+        env={"PATH": "/usr/bin:/bin", "LADING": program},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert len(done.stderr.splitlines()) == (code > 1)

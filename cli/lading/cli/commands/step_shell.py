@@ -93,29 +93,57 @@ def _raw() -> Generator[None, None, None]:
 
 
 def _carry(leader: int, ended: int) -> None:
-    poll = select.poll()
-    for fd in (0, leader, ended):
-        poll.register(fd, select.POLLIN)
-    over = False
+    """Both ways until the process has ended.
+
+    What the shell does not read yet waits here, and keeps nobody from taking what it writes: it may wait for that.
+    """
+    os.set_blocking(leader, False)
+    typed, typing, writing, over = b"", True, True, False
     while not over:
-        ready = {fd for fd, _ in poll.poll()}
-        if leader in ready and not _copied(leader, 2):
-            poll.unregister(leader)
-        if 0 in ready and not _copied(0, leader):
-            poll.unregister(0)
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        if typing and not typed:
+            poll.register(0, select.POLLIN)
+        if writing:
+            poll.register(leader, select.POLLIN | (select.POLLOUT if typed else 0))
+        ready = dict(poll.poll())
         over = ended in ready
-    while select.select([leader], [], [], 0)[0] and _copied(leader, 2):
+        if ready.get(leader, 0) & ~select.POLLOUT:
+            writing = _shown(leader)
+        if 0 in ready:
+            typed = _read(0)
+            typing = bool(typed)
+        if typed and writing:
+            typed = _written(leader, typed)
+    while select.select([leader], [], [], 0)[0] and _shown(leader):
         pass
 
 
-def _copied(source: int, target: int) -> bool:
+def _shown(leader: int) -> bool:
     """Whether there was something, and it was taken."""
+    data = _read(leader)
     try:
-        data = os.read(source, _CHUNK)
         while data:
-            data = data[os.write(target, data) :]
+            data = data[os.write(2, data) :]
             if not data:
                 return True
-    except OSError:  # EIO: nobody has the other side open
+    except OSError:  # the caller's terminal is gone
         return False
     return False
+
+
+def _read(source: int) -> bytes:
+    try:
+        return os.read(source, _CHUNK)
+    except OSError:  # EIO: nobody has the other side open
+        return b""
+
+
+def _written(leader: int, data: bytes) -> bytes:
+    """What is left of it; nothing where nobody will ever read it."""
+    try:
+        return data[os.write(leader, data) :]
+    except BlockingIOError:
+        return data
+    except OSError:
+        return b""
