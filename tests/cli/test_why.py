@@ -13,9 +13,10 @@ pytestmark = needs("root", "overlay", "crun", "busybox")
 def test_a_run_is_found_by_its_words(tmp_path: Path) -> None:
     lading = Lading(tmp_path / "root")
     lading.ok("keygen")
-    lading.ok("build", "-q", "-t", "app", busybox(tmp_path / "app", "RUN echo x >/x\n"))
+    lading.ok("build", "-q", "-t", "app", busybox(tmp_path / "app", "RUN echo x >/x\nRUN true\n"))
     for words in ("RUN echo x", "RUN /bin/sh -c echo", "echo x"):
         assert lading.ok("why", "app", words).splitlines()[0].endswith("  RUN /bin/sh -c echo x >/x"), words
+    assert lading.ok("why", "app", "3").splitlines()[1].strip() == "it made nothing"
     assert "app has no step RUN exit" in lading.fails(1, "why", "app", "RUN exit")
 
 
