@@ -21,7 +21,6 @@ from lading.store.snapshots.diff_ids import DiffIds
 from lading.store.snapshots.metadata import Snapshot, SnapshotMetadata
 from lading.store.snapshots.mounts import unmount
 from lading.store.snapshots.snapshotter import Snapshotter
-from lading.store.system.atomic import write_atomically
 from lading.store.system.machine_errors import machine_errors
 from lading.store.system.private_folders import private_folder
 from lading.store.system.removal import remove_tree
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
 TEMPORARY: Final = "tmp:"
 """Keys that begin so belong to work under way, and are swept when none is."""
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 KIND: Final = "kind"
 """The file beside a snapshot that names the kind it is of, where that is not overlayfs."""
 DEFAULT_KIND: Final = "overlay"
@@ -137,8 +137,9 @@ class Snapshots:
             self._snapshotter.commit(own, self._places(below))
             _dress_root(own / "fs")
             listing = tree_listing(own / "fs")
-            write_atomically(own / "sealed", listing, 0o600)
-            syncfs(own)
+            with open(os.open(own / "sealed", _NEW, 0o600), "wb") as stream:
+                stream.write(listing)
+            syncfs(own)  # all of it, before anything on record says that it is there
         with self._index.transaction():
             unused = self._rows.commit(key, name, tree_seal(listing), tree_size(listing), anew=anew)
             if layer is not None:
