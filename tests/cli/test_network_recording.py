@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from suites.building import busybox, write
+from suites.commands import Lading
 from suites.machine import needs
 from suites.patience import PATIENCE
 
@@ -82,3 +83,19 @@ def test_recorded_replayed_rebuilt(tmp_path: Path) -> None:
     files = said["shares"].partition(" of ")[0].rpartition(" ")[2]
     assert f": {files} of {files} files, 100.0 % of " in said["shares"]
     assert (tmp_path / "root/blobs/sha256" / digest).exists()
+
+
+def test_a_step_on_the_hosts_network_is_said_to_be_in_no_recording(tmp_path: Path) -> None:
+    lading = Lading(tmp_path / "root")
+    lading.ok("keygen")
+    busybox(tmp_path / "base")
+    lading.ok("build", "-q", "-t", "localhost/base", tmp_path / "base")
+    write(tmp_path / "app", {"Dockerfile": "FROM localhost/base\nRUN --network=host true\nRUN true\n"})
+    words = ("build", "--no-cache", "--allow", "network.host", "-t", "localhost/app", tmp_path / "app")
+    recorded = lading.call(*words, "--network-record")
+    assert "warning: Dockerfile:2: RUN has the host's network, and nothing of it is recorded\n" in recorded.err
+    replayed = lading.call(*words, "--network-replay", "localhost/app")
+    assert "warning: Dockerfile:2: RUN has the host's network, and asks it instead of the recording\n" in replayed.err
+    assert (recorded.code, replayed.code) == (0, 0)
+    for said in (recorded.err, replayed.err):
+        assert "Dockerfile:3: RUN" not in said

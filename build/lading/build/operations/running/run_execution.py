@@ -87,11 +87,15 @@ class RunExecution:
         return replace(used, contacts=told(used.contacts, lent.public))
 
     def _recorded(self, step: Step, operation: RunOp) -> RecordedRun | None:
-        if self.environment.recording is None or operation.network != "default":
+        recording = self.environment.recording
+        if recording is not None and operation.network == "host":
+            how = "and asks it instead of the recording" if recording.replay else "and nothing of it is recorded"
+            self.environment.listener.warned(f"{step.place}: RUN has the host's network, {how}")
+        if recording is None or operation.network != "default":
             return None
         from lading.build.operations.running.recording.recorded_run import RecordedRun  # noqa: PLC0415 - most builds record none
 
-        return RecordedRun.of(step, self.environment, self.environment.recording)
+        return RecordedRun.of(step, self.environment, recording)
 
     def _shell(self, active: ActiveSnapshot, command: executor.ProcessSpec, terminal: executor.CallerTerminal) -> int:
         """A shell with all that the failed command had: that which it was written for, else /bin/sh."""
