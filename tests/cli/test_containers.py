@@ -297,6 +297,17 @@ def test_a_container_keeps_its_image(lading: Lading, tmp_path: Path) -> None:
     lading.ok("rm", "-f", "keeper")
 
 
+def test_a_container_is_waited_for_as_long_as_it_is_said(lading: Lading) -> None:
+    words = ["bb", "sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done"]
+    lading.ok("run", "-d", "--name", "patient", "--network", "none", *words)
+    try:
+        until(lambda: lading.ok("logs", "patient") == "up", "its first word")
+        lading.ok("stop", "-t", "1e12", "patient")
+        assert lading.ok("wait", "patient") == "3"
+    finally:
+        lading.ok("rm", "-f", "patient")
+
+
 @needs("catatonit")
 def test_an_init_passes_signals_on_and_takes_in_orphans(lading: Lading) -> None:
     words = ["--init", "--network", "none", "bb", "sh", "-c"]

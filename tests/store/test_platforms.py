@@ -71,6 +71,7 @@ def test_attestations_are_no_images_whatever_their_platform() -> None:
     ("offers", "hint"),
     [
         (["linux/arm64", "unknown/unknown", "linux/riscv64"], "it has linux/arm64, linux/riscv64"),
+        (["linux/arm64", "linux/arm64"], "it has linux/arm64"),
         ([], "it has none that names a platform"),
     ],
 )

@@ -105,8 +105,8 @@ def child_for(index: Index, wanted: Platform, source: str) -> Descriptor:
     """The image of an index that `choose` finds best. Raises `InputError`, which names `source` and what it has."""
     child = choose(index.manifests, wanted)
     if child is None:
-        names = [str(item.platform) for item in index.manifests if item.platform and item.platform.os != "unknown"]
-        offered = ", ".join(names[:_SHOWN]) or "none that names a platform"
+        named = (str(item.platform) for item in index.manifests if item.platform and item.platform.os != "unknown")
+        offered = ", ".join([*dict.fromkeys(named)][:_SHOWN]) or "none that names a platform"
         raise InputError(f"{source}: has no image for {wanted}", hint=f"it has {offered}")
     return child
 
