@@ -77,6 +77,14 @@ def test_without_further_users_a_change_of_owner_fails_and_all_else_builds(user:
     assert "Invalid argument" in done.stderr
 
 
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_changed_root_folder_is_enough_for_an_ordinary_user(user: OrdinaryUser, ranges: bool) -> None:
+    context(user, f"{TOOLS}RUN test $(id -u) = 0 && echo 1 > /one\n")
+    script = "lading keygen > /dev/null && lading build -q --isolation chroot $HOME/context"
+    done = user.run("sh", "-c", script, ranges=ranges)
+    assert done.returncode == 0, done.stderr
+
+
 def test_without_namespaces_run_is_refused(user: OrdinaryUser) -> None:
     context(user, TOOLS)
     done = user.run("sh", "-c", "lading keygen > /dev/null && lading build $HOME/context", namespaces=False)

@@ -148,7 +148,11 @@ def _confine(plan: Plan) -> None:
         resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (soft, hard))
     for number in plan["drop"]:
         prctl(_CAPBSET_DROP, number)
-    os.setgroups(plan["groups"])
+    try:
+        os.setgroups(plan["groups"])
+    except PermissionError:  # in a namespace of one user nobody may
+        if set(plan["groups"]) - {plan["gid"]}:
+            raise
     os.setresgid(plan["gid"], plan["gid"], plan["gid"])
     os.setresuid(plan["uid"], plan["uid"], plan["uid"])
     prctl(_SET_PDEATHSIG, signal.SIGKILL)  # forgotten by the kernel when a process becomes somebody else
