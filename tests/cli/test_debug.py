@@ -57,7 +57,7 @@ def test_a_shell_has_what_the_step_had_and_leaves_nothing(lading: Lading, folder
         terminal.until("of-env of-arg the-value-of-tok\nmade\nthe-value-of-tok/scratch\n/work\n")
         terminal.type(b"stty size\n")
         terminal.until("24 120")
-        terminal.type(b"echo more > left; echo begun-$((1 + 1)); sleep 1000\n")
+        terminal.type(b"echo more > left; sh -c 'echo begun-$((1 + 1)); exec sleep 1000'\n")
         terminal.until("begun-2")
         terminal.type(b"\x03")
         terminal.until(lambda shown: shown.lines[-1] == "/work #")
