@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -15,6 +16,7 @@ from lading.build.solver.inline_entries import ACTIONS, InlineEntries, inline_ar
 from lading.build.solver.shared_caches import FoundElsewhere
 from lading.build.solver.shared_entries import SharedEntry, manifest_of, sealed, tag_of
 from lading.registry.client.client import Client
+from lading.registry.errors import ProtocolError
 from lading.registry.reference import Reference
 from lading.store.content.blobs import Blobs, write_blob
 from lading.store.content.memory import MemoryBlobs
@@ -170,6 +172,20 @@ def test_an_entry_of_another_key_does_not_hide_the_right_one(tmp_path: Path, *, 
 
 def test_a_name_that_nothing_has_is_no_matter(client: Client, address: str) -> None:
     assert InlineEntries(client, Reference.parse(f"{address}/none"), pytest.fail).of("ac-1") == ()
+
+
+class Refusing:
+    """A registry that says of images what nobody understands."""
+
+    def fetch(self, reference: Reference) -> None:
+        raise ProtocolError(f"{reference}: no manifest")
+
+
+def test_what_cannot_be_read_is_none_and_said_once() -> None:
+    said: list[str] = []
+    entries = InlineEntries(cast("Client", Refusing()), Reference.parse("example.com/app"), said.append)
+    assert [entries.of("ac-1"), entries.of("ac-2")] == [(), ()]
+    assert len(said) == 1
 
 
 def _attached(client: Client, name: str) -> tuple[Descriptor, ...]:

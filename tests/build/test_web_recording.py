@@ -170,6 +170,23 @@ def test_of_build_arguments_those_that_sound_secret_are_refused(store: Store) ->
     assert len(recording.refused) == 1
 
 
+def test_what_is_a_secret_and_a_build_argument_is_a_secret(store: Store) -> None:
+    withheld = WithheldValues.of({"tok": b"same-value"}, {"CHANNEL": "same-value"})
+    recording = WebRecorder(Web(200, {}, b"of same-value"), store.blobs, withheld)
+    ask(recording, get("/"))
+    assert len(recording.refused) == 1
+    assert recording.tape(COMMAND).exchanges == ()
+
+
+def test_answers_that_were_not_kept_are_named_up_to_a_bound(store: Store) -> None:
+    recording = WebRecorder(Web(200, {}, b"abcdefgh"), store.blobs, WithheldValues.of({"tok": b"abcdefgh"}, {}))
+    for number in range(300):
+        ask(recording, get(f"/{number}/{'x' * 5000}"))
+    lost = recording.tape(COMMAND).unrecorded
+    assert len(lost) == 256
+    assert max(map(len, lost)) == 1024
+
+
 @pytest.mark.parametrize("then", [{}, {"CHANNEL": "night/ly"}])
 @pytest.mark.parametrize("now", [{}, {"CHANNEL": "night/ly"}])
 def test_an_argument_stands_by_its_name_where_it_is_withheld(

@@ -15,7 +15,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDictParser
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
-from lading.inventory.packages import golang
+from lading.inventory.packages import golang, records
 from lading.inventory.packages.package import Package
 from lading.inventory.packages.packages import take_inventory
 from lading.store.oci.digests import Digest
@@ -126,6 +126,30 @@ def test_modules_of_a_go_program(before: int) -> None:
         "pkg:golang/example.com/one/v2@v2.3.4",
         "pkg:golang/example.com/fork@v1.0.1",
     }
+
+
+def test_a_go_program_without_a_zone_in_its_time_has_no_version_by_it() -> None:
+    """It would be another one in another zone."""
+    text = "path\tcmd/app\nmod\texample.com/app\t(devel)\t\n"
+    text += f"build\tvcs.revision={'a' * 40}\nbuild\tvcs.time=2024-05-06T07:08:09\n"
+    modules = b"0" * 16 + text.encode() + b"1" * 16
+    info = (
+        golang.MAGIC + b"\x08\x02" + bytes(16) + b"\x06go1.22" + bytes([len(modules) & 0x7F | 0x80, len(modules) >> 7])
+    )
+    program = b"\x7fELF".ljust(16, b"\0") + info + modules + bytes(100)
+    assert "pkg:golang/example.com/app" in {one.url for one in take_inventory(opened(binary(program))).packages}
+
+
+def test_lines_without_end_are_read_once() -> None:
+    """A mebibyte of blanks in a copyright file, and a field of as many lines: their cost is their length."""
+    assert records.header(b"Name: a\n" + b" b\n" * (1 << 20))[0][1].count("\n") == 1 << 20
+    head = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n"
+    files = [
+        file("var/lib/dpkg/status", "Package: p\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"),
+        file("usr/share/doc/p/copyright", f"{head}License: a{' ' * (1 << 20)}b or c\n"),
+    ]
+    (package,) = take_inventory(opened(archive(files))).packages
+    assert package.licenses == ("a b", "c")
 
 
 def binary(content: bytes) -> bytes:

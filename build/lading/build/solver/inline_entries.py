@@ -12,7 +12,7 @@ from typing import Final
 from lading.registry.client.client import Client
 from lading.registry.errors import NotFoundError, ProtocolError
 from lading.registry.reference import Reference
-from lading.store.errors import DocumentError
+from lading.store.errors import DocumentError, LadingError
 from lading.store.oci.descriptors import Descriptor
 from lading.store.oci.documents import MANIFESTS, Manifest, parse_document
 from lading.store.oci.json import Fields, canonical, parse
@@ -21,7 +21,7 @@ from lading.verify.documents.envelopes import Envelope
 
 ACTIONS: Final = "application/vnd.lading.actions.v1+json"
 MAX_SIZE: Final = 64 * 1024 * 1024
-"""Bytes of one document."""
+"""Bytes of one document, and of all that a reference carries."""
 MAX_IMAGES: Final = 32
 """Images of one index that are looked at."""
 MAX_DOCUMENTS: Final = 8
@@ -49,23 +49,28 @@ class InlineEntries:
         self._found: dict[str, list[bytes]] | None = None
 
     def of(self, tag: str) -> tuple[bytes, ...]:
-        """The envelopes of that tag; the registry is asked once. Raises `LadingError` where it does not answer."""
+        """The envelopes of that tag; the registry is asked once, and what it refuses is none."""
         with self._lock:
             if self._found is None:
-                self._found = self._all()
+                self._found = {}
+                try:
+                    self._read_all(self._found)
+                except LadingError as error:
+                    self._warn(f"cache {self._reference}: what it carries cannot be read: {error.message}")
         return tuple(self._found.get(tag, ()))
 
-    def _all(self) -> dict[str, list[bytes]]:
-        found: dict[str, list[bytes]] = {}
+    def _read_all(self, found: dict[str, list[bytes]]) -> None:
+        left = MAX_SIZE
         for image in self._images():
             listed = self._client.referrers(self._reference, image.digest, ACTIONS)
             for descriptor in listed[:MAX_DOCUMENTS]:
                 try:
-                    for tag, envelope in self._read(image, descriptor):
+                    document = self._document(image, descriptor, left)
+                    left -= len(document)
+                    for tag, envelope in _entries(document):
                         found.setdefault(tag, []).append(envelope)
                 except (DocumentError, NotFoundError, ProtocolError) as error:
                     self._warn(f"cache {self._reference}: {descriptor.digest}: {error.message}")
-        return found
 
     def _images(self) -> tuple[Descriptor, ...]:
         try:
@@ -77,7 +82,7 @@ class InlineEntries:
         listed = fetched.document.manifests
         return tuple(one for one in listed if one.media_type in MANIFESTS and one.artifact_type is None)[:MAX_IMAGES]
 
-    def _read(self, image: Descriptor, descriptor: Descriptor) -> Iterator[tuple[str, bytes]]:
+    def _document(self, image: Descriptor, descriptor: Descriptor, limit: int) -> bytes:
         _, raw = self._client.manifest(self._reference.at(descriptor.digest))
         manifest = parse_document(raw, None, "its manifest")
         if (
@@ -87,11 +92,14 @@ class InlineEntries:
             or [layer.media_type for layer in manifest.layers] != [ACTIONS]
         ):
             raise DocumentError("is not the entries of that image")
-        document = self._client.blob(self._reference, manifest.layers[0], limit=MAX_SIZE)
-        fields = Fields(parse(document, "entries", limit=MAX_SIZE), "entries")
-        if fields.text("mediaType") != ACTIONS:
-            raise DocumentError("is of another media type than it says")
-        entries = fields.fields("entries")
-        fields.close()
-        for tag in entries.names():
-            yield tag, Envelope.read(entries.fields(tag)).raw()
+        return self._client.blob(self._reference, manifest.layers[0], limit=limit)
+
+
+def _entries(document: bytes) -> Iterator[tuple[str, bytes]]:
+    fields = Fields(parse(document, "entries", limit=MAX_SIZE), "entries")
+    if fields.text("mediaType") != ACTIONS:
+        raise DocumentError("is of another media type than it says")
+    entries = fields.fields("entries")
+    fields.close()
+    for tag in entries.names():
+        yield tag, Envelope.read(entries.fields(tag)).raw()

@@ -32,7 +32,7 @@ def build_set(
     wanted = replace(recorded.wanted, jobs=jobs)
     with host.store.writing():
         where = (host.store, recorded.architecture, Path("/"))
-        debs = fetch_locked(recorded.resolution, *where, word="was installed")
+        debs = fetch_locked(recorded.resolution, *where, installed=True)
         with other_surroundings():
             return wanted, build_recorded(recorded, wanted, replace(environment, clock=clock), debs)
 

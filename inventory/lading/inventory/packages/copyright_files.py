@@ -47,6 +47,6 @@ def licenses(root: FileNode, package: str) -> tuple[str, ...]:
 
 def _names(lines: str) -> Iterator[str]:
     for line in lines.splitlines():
-        for name in _BETWEEN.split(line.partition(":")[2].strip()):
+        for name in _BETWEEN.split(" ".join(line.partition(":")[2].split())):
             if name and name.lower() != "none":
                 yield name

@@ -121,7 +121,10 @@ def _committed(settings: Mapping[str, str]) -> str:
     if not commit or not time:
         return ""
     try:
-        at = datetime.fromisoformat(time).astimezone(UTC)
+        at = datetime.fromisoformat(time)
+        if at.tzinfo is None:  # what it says depends on where it was said
+            return ""
+        at = at.astimezone(UTC)
     except (ValueError, OverflowError):
         return ""
     return f"v0.0.0-{at:%Y%m%d%H%M%S}-{commit[:12]}"

@@ -27,14 +27,15 @@ def stanzas(content: bytes | None) -> Iterator[Mapping[str, str]]:
 
 def header(content: bytes | None) -> list[tuple[str, str]]:
     """The fields before the first empty line that follows one, with the lines that continue them."""
-    found: list[tuple[str, str]] = []
+    found: list[tuple[str, list[str]]] = []
     for line in text(content).split("\n"):
         name, colon, value = line.partition(":")
         if line in ("", "\r"):
             if found:
                 break
         elif line[0].isspace():
-            found[-1:] = [(before, f"{said}\n{line.strip()}") for before, said in found[-1:]]
+            for _, said in found[-1:]:
+                said.append(line.strip())
         elif colon:
-            found.append((name, value.strip()))
-    return found
+            found.append((name, [value.strip()]))
+    return [(name, "\n".join(said)) for name, said in found]

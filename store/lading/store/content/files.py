@@ -28,7 +28,7 @@ from lading.store.system.syscalls import start_writing
 
 _MUCH: Final = 8 * 1024 * 1024
 """Bytes after which the disk begins with them, for which `commit` would have to wait otherwise."""
-_TOGETHER: Final = 64
+_TOGETHER: Final = 16
 """Files of small blobs that are open at once."""
 PathOf = Callable[[Digest], Path]
 """Where a blob belongs."""

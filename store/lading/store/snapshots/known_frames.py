@@ -71,7 +71,7 @@ class KnownFrames:
 
 
 class _Frame:
-    """A part of a blob, read from its beginning; closed when it was read to its end, or goes."""
+    """A part of a blob, read from its beginning; its file is closed when it goes."""
 
     def __init__(self, file: int, layer: str, start: int, end: int) -> None:
         self._file, self._layer = os.fdopen(file, "rb", buffering=0), layer

@@ -22,13 +22,13 @@ _GONE: Final = "archives remove old versions: give apt a source of a snapshot"
 
 
 def fetch_locked(
-    resolution: Resolution, store: Store, architecture: str, system: Path, *, word: str = "is locked"
+    resolution: Resolution, store: Store, architecture: str, system: Path, *, installed: bool = False
 ) -> dict[PackageRecord, Path]:
     """The .deb of each package; those here are not fetched again.
 
     A package is looked for where the machine's apt has its suite from, then at the address in the lock, and where the
     machine's distribution says that the archive of that name is. Raises `RegistryError` where it is nowhere, saying
-    with `word` why it is wanted, and `DocumentError` where another file is in its place.
+    that it is locked, or that it was `installed`, and `DocumentError` where another file is in its place.
     """
     debs = store.root / "cache" / "debian" / "debs"
     paths = {package: debs / f"{package.digest.hex}.deb" for package in resolution.packages}
@@ -43,7 +43,8 @@ def fetch_locked(
             published = addresses(source for name in EXAMPLES for source in sources_in(system / name))
             waiting = _download(program, missing, paths, Places(resolution, machine_sources(system), published))
             for package, why in waiting.items():
-                hint = Remedy("update lock", "lock what the archive has now", "FILE") if word == "is locked" else _GONE
+                hint = _GONE if installed else Remedy("update lock", "lock what the archive has now", "FILE")
+                word = "was installed" if installed else "is locked"
                 raise RegistryError(
                     f"{package.name} {package.version} {word}, and could not be fetched: {why}", hint=hint
                 )

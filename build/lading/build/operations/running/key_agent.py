@@ -1,6 +1,7 @@
 """An ssh agent of this process: it tells its keys and signs, and knows no other request (draft-ietf-sshm-ssh-agent).
 
-Its socket has no name once it is there: this process alone reaches it, and a killed one leaves nothing.
+Its socket has no name once it is there: only who may look into this process reaches it, and a
+killed one leaves nothing.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 from threading import Thread
@@ -33,18 +34,16 @@ class KeyAgent:
     @contextmanager
     def serving(self) -> Generator[str, None, None]:
         """The path of its socket, which means it in this process alone, while the block lasts. Raises `OSError`."""
-        with tempfile.TemporaryDirectory(prefix="lading-agent-") as folder:
-            server = _Server(folder, self.keys)
-            socket = os.open(Path(folder, "s"), os.O_PATH | os.O_CLOEXEC)
-        thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        try:
+        with ExitStack() as stack:
+            with tempfile.TemporaryDirectory(prefix="lading-agent-") as folder:
+                server = stack.enter_context(_Server(folder, self.keys))
+                socket = os.open(Path(folder, "s"), os.O_PATH | os.O_CLOEXEC)
+                stack.callback(os.close, socket)
+            thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(server.shutdown)
             yield f"/proc/self/fd/{socket}"
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-            os.close(socket)
 
 
 class _Server(ThreadingUnixStreamServer):

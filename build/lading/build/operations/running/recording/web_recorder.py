@@ -26,6 +26,9 @@ _CHUNK: Final = 1 << 16
 _SIZE: Final = pattern(r"[0-9]{1,18}")
 _MOST: Final = 65536
 """Exchanges of a step."""
+_MOST_LOST: Final = 256
+"""Requests that are named whose answers were not kept; one is enough for a step not to be `recorded`."""
+_LONGEST_TITLE: Final = 1024
 
 
 class WebRecorder:
@@ -104,8 +107,7 @@ class WebRecorder:
         """The body piece by piece; the last one is handed on when all of it is kept."""
         size, last, kept = 0, b"", False
         try:
-            search = BodySearch(self._withheld.in_bodies)
-            with response, self._blobs.writer() as writer, search:
+            with response, self._blobs.writer() as writer, BodySearch(self._withheld.in_bodies) as search:
                 for piece in response.pieces():
                     size += writer.write(piece)
                     search.feed(piece)
@@ -118,7 +120,8 @@ class WebRecorder:
         finally:
             if not kept:
                 with self._lock:
-                    self._lost.add(self._public(question.asked.title))
+                    if len(self._lost) < _MOST_LOST:
+                        self._lost.add(self._public(question.asked.title)[:_LONGEST_TITLE])
         if last:
             yield last
 

@@ -52,7 +52,7 @@ class WithheldValues:
         }
         self._written = sorted(written.items(), key=lambda pair: len(pair[0]), reverse=True)
         self.in_bodies: dict[bytes, WithheldValue] = {}
-        for one in self.values:
+        for one in sorted(self.values, key=lambda one: one.secret):  # what is both is a secret
             if len(one.value) >= SHORTEST_IN_BODIES:
                 self.in_bodies.update(dict.fromkeys((one.value, *(form.encode() for form in one.forms)), one))
 
