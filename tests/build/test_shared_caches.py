@@ -26,7 +26,7 @@ from lading.verify.keys.keys import PrivateKey
 from lading.verify.observations.contacts import unobserved
 from lading.verify.observations.exchanges import StepTape, WebAsked, WebExchange
 from suites.action_cache import KEY, ActionCacheContract, result_of
-from suites.commands import Lading, context
+from suites.commands import Lading, busybox, context
 from suites.machine import needs
 from suites.registry_server import running_server
 
@@ -168,6 +168,23 @@ def test_another_machine_executes_nothing_again(first: Lading, names: tuple[str,
     said = second.call("build", "--cache-from", names[1], folder)
     assert (said.code, said.out.strip()) == (0, digest)
     assert said.err.count("  cached\n") == 2
+
+
+@needs("crun", "conmon", "busybox")
+def test_steps_that_remove_are_taken_as_well(first: Lading, tmp_path: Path) -> None:
+    """Names, whole folders, and a folder that is made again, which hides the old one."""
+    removing = "RUN rm /bin/touch\nRUN rm -r /d/one && echo 1 > /new\nRUN rm -r /d && mkdir /d && echo 2 > /d/three\n"
+    folder = busybox(tmp_path / "c", f"RUN mkdir -p /d/one /d/two; echo x > /d/one/f\n{removing}")
+    (folder / "bin/rm").symlink_to("busybox")
+    (folder / "bin/mkdir").symlink_to("busybox")
+    digest = first.ok("build", "-q", "--cache-to", f"type=local,dest={tmp_path}/entries,mode=max", folder)
+    second = Lading(tmp_path / "second")
+    second.root.mkdir(mode=0o700)
+    shutil.copytree(first.root / "keys", second.root / "keys")
+    shutil.copy(first.root / "policy.yaml", second.root)
+    said = second.call("build", "--cache-from", f"type=local,src={tmp_path}/entries", folder)
+    assert (said.code, said.out.strip()) == (0, digest)
+    assert said.err.count("  cached\n") == 5, said.err
 
 
 def test_a_stranger_believes_nothing_until_the_policy_says_so(

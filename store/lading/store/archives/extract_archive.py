@@ -70,10 +70,14 @@ def extract_layer(
     below: Path | None = None,
     limits: Limits | None = None,
     marks: Marks = OVERLAY,
+    alone: bool = False,
 ) -> Extracted:
-    """As `extract`, of a layer into an empty folder: ``.wh.`` names remove what the view `below` shows, by `marks`."""
+    """As `extract`, of a layer into an empty folder: ``.wh.`` names remove what the view `below` shows, by `marks`.
+
+    A layer `alone` keeps those that remove nothing there.
+    """
     root = os.open(target, FOLDER)
-    whiteouts = Whiteouts(root, below, where, marks)
+    whiteouts = Whiteouts(root, below, where, marks, alone=alone)
     try:
         return _all(_Extraction(root, where, whiteouts, None, limits or Limits()), source, where, limits)
     finally:

@@ -160,16 +160,18 @@ def apply_layer(
     limits: Limits = DEFAULT,
     progress: Progress = QUIET,
     marks: Marks = OVERLAY,
+    alone: bool = False,
 ) -> Extracted:
     """Unpacks a layer by itself into `target`, an empty folder; `below` is the view of the layers under it.
 
+    Of a layer `alone` what is under it is not known: all that it removes stays marked.
     Blob and archive are held to their digests in the same pass. Raises `DocumentError`, leaving what was
     unpacked until then, which must not be used.
     """
     task = progress.task(f"unpacking {descriptor.digest.short}", descriptor.size)
     where = f"layer {descriptor.digest}"
     with open_archive(blobs, descriptor, diff_id, task, limits=limits) as archive:
-        extracted = extract_layer(archive, target, where, below=below, limits=limits, marks=marks)
+        extracted = extract_layer(archive, target, where, below=below, limits=limits, marks=marks, alone=alone)
     task.done()
     return extracted
 

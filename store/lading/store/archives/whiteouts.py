@@ -31,9 +31,15 @@ def is_whiteout(info: os.stat_result) -> bool:
 
 
 class Whiteouts:
-    """The removals of the layer that is unpacked into the folder `root`, on what the mounted view `below` shows."""
+    """The removals of the layer that is unpacked into the folder `root`, on what the mounted view `below` shows.
 
-    def __init__(self, root: int, below: Path | None, where: str, marks: Marks = OVERLAY) -> None:
+    Of a layer `alone` nobody knows what is below, and every removal stays.
+    """
+
+    def __init__(
+        self, root: int, below: Path | None, where: str, marks: Marks = OVERLAY, *, alone: bool = False
+    ) -> None:
+        self._alone = alone
         self._root = root
         self._marks = marks
         self._where = where
@@ -78,6 +84,8 @@ class Whiteouts:
 
     def finish(self) -> None:
         """Takes back what removes nothing."""
+        if self._alone:
+            return
         hiding = {path for path in self._hiding if self._hides(path)}
         for path in hiding:
             if not self._is_below(path, hiding, folder=True):
