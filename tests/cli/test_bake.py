@@ -297,3 +297,19 @@ def test_pushed_under_every_tag_with_the_key_of_the_call(lading: Lading, tmp_pat
         lading.ok("verify", "--remote", *names)
     finally:
         server.stop()
+
+
+@needs("crun", "conmon", "busybox")
+@pytest.mark.parametrize("secret", ['"type=env,id=S"', '"id=S"', '{ type = "env", id = "S" }'])
+def test_a_secret_named_by_its_id_alone_is_the_variable_of_that_name(lading: Lading, secret: str) -> None:
+    assert lading.folder is not None
+    busybox(lading.folder / "c", "RUN --mount=type=secret,id=S,env=S test $S = hey\n")
+    written(lading, f'target "default" {{\n  context = "c"\n  secret = [{secret}]\n}}\n')
+    lading.ok("bake", S="hey")
+
+
+def test_platforms_may_stand_in_one_word(lading: Lading) -> None:
+    written(lading, 'target "default" {\n  context = "a"\n  platforms = ["linux/amd64,linux/arm64"]\n}\n')
+    lading.ok("bake")
+    lading.ok("bake", "--set", "*.platform=local,linux/arm64")
+    assert "'bogus': unknown operating system" in lading.fails(1, "bake", "--set", "*.platform=linux/amd64,bogus")

@@ -15,7 +15,8 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lading.store.archives.compression import decoder, encoder
+from lading.store.archives.any_compression import uncompressed
+from lading.store.archives.compression import Source, decoder, encoder
 from lading.store.archives.extract_archive import extract, extract_layer
 from lading.store.archives.layer_limits import Limits
 from lading.store.archives.reader import read_tar
@@ -302,3 +303,18 @@ def test_another_type_is_no_layer() -> None:
 def test_a_text_is_no_archive_that_ends_too_soon(data: bytes) -> None:
     with pytest.raises(DocumentError, match="not a tar archive"):
         list(read_tar(io.BytesIO(data), "notes.txt"))
+
+
+@pytest.mark.parametrize("behind", [b"", bytes(1024), bytes(200_000), gzip.compress(b" and more") + bytes(3)])
+def test_nuls_behind_gzip_data_are_padding_but_not_in_a_layer(behind: bytes) -> None:
+    data = gzip.compress(b"x" * 100_000) + behind
+
+    def whole(source: Source) -> bytes:
+        return b"".join(iter(lambda: source.read(4096), b""))
+
+    assert whole(uncompressed(io.BytesIO(data), "f")).removesuffix(b" and more") == b"x" * 100_000
+    if behind:
+        with pytest.raises(DocumentError):
+            whole(decoder(io.BytesIO(data), LAYER_GZIP, "layer"))
+    with pytest.raises(DocumentError):
+        whole(uncompressed(io.BytesIO(data + b"junk"), "f"))

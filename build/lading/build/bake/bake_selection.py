@@ -124,8 +124,9 @@ def select(file: BakeFile, words: Iterable[str], overrides: Iterable[Override]) 
     opened = _with_default(opened, asked)
     for target in targets.values():
         with naming_target(target.name):
-            for platform in target.texts("platforms"):
-                parse_platform(platform)
+            for word in ",".join(filter(None, target.texts("platforms"))).split(","):
+                if word.strip() not in ("", "local"):
+                    parse_platform(word.strip())
     for name in sorted(targets):
         _link(choosing, name, targets, ())
     return Selection({name: opened[name] for name in sorted(opened)}, {name: targets[name] for name in sorted(targets)})

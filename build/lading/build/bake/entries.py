@@ -136,12 +136,15 @@ def normalized(field: str, entries: Iterable[Entry]) -> Entries:
     return tuple(found.values())
 
 
+def agent_text(entry: Entry) -> str:
+    """An entry of `ssh`, as a word of a call."""
+    paths = entry.get("paths", ())
+    assert isinstance(paths, tuple)
+    return f"{entry['id']}={','.join(paths)}" if paths else str(entry["id"])
+
+
 def entry_text(entry: Entry) -> str:
-    """As a word of a call."""
-    if "paths" in entry or set(entry) == {"id"}:
-        paths = entry.get("paths", ())
-        assert isinstance(paths, tuple)
-        return f"{entry['id']}={','.join(paths)}" if paths else str(entry["id"])
+    """Any other, as a word of a call."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(f"{name}={value}" for name, value in entry.items())
     return line.getvalue()

@@ -7,7 +7,6 @@ import select
 import signal
 import sys
 import termios
-import threading
 import tty
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 _CHUNK: Final = 1 << 14
 _NOT_FOUND: Final = 127
+_LOOK: Final = 200
+"""Milliseconds between two looks at the window's size."""
 
 
 class StepShell:
@@ -54,29 +55,18 @@ class StepShell:
         """As `CallerTerminal.attach`."""
         ended = os.pidfd_open(process)
         try:
-            with _raw(), self._sized(leader, process):
-                _carry(leader, ended)
+            with _raw():
+                _carry(leader, ended, lambda: self._fit(leader, process))
         finally:
             os.close(ended)
 
-    @contextmanager
-    def _sized(self, leader: int, process: int) -> Generator[None, None, None]:
-        """The other terminal follows the size of this one."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def changed(number: int, frame: object) -> None:
-            del frame
-            with suppress(OSError):
-                termios.tcsetwinsize(leader, self.size)
-                os.kill(process, number)
-
-        before = signal.signal(signal.SIGWINCH, changed)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGWINCH, before)
+    def _fit(self, leader: int, process: int) -> None:
+        """Gives the other terminal the size of this one where it has another."""
+        size = self.size
+        if termios.tcgetwinsize(leader) != size:
+            termios.tcsetwinsize(leader, size)
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGWINCH)
 
 
 @contextmanager
@@ -92,8 +82,8 @@ def _raw() -> Generator[None, None, None]:
         sys.stderr.flush()
 
 
-def _carry(leader: int, ended: int) -> None:
-    """Both ways until the process has ended.
+def _carry(leader: int, ended: int, fit: Callable[[], None]) -> None:
+    """Both ways until the process has ended; `fit` again and again, since no signal reaches a step's thread.
 
     What the shell does not read yet waits here, and keeps nobody from taking what it writes: it may wait for that.
     """
@@ -106,7 +96,8 @@ def _carry(leader: int, ended: int) -> None:
             poll.register(0, select.POLLIN)
         if writing:
             poll.register(leader, select.POLLIN | (select.POLLOUT if typed else 0))
-        ready = dict(poll.poll())
+        ready = dict(poll.poll(_LOOK))
+        fit()
         over = ended in ready
         if ready.get(leader, 0) & ~select.POLLOUT:
             writing = _shown(leader)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from lading.store.archives.compression import Source, decoder, detect
+from lading.store.archives.compression import Gzip, Source, decoder, detect
 from lading.store.errors import DocumentError
-from lading.store.oci.documents import LAYER_GZIP, LAYER_ZSTD
+from lading.store.oci.documents import LAYER_ZSTD
 
 _HEAD: Final = 8
 _PIECE: Final = 1 << 16
@@ -83,7 +83,7 @@ def decompressed(kind: str, stream: Source, where: str) -> Source:
     """As `uncompressed`, of a stream that is compressed by `kind`: gzip, bzip2, xz (lzma, too) or zstd."""
     match kind:
         case "gzip":
-            return decoder(stream, LAYER_GZIP, where)
+            return Gzip(stream, where, padded=True)
         case "zstd":
             return decoder(stream, LAYER_ZSTD, where)
         case "bzip2":

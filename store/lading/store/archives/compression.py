@@ -162,8 +162,8 @@ def decoder(source: Source, media_type: str, where: str) -> Source:
     """The uncompressed archive of a layer. Raises `DocumentError` for a type that is no layer's."""
     makers: dict[str, Callable[[Source, str], Source]] = {
         LAYER: lambda stream, _: stream,
-        LAYER_GZIP: _Gzip,
-        DOCKER_LAYER: _Gzip,
+        LAYER_GZIP: Gzip,
+        DOCKER_LAYER: Gzip,
         LAYER_ZSTD: _zstd,
         "application/vnd.docker.image.rootfs.diff.tar.zstd": _zstd,
         "application/vnd.docker.image.rootfs.diff.tar": lambda stream, _: stream,
@@ -182,10 +182,12 @@ def detect(head: bytes) -> str | None:
     return next((name for start, name in magic.items() if head.startswith(start)), None)
 
 
-class _Gzip:
-    """gzip members one after another (RFC 1952); anything else after a member is refused."""
+class Gzip:
+    """gzip members one after another (RFC 1952); what else follows one is refused, but NULs where it is `padded`."""
 
-    def __init__(self, source: Source, where: str) -> None:
+    def __init__(self, source: Source, where: str, *, padded: bool = False) -> None:
+        self._padded = padded
+        self._whole = False
         self._source = source
         self._where = where
         self._inflate = zlib.decompressobj(_GZIP)
@@ -193,6 +195,7 @@ class _Gzip:
         self._started = False
 
     def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes, b"" at the end."""
         while True:
             if not self._input:
                 self._input = self._source.read(_CHUNK)
@@ -200,6 +203,10 @@ class _Gzip:
                     if self._started:
                         raise DocumentError(f"{self._where}: the gzip data ends too soon")
                     return b""
+            if self._whole and self._padded and not self._started:
+                self._input = self._input.lstrip(b"\0")
+                if not self._input:
+                    continue
             self._started = True
             try:
                 data = self._inflate.decompress(self._input, size)
@@ -209,7 +216,7 @@ class _Gzip:
             if self._inflate.eof:
                 self._input = self._inflate.unused_data
                 self._inflate = zlib.decompressobj(_GZIP)
-                self._started = False
+                self._started, self._whole = False, True
             if data:
                 return data
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lading.build.bake.bake_print import cleaned, is_elsewhere
 from lading.build.bake.bake_selection import TARGET
-from lading.build.bake.entries import Entry, entry_text
+from lading.build.bake.entries import Entry, agent_text, entry_text
 from lading.build.convert.target_platforms import targets
 from lading.build.errors import naming_target
 from lading.build.graph.request import BuildRequest, ImageContext
@@ -187,7 +187,8 @@ def _read_by(target: BakeTarget, environment: Mapping[str, str]) -> Iterator[str
 
 
 def _texts(target: BakeTarget, field: str) -> list[str]:
-    return [entry_text(entry) for entry in target.entries(field)]
+    written = agent_text if field == "ssh" else entry_text
+    return [written(entry) for entry in target.entries(field)]
 
 
 def _outputs(target: BakeTarget) -> list[str]:
