@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +68,6 @@ RUN ln -s /files /tolink && ln -s ../copied/sub /files/rel
 COPY --from=one /out/hard /tolink/through
 COPY --from=one /out/hard /files/rel/deep/er
 """
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "store")
-    yield bench
-    bench.close()
 
 
 class Buildah:

@@ -8,7 +8,6 @@ import io
 import lzma
 import subprocess
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ from suites.building import Bench, write
 from suites.machine import needs
 
 pytestmark = needs("root", "overlay")
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "store")
-    yield bench
-    bench.close()
 
 
 def archive(*names: str, end: bool = True, kind: bytes = tarfile.REGTYPE, **more: object) -> bytes:

@@ -25,13 +25,6 @@ def daemon() -> Iterator[BuildKit]:
         yield daemon
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "store")
-    yield bench
-    bench.close()
-
-
 @pytest.mark.parametrize("title", CASES)
 def test_finds_what_the_reference_finds(title: str) -> None:
     text, ignore = split(CASES[title])

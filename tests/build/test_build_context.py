@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,6 @@ from suites.building import Bench, write
 from suites.machine import needs
 
 pytestmark = needs("root", "overlay")
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "store")
-    yield bench
-    bench.close()
 
 
 def _names(bench: Bench, context: Path, **options: object) -> set[str]:

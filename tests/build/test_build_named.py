@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ pytestmark = needs("root", "overlay")
 
 DOCKERFILE = "FROM scratch\nCOPY . /\n"
 SECRET = "TOKEN secret-of-the-host\n"
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "store")
-    yield bench
-    bench.close()
 
 
 @pytest.fixture

@@ -19,14 +19,6 @@ FILES = {"a.txt": "a", "run*": "#!/bin/sh", "dir/b.txt": "b", "dir/c.md": "c", "
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "store")
-    (tmp_path / "context").mkdir()
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     with git_server(tmp_path / "served") as url:
         yield url

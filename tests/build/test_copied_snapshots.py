@@ -23,8 +23,8 @@ RUN mkdir /d && echo 1 > /d/one && echo 2 > /d/two && ln /d/one /d/same && touch
 RUN rm /d/two && echo 3 > /d/three && chmod 0700 /d
 RUN true
 RUN rm -r /tmp && mkdir -p /tmp/new && rm -r /work && mkdir /work && chown 5:6 /d/one
-RUN --mount=type=cache,target=/c echo 1 > /c/1 && echo > /work/o
-RUN --mount=type=bind,target=/b --mount=type=tmpfs,target=/t cp /b/file /work/f && touch /t/x
+RUN --mount=type=cache,target=/c echo 1 > /c/1 && echo > o
+RUN --mount=type=bind,target=/b --mount=type=tmpfs,target=/t cp /b/file f && touch /t/x
 COPY file /d/
 FROM base
 COPY --from=0 /d /copied

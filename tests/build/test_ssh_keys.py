@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
 
 from lading.build.errors import TextError
-from lading.build.operations.running.key_agent import KeyAgent, answer
+from lading.build.operations.running.key_agent import KeyAgent
 from lading.build.operations.running.ssh_keys import SshKey, string
+from lading.runtime.lifecycle.ssh_relay import lent_agent
 from suites.machine import needs
 
 KINDS = (
@@ -39,9 +39,9 @@ def agent(*paths: Path) -> KeyAgent:
     return KeyAgent(tuple(SshKey.parse(path.read_bytes()) for path in paths))
 
 
-def asked(place: str, *words: str, text: str = "") -> str:
-    """What a program says that has the agent at `place`, which this process alone reaches."""
-    environment = {**os.environ, "SSH_AUTH_SOCK": place.replace("self", str(os.getpid()))}
+def asked(place: Path, *words: str, text: str = "") -> str:
+    """What a program says that has the agent at `place`."""
+    environment = {**os.environ, "SSH_AUTH_SOCK": str(place)}
     done = subprocess.run(words, env=environment, input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -52,7 +52,8 @@ def asked(place: str, *words: str, text: str = "") -> str:
 def test_openssh_lists_and_uses_its_keys(tmp_path: Path, kind: tuple[str, ...]) -> None:
     path, other = made(tmp_path, *kind), made(tmp_path, "ed25519")
     public = path.with_suffix(".pub").read_text().split()[:2]
-    with agent(other, path).serving() as place:
+    place = tmp_path / "agent"
+    with lent_agent(place, agent(other, path).answer, 0, 0, 0o600):
         assert [line.split()[:2] for line in asked(place, "ssh-add", "-L").splitlines()][1] == public
         path.unlink()
         signature = asked(
@@ -61,7 +62,7 @@ def test_openssh_lists_and_uses_its_keys(tmp_path: Path, kind: tuple[str, ...]) 
     (tmp_path / "signature").write_text(signature)
     (tmp_path / "allowed").write_text(f"me {' '.join(public)}\n")
     words = ("-n", "file", "-I", "me", "-f", str(tmp_path / "allowed"), "-s", str(tmp_path / "signature"))
-    assert "Good" in asked("", "ssh-keygen", "-Y", "verify", *words, text="text")
+    assert "Good" in asked(place, "ssh-keygen", "-Y", "verify", *words, text="text")
 
 
 @needs("ssh-keygen")
@@ -81,29 +82,14 @@ def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
 @needs("ssh-keygen")
 def test_an_agent_does_nothing_else(tmp_path: Path) -> None:
     rsa = SshKey.parse(made(tmp_path, "rsa", "-b", "2048").read_bytes())
-    keys = [SshKey.parse(made(tmp_path, "ed25519").read_bytes()), rsa]
+    answer = KeyAgent((SshKey.parse(made(tmp_path, "ed25519").read_bytes()), rsa)).answer
     wanted = b"\x0d" + string(rsa.blob) + string(b"data")
-    assert answer(keys, wanted + b"\0\0\0\2")[:1] == b"\x0e"
-    assert answer(keys, wanted + b"\0\0\0\0") == FAILURE  # by SHA-1
-    assert answer(keys, b"\x0d" + string(rsa.blob + b"x") + string(b"data") + b"\0\0\0\2") == FAILURE
+    assert answer(wanted + b"\0\0\0\2")[:1] == b"\x0e"
+    assert answer(wanted + b"\0\0\0\0") == FAILURE  # by SHA-1
+    assert answer(b"\x0d" + string(rsa.blob + b"x") + string(b"data") + b"\0\0\0\2") == FAILURE
     for kind in {*range(256)} - {11, 13}:
-        assert answer(keys, bytes([kind]) + wanted[1:]) == FAILURE
+        assert answer(bytes([kind]) + wanted[1:]) == FAILURE
     for end in range(1, len(wanted) + 3):
-        assert answer(keys, (wanted + b"\0\0\0\2")[:end]) == FAILURE
-    assert answer(keys, b"\x0d" + b"\xff" * 40) == FAILURE
-    assert answer([], b"\x0b") == b"\x0c\0\0\0\0"
-
-
-def test_its_socket_has_no_name_and_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    long = tmp_path / ("d" * 150)
-    long.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(long))
-    others = threading.active_count()
-    with KeyAgent(()).serving() as place:
-        assert os.path.exists(place)
-        assert not list(long.iterdir())
-    assert not os.path.exists(place)
-    with pytest.raises(ZeroDivisionError), KeyAgent(()).serving():
-        assert threading.active_count() == others + 1
-        raise ZeroDivisionError
-    assert threading.active_count() == others
+        assert answer((wanted + b"\0\0\0\2")[:end]) == FAILURE
+    assert answer(b"\x0d" + b"\xff" * 40) == FAILURE
+    assert KeyAgent(()).answer(b"\x0b") == b"\x0c\0\0\0\0"

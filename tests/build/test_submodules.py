@@ -33,14 +33,6 @@ pytestmark = needs("root", "overlay", "git")
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "store")
-    (tmp_path / "context").mkdir()
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
 def served(tmp_path: Path) -> Path:
     """A repository ``one`` with ``two`` at ``sub``, which has ``deep/three`` at ``its/nested``."""
     served = tmp_path / "served"

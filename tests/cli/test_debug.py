@@ -26,9 +26,9 @@ COPY busybox /bin/busybox
 RUN ["/bin/busybox", "--install", "-s", "/bin"]
 ENV A=of-env
 ARG B=of-arg
-WORKDIR /work
+WORKDIR /job
 RUN --mount=type=secret,id=tok --mount=type=secret,id=tok,env=TOKEN --mount=type=tmpfs,target=/scratch \\
- echo made > /work/file; echo said; exit 7
+ echo made > /job/file; echo said; exit 7
 """
 
 
@@ -52,9 +52,9 @@ def folder(tmp_path: Path) -> Path:
 def test_a_shell_has_what_the_step_had_and_leaves_nothing(lading: Lading, folder: Path, isolation: str) -> None:
     words = ("--secret", f"id=tok,src={folder}/tok", "--isolation", isolation, "-t", f"debugged-{isolation}")
     with lading_at(lading, "build", "--debug", *words, folder, columns=120) as terminal:
-        terminal.until("exit code 7: a shell in its place").until("/work #")
+        terminal.until("exit code 7: a shell in its place").until("/job #")
         terminal.type(b"echo $A $B $TOKEN; cat file /run/secrets/tok; ls -d /scratch; pwd\n")
-        terminal.until("of-env of-arg the-value-of-tok\nmade\nthe-value-of-tok/scratch\n/work\n")
+        terminal.until("of-env of-arg the-value-of-tok\nmade\nthe-value-of-tok/scratch\n/job\n")
         terminal.type(b"stty size\n")
         terminal.until("24 120")
         if isolation == "chroot":  # crun 1.8 tells its terminal's size once
@@ -64,7 +64,7 @@ def test_a_shell_has_what_the_step_had_and_leaves_nothing(lading: Lading, folder
         terminal.type(b"echo more > left; sh -c 'echo begun-$((1 + 1)); exec sleep 1000'\n")
         terminal.until("begun-2")
         terminal.type(b"\x03")
-        terminal.until(lambda shown: shown.lines[-1] == "/work #")
+        terminal.until(lambda shown: shown.lines[-1] == "/job #")
         terminal.type(b"echo in-$((40 + 2))\n")
         terminal.until("in-42")
         terminal.type(b"exit\n")
@@ -82,7 +82,7 @@ def _holds(path: Path, text: bytes) -> bool:
 
 def test_a_signal_ends_the_shell_with_the_build(lading: Lading, folder: Path) -> None:
     with lading_at(lading, "build", "--debug", "--secret", f"id=tok,src={folder}/tok", folder) as terminal:
-        terminal.until("a shell in its place").until("/work #")
+        terminal.until("a shell in its place").until("/job #")
         os.kill(terminal.process.pid, signal.SIGTERM)
         assert terminal.end() == 128 + signal.SIGTERM
     assert not list(left(lading.root))
@@ -129,7 +129,7 @@ def _runtimes(lading: Lading) -> list[str]:
 def test_killed_it_leaves_no_runtime_that_asks_a_closed_terminal(lading: Lading, folder: Path) -> None:
     """Without another command of this root."""
     with lading_at(lading, "build", "--debug", "--secret", f"id=tok,src={folder}/tok", folder) as terminal:
-        terminal.until("a shell in its place").until("/work #")
+        terminal.until("a shell in its place").until("/job #")
         assert len(_runtimes(lading)) == 1
         terminal.process.kill()
         terminal.process.wait()
@@ -147,12 +147,11 @@ def test_a_long_paste_and_its_echo_do_not_wait_for_each_other(lading: Lading, fo
             left = left[os.write(terminal.master, left[:4096]) :]
 
     with lading_at(lading, "build", "--debug", "--secret", f"id=tok,src={folder}/tok", folder) as terminal:
-        terminal.until("a shell in its place").until("/work #")
+        terminal.until("a shell in its place").until("/job #")
         terminal.type(b"stty raw -echo; echo ready-$((1 + 1)); cat\n")
         terminal.until("ready-2")
         Thread(target=paste, daemon=True).start()
-        while select.select([], [terminal.master], [], 1)[1]:  # until nobody takes more before we read
-            pass
+        until(lambda: not select.select([], [terminal.master], [], 1)[1], "nobody who takes more before we read")
         back = 0
         while back < 290_000:
             assert select.select([terminal.master], [], [], PATIENCE)[0], f"nothing came after {back} bytes"

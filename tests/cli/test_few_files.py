@@ -15,7 +15,9 @@ import pytest
 
 from lading.networking.routed.records import NetworkRecords
 from lading.runtime.oci.processes import capture
+from lading.store.content.files import FileBlobs
 from lading.store.errors import MachineError
+from lading.store.oci.digests import Digest
 from lading.store.system.locks import is_locked
 from suites.commands import LADING, Lading
 from suites.machine import needs
@@ -76,6 +78,14 @@ def test_a_network_is_not_left_locked_by_who_could_not_use_it(tmp_path: Path) ->
     assert not is_locked(records.folder / "lock")
     with records.gate():
         pass
+
+
+def test_many_small_blobs_need_few_files(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    contents = [b"%d" % number for number in range(100)]
+    blobs.write_all(contents[:1])  # makes the folders, and loads what it needs
+    with room_for(20):
+        assert blobs.write_all(contents) == [Digest.of(content) for content in contents]
 
 
 @needs("root")

@@ -6,11 +6,11 @@ import os
 import socket
 import stat
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
-from threading import Thread
 
 import pytest
 
@@ -40,7 +40,7 @@ class _Agent(StreamRequestHandler):
 def agent(tmp_path: Path) -> Iterator[str]:
     ASKED.clear()
     with ThreadingUnixStreamServer(str(tmp_path / "agent"), _Agent) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield str(tmp_path / "agent")
         server.shutdown()
@@ -84,6 +84,35 @@ def test_what_is_no_message_ends_the_talk_and_no_other(agent: str, tmp_path: Pat
                     assert stream.recv(1) == b""
         assert ask(tmp_path / "lent", b"\x0b")
     assert ASKED == [11]
+
+
+@pytest.mark.parametrize("kind", [1, 9, 17, 200])
+def test_an_agent_of_this_process_is_asked_the_same(tmp_path: Path, kind: int) -> None:
+    asked: list[bytes] = []
+
+    def answer(message: bytes) -> bytes:
+        asked.append(message)
+        return b"\x0c" + message
+
+    with lent_agent(tmp_path / "lent", answer, 0, 0, 0o600):
+        assert ask(tmp_path / "lent", bytes([kind]), b"\x0b", b"\x0dkey") == [
+            FAILURE,
+            b"\0\0\0\2\x0c\x0b",
+            b"\0\0\0\5\x0c\x0dkey",
+        ]
+    assert asked == [b"\x0b", b"\x0dkey"]
+
+
+def test_however_long_its_path_is_it_leaves_nothing(tmp_path: Path) -> None:
+    long = tmp_path / ("d" * 150)
+    long.mkdir()
+    others = threading.active_count()
+    with pytest.raises(ZeroDivisionError), lent_agent(long / "lent", bytes, 0, 0, 0o600):
+        assert threading.active_count() == others + 1
+        assert os.path.exists(long / "lent")
+        raise ZeroDivisionError
+    assert threading.active_count() == others
+    assert not list(long.iterdir())
 
 
 @needs("root", "overlay", "crun", "busybox")

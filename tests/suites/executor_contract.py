@@ -215,10 +215,10 @@ class ExecutorContract:
     def test_a_place_within_a_place(self, executor: Executor, rootfs: Path, tmp_path: Path) -> None:
         source, before = _folder(tmp_path / "source"), look(rootfs)
         mounts = (
-            ExecMount("file", "/work/in/token", content=b"token", mode=0o444),
-            ExecMount("bind", "/work", str(source)),
+            ExecMount("file", "/job/in/token", content=b"token", mode=0o444),
+            ExecMount("bind", "/job", str(source)),
         )
-        script = "cat /work/in/token /work/in/file; echo x > /work/x"
+        script = "cat /job/in/token /job/in/file; echo x > /job/x"
         assert self.execute(executor, rootfs, "sh", "-c", script, mounts=mounts)[1] == "tokengiven\n"
         assert (source / "x").exists()
         assert b"token" not in {content for _, _, content in look(source).values()}

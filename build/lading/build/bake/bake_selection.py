@@ -11,6 +11,7 @@ from lading.build.bake.definitions.bake_variables import BakeVariable
 from lading.build.bake.entries import normalized
 from lading.build.bake.hcl.hcl_source import BakeError
 from lading.build.bake.name_patterns import chosen
+from lading.build.convert.target_platforms import LOCAL, platform_words
 from lading.build.errors import naming_target, suggestion
 from lading.store.fastclass import dataclass, field, replace
 from lading.store.oci.platforms import parse_platform
@@ -124,9 +125,9 @@ def select(file: BakeFile, words: Iterable[str], overrides: Iterable[Override]) 
     opened = _with_default(opened, asked)
     for target in targets.values():
         with naming_target(target.name):
-            for word in ",".join(filter(None, target.texts("platforms"))).split(","):
-                if word.strip() not in ("", "local"):
-                    parse_platform(word.strip())
+            for word in platform_words(target.texts("platforms")):
+                if word != LOCAL:
+                    parse_platform(word)
     for name in sorted(targets):
         _link(choosing, name, targets, ())
     return Selection({name: opened[name] for name in sorted(opened)}, {name: targets[name] for name in sorted(targets)})

@@ -137,14 +137,14 @@ def normalized(field: str, entries: Iterable[Entry]) -> Entries:
 
 
 def agent_text(entry: Entry) -> str:
-    """An entry of `ssh`, as a word of a call."""
+    """An entry of `ssh` as a word of a call."""
     paths = entry.get("paths", ())
     assert isinstance(paths, tuple)
     return f"{entry['id']}={','.join(paths)}" if paths else str(entry["id"])
 
 
 def entry_text(entry: Entry) -> str:
-    """Any other, as a word of a call."""
+    """An entry of any field but `ssh` as a word of a call."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(f"{name}={value}" for name, value in entry.items())
     return line.getvalue()

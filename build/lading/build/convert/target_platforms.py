@@ -23,9 +23,13 @@ def is_own(text: str, native: Platform) -> bool:
 
 def targets(texts: Sequence[str], native: Platform) -> tuple[Platform, ...]:
     """The platforms that `texts` name, each once, as they come; without any, `native` alone. Raises `InputError`."""
-    words = [word.strip() for text in texts if text for word in text.split(",")]
-    named = [native if word == LOCAL else _parsed(word) for word in words]
+    named = [native if word == LOCAL else _parsed(word) for word in platform_words(texts)]
     return tuple(dict.fromkeys(named)) or (native,)
+
+
+def platform_words(texts: Sequence[str]) -> list[str]:
+    """Those that stand in words of a call, several of them in one."""
+    return [word.strip() for text in texts if text for word in text.split(",")]
 
 
 def _parsed(text: str) -> Platform:

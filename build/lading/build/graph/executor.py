@@ -61,12 +61,14 @@ class ExecMount:
 
     `bind` is the folder or file `source` of this machine; `tmpfs` is memory, at most `size` bytes of it (0: as the
     kernel has it); `file` is one of `content`, which reaches no disk; `agent` is a socket behind which the ssh agent
-    at `source` tells its keys and signs, and does nothing else. `uid`, `gid`, `mode` are those of a file or socket.
+    at `source`, or that which is `answer`, tells its keys and signs, and does nothing else. `uid`, `gid`, `mode` are
+    those of a file or socket.
     """
 
     kind: Literal["bind", "tmpfs", "file", "agent"]
     target: str
     source: str = ""
+    answer: Callable[[bytes], bytes] | None = field(default=None, repr=False)
     content: bytes = field(default=b"", repr=False)
     readonly: bool = False
     size: int = 0

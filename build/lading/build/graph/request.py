@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
@@ -188,8 +187,8 @@ class KeySource(Protocol):
 class LentKeys(Protocol):
     """An ssh agent of this process, for keys that the call names."""
 
-    def serving(self) -> AbstractContextManager[str]:
-        """The path of its socket, in this process, while the block lasts."""
+    def answer(self, message: bytes) -> bytes:
+        """What it says to a message (draft-ietf-sshm-ssh-agent), both without their lengths. Any thread may ask."""
         ...
 
 

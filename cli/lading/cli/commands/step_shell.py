@@ -62,10 +62,9 @@ class StepShell:
 
     def _fit(self, leader: int, process: int) -> None:
         """Gives the other terminal the size of this one where it has another."""
-        size = self.size
-        if termios.tcgetwinsize(leader) != size:
-            termios.tcsetwinsize(leader, size)
-            with suppress(ProcessLookupError):
+        with suppress(OSError, termios.error):  # a terminal that is gone, or a process that has ended
+            if termios.tcgetwinsize(leader) != (size := self.size):
+                termios.tcsetwinsize(leader, size)
                 os.kill(process, signal.SIGWINCH)
 
 

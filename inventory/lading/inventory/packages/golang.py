@@ -122,7 +122,7 @@ def _committed(settings: Mapping[str, str]) -> str:
         return ""
     try:
         at = datetime.fromisoformat(time)
-        if at.tzinfo is None:  # what it says depends on where it was said
+        if at.tzinfo is None:  # another moment wherever it is read
             return ""
         at = at.astimezone(UTC)
     except (ValueError, OverflowError):

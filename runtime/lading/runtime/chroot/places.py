@@ -49,7 +49,7 @@ class StepPlaces(ExitStack):
             from lading.runtime.lifecycle.ssh_relay import lent_agent  # noqa: PLC0415 - few steps ask for one
 
             place = _path(*self._cleared(item.target, folder=False))
-            self.enter_context(lent_agent(place, item.source, item.uid, item.gid, item.mode))
+            self.enter_context(lent_agent(place, item.answer or item.source, item.uid, item.gid, item.mode))
         else:
             self._bind(item)
 

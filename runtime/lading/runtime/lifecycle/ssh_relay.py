@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingUnixStreamServer
 from threading import Thread
 from typing import Final
 
-_FAILURE: Final = b"\0\0\0\1\5"
+_FAILURE: Final = b"\5"
 _ALLOWED: Final = frozenset({11, 13})
 """SSH_AGENTC_REQUEST_IDENTITIES and SSH_AGENTC_SIGN_REQUEST."""
 _LONGEST: Final = 256 * 1024
@@ -26,7 +26,7 @@ _LONGEST: Final = 256 * 1024
 class _Server(ThreadingUnixStreamServer):
     daemon_threads = True
 
-    def __init__(self, place: Path, agent: str) -> None:
+    def __init__(self, place: Path, agent: str | Callable[[bytes], bytes]) -> None:
         self.agent = agent
         folder = os.open(place.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -43,25 +43,37 @@ class _Caller(BaseRequestHandler):
 
     def handle(self) -> None:
         """Answers one caller until that hangs up."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
-            assert isinstance(self.server, _Server)
-            agent.connect(self.server.agent)
+        assert isinstance(self.server, _Server)
+        with ExitStack() as stack:
+            agent = self.server.agent
+            ask = _caller(stack, agent) if isinstance(agent, str) else agent
             while message := _message(self.request):
-                self.request.sendall(_asked(agent, message) if message[4] in _ALLOWED else _FAILURE)
+                answer = ask(message) if message[0] in _ALLOWED else _FAILURE
+                self.request.sendall(_framed(answer))
 
 
-def _asked(agent: socket.socket, message: bytes) -> bytes:
-    agent.sendall(message)
-    return _message(agent) or _FAILURE
+def _caller(stack: ExitStack, place: str) -> Callable[[bytes], bytes]:
+    agent = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+    agent.connect(place)
+
+    def ask(message: bytes) -> bytes:
+        agent.sendall(_framed(message))
+        return _message(agent) or _FAILURE
+
+    return ask
+
+
+def _framed(message: bytes) -> bytes:
+    return struct.pack(">I", len(message)) + message
 
 
 def _message(stream: socket.socket) -> bytes:
-    """The next message with its length before it; nothing at the end, or where there is none."""
+    """The next message, without its length; nothing at the end, or where there is none."""
     head = _exactly(stream, 4)
     if len(head) < 4 or not 0 < (length := struct.unpack(">I", head)[0]) <= _LONGEST:
         return b""
     body = _exactly(stream, length)
-    return head + body if len(body) == length else b""
+    return body if len(body) == length else b""
 
 
 def _exactly(stream: socket.socket, length: int) -> bytes:
@@ -73,8 +85,10 @@ def _exactly(stream: socket.socket, length: int) -> bytes:
 
 
 @contextmanager
-def lent_agent(place: Path, agent: str, uid: int, gid: int, mode: int) -> Generator[None, None, None]:
-    """A socket at `place` while the block lasts. Raises `OSError`."""
+def lent_agent(
+    place: Path, agent: str | Callable[[bytes], bytes], uid: int, gid: int, mode: int
+) -> Generator[None, None, None]:
+    """A socket at `place` while the block lasts, for an agent at another or one that answers here. Raises `OSError`."""
     with _Server(place, agent) as server:
         os.chown(place, uid, gid)
         os.chmod(place, mode)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -38,6 +38,11 @@ class SandboxMount(Protocol):
     @property
     def source(self) -> str:
         """The path on this machine of what is bound, or of an agent's socket."""
+        ...
+
+    @property
+    def answer(self) -> Callable[[bytes], bytes] | None:
+        """An agent that has no socket: what it says to a message, both without their lengths."""
         ...
 
     @property
@@ -122,7 +127,7 @@ class StepMounts:
             from lading.runtime.lifecycle.ssh_relay import lent_agent  # noqa: PLC0415 - few steps ask for one
 
             source = str(self._memory / name)
-            stack.enter_context(lent_agent(Path(source), item.source, item.uid, item.gid, item.mode))
+            stack.enter_context(lent_agent(Path(source), item.answer or item.source, item.uid, item.gid, item.mode))
         place = self._place(item.target, above, folder=self._is_folder(item))
         if item.kind == "bind":
             return bind(source, place, readonly=item.readonly)

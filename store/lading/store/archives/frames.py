@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+from lading.store.archives.tar_headers import pax_records
+
 LARGE: Final = 16 * 1024 * 1024
 """Bytes from which on a file is worth it. A layer without such a file is one frame."""
 _BLOCK: Final = 512
-_LONGEST: Final = 1024 * 1024
-"""Of a PAX header that is looked at."""
+LONGEST_PAX: Final = 1024 * 1024
+"""Bytes of an extended header that are looked at; what the writer makes is far below."""
+_DIGITS: Final = 20
 _EXTENDED: Final = ord("x")
 _FILES: Final = frozenset(b"07\0")
 
@@ -145,7 +148,7 @@ class LargeContents:
         if size < 0 or bytes(head[257:262]) != b"ustar":  # the end of the archive, or none of ours
             self._over = True
             return
-        if head[156] == _EXTENDED and size <= _LONGEST:
+        if head[156] == _EXTENDED and size <= LONGEST_PAX:
             self._extended, self._body = size, bytearray()
             return
         if self._size is not None:
@@ -160,17 +163,15 @@ class LargeContents:
         self._body += block[: self._extended]
         self._extended = max(0, self._extended - _BLOCK)
         if not self._extended:
-            self._size = _size_in(bytes(self._body))
+            try:
+                self._size = size_in(bytes(self._body))
+            except ValueError:  # none of ours
+                self._size = None
 
 
-def _size_in(body: bytes) -> int | None:
-    """What the records of an extended header say of the size of the file that follows."""
-    while body:
-        length, _, rest = body.partition(b" ")
-        if not length.isdigit() or len(length) > 7 or not len(length) < int(length) <= len(body):
-            return None
-        name, _, value = rest[: int(length) - len(length) - 2].partition(b"=")
-        if name == b"size":
-            return int(value) if value.isdigit() and len(value) < 20 else None
-        body = body[int(length) :]
-    return None
+def size_in(body: bytes) -> int | None:
+    """What an extended header says of the size of the file that follows, if anything. Raises `ValueError`."""
+    value = pax_records(body).get(b"size")
+    if value is not None and not (value.isdigit() and len(value) < _DIGITS):
+        raise ValueError(value)
+    return None if value is None else int(value)

@@ -33,6 +33,22 @@ _MAX_TIME: Final = 2**34
 """Seconds; file systems end before (ext4 in 2446)."""
 
 
+def pax_records(body: bytes) -> dict[bytes, bytes]:
+    """Those of the body of an extended header (POSIX.1-2001, pax). Raises `ValueError`."""
+    records: dict[bytes, bytes] = {}
+    at = 0
+    while at < len(body):
+        space = body.find(b" ", at, at + 20)
+        length = body[at:space] if space > 0 else b""
+        end = at + int(length) if length.isdigit() else 0
+        key, equals, value = body[space + 1 : end - 1].partition(b"=")
+        if not equals or end <= space or end > len(body) or body[end - 1 : end] != b"\n":
+            raise ValueError(body[at : at + 20])
+        records[key] = value
+        at = end
+    return records
+
+
 class TarHeaders:
     """Those of one archive, which `where` names in errors."""
 
@@ -55,18 +71,10 @@ class TarHeaders:
 
     def pax(self, body: bytes) -> dict[bytes, bytes]:
         """The records of an extended header (POSIX.1-2001, pax)."""
-        records: dict[bytes, bytes] = {}
-        at = 0
-        while at < len(body):
-            space = body.find(b" ", at, at + 20)
-            length = body[at:space] if space > 0 else b""
-            end = at + int(length) if length.isdigit() else 0
-            key, equals, value = body[space + 1 : end - 1].partition(b"=")
-            if not equals or end <= space or end > len(body) or body[end - 1 : end] != b"\n":
-                raise DocumentError(f"{self._where}: a damaged extended header")
-            records[key] = value
-            at = end
-        return records
+        try:
+            return pax_records(body)
+        except ValueError:
+            raise DocumentError(f"{self._where}: a damaged extended header") from None
 
     def entry(self, header: bytes, kind: bytes, extra: dict[bytes, bytes]) -> tuple[Entry, int]:
         """What a header and those before it that speak of it say, and the time, in nanoseconds."""

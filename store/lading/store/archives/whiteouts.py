@@ -39,9 +39,9 @@ class Whiteouts:
     def __init__(
         self, root: int, below: Path | None, where: str, marks: Marks = OVERLAY, *, alone: bool = False
     ) -> None:
-        self._alone = alone
         self._root = root
         self._marks = marks
+        self._alone = alone
         self._where = where
         self._below = -1 if below is None else os.open(below, _FOLDER)
         self._removed: list[bytes] = []

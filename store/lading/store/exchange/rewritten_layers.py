@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from lading.store.archives.compression import MEDIA_TYPES, Compression, Source, encoder
+from lading.store.archives.frames import LONGEST_PAX, size_in
 from lading.store.archives.layer_limits import DEFAULT, Limits
 from lading.store.archives.layers import open_archive
 from lading.store.archives.writer import MAX_EPOCH
@@ -18,8 +19,6 @@ from lading.store.oci.digests import Digest
 _BLOCK: Final = 512
 _PIECE: Final = 1 << 20
 _DIGITS: Final = 20
-_LARGEST: Final = 1 << 20
-"""Bytes of a PAX header that are looked at; what the writer makes is far below."""
 
 
 def rewrite_layer(
@@ -69,9 +68,9 @@ class _Rewriting:
             size = self._number(head[124:135], 8) if larger is None else larger
             larger = None
             if head[156:157] == b"x":
-                body = self._read(_padded(min(size, _LARGEST)))
+                body = self._read(_padded(min(size, LONGEST_PAX)))
                 self._put(body)
-                larger = self._size_in(body[:size])
+                larger = self._larger(body[:size])
             else:
                 self._pass_on(_padded(size))
         self._put(head + self._read(_BLOCK))
@@ -99,18 +98,11 @@ class _Rewriting:
             size -= len(data)
         return b"".join(parts)
 
-    def _size_in(self, body: bytes) -> int | None:
-        """What a PAX header says of the size of the entry that follows, None where it says nothing."""
-        while body:
-            length, _, rest = body.partition(b" ")
-            whole = self._number(length, 10)
-            if not len(length) < whole <= len(body):
-                raise self._unlike()
-            record = rest[: whole - len(length) - 1]
-            if record.startswith(b"size="):
-                return self._number(record[5:].rstrip(b"\n"), 10)
-            body = body[whole:]
-        return None
+    def _larger(self, body: bytes) -> int | None:
+        try:
+            return size_in(body)
+        except ValueError:
+            raise self._unlike() from None
 
     def _number(self, digits: bytes, base: int) -> int:
         if not digits.isdigit() or len(digits) > _DIGITS:

@@ -150,7 +150,7 @@ class RunExecution:
                     case SecretMount() as mount:
                         found += self._secret_file(mount)
                     case SshMount() as mount:
-                        found += self._agent(mount, stack)
+                        found += self._agent(mount)
             yield tuple(found)
 
     def _secret_file(self, mount: SecretMount) -> list[ExecMount]:
@@ -159,15 +159,15 @@ class RunExecution:
             return []
         return [ExecMount("file", mount.target, content=value, uid=access.uid, gid=access.gid, mode=access.mode)]
 
-    def _agent(self, mount: SshMount, stack: ExitStack) -> list[ExecMount]:
+    def _agent(self, mount: SshMount) -> list[ExecMount]:
         agent, access = self.environment.secrets.agents.get(mount.id), mount.access
         if agent is None and mount.required:
             hint = Remedy("give agent", f"give the agent {mount.id} with the call", mount.id)
             raise InputError(f"ssh agent {mount.id}: not given", hint=hint)
         if agent is None:
             return []
-        socket = agent if isinstance(agent, str) else stack.enter_context(agent.serving())
-        return [ExecMount("agent", mount.target, socket, uid=access.uid, gid=access.gid, mode=access.mode)]
+        given = ExecMount("agent", mount.target, uid=access.uid, gid=access.gid, mode=access.mode)
+        return [replace(given, source=agent) if isinstance(agent, str) else replace(given, answer=agent.answer)]
 
     @contextmanager
     def _bound(self, mount: BindMount, tree: MountedTree) -> Generator[str, None, None]:
