@@ -268,10 +268,8 @@ def test_killed_it_leaves_nothing_where_files_were_wanted(lading: Lading, tmp_pa
         while not (made := set(place.glob(".lading.*/root"))) and call.poll() is None:
             pass
         call.kill()
-        if call.wait() == -signal.SIGKILL and made:
+        if call.wait() == -signal.SIGKILL and any(path.is_dir() for path in made):
             break
-    (left,) = made
-    assert left.is_dir()
     lading.ok("images")
     assert sorted(place.iterdir()) == [own]
     assert os.listdir(lading.root / "cache/work") == []
