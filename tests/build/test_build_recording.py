@@ -204,7 +204,8 @@ RUN --network=none echo x > /none
     bench.environment = plain
     said = list(bench.listener.warnings)
     held = [path for path in bench.store.root.rglob("*") if path.is_file()]
-    kept = [word for word in ("secret", "token") for path in held if f"opensesame-{word}".encode() in path.read_bytes()]
+    words = ("secret", "token", "channel")
+    kept = sorted({word for path in held for word in words if f"opensesame-{word}".encode() in path.read_bytes()})
     step_links.MAX_MATERIALS = 3
     urls = " ".join(f"-o /{name} {HTTP}/{name}" for name in ("first", "second", "third"))
     many = bench.build(write(state / "many", {"Dockerfile": f"FROM base\n{get} {urls}\n"}), recording=recording)
@@ -288,7 +289,7 @@ def test_what_a_server_repeats_of_secrets_is_kept_nowhere(found: dict[str, Any])
     assert told["token"] == (
         f"Dockerfile:3: recorded: the answer to GET {HTTP}/echo?${{NPM_TOKEN}} {argument} NPM_TOKEN {end}"
     )
-    assert found["kept"] == []
+    assert found["kept"] == ["channel"], "the one that may be kept is found by the same search"
     assert told["channel"].startswith("sha256:")
     assert (
         f"Dockerfile:3: the answer to GET {HTTP}/echo?${{CHANNEL}} {argument} CHANNEL in it, "

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -16,7 +14,6 @@ from lading.build.solver.inline_entries import ACTIONS, InlineEntries, inline_ar
 from lading.build.solver.shared_caches import FoundElsewhere
 from lading.build.solver.shared_entries import SharedEntry, manifest_of, sealed, tag_of
 from lading.registry.client.client import Client
-from lading.registry.errors import ProtocolError
 from lading.registry.reference import Reference
 from lading.store.content.blobs import Blobs, write_blob
 from lading.store.content.memory import MemoryBlobs
@@ -28,8 +25,9 @@ from lading.store.store import Store
 from lading.verify.documents.attach import EMPTY_CONFIG, Artifact, compose
 from lading.verify.keys.keys import PrivateKey
 from suites.action_cache import KEY, result_of
-from suites.commands import Lading, context
+from suites.commands import Lading, another, context
 from suites.machine import needs
+from suites.registry_hostile import hostile
 from suites.registry_server import running_server
 
 pytestmark = needs("root", "overlay")
@@ -54,15 +52,6 @@ def client() -> Iterator[Client]:
 def first(tmp_path: Path) -> Lading:
     made = Lading(tmp_path / "first")
     made.ok("keygen")
-    return made
-
-
-def another(first: Lading, folder: Path) -> Lading:
-    """Another machine of the same people."""
-    made = Lading(folder)
-    made.root.mkdir(mode=0o700)
-    shutil.copytree(first.root / "keys", made.root / "keys")
-    shutil.copy(first.root / "policy.yaml", made.root)
     return made
 
 
@@ -174,17 +163,13 @@ def test_a_name_that_nothing_has_is_no_matter(client: Client, address: str) -> N
     assert InlineEntries(client, Reference.parse(f"{address}/none"), pytest.fail).of("ac-1") == ()
 
 
-class Refusing:
-    """A registry that says of images what nobody understands."""
-
-    def fetch(self, reference: Reference) -> None:
-        raise ProtocolError(f"{reference}: no manifest")
-
-
-def test_what_cannot_be_read_is_none_and_said_once() -> None:
+def test_what_cannot_be_read_is_none_and_said_once(client: Client) -> None:
     said: list[str] = []
-    entries = InlineEntries(cast("Client", Refusing()), Reference.parse("example.com/app"), said.append)
-    assert [entries.of("ac-1"), entries.of("ac-2")] == [(), ()]
+    with hostile() as server:
+        server.put("latest", b"[]")
+        entries = InlineEntries(client, Reference.parse(f"{server.host}/app"), said.append)
+        assert [entries.of("ac-1"), entries.of("ac-2")] == [(), ()]
+        assert len(server.asked("GET .*/manifests/latest")) == 1
     assert len(said) == 1
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from lading.verify.keys.keys import PrivateKey
 from lading.verify.observations.contacts import unobserved
 from lading.verify.observations.exchanges import StepTape, WebAsked, WebExchange
 from suites.action_cache import KEY, ActionCacheContract, result_of
-from suites.commands import Lading, busybox, context
+from suites.commands import Lading, another, busybox, context
 from suites.machine import needs
 from suites.registry_server import running_server
 
@@ -161,10 +160,7 @@ def names(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str,
 def test_another_machine_executes_nothing_again(first: Lading, names: tuple[str, str], tmp_path: Path) -> None:
     folder = context(tmp_path / "c", TEXT, f="x")
     digest = first.ok("build", "-q", "--cache-to", names[0], folder)
-    second = Lading(tmp_path / "second")
-    second.root.mkdir(mode=0o700)
-    shutil.copytree(first.root / "keys", second.root / "keys")
-    shutil.copy(first.root / "policy.yaml", second.root)
+    second = another(first, tmp_path / "second")
     said = second.call("build", "--cache-from", names[1], folder)
     assert (said.code, said.out.strip()) == (0, digest)
     assert said.err.count("  cached\n") == 2
@@ -178,10 +174,7 @@ def test_steps_that_remove_are_taken_as_well(first: Lading, tmp_path: Path) -> N
     (folder / "bin/rm").symlink_to("busybox")
     (folder / "bin/mkdir").symlink_to("busybox")
     digest = first.ok("build", "-q", "--cache-to", f"type=local,dest={tmp_path}/entries,mode=max", folder)
-    second = Lading(tmp_path / "second")
-    second.root.mkdir(mode=0o700)
-    shutil.copytree(first.root / "keys", second.root / "keys")
-    shutil.copy(first.root / "policy.yaml", second.root)
+    second = another(first, tmp_path / "second")
     said = second.call("build", "--cache-from", f"type=local,src={tmp_path}/entries", folder)
     assert (said.code, said.out.strip()) == (0, digest)
     assert said.err.count("  cached\n") == 5, said.err

@@ -65,8 +65,10 @@ class Web:
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
         self._status, self._headers, self._body = status, headers, body
+        self.asked: list[str] = []
 
     def send(self, request: HttpRequest) -> HttpResponse:
+        self.asked.append(request.url)
         return Answer(request.url, self._status, self._headers, self._body)
 
     def close(self) -> None:
@@ -355,4 +357,4 @@ def test_what_is_no_path_leads_nowhere(store: Store, target: str) -> None:
     web = Web(200, {}, b"x")
     recording = recorder(store, web)
     said, told = ask(recording, get(target))
-    assert (said, len(told), recording.tape(COMMAND).exchanges) == ("", 1, ())
+    assert (said, len(told), recording.tape(COMMAND).exchanges, web.asked) == ("", 1, (), [])

@@ -309,7 +309,10 @@ def test_a_secret_named_by_its_id_alone_is_the_variable_of_that_name(lading: Lad
 
 
 def test_platforms_may_stand_in_one_word(lading: Lading) -> None:
-    written(lading, 'target "default" {\n  context = "a"\n  platforms = ["linux/amd64,linux/arm64"]\n}\n')
+    fields = 'platforms = ["linux/amd64,linux/arm64"]\n  output = ["type=local,dest=out"]'
+    written(lading, f'target "default" {{\n  context = "a"\n  {fields}\n}}\n')
     lading.ok("bake")
+    assert lading.folder is not None
+    assert sorted(path.name for path in (lading.folder / "out").iterdir()) == ["linux_amd64", "linux_arm64"]
     lading.ok("bake", "--set", "*.platform=local,linux/arm64")
     assert "'bogus': unknown operating system" in lading.fails(1, "bake", "--set", "*.platform=linux/amd64,bogus")

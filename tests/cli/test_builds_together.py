@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +75,12 @@ class Builder:
         executed = [event["text"] for event in told if event["event"] == "finished" and not event["cached"]]
         return next(event["digest"] for event in told if event["event"] == "built"), executed
 
-    def kill_after(self, events: int) -> None:
-        """Kills it when it has told that much, or when it has ended."""
+    def kill_after(self, events: int) -> int:
+        """Kills it when it has told that much, or when it has ended; how it ended."""
         for number, _ in enumerate(self.events(), 1):
             if number == events:
                 self.process.send_signal(signal.SIGKILL)
-        assert self.process.wait() in (0, -signal.SIGKILL)
+        return self.process.wait()
 
 
 def check_whole(root: Path) -> None:
@@ -110,8 +111,10 @@ def test_one_that_is_killed_takes_nothing_from_the_others(lading: Lading, tmp_pa
     chance = random.Random(number)
     builders = [Builder(lading, tmp_path / "context", f"word{number}", f"app{name}") for name in range(EIGHT)]
     victims = chance.sample(builders, EIGHT // 2)
-    for victim in victims:
-        victim.kill_after(chance.randint(1, 2 * STEPS))
+    moments = [chance.randint(1, 2 * STEPS) for _ in victims]
+    with ThreadPoolExecutor(len(victims)) as pool:  # each at its own moment
+        ends = set(pool.map(Builder.kill_after, victims, moments))
+    assert ends <= {0, -signal.SIGKILL}
     digests = {builder.end()[0] for builder in builders if builder not in victims}
     assert len(digests) == 1
     digest, executed = Builder(lading, tmp_path / "context", f"word{number}", "again").end()

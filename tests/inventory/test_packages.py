@@ -23,7 +23,7 @@ from lading.verify.reports.bill import Bill
 from lading.verify.reports.cyclonedx import cyclonedx
 from lading.verify.reports.spdx import spdx
 from suites.machine import needs
-from suites.recorded_trees import TREES, RecordedTree
+from suites.recorded_trees import TREES, RecordedTree, go_program
 from suites.tars import archive, file, opened
 
 DPKG = """Package: libc6
@@ -132,12 +132,8 @@ def test_a_go_program_without_a_zone_in_its_time_has_no_version_by_it() -> None:
     """It would be another one in another zone."""
     text = "path\tcmd/app\nmod\texample.com/app\t(devel)\t\n"
     text += f"build\tvcs.revision={'a' * 40}\nbuild\tvcs.time=2024-05-06T07:08:09\n"
-    modules = b"0" * 16 + text.encode() + b"1" * 16
-    info = (
-        golang.MAGIC + b"\x08\x02" + bytes(16) + b"\x06go1.22" + bytes([len(modules) & 0x7F | 0x80, len(modules) >> 7])
-    )
-    program = b"\x7fELF".ljust(16, b"\0") + info + modules + bytes(100)
-    assert "pkg:golang/example.com/app" in {one.url for one in take_inventory(opened(binary(program))).packages}
+    found = take_inventory(opened(binary(go_program(text, "go1.22")))).packages
+    assert "pkg:golang/example.com/app" in {one.url for one in found}
 
 
 def test_lines_without_end_are_read_once() -> None:

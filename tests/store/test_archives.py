@@ -312,7 +312,8 @@ def test_nuls_behind_gzip_data_are_padding_but_not_in_a_layer(behind: bytes) -> 
     def whole(source: Source) -> bytes:
         return b"".join(iter(lambda: source.read(4096), b""))
 
-    assert whole(uncompressed(io.BytesIO(data), "f")).removesuffix(b" and more") == b"x" * 100_000
+    more = b" and more" if behind.strip(b"\0") else b""
+    assert whole(uncompressed(io.BytesIO(data), "f")) == b"x" * 100_000 + more
     if behind:
         with pytest.raises(DocumentError):
             whole(decoder(io.BytesIO(data), LAYER_GZIP, "layer"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -71,6 +72,15 @@ class Lading:
         return lines[0]
 
 
+def another(first: Lading, folder: Path) -> Lading:
+    """Another machine of the same people: their keys and policy, and nothing else."""
+    made = Lading(folder)
+    made.root.mkdir(mode=0o700)
+    shutil.copytree(first.root / "keys", made.root / "keys")
+    shutil.copy(first.root / "policy.yaml", made.root)
+    return made
+
+
 def context(folder: Path, dockerfile: str, **files: str) -> Path:
     """A build context."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,8 +92,6 @@ def context(folder: Path, dockerfile: str, **files: str) -> Path:
 
 def busybox(folder: Path, extra: str = "") -> Path:
     """A context that makes a small image with busybox."""
-    import shutil
-
     made = context(folder, f'FROM scratch\nCOPY bin /bin\n{extra}CMD ["/bin/sh"]\n')
     (made / "bin").mkdir(exist_ok=True)
     source = shutil.which("busybox")
