@@ -21,7 +21,7 @@ _NEEDS = re.compile(r"needs ([\w., -]+)")
 
 def _obtainable(need: str) -> bool:
     """Whether this machine has `need`, or `scripts/bootstrap --peers` should have brought it."""
-    if need in FEATURES | RECORDED:
+    if need in FEATURES or need in RECORDED:
         return present(need)
     if need in GO_PROGRAMS:
         return shutil.which("go") is not None
