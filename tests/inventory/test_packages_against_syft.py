@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lading.inventory.packages.packages import take_inventory
-from lading.verify.reports.licenses import licences
+from lading.verify.reports.licenses import as_licenses
 from suites.machine import BIN, needs
 from suites.recorded_trees import FOLDER, TREES, RecordedTree, Row, by_syft
 from suites.tars import opened
@@ -62,7 +62,7 @@ def in_our_words(row: Row) -> Row:
 
 def found_here(tree: RecordedTree) -> Iterable[Row]:
     for package in take_inventory(opened(tree.layer())).packages:
-        named = sorted(one.expression or one.text for one in licences(package.licenses))
+        named = sorted(one.expression or one.text for one in as_licenses(package.licenses))
         yield package.url, package.full_name, package.version, tuple(named)
 
 

@@ -114,8 +114,8 @@ def by_syft(program: Path, tree: RecordedTree, folder: Path) -> list[Row]:
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "SYFT_CHECK_FOR_APP_UPDATE": "false"}
     done = subprocess.run(words, check=True, capture_output=True, text=True, env=environment)
     found: list[dict[str, Any]] = [one for one in json.loads(done.stdout)["artifacts"] if one["type"] in _KINDS]
-    return sorted((one["purl"], one["name"], one["version"], _licences(one["licenses"])) for one in found)
+    return sorted((one["purl"], one["name"], one["version"], _licenses(one["licenses"])) for one in found)
 
 
-def _licences(found: list[dict[str, Any]]) -> tuple[str, ...]:
+def _licenses(found: list[dict[str, Any]]) -> tuple[str, ...]:
     return tuple(sorted(one["spdxExpression"] or one["value"] for one in found))

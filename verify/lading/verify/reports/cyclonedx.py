@@ -7,7 +7,7 @@ from typing import Final
 
 from lading.inventory.packages.package import Package
 from lading.verify.reports.bill import Bill
-from lading.verify.reports.licenses import licences, together
+from lading.verify.reports.licenses import as_licenses, together
 from lading.verify.reports.spdx import bill_path
 
 CYCLONEDX: Final = "https://cyclonedx.org/bom"
@@ -68,7 +68,7 @@ def _component(number: int, package: Package) -> dict[str, object]:
 
 def _licenses(package: Package) -> dict[str, object]:
     """Names one by one, or one expression: the schema has no place for both."""
-    found = licences(package.licenses)
+    found = as_licenses(package.licenses)
     if not found:
         return {}
     declared = {"acknowledgement": "declared"}

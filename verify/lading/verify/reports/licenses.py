@@ -16,12 +16,12 @@ _DEEPEST: Final = 50
 _TOKEN: Final = re.compile(r"[()]|[^\s()]+")
 _REFERENCE: Final = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
 _GNU: Final = re.compile(r"([AL]?GPL|GFDL)[- ]?v?([0-9](?:\.[0-9])?)(\+)?", re.IGNORECASE)
-_DEBIAN: Final = {"expat": "MIT", "apache-2": "Apache-2.0"}
-"""Of the short names of copyright-format/1.0 those that SPDX calls otherwise; those of GNU are made by rule."""
+_SHORT: Final = re.compile(r"[a-z-]+-[0-9]")
+"""As copyright-format/1.0 writes a version without a minor number: `Apache-2`, `MPL-2`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Licence:
+class License:
     """`text` is what was recorded; `expression` is that in SPDX's words, empty where it is none of them.
 
     `single` says that it is the name of one licence of the list.
@@ -55,25 +55,25 @@ class Licence:
         return self.expression if " OR " not in self.expression else f"({self.expression})"
 
 
-def licences(texts: Iterable[str]) -> tuple[Licence, ...]:
+def as_licenses(texts: Iterable[str]) -> tuple[License, ...]:
     """What was recorded, in its order, each once."""
-    found = (_licence(text) for text in texts)
-    return tuple({licence.expression or licence.text: licence for licence in found}.values())
+    found = (_license(text) for text in texts)
+    return tuple({one.expression or one.text: one for one in found}.values())
 
 
-def together(found: Iterable[Licence]) -> str:
+def together(found: Iterable[License]) -> str:
     """The expression of all; empty where there is none."""
     several = tuple(found)
     if len(several) == 1:
         return several[0].expression or several[0].reference
-    return " AND ".join(licence.term for licence in several)
+    return " AND ".join(one.term for one in several)
 
 
-def _licence(text: str) -> Licence:
+def _license(text: str) -> License:
     single = _named(text)
     if single:
-        return Licence(text, single, single=True)
-    return Licence(text, _expression(text))
+        return License(text, single, single=True)
+    return License(text, _expression(text))
 
 
 def _named(text: str) -> str:
@@ -83,7 +83,10 @@ def _named(text: str) -> str:
         later = LICENSES.get(f"{gnu[1]}-{number}-{'or-later' if gnu[3] else 'only'}".lower())
         if later:
             return later
-    return LICENSES.get(text.lower()) or _DEBIAN.get(text.lower(), "")
+    name = text.lower()
+    if name == "expat":
+        return LICENSES["mit"]
+    return LICENSES.get(name) or (LICENSES.get(f"{name}.0", "") if _SHORT.fullmatch(name) else "")
 
 
 def _expression(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from lading.inventory.packages.package import Package
 from lading.verify.reports.bill import Bill
-from lading.verify.reports.licenses import licences, together
+from lading.verify.reports.licenses import as_licenses, together
 
 SPDX: Final = "https://spdx.dev/Document"
 _IMAGE: Final = "SPDXRef-Image"
@@ -49,14 +49,14 @@ def _package(number: int, package: Package) -> dict[str, object]:
         **({"versionInfo": package.version} if package.version else {}),
         "sourceInfo": f"recorded in {bill_path(package)}, layer {package.layer + 1}",
         **_unknown(package.url),
-        "licenseDeclared": together(licences(package.licenses)) or _NONE,
+        "licenseDeclared": together(as_licenses(package.licenses)) or _NONE,
     }
 
 
 def _extracted(bill: Bill) -> dict[str, object]:
     """What is recorded of licences that SPDX has no name for, and the names within this document that stand for it."""
-    found = (licence for package in bill.packages for licence in licences(package.licenses))
-    texts = {name: text for licence in found for name, text in licence.references.items()}
+    found = (one for package in bill.packages for one in as_licenses(package.licenses))
+    texts = {name: text for one in found for name, text in one.references.items()}
     told = [{"licenseId": name, "name": text, "extractedText": text} for name, text in sorted(texts.items())]
     return {"hasExtractedLicensingInfos": told} if told else {}
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import packaging.licenses
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.licenses import _spdx as spdx_list
 from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDictParser
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
@@ -16,7 +18,8 @@ from lading.inventory.packages.package import Package
 from lading.store.oci.digests import Digest
 from lading.verify.reports.bill import Bill
 from lading.verify.reports.cyclonedx import cyclonedx
-from lading.verify.reports.licenses import licences, together
+from lading.verify.reports.license_list import EXCEPTIONS, LICENSES
+from lading.verify.reports.licenses import as_licenses, together
 from lading.verify.reports.spdx import spdx
 
 WORDS = [
@@ -47,6 +50,11 @@ WORDS = [
         (["MIT OR Apache-2.0", "ISC"], "(MIT OR Apache-2.0) AND ISC"),
         (["GPL-2.0 with classpath-exception-2.0"], "GPL-2.0-only WITH Classpath-exception-2.0"),
         (["Apache-1.1+"], "Apache-1.1+"),
+        (["Apache-2", "MPL-2"], "Apache-2.0 AND MPL-2.0"),
+        (["Artistic-2 or eCos-2.0"], "Artistic-2.0 OR eCos-2.0"),
+        (["MPL-2.0-no-copyleft-exception"], "MPL-2.0-no-copyleft-exception"),
+        (["CAL-1.0-Combined-Work-Exception"], "CAL-1.0-Combined-Work-Exception"),
+        (["GPL-2.0-with-classpath-exception"], "GPL-2.0-with-classpath-exception"),
         (["custom"], "LicenseRef-custom"),
         (["BSD, mostly"], "LicenseRef-BSD-mostly-790a324b"),
         (["MIT AND"], "LicenseRef-MIT-AND-f743c54c"),
@@ -57,7 +65,21 @@ WORDS = [
     ],
 )
 def test_what_was_recorded_as_one_expression(texts: list[str], expression: str) -> None:
-    assert together(licences(texts)) == expression
+    assert together(as_licenses(texts)) == expression
+
+
+def test_an_exception_is_no_licence_and_stands_behind_one() -> None:
+    for name in EXCEPTIONS.values():
+        with pytest.raises(packaging.licenses.InvalidLicenseExpression):
+            packaging.licenses.canonicalize_license_expression(name)
+        assert not as_licenses([name])[0].expression
+        assert together(as_licenses([f"MIT WITH {name.lower()}"])) == f"MIT WITH {name}"
+
+
+def test_what_a_list_of_others_has_is_ours_too() -> None:
+    """Theirs is a version older, so that all of it is here."""
+    assert {one["id"] for one in spdx_list.LICENSES.values()} <= set(LICENSES.values())
+    assert {one["id"] for one in spdx_list.EXCEPTIONS.values()} <= set(EXCEPTIONS.values())
 
 
 @given(st.lists(st.text() | st.lists(st.sampled_from(WORDS)).map(" ".join), max_size=3))
