@@ -87,6 +87,21 @@ def test_every_kind_is_found_with_its_files() -> None:
     assert (libc.source, libc.layer) == ("glibc", 0)
 
 
+@pytest.mark.parametrize(
+    ("said", "licenses"),
+    [
+        ("MIT", ("MIT",)),
+        ("MIT ISC", ("MIT", "ISC")),
+        ("GPL-2.0-only WITH Linux-syscall-note", ("GPL-2.0-only WITH Linux-syscall-note",)),
+        ("MIT and (ISC or Zlib)", ("MIT and (ISC or Zlib)",)),
+        ("MIT or ISC", ("MIT or ISC",)),
+    ],
+)
+def test_licences_of_alpine_are_an_expression_or_names_side_by_side(said: str, licenses: tuple[str, ...]) -> None:
+    (found,) = take_inventory(opened(layer({"lib/apk/db/installed": f"P:a\nV:1\nL:{said}\n\n"}))).packages
+    assert found.licenses == licenses
+
+
 def test_what_a_later_layer_removes_is_not_there() -> None:
     base = layer(RECORDS)
     above = archive(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lading.store.archives.compression import Compression, Source, encoder
-from lading.store.archives.frames import LARGE
+from lading.store.archives.frames import LARGE, LargeContents
 from lading.store.archives.layers import EPOCH, Layer, check_layer, write_layer
 from lading.store.archives.trees import scan
 from lading.store.exchange.rewritten_layers import rewrite_layer
@@ -135,6 +136,26 @@ def test_the_pieces_do_not_matter(store: Store, folder: Path) -> None:
         pieces = [running.compress(raw[at : at + size]) for at in range(0, len(raw), size)]
         with_pieces.append(b"".join(pieces) + running.flush())
     assert set(with_pieces) == {_blob(store, _written(folder, store).descriptor.digest)}
+
+
+def test_a_size_beyond_a_headers_digits_is_in_an_extended_one() -> None:
+    """As `tarfile` writes it: eight gigabytes do not fit into eleven octal digits."""
+    size = 8**11 + 5
+    info = tarfile.TarInfo("huge")
+    info.size = size
+    ahead, piece = info.tobuf(tarfile.PAX_FORMAT), bytes(64 * 1024 * 1024)
+    contents, content = LargeContents(), 0
+    assert _pieces(contents, ahead) == [(len(ahead), False)]
+    left = size + 507 + 1024
+    while left:
+        for length, inside in _pieces(contents, piece[:left]):
+            left -= length
+            content += length if inside else 0
+    assert content == size
+
+
+def _pieces(contents: LargeContents, data: bytes) -> list[tuple[int, bool]]:
+    return [(len(piece), inside) for piece, inside in contents.split(data)]
 
 
 def test_a_layer_without_a_large_file_is_one_frame(store: Store, tmp_path: Path) -> None:

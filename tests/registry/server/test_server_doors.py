@@ -293,6 +293,7 @@ def test_storage_that_is_a_file(lading: Lading, tmp_path: Path) -> None:
         ("/v2/", "Host: localhost\nTransfer-Encoding: chunked\nTransfer-Encoding: chunked"),
         ("/v2/", "Accept: */*"),
         ("http://evil.example/v2/", "Host: localhost"),
+        ("http://localhost/v2/", "Accept: */*"),
     ],
 )
 def test_no_request_of_two_meanings(address: str, path: str, lines: str) -> None:

@@ -10,20 +10,18 @@ from typing import Final, TypeAlias
 
 from lading.build.bake.hcl.hcl_types import HclType, convert
 from lading.build.bake.hcl.hcl_values import HclValue, as_items, as_members, as_text
-from lading.build.dockerfile.instruction_values import csv_fields
+from lading.build.dockerfile.instruction_values import FALSE, TRUE, csv_fields
 from lading.build.errors import TextError
 
 Entry: TypeAlias = Mapping[str, "str | bool | tuple[str, ...]"]
 Entries: TypeAlias = tuple[Entry, ...]
-_TRUE: Final = ("1", "t", "T", "TRUE", "true", "True")
-_FALSE: Final = ("0", "f", "F", "FALSE", "false", "False")
 _SECRET: Final = {"id": "id", "src": "src", "source": "src", "env": "env"}
 
 
 def boolean(text: str) -> bool:
     """As Go's strconv.ParseBool. Raises `TextError`."""
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
+    if text in TRUE | FALSE:
+        return text in TRUE
     raise TextError(f"{text!r} is neither true nor false")
 
 

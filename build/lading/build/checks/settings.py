@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from lading.build.dockerfile.directives import find, parse_directive
+from lading.build.dockerfile.instruction_values import FALSE, TRUE
 from lading.build.errors import DockerfileError, Place, TextError
 from lading.store.fastclass import dataclass
 
 _ALL: Final = "all"
-_TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
-_FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,9 @@ def _rules(text: str | None) -> frozenset[str]:
 
 
 def _bool(text: str) -> bool:
-    if text not in _TRUE | _FALSE:
+    if text not in TRUE | FALSE:
         raise TextError(f"# check=: error={text}: expected true or false")
-    return text in _TRUE
+    return text in TRUE
 
 
 def of_file(data: bytes, name: str) -> CheckSettings:

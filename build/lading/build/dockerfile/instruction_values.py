@@ -24,8 +24,9 @@ _LONGEST: Final = 256
 """Characters of a duration: its digits are turned into a number."""
 _PART: Final = pattern(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _MAX: Final = 2**63 - 1
-_TRUE: Final = ("1", "t", "T", "TRUE", "true", "True")
-_FALSE: Final = ("0", "f", "F", "FALSE", "false", "False")
+TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+"""What Go's ``strconv.ParseBool`` takes."""
 _QUOTED_FIELD: Final = pattern(r'"((?:[^"]|"")*)"(?:(,)|\Z)')
 _SIZE: Final = pattern(r"([0-9]{1,20}(?:\.[0-9]{0,20})?) ?(?:b|([kmgtp])(?:b|ib)?)?", re.IGNORECASE)
 MAX_ID: Final = 2**32 - 2
@@ -153,9 +154,9 @@ def _quoted_field(text: str) -> tuple[str, str | None]:
 
 def parse_boolean(text: str) -> bool:
     """As Go's ``strconv.ParseBool``."""
-    if text not in (*_TRUE, *_FALSE):
+    if text not in TRUE | FALSE:
         raise TextError(f"expected true or false, not {text!r}")
-    return text in _TRUE
+    return text in TRUE
 
 
 def parse_bytes(text: str) -> int:

@@ -13,7 +13,16 @@ from lading.build.graph.steps.network_recording import NetworkUse
 from lading.build.graph.steps.step import Step
 from lading.build.graph.steps.step_operations import CopyOp, DeriveOp, PackageRecord, RunOp, UnpackOp
 from lading.store.oci.digests import Digest
-from lading.verify.documents.links import CONTACTED, CONTEXT, MAX_MATERIALS, RECORDED, UNLISTED, UNRECORDED, Link
+from lading.verify.documents.links import (
+    CONTACTED,
+    CONTEXT,
+    MAX_MATERIALS,
+    NETWORK_USED,
+    RECORDED,
+    UNLISTED,
+    UNRECORDED,
+    Link,
+)
 from lading.verify.documents.statements import ResourceDescriptor
 from lading.verify.observations.exchanges import StepTape
 
@@ -99,7 +108,7 @@ def statement(
     if isinstance(operation, RunOp):
         environment = tuple(sorted({name for name, _ in operation.environment}))
         byproducts = {
-            "network": RECORDED if used and used.tape else operation.network,
+            NETWORK_USED: RECORDED if used and used.tape else operation.network,
             **({CONTACTED: used.contacts.value()} if used else {}),
             "isolation": executor.isolation,
             "emulated": emulator is not None,

@@ -57,7 +57,7 @@ WORDS: Final[Mapping[RemedyName, str]] = {
     "name file": "name it with -f",
     "name another file": "name another with -f",
     "give withheld": "give it with --build-arg NAME=VALUE",
-    "name context": "name the folder that it was built from with --context",
+    "name context": "name what it was built from with --context",
     "name contexts": "--build-context NAME=SOURCE names each",
     "look at provenance": (
         "what it says is executed, so the policy must trust who signed it; `lading provenance` shows what there is"

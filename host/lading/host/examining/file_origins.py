@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from lading.store.errors import LadingError
 from lading.store.fastclass import dataclass
 from lading.store.oci.documents import Manifest
-from lading.verify.documents.links import CONTEXT, NETWORK
+from lading.verify.documents.links import CONTEXT, NETWORK_USED
 from lading.verify.documents.provenance import DEBIAN_BUILD, Provenance
 from lading.verify.documents.statements import PROVENANCE, ResourceDescriptor
 
@@ -145,7 +145,9 @@ class Tracer:
             return "pinned"
         if link.is_lent or link.byproducts.get("security") == "insecure":
             return "executed"
-        return "recorded" if link.is_recorded else "pinned" if link.byproducts.get(NETWORK) == "none" else "executed"
+        if link.is_recorded:
+            return "recorded"
+        return "pinned" if link.byproducts.get(NETWORK_USED) == "none" else "executed"
 
     def _executed(self, node: DagNode) -> bool:
         link = self._link(node)

@@ -126,7 +126,7 @@ def rebuild(host: Host, request: RebuildRequest, listener: Listener) -> Rebuilt:
 def _request(recorded: RecordedBuild, request: RebuildRequest, place: Path) -> BuildRequest:
     given = request.given
     if recorded.context is not None and not request.has_context:
-        hint = Remedy("name context", "name the folder that it was built from")
+        hint = Remedy("name context", "name what it was built from")
         raise InputError(f"{request.image}: was built from files of a context", hint=hint)
     if not request.has_context:
         given = replace(given, folder=place / "nothing")

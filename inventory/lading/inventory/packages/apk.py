@@ -23,7 +23,7 @@ def read(root: FileNode, distribution: Distribution) -> Iterator[Package]:
 def _licenses(said: str) -> tuple[str, ...]:
     """An expression, or as older packages have it names with nothing between them."""
     words = said.split()
-    if any(word in ("AND", "OR", "WITH") or word.startswith("(") for word in words):
+    if any(word.upper() in ("AND", "OR", "WITH") or word.startswith("(") for word in words):
         return (" ".join(words),)
     return tuple(words)
 

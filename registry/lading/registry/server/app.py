@@ -99,7 +99,7 @@ class App:
         return await self._route(match["kind"], request, body)
 
     async def _admit(self, scope: Scope) -> str:
-        known = self._gate.recall(scope.headers, scope.authority)
+        known = self._gate.recall(scope.headers)
         if known is not None:
             return known
         if self._checks >= _MAX_CHECKS:

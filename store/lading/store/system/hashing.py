@@ -1,4 +1,6 @@
-"""Digests of small things by Python's own SHA-256: `hashlib` first loads OpenSSL, which takes longer than they do."""
+"""Digests of small things by Python's own SHA-256: `hashlib` first loads OpenSSL, which takes longer than they do.
+
+And of long ones by a thread beside whoever hands their bytes over."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ CONTACTED: Final = "contacted"
 """The byproduct of a RUN that says what it contacted of the network (`contacts`)."""
 UNTRUSTED: Final = "untrusted"
 """The annotation of a material of which only the name is known: a folder that other steps have written to."""
-NETWORK: Final = "network"
+NETWORK_USED: Final = "network"
 """The byproduct of a RUN that names the network it had."""
 RECORDED: Final = "recorded"
 """That of a step which reached the web by way of a recorder alone."""
@@ -66,7 +66,7 @@ class Link:
     @property
     def is_recorded(self) -> bool:
         """Whether all that it read of the web is on record by digest."""
-        return self.byproducts.get(NETWORK) == RECORDED and not self.byproducts.get(UNRECORDED)
+        return self.byproducts.get(NETWORK_USED) == RECORDED and not self.byproducts.get(UNRECORDED)
 
     @property
     def is_lent(self) -> bool:

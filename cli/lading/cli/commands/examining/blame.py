@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 from lading.cli.calls.option_values import OutputForm, access, short
 from lading.cli.cli_session import CliSession
+from lading.cli.commands.examining.differences import SHOWN
 from lading.cli.display.output import escape, size
 from lading.store.archives.trees import text
 from lading.store.oci.platforms import parse_platform
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from lading.host.examining.blaming import BlamedFile, Shares
     from lading.host.examining.file_origins import FileSource
     from lading.verify.documents.statements import ResourceDescriptor
-
-_SHOWN: Final = 20
-"""Inputs of a step that are told in words."""
 
 
 def blame(
@@ -76,10 +74,10 @@ def _file(found: BlamedFile) -> Iterator[str]:
         by = f", signed by {escape(json.dumps(signers))}" if signers else ""
         yield f"  release  {escape(_resource(source.release))}{by}"
     inputs = source.inputs if not source.archive else ()
-    for item, made in inputs[:_SHOWN]:
+    for item, made in inputs[:SHOWN]:
         yield f"  input    {escape(_resource(item))}{f' made by {escape(made)}' if made else ''}"
-    if len(inputs) > _SHOWN:
-        yield f"  input    and {len(inputs) - _SHOWN} more, which --format json lists"
+    if len(inputs) > SHOWN:
+        yield f"  input    and {len(inputs) - SHOWN} more, which --format json lists"
     if source.revision:
         yield f"  commit   {escape(source.revision.digest.get('gitCommit', '?'))} {escape(source.revision.uri or '')}"
     yield f"  source   {_meaning(source)}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lading.inventory.trees.json_fields import JsonDifference
 
 SHOWN: Final = 20
-"""Files that are named where nothing else is asked for."""
+"""Files, or inputs of a step, that are named where nothing else is asked for."""
 _WIDTH: Final = 100
 _ASPECTS: Final[dict[str, Callable[[FileNode], str]]] = {
     "content": lambda node: f"{node.size:,} bytes",

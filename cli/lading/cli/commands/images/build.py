@@ -302,7 +302,9 @@ def _one_of(value: str, known: tuple[str, ...], option: str) -> None:
 
 def caches(sources: list[str], targets: list[str], arguments: Mapping[str, str]) -> CacheNames | None:
     """Caches elsewhere, as words name them, and the argument that asks for an inline one. Raises `UsageError`."""
-    if arguments.get(_INLINE) in ("1", "t", "T", "TRUE", "true", "True"):  # as Go's strconv.ParseBool
+    from lading.build.dockerfile.instruction_values import TRUE  # noqa: PLC0415
+
+    if arguments.get(_INLINE) in TRUE:
         targets = [*targets, "type=inline"]
     if not sources and not targets:
         return None

@@ -36,16 +36,16 @@ def check_form(headers: Headers, authority: str | None) -> None:
         if len(headers.get_all(name)) > 1:
             raise ApiError("UNSUPPORTED", f"{name} is given twice", status=400)
     host = headers.get("host")
-    if host is None and authority is None:
+    if host is None:
         raise ApiError("UNSUPPORTED", "host is missing", status=400)
-    if None not in (host, authority) and host != authority:
+    if authority not in (None, host):
         raise ApiError("UNSUPPORTED", "host is not that of the request's line", status=400)
 
 
 class Gate(Protocol):
     """Whether a request may go on. One function for every route; what is asked for decides later, too."""
 
-    def recall(self, headers: Headers, authority: str | None) -> str | None:
+    def recall(self, headers: Headers) -> str | None:
         """At once: the name of who asks, "" for nobody, None where `check` has to say. Raises `ApiError`."""
         ...
 
@@ -57,13 +57,13 @@ class Gate(Protocol):
 class LoopbackGate:
     """Everybody on this machine: no proxy and no browser page may lend that to others."""
 
-    def recall(self, headers: Headers, authority: str | None) -> str:
+    def recall(self, headers: Headers) -> str:
         """Raises `ApiError` for a forwarded request, one from a web page, or one for a host that is not loopback."""
         if any(headers.get(name) is not None for name in _FORWARDED):
             raise ApiError("DENIED", "this registry has no passwords and does not answer through a proxy")
         if headers.get("origin") is not None or headers.get("sec-fetch-site") not in _OWN_SITE:
             raise ApiError("DENIED", "this registry has no passwords and does not answer web pages")
-        host = headers.get("host") or authority or ""
+        host = headers.get("host") or ""
         name, colon, port = host.rpartition(":")
         if colon and port.isdigit():
             host = name

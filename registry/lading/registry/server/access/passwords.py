@@ -48,9 +48,8 @@ class PasswordGate:
         self._known: dict[bytes, float] = {}
         self._lock = threading.Lock()
 
-    def recall(self, headers: Headers, authority: str | None) -> str | None:
+    def recall(self, headers: Headers) -> str | None:
         """Raises `ApiError` UNAUTHORIZED with a challenge."""
-        del authority
         name, password = _credentials(headers)
         with self._lock:
             known = self._known.get(self._mark(name, password), 0) > time.monotonic()
