@@ -6,10 +6,12 @@ import gc
 import os
 import resource
 import subprocess
-from collections.abc import Generator
+import traceback
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
+from typing import ParamSpec
 
 import pytest
 
@@ -22,6 +24,7 @@ from lading.store.system.locks import is_locked
 from suites.commands import LADING, Lading
 from suites.machine import needs
 
+P = ParamSpec("P")
 VERBS = [
     *(["keygen"], ["build", "."], ["pull", "a"], ["push", "a"], ["run", "a"], ["images"], ["verify", "a"]),
     *(["bake"], ["ps"], ["exec", "a", "b"], ["rm", "a"], ["rmi", "a"], ["system", "prune", "-f"], ["--version"]),
@@ -50,6 +53,24 @@ def test_every_verb_says_so_in_a_line_and_begins_nothing(tmp_path: Path, count: 
     assert not root.exists()
 
 
+def apart(test: Callable[P, None]) -> Callable[P, None]:
+    """`test` in a process of its own: there no thread that another test began closes a file meanwhile."""
+
+    @wraps(test)
+    def in_child(*words: P.args, **named: P.kwargs) -> None:
+        child = os.fork()
+        if not child:
+            try:
+                test(*words, **named)
+            except BaseException:
+                os.write(2, traceback.format_exc().encode())
+                os._exit(1)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    return in_child
+
+
 @contextmanager
 def room_for(count: int) -> Generator[int, None, None]:
     """This process can open so many files more, one after the other; the limit.
@@ -70,6 +91,7 @@ def room_for(count: int) -> Generator[int, None, None]:
         gc.enable()
 
 
+@apart
 def test_a_network_is_not_left_locked_by_who_could_not_use_it(tmp_path: Path) -> None:
     records = NetworkRecords(tmp_path / "state", "default")
     with room_for(1) as limit, pytest.raises(MachineError) as failed, records.gate():
@@ -80,6 +102,7 @@ def test_a_network_is_not_left_locked_by_who_could_not_use_it(tmp_path: Path) ->
         pass
 
 
+@apart
 def test_many_small_blobs_need_few_files(tmp_path: Path) -> None:
     blobs = FileBlobs(tmp_path)
     contents = [b"%d" % number for number in range(100)]
@@ -89,6 +112,7 @@ def test_many_small_blobs_need_few_files(tmp_path: Path) -> None:
 
 
 @needs("root")
+@apart
 def test_a_program_is_not_told_of_as_a_bad_descriptor() -> None:
     with room_for(4) as limit, pytest.raises(MachineError) as failed:
         capture(["/bin/true"], {})
