@@ -156,6 +156,20 @@ def test_what_unpacks_without_an_end_is_refused(store: Store, monkeypatch: pytes
     assert ["unpacks to more than the 0 GiB that are searched" in line for line in recording.refused] == [True]
 
 
+def test_what_could_not_be_searched_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends the search: here the memory that a decompressor asks for."""
+
+    def fail(stream: object, where: str) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(body_search, "unpacked", fail)
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    recording = WebRecorder(Web(200, {}, b"nothing"), store.blobs, WithheldValues.of({"tok": TOKEN}, {}))
+    ask(recording, get("/"))
+    assert ["could not be searched for secrets" in line for line in recording.refused] == [True]
+    assert recording.tape(COMMAND).exchanges == ()
+
+
 def test_of_build_arguments_those_that_sound_secret_are_refused(store: Store) -> None:
     """The others are said; what is short is in any answer by chance."""
     given = {"CHANNEL": "nightly-build", "NPM_TOKEN": "abcdefgh", "SHORT": "nightly", "KEY": "ly-bui"}

@@ -75,8 +75,18 @@ def uncompressed(stream: Source, where: str) -> Source:
     """
     head = stream.read(_HEAD)
     whole = _Peeked(head, stream)
+    return _unpacked(head, whole, where) or whole
+
+
+def unpacked(stream: Source, where: str) -> Source | None:
+    """As `uncompressed`; None for what is not compressed, of which the first bytes are read then."""
+    head = stream.read(_HEAD)
+    return _unpacked(head, _Peeked(head, stream), where)
+
+
+def _unpacked(head: bytes, whole: Source, where: str) -> Source | None:
     kind = detect(head)
-    return whole if kind is None else decompressed(kind, whole, where)
+    return None if kind is None else decompressed(kind, whole, where)
 
 
 def decompressed(kind: str, stream: Source, where: str) -> Source:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import IO, Final, Self
 
 from lading.build.operations.running.recording.withheld_values import WithheldValue
-from lading.store.archives.any_compression import uncompressed
+from lading.store.archives.any_compression import unpacked
 from lading.store.archives.compression import Source
 from lading.store.errors import DocumentError, InputError
 
@@ -27,7 +27,7 @@ class BodySearch:
     def __init__(self, wanted: Mapping[bytes, WithheldValue]) -> None:
         self._wanted = wanted
         self._found: dict[str, WithheldValue] = {}
-        self._is_too_large = False
+        self._is_too_large = self._is_searched = False
         self._from: IO[bytes] | None = None
         self._into = -1
         if wanted:
@@ -43,10 +43,12 @@ class BodySearch:
             view = view[os.write(self._into, view) :]
 
     def found(self) -> tuple[WithheldValue, ...]:
-        """Those that were in it, once all of it was fed. Raises `InputError` where it holds too much to be searched."""
+        """Those that were in it, once all of it was fed. Raises `InputError` for what was not searched to its end."""
         self._end()
         if self._is_too_large:
             raise InputError(f"it unpacks to more than the {MOST_SEARCHED >> 30} GiB that are searched for secrets")
+        if self._wanted and not self._is_searched:
+            raise InputError("it could not be searched for secrets")
         return tuple(self._found.values())
 
     def _end(self) -> None:
@@ -66,14 +68,15 @@ class BodySearch:
             outer = _Watched(body, self._wanted, self._found)
             held = [outer]
             with suppress(*_DAMAGED):
-                for _ in range(_DEPTH):
-                    held.append(_Watched(uncompressed(held[-1], ""), self._wanted, self._found))
+                while len(held) <= _DEPTH and (inner := unpacked(held[-1], "")):
+                    held.append(_Watched(inner, self._wanted, self._found))
             for stream in reversed(held[1:]):
                 with suppress(*_DAMAGED):  # what cannot be unpacked nobody reads
                     if not _drain(stream, MOST_SEARCHED):
                         self._is_too_large = True
                         break
             _drain(outer, None)
+        self._is_searched = True
 
 
 class _Watched:
