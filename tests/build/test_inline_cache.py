@@ -20,7 +20,9 @@ from lading.store.content.memory import MemoryBlobs
 from lading.store.errors import DocumentError
 from lading.store.exchange.rewritten_layers import rewrite_layer
 from lading.store.oci.descriptors import Descriptor
-from lading.store.oci.documents import MANIFEST
+from lading.store.oci.digests import Digest
+from lading.store.oci.documents import INDEX, MANIFEST
+from lading.store.oci.json import canonical
 from lading.store.store import Store
 from lading.verify.documents.attach import EMPTY_CONFIG, Artifact, compose
 from lading.verify.keys.keys import PrivateKey
@@ -171,6 +173,30 @@ def test_what_cannot_be_read_is_none_and_said_once(client: Client) -> None:
         assert [entries.of("ac-1"), entries.of("ac-2")] == [(), ()]
         assert len(server.asked("GET .*/manifests/latest")) == 1
     assert len(said) == 1
+
+
+def test_what_is_not_looked_at_is_said(first: Lading, address: str, tmp_path: Path, client: Client) -> None:
+    folder, name = context(tmp_path / "c", TEXT, f="x"), f"{address}/app"
+    first.ok("build", "-q", "-t", name, "--push", folder)
+    image = client.resolve(Reference.parse(name))
+    for number in range(9):
+        envelope = sealed("key", SharedEntry(result_of(MemoryBlobs(), b"%d" % number)), KEY)
+        _attach(client, name, inline_artifact(image, {"ac-1": envelope}))
+    said: list[str] = []
+    entries = InlineEntries(client, Reference.parse(name), said.append)
+    assert len(entries.of("ac-1")) == 8
+    short = image.digest.short
+    assert said == [f"cache {name}:latest: of 9 documents about {short} the first 8 are looked at"]
+
+
+def test_images_of_an_index_that_are_not_looked_at_are_said(client: Client) -> None:
+    said: list[str] = []
+    with hostile() as server:
+        images = [Descriptor(MANIFEST, Digest.of(b"%d" % number), 10).json() for number in range(33)]
+        server.put("latest", canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": images}), INDEX)
+        reference = Reference.parse(f"{server.host}/app")
+        InlineEntries(client, reference, said.append).of("ac-1")
+    assert said[0] == f"cache {reference}: of 33 images the first 32 are looked at"
 
 
 def _attached(client: Client, name: str) -> tuple[Descriptor, ...]:

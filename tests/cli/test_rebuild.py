@@ -137,6 +137,19 @@ def test_nothing_is_executed_that_an_untrusted_key_asks_for(lading: Lading, tmp_
     assert "no provenance that the policy trusts" in lading.fails(1, "rebuild", "localhost/app")
 
 
+def test_a_compression_of_the_record_that_is_none(lading: Lading, tmp_path: Path) -> None:
+    made = context(tmp_path / "app", "FROM localhost/base\nRUN echo >/steady\n")
+    lading.ok("build", "-q", "-t", "localhost/app", made)
+    recorded = json.loads(lading.ok("provenance", "--json", "localhost/app"))
+    (built,) = [one["statement"]["predicate"] for one in recorded if one["type"] == "slsaprovenance1"]
+    built["buildDefinition"]["internalParameters"]["compression"] = "lz4"
+    built["runDetails"]["metadata"]["finishedOn"] = "2100-01-01T00:00:00Z"
+    (tmp_path / "predicate").write_text(json.dumps(built))
+    lading.ok("attest", "--type", "slsaprovenance1", "--predicate", tmp_path / "predicate", "localhost/app")
+    said = lading.call("rebuild", "localhost/app")
+    assert (said.code, said.err.splitlines()) == (1, ["lading: the compression 'lz4' is not known"])
+
+
 def test_steps_are_executed_as_the_call_said(lading: Lading, tmp_path: Path) -> None:
     made = context(tmp_path / "app", "FROM localhost/base\nRUN cat /etc/hosts >/hosts; ls /sys/class/net >/net\n")
     words = ("--network", "none", "--add-host", "db=192.0.2.1", "--shm-size", "1m", "--ulimit", "nofile=64")

@@ -19,7 +19,7 @@ from lading.build.graph.request import (
     StepSecrets,
 )
 from lading.build.graph.steps.step_operations import StepSettings
-from lading.store.archives.compression import Compression
+from lading.store.archives.compression import parse_compression
 from lading.store.errors import DocumentError, InputError, Remedy
 from lading.store.fastclass import dataclass, field
 from lading.store.oci.digests import Digest
@@ -96,7 +96,6 @@ class RecordedBuild:
         _check_lent(fields, "ssh", given.secrets.agents)
         _check_allowed(frozenset(fields.strings("allow")), given.allow)
         file, text = self._dockerfile(given.folder, fields.fields("dockerfile"))
-        compression: dict[str, Compression] = {"zstd": "zstd", "gzip": "gzip"}
         internal = Fields(dict(self.provenance.internal), "internalParameters")
         return BuildRequest(
             context=given.folder,
@@ -111,7 +110,7 @@ class RecordedBuild:
             annotations=fields.string_map("annotations"),
             platforms=_platforms(fields),
             no_cache=True,
-            compression=compression[internal.text("compression")],
+            compression=parse_compression(internal.text("compression")),
             epoch=fields.integer("epoch") if "epoch" in fields else None,
             normal_modes=fields.optional_text("contextModes") == "normal",
             network=_network(fields, given.allow),
@@ -151,12 +150,17 @@ class RecordedBuild:
 def _contexts(recorded: Mapping[str, str], given: Mapping[str, NamedContext]) -> dict[str, NamedContext]:
     """What names mean: an image is known by its name or its digest, all else is given."""
     for name in given:
-        if not recorded.get(name, "").startswith((FILES, LAYOUT)):
+        if not _is_given(recorded.get(name, "")):
             raise InputError(f"build-context {name}: not what it was built with", option="build-context")
     if missing := [name for name, what in recorded.items() if what in (FILES, LAYOUT) and name not in given]:
         hint = Remedy("name contexts", "name what they were")
         raise InputError(f"it was built with files of the named contexts {', '.join(missing)}", hint=hint)
     return {name: given.get(name, ImageContext(what)) for name, what in recorded.items()}
+
+
+def _is_given(what: str) -> bool:
+    """Whether the record of a named context holds no name that its content could be had by."""
+    return what in (FILES, LAYOUT) or what.startswith(OF_LAYOUT)
 
 
 def _check_lent(fields: Fields, kind: Literal["secrets", "ssh"], given: Mapping[str, object]) -> None:

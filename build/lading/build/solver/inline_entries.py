@@ -63,7 +63,7 @@ class InlineEntries:
         left = MAX_SIZE
         for image in self._images():
             listed = self._client.referrers(self._reference, image.digest, ACTIONS)
-            for descriptor in listed[:MAX_DOCUMENTS]:
+            for descriptor in self._first(listed, MAX_DOCUMENTS, f"documents about {image.digest.short}"):
                 try:
                     document = self._document(image, descriptor, left)
                     left -= len(document)
@@ -80,7 +80,13 @@ class InlineEntries:
         if isinstance(fetched.document, Manifest):
             return (fetched.descriptor,)
         listed = fetched.document.manifests
-        return tuple(one for one in listed if one.media_type in MANIFESTS and one.artifact_type is None)[:MAX_IMAGES]
+        images = tuple(one for one in listed if one.media_type in MANIFESTS and one.artifact_type is None)
+        return self._first(images, MAX_IMAGES, "images")
+
+    def _first(self, listed: tuple[Descriptor, ...], most: int, what: str) -> tuple[Descriptor, ...]:
+        if len(listed) > most:
+            self._warn(f"cache {self._reference}: of {len(listed)} {what} the first {most} are looked at")
+        return listed[:most]
 
     def _document(self, image: Descriptor, descriptor: Descriptor, limit: int) -> bytes:
         _, raw = self._client.manifest(self._reference.at(descriptor.digest))

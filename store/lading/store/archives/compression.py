@@ -55,6 +55,14 @@ class _Plain:
         return b""
 
 
+def parse_compression(text: str) -> Compression:
+    """The one of that name, as documents record it. Raises `DocumentError`."""
+    for known in MEDIA_TYPES:
+        if known == text:
+            return known
+    raise DocumentError(f"the compression {text!r} is not known")
+
+
 def encoder(compression: Compression) -> Encoder:
     """The one way layers are written: the bytes depend on the encoder's version and on nothing else."""
     if compression == "zstd":

@@ -14,7 +14,7 @@ from lading.build.debian.archives.release import SignedRelease
 from lading.build.debian.debian_spec import DebianSpec, spec_of
 from lading.build.graph.request import BuildRequest
 from lading.build.graph.steps.step_operations import PackageRecord
-from lading.store.archives.compression import Compression
+from lading.store.archives.compression import parse_compression
 from lading.store.errors import DocumentError, InputError
 from lading.store.fastclass import dataclass
 from lading.store.oci.digests import Digest
@@ -61,7 +61,6 @@ class RecordedSet:
 
 
 def _request(fields: Fields, internal: Fields, folder: Path, name: str) -> BuildRequest:
-    compression: dict[str, Compression] = {"zstd": "zstd", "gzip": "gzip"}
     return BuildRequest(
         folder,
         file=folder / name,
@@ -69,7 +68,7 @@ def _request(fields: Fields, internal: Fields, folder: Path, name: str) -> Build
         annotations=fields.string_map("annotations"),
         platforms=(fields.text("platform"),),
         no_cache=True,
-        compression=compression[internal.text("compression")],
+        compression=parse_compression(internal.text("compression")),
         epoch=fields.integer("epoch") if "epoch" in fields else None,
     )
 
