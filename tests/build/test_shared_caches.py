@@ -209,6 +209,13 @@ def test_a_place_that_does_not_answer_ends_no_build(first: Lading, tmp_path: Pat
     assert said.err.count(f"cache {nowhere}: ") == 2
 
 
+def test_a_folder_that_is_not_there_is_said(first: Lading, tmp_path: Path) -> None:
+    folder, entries = context(tmp_path / "c", TEXT, f="x"), tmp_path / "entries"
+    both = ("--cache-from", f"type=local,src={entries}", "--cache-to", f"type=local,dest={entries}")
+    assert f"cache {entries}: there is none\n" in first.call("build", *both, folder).err
+    assert "there is none" not in first.call("build", *both, folder).err
+
+
 def test_a_folder_that_is_damaged_ends_no_build(first: Lading, tmp_path: Path) -> None:
     folder, entries = context(tmp_path / "c", TEXT, f="x"), tmp_path / "entries"
     digest = first.ok("build", "-q", "--cache-to", f"type=local,dest={entries}", folder)

@@ -109,7 +109,10 @@ class CacheOpener:
         from lading.build.solver.inline_entries import InlineEntries  # noqa: PLC0415
 
         if name.kind == "local":
-            return FolderPlace(Path(name.place))
+            folder = FolderPlace(Path(name.place))
+            if read and not folder.exists():
+                self.warn(f"cache {folder.title}: there is none")
+            return folder
         client, reference = self.client(), Reference.parse(name.place)
         return RegistryPlace(client, reference, InlineEntries(client, reference, self.warn) if read else None)
 

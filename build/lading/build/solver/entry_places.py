@@ -32,6 +32,10 @@ class FolderPlace:
         """As warnings name it."""
         return str(self.folder)
 
+    def exists(self) -> bool:
+        """Whether there is a layout."""
+        return (self.folder / "index.json").exists()
+
     def entries(self, tag: str) -> Iterator[bytes]:
         """As `EntrySource.entries`."""
         manifest = self._manifest(tag)
@@ -43,7 +47,7 @@ class FolderPlace:
         return self._manifest(tag) is not None
 
     def _manifest(self, tag: str) -> Manifest | None:
-        if not (self.folder / "index.json").exists():
+        if not self.exists():
             return None
         for entry, _ in layout_entries(self.folder):
             if entry.annotations.get(REF_NAME) == tag:
