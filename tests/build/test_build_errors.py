@@ -111,6 +111,7 @@ def test_what_the_call_gets_wrong(bench: Bench, tmp_path: Path) -> None:
 
 def test_what_is_worth_a_warning(bench: Bench, tmp_path: Path) -> None:
     context = write(tmp_path, {"Dockerfile": "FROM scratch\nCOPY *.x Dockerfile /\nENV a=b \\\n\n  c=d\n"})
-    built = bench.build(context, arguments={"UNUSED": "1", "http_proxy": ""})
+    of_the_builder = {"http_proxy": "", "BUILDKIT_CONTEXT_KEEP_GIT_DIR": "1", "BUILDKIT_INLINE_CACHE": "1"}
+    built = bench.build(context, arguments={"UNUSED": "1", **of_the_builder})
     assert built.warnings == ("build-arg UNUSED was not used: no ARG UNUSED",)
     assert "Dockerfile:2: *.x matches nothing" in bench.listener.warnings

@@ -21,7 +21,7 @@ from lading.build.convert.stage_state import (
 )
 from lading.build.convert.target_platforms import overridden, platform_arguments
 from lading.build.convert.trace import BaseFound, Head, Trace
-from lading.build.dockerfile.directives import SYNTAX
+from lading.build.dockerfile.directives import INLINE_CACHE, KEEP_GIT, SYNTAX
 from lading.build.dockerfile.expansion import Expansion, expand
 from lading.build.dockerfile.instruction_reader import read_trigger
 from lading.build.dockerfile.instruction_values import is_number, number
@@ -42,7 +42,7 @@ from lading.store.oci.platforms import normalise, parse_platform
 SCRATCH: Final = "scratch"
 TARGET_STAGE: Final = "TARGETSTAGE"
 _PREDEFINED: Final = frozenset(
-    {EPOCH, NAMESPACE, SYNTAX, TARGET_STAGE, *PROXIES, *(name.lower() for name in PROXIES)}
+    {EPOCH, INLINE_CACHE, KEEP_GIT, NAMESPACE, SYNTAX, TARGET_STAGE, *PROXIES, *(name.lower() for name in PROXIES)}
     | {f"{side}{part}" for side in ("TARGET", "BUILD") for part in ("PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT")}
 )
 

@@ -17,6 +17,10 @@ from lading.store.system.patterns import pattern
 KNOWN: Final = frozenset({"syntax", "escape", "check"})
 SYNTAX: Final = "BUILDKIT_SYNTAX"
 """The build argument that names the front end in place of the file."""
+KEEP_GIT: Final = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
+"""The one that has a repository as a context keep its `.git`."""
+INLINE_CACHE: Final = "BUILDKIT_INLINE_CACHE"
+"""The one that asks for cache entries with the image."""
 _BLANKS: Final = " \t\n\f\r"
 _FORM: Final = pattern(r"([a-zA-Z][a-zA-Z0-9]*)[ \t\n\f\r]*=(.+)")
 _OURS: Final = pattern(

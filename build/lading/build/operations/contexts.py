@@ -16,6 +16,7 @@ from lading.build.context.remote.addresses import Repository, WebFile
 from lading.build.context.remote.git_remotes import GitRemotes
 from lading.build.context.remote.web_files import WebFiles
 from lading.build.context.revision import Revision
+from lading.build.dockerfile.directives import KEEP_GIT
 from lading.build.dockerfile.parser import MAX_SIZE
 from lading.build.graph.request import BuildEnvironment, BuildRequest, PackedContext
 from lading.build.operations.root_filesystems import RootFilesystems
@@ -28,7 +29,6 @@ from lading.store.fastclass import dataclass, replace
 from lading.verify.documents.statements import ResourceDescriptor
 
 _PIECE: Final = 1 << 20
-_KEEP_GIT: Final = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 
 
 @contextmanager
@@ -71,7 +71,7 @@ class _Bringing:
 
     def _checked_out(self, source: Repository) -> tuple[BuildRequest, tuple[ResourceDescriptor, ...]]:
         remotes = GitRemotes(self.environment.store.limits.size, lambda: None)
-        if self.request.arguments.get(_KEEP_GIT, "") in ("1", "true"):
+        if self.request.arguments.get(KEEP_GIT, "") in ("1", "true"):
             source = source.with_flags("", True)
         commit = remotes.resolve(source)
         folder = remotes.check_out(commit, self.place)

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from lading.host.images.build_outputs import BuildOutputs
 
 _NOWHERE: Final = Path(os.devnull)
-_INLINE: Final = "BUILDKIT_INLINE_CACHE"
 _MAX_DOCKERFILE: Final = 10 * 1024 * 1024
 _DESCRIPTOR: Final = pattern(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
 
@@ -302,9 +301,10 @@ def _one_of(value: str, known: tuple[str, ...], option: str) -> None:
 
 def caches(sources: list[str], targets: list[str], arguments: Mapping[str, str]) -> CacheNames | None:
     """Caches elsewhere, as words name them, and the argument that asks for an inline one. Raises `UsageError`."""
+    from lading.build.dockerfile.directives import INLINE_CACHE  # noqa: PLC0415
     from lading.build.dockerfile.instruction_values import TRUE  # noqa: PLC0415
 
-    if arguments.get(_INLINE) in TRUE:
+    if arguments.get(INLINE_CACHE) in TRUE:
         targets = [*targets, "type=inline"]
     if not sources and not targets:
         return None
