@@ -156,7 +156,8 @@ def test_what_unpacks_without_an_end_is_refused(store: Store, monkeypatch: pytes
     assert ["unpacks to more than the 0 GiB that are searched" in line for line in recording.refused] == [True]
 
 
-def test_what_could_not_be_searched_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("body", [b"nothing", bytes(1 << 20)], ids=["short", "more than a pipe holds"])
+def test_what_could_not_be_searched_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
     """Whatever ends the search: here the memory that a decompressor asks for."""
 
     def fail(stream: object, where: str) -> None:
@@ -164,7 +165,7 @@ def test_what_could_not_be_searched_is_refused(store: Store, monkeypatch: pytest
 
     monkeypatch.setattr(body_search, "unpacked", fail)
     monkeypatch.setattr("threading.excepthook", lambda _: None)
-    recording = WebRecorder(Web(200, {}, b"nothing"), store.blobs, WithheldValues.of({"tok": TOKEN}, {}))
+    recording = WebRecorder(Web(200, {}, body), store.blobs, WithheldValues.of({"tok": TOKEN}, {}))
     ask(recording, get("/"))
     assert ["could not be searched for secrets" in line for line in recording.refused] == [True]
     assert recording.tape(COMMAND).exchanges == ()

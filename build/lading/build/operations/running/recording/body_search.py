@@ -40,7 +40,10 @@ class BodySearch:
         """The next piece of the body."""
         view = memoryview(data)
         while view and self._into >= 0:
-            view = view[os.write(self._into, view) :]
+            try:
+                view = view[os.write(self._into, view) :]
+            except BrokenPipeError:  # the search ended before the body did, which `found` says
+                self._end()
 
     def found(self) -> tuple[WithheldValue, ...]:
         """Those that were in it, once all of it was fed. Raises `InputError` for what was not searched to its end."""
