@@ -148,7 +148,7 @@ def tokens(grant: Callable[[dict[str, set[str]]], bool]) -> Mood:
                 return handler.answer(403, b'{"errors":[{"code":"DENIED","message":"no"}]}')
             token = f"t{len(given)}"
             given[token] = wanted
-            return handler.answer(200, f'{{"token":"{token}"}}'.encode())
+            return handler.answer(200, f'{{"token":"{token}","expires_in":3600}}'.encode())
 
         def door(handler: Handler) -> None:
             match = re.match(r"/v2/(.+?)/(?:blobs|manifests|referrers|tags)/", handler.path)
