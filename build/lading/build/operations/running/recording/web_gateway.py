@@ -103,7 +103,7 @@ class WebGateway:
         self._idle = threading.Condition()
 
     def settle(self) -> None:
-        """Waits until every answer that was begun is complete."""
+        """Waits until every handshake and answer that was begun is over, and what was wrong with it told."""
         with self._idle:
             self._idle.wait_for(lambda: not self._busy)
 
@@ -135,20 +135,32 @@ class WebGateway:
     def _secure(self, connection: socket.socket, peer: _Peer) -> None:
         names = [peer.host]
         context = self._authority.server(peer.host, names.append)
+        with self._working():  # until it is told: the step may end because of it
+            connection.settimeout(_SILENCE)
+            try:
+                secure = context.wrap_socket(connection, server_side=True)
+            except OSError as error:
+                self._mistrusted(peer.netloc(names[-1]), error)
+                return
+            secure.settimeout(_PATIENCE)
         asked: list[str] = []
-        reason = "it hung up before it asked anything"
+        failed: OSError | None = None
         try:
-            with context.wrap_socket(connection, server_side=True) as secure:
+            with secure:
                 self._speak(secure, _Peer("https", names[-1], peer.port), asked)
-        except ssl.SSLError as error:
-            reason = str(error.reason or error)
-        except OSError:
-            pass
+        except OSError as error:
+            failed = error
         if not asked:
-            self._told(
-                f"https://{peer.netloc(names[-1])}: the program does not take the certificate of this build: "
-                f"it knows its server's own, or looks for authorities elsewhere ({reason})"
-            )
+            self._mistrusted(peer.netloc(names[-1]), failed)
+
+    def _mistrusted(self, netloc: str, error: OSError | None) -> None:
+        reason = "it hung up before it asked anything"
+        if isinstance(error, ssl.SSLError):
+            reason = str(error.reason or error)
+        self._told(
+            f"https://{netloc}: the program does not take the certificate of this build: "
+            f"it knows its server's own, or looks for authorities elsewhere ({reason})"
+        )
 
     def _speak(self, connection: socket.socket, peer: _Peer, asked: list[str]) -> None:
         """Answers request after request, noted in `asked`, until one side closes."""
