@@ -73,21 +73,27 @@ def apart(test: Callable[P, None]) -> Callable[P, None]:
 
 @contextmanager
 def room_for(count: int) -> Generator[int, None, None]:
-    """This process can open so many files more, one after the other; the limit.
+    """This process can open so many files more, whose numbers follow on one another; the limit.
 
     What others left open goes before, and not on the way.
     """
     gc.collect()
     gc.disable()
-    free = [os.open(os.devnull, os.O_RDONLY) for _ in range(count)]
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    files = [os.open(os.devnull, os.O_RDONLY)]
+    while files[-1] < highest + count:
+        files.append(os.open(os.devnull, os.O_RDONLY))
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for file in free:
-        os.close(file)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free[-1] + 1, before[1]))
+    limit = files[-1] + 1
+    for _ in range(count):
+        os.close(files.pop())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
     try:
-        yield free[-1] + 1
+        yield limit
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for file in files:
+            os.close(file)
         gc.enable()
 
 
