@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -31,11 +32,10 @@ class Repositories:
     """A new repository for each place."""
 
     def __init__(self, host: str, client: Client) -> None:
-        self.host, self.client, self.count = host, client, 0
+        self.host, self.client = host, client
 
     def place(self, *artifacts: Artifact) -> Evidence:
-        self.count += 1
-        ref = Reference.parse(f"{self.host}/evidence/{id(self)}-{self.count}")
+        ref = Reference.parse(f"{self.host}/evidence/{uuid4().hex}")
         blobs = MemoryBlobs()
         for artifact in artifacts:
             for blob in artifact.blobs:
