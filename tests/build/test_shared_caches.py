@@ -209,6 +209,17 @@ def test_a_place_that_does_not_answer_ends_no_build(first: Lading, tmp_path: Pat
     assert said.err.count(f"cache {nowhere}: ") == 2
 
 
+def test_a_place_that_must_be_given_to_ends_a_build(first: Lading, tmp_path: Path) -> None:
+    folder = context(tmp_path / "c", TEXT, f="x")
+    nowhere = "type=registry,ref=127.0.0.1:9/app/cache,ignore-error"
+    said = first.fails(1, "build", "-t", "app:1", "--cache-to", f"{nowhere}=false", folder)
+    assert "cache 127.0.0.1:9/app/cache: not written: " in said
+    assert "app" not in first.ok("images")
+    said = first.call("build", "-t", "app:1", "--cache-to", f"{nowhere}=true", folder).err
+    assert said.count("  cached\n") == 2, said
+    assert "app" in first.ok("images")
+
+
 def test_a_folder_that_is_not_there_is_said(first: Lading, tmp_path: Path) -> None:
     folder, entries = context(tmp_path / "c", TEXT, f="x"), tmp_path / "entries"
     both = ("--cache-from", f"type=local,src={entries}", "--cache-to", f"type=local,dest={entries}")
@@ -239,6 +250,7 @@ def test_a_folder_that_is_damaged_ends_no_build(first: Lading, tmp_path: Path) -
         ("type=local", "needs dest="),
         ("type=registry,ref=localhost/x,mode=most", "mode=most: expected min or max"),
         ("type=local,dest=d,a=b", "a is not known"),
+        ("type=local,dest=d,ignore-error=no", "ignore-error=no: expected true or false"),
     ],
 )
 def test_what_is_refused(first: Lading, tmp_path: Path, word: str, said: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from lading.build.dockerfile.instruction_values import FALSE, TRUE
 from lading.registry.reference import Reference
 from lading.store.errors import UsageError
 from lading.store.fastclass import dataclass
@@ -36,11 +37,12 @@ Direction = Literal["from", "to"]
 
 @dataclass(frozen=True, slots=True)
 class CacheName:
-    """One place: a folder, a repository or the image itself, and whether everything of a build goes there."""
+    """One place: a folder, a repository or the image itself; whether everything of a build goes there, and must."""
 
     kind: str
     place: str
     everything: bool = True
+    must: bool = False
 
 
 def parse_cache(word: str, direction: Direction) -> CacheName:
@@ -57,12 +59,15 @@ def parse_cache(word: str, direction: Direction) -> CacheName:
     mode = pairs.get("mode", "min")
     if mode not in ("min", "max"):
         raise UsageError(f"{option} {word}: mode={mode}: expected min or max")
+    ignored = pairs.get("ignore-error", "true")
+    if ignored not in TRUE | FALSE:
+        raise UsageError(f"{option} {word}: ignore-error={ignored}: expected true or false")
     if kind == "inline":
         return CacheName(kind, "", mode == "max")
     name = "ref" if kind == "registry" else "dest" if direction == "to" else "src"
     if not pairs.get(name):
         raise UsageError(f"{option} {word}: needs {name}=")
-    return CacheName(kind, pairs[name], mode == "max")
+    return CacheName(kind, pairs[name], mode == "max", ignored in FALSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,11 @@ class CacheOpener:
             self.warn("cache inline: mode=max: an image carries the entries of its own layers alone, as with mode=min")
         return SharedCaches(
             tuple(self._place(name, read=True) for name in names.sources),
-            tuple(CacheTarget(self._place(name), name.everything) for name in names.targets if name not in carried),
+            tuple(
+                CacheTarget(self._place(name), name.everything, name.must)
+                for name in names.targets
+                if name not in carried
+            ),
             inline=bool(carried),
             keys=lambda: self._believed(key),
         )

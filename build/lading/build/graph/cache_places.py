@@ -42,10 +42,14 @@ class EntryPlace(EntrySource, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CacheTarget:
-    """A place that a build gives its actions to: all of them, or only those of the image's own layers."""
+    """A place that a build gives its actions to: all of them, or only those of the image's own layers.
+
+    A place that `must` have them ends a build that could not give them.
+    """
 
     place: EntryPlace
     everything: bool = True
+    must: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Action caches elsewhere: looked into where the store's own has nothing, and given what a build that completes made.
 
-Whatever is wrong with one is a miss, which is said; it never ends a build.
+Whatever is wrong with one is a miss, which is said; it never ends a build, but for a place that must be given to.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lading.build.solver.shared_entries import (
     with_link,
 )
 from lading.store.content.blobs import write_blob
-from lading.store.errors import DocumentError, LadingError
+from lading.store.errors import DocumentError, InputError, LadingError
 from lading.store.fastclass import dataclass, field, replace
 from lading.store.store import Store
 from lading.verify.documents.attach import EMPTY_CONFIG
@@ -137,7 +137,10 @@ def _cache(place: EntryPlace, environment: BuildEnvironment) -> SharedCache:
 
 
 def export(environment: BuildEnvironment, own: ActionCache, solved: SolveState, image_steps: Iterable[int]) -> None:
-    """Gives what a build made to the places that it should go to, where it is not yet."""
+    """Gives what a build made to the places that it should go to, where it is not yet.
+
+    Raises `InputError` where one that must have it could not take it.
+    """
     layers = set(image_steps)
     for target in environment.shared.targets:
         cache = _cache(target.place, environment)
@@ -147,4 +150,7 @@ def export(environment: BuildEnvironment, own: ActionCache, solved: SolveState, 
                 if result is not None and not cache.has(step.key):
                     cache.keep(step.key, with_link(result, cache.signer()))
         except (LadingError, OSError) as error:
-            environment.listener.warned(f"cache {target.place.title}: not written: {error}")
+            said = f"cache {target.place.title}: not written: {error}"
+            if target.must:
+                raise InputError(f"{said} (ignore-error=false)") from error
+            environment.listener.warned(said)
