@@ -217,7 +217,8 @@ def test_the_last_of_two_entries_with_one_name_wins(jail: tuple[Path, Path]) -> 
     ("data", "complaint"),
     [
         (b"not an archive" * 100, "checksum is wrong"),
-        (archive(("a", {}))[:700], "ends too soon"),
+        (archive(("a", {}))[:512], "ends too soon"),
+        (archive(("a", {}))[:500], "too short"),
         (archive(("a" * 300, {}))[:600], "ends too soon"),
         (archive(("a", {"type": b"S"})), "type b'S' are not supported"),
         (archive(("a", {"type": b"V"})), "type b'V' are not supported"),
@@ -232,6 +233,13 @@ def test_a_damaged_or_strange_archive_is_refused(tmp_path: Path, data: bytes, co
     with pytest.raises(DocumentError) as caught:
         extract(io.BytesIO(data), tmp_path, "test")
     assert complaint in caught.value.message
+
+
+@pytest.mark.parametrize("size", [513, 514, 1023, 1024, 1536])
+def test_what_fills_the_last_block_may_be_missing(tmp_path: Path, size: int) -> None:
+    """As for Go's archive/tar, which reads layers and contexts elsewhere."""
+    extract(io.BytesIO(archive(("a", {}))[:size]), tmp_path, "test")
+    assert (tmp_path / "a").read_bytes() == b"x"
 
 
 def test_bounds(tmp_path: Path) -> None:

@@ -73,12 +73,14 @@ class _Stream:
         self._begun = True
         return data
 
-    def pieces(self, size: int) -> Iterator[bytes]:
-        """`size` bytes as they come."""
+    def pieces(self, size: int, *, or_end: bool = False) -> Iterator[bytes]:
+        """`size` bytes as they come; with `or_end`, fewer where the stream has ended."""
         left = size
         while left:
             if self._at == len(self._buffer):
                 self._buffer, self._at = self._read(), 0
+                if not self._buffer and or_end:
+                    return
                 if not self._buffer:
                     raise DocumentError(f"{self._where}: the archive ends too soon")
             piece = self._buffer[self._at : self._at + left]
@@ -133,8 +135,8 @@ class _Reader:
         yield member
         for _ in pieces:
             pass
-        if size % _BLOCK:
-            self._stream.take(-size % _BLOCK)
+        for _ in self._stream.pieces(-size % _BLOCK, or_end=True):  # what fills the last block may be missing
+            pass
 
     def _next(self) -> tuple[Member, int] | None:
         """The next member and its size, with all headers that speak of it."""
