@@ -71,7 +71,7 @@ class Builder:
     def end(self) -> tuple[str, list[str]]:
         """The digest, and the steps that it executed."""
         told = list(self.events())
-        assert self.process.wait() == 0, told
+        assert self.process.wait() == 0, told[-1:]
         executed = [event["text"] for event in told if event["event"] == "finished" and not event["cached"]]
         return next(event["digest"] for event in told if event["event"] == "built"), executed
 
