@@ -25,7 +25,7 @@ from lading.store.snapshots.mounts import unmount
 from lading.store.snapshots.snapshots import TEMPORARY
 from lading.store.snapshots.unpack_layers import unpack_layers
 from lading.store.store import Store
-from lading.store.system.locks import abandoned, locked_folder
+from lading.store.system.locks import abandoned_folder, locked_folder
 from lading.store.system.machine_errors import machine_errors
 from lading.store.system.private_folders import private_folder
 from lading.store.system.removal import remove_tree
@@ -196,7 +196,7 @@ def sweep(store: Store) -> None:
     """Removes what builds that were killed had on the machine."""
     works = store.root / "cache" / "work"
     for name in os.listdir(works) if works.is_dir() else ():
-        with abandoned(works / name / "lock") as dead, suppress(OSError):
+        with abandoned_folder(works / name) as dead, suppress(OSError):
             if dead:
                 _remove(works / name, store)
 

@@ -20,7 +20,7 @@ from lading.store.errors import DocumentError
 from lading.store.oci.digests import HEX, LENGTHS, Digest
 from lading.store.system import hashing
 from lading.store.system.atomic import rename, sync
-from lading.store.system.locks import LOCK, abandoned, locked_folder, take
+from lading.store.system.locks import abandoned, abandoned_folder, locked_folder, take
 from lading.store.system.machine_errors import machine_errors
 from lading.store.system.regular_files import open_file
 from lading.store.system.removal import remove_tree
@@ -107,8 +107,10 @@ class FileBlobs:
             return
         for name in os.listdir(self._tmp):
             path = self._tmp / name
-            with suppress(OSError):
-                _sweep(path, path / LOCK if path.is_dir() and not path.is_symlink() else path)
+            look = abandoned_folder if path.is_dir() and not path.is_symlink() else abandoned
+            with suppress(OSError), look(path) as dead:
+                if dead:
+                    remove_tree(path)
 
     @contextmanager
     def temporary_directory(self) -> Generator[Path, None, None]:
@@ -124,13 +126,6 @@ class FileBlobs:
             with suppress(OSError):
                 remove_tree(folder)
             os.close(lock)
-
-
-def _sweep(path: Path, lock: Path) -> None:
-    """Removes `path` unless somebody living holds `lock`."""
-    with abandoned(lock) as dead:
-        if dead:
-            remove_tree(path)
 
 
 class _FileWriter:

@@ -9,7 +9,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -63,6 +63,19 @@ def abandoned(lock: Path) -> Generator[bool, None, None]:
         yield take(file, wait=False)
     finally:
         os.close(file)
+
+
+@contextmanager
+def abandoned_folder(folder: Path) -> Generator[bool, None, None]:
+    """As `abandoned`, of a folder of `locked_folder`.
+
+    An empty one has no lock yet. It goes, if it still is empty then, and its maker makes another: what has no lock
+    after that is not a new one, since the lock is the first that is made in it.
+    """
+    with suppress(OSError):
+        folder.rmdir()
+    with abandoned(folder / LOCK) as dead:
+        yield dead
 
 
 def is_locked(lock: Path) -> bool:

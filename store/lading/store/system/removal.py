@@ -42,7 +42,10 @@ def remove(folder: int, name: bytes) -> None:
     """Removes one entry of an open folder with everything below it, following nothing; a missing one is fine."""
     if _unlink(folder, name):
         return
-    here = os.open(name, _FOLDER, dir_fd=folder)
+    try:
+        here = os.open(name, _FOLDER, dir_fd=folder)
+    except FileNotFoundError:
+        return
     try:
         levels = [_level(here, name)]
         while True:
@@ -99,14 +102,13 @@ def _identity(folder: int) -> tuple[int, int]:
 
 def _unlink(folder: int, name: bytes) -> bool:
     """False where it is a folder."""
-    try:
-        os.unlink(name, dir_fd=folder)
-    except FileNotFoundError:
-        return True
-    except OSError as error:
-        if error.errno not in (errno.EISDIR, errno.EPERM):
-            raise
-        if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            raise
-        return False
+    with suppress(FileNotFoundError):
+        try:
+            os.unlink(name, dir_fd=folder)
+        except OSError as error:
+            if error.errno not in (errno.EISDIR, errno.EPERM):
+                raise
+            if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                raise
+            return False
     return True
